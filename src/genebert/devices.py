@@ -1,0 +1,41 @@
+"""Where to compute, and in which precision."""
+
+import contextlib
+
+import torch
+
+from genebert.errors import InputError
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """Return the device of that name; ``auto`` is a GPU where there is one."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Return whether matrix products in bfloat16 are native: elsewhere they are emulated and slower than float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return torch.ops.mkldnn._is_mkldnn_bf16_supported() and torch.cpu._is_avx512_bf16_supported()
+
+
+def autocast(precision: str, device: torch.device) -> contextlib.AbstractContextManager:
+    """Return the autocast context of a precision.
+
+    Parameters
+    ----------
+    precision : {"auto", "float32", "bfloat16"}
+        ``auto``: bfloat16 where :func:`has_bfloat16`.
+
+    Raises
+    ------
+    InputError
+        Another value.
+    """
+    if precision not in ("auto", "float32", "bfloat16"):
+        raise InputError(f"precision: found {precision!r}, expected auto, float32 or bfloat16")
+    if precision == "bfloat16" or (precision == "auto" and has_bfloat16(device)):
+        return torch.autocast(device.type, dtype=torch.bfloat16)
+    return contextlib.nullcontext()

@@ -1,0 +1,81 @@
+"""Writing files so that nothing half-written is ever found under a final name."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from genebert.errors import InputError
+
+
+@contextmanager
+def atomic_path(path: str | Path, *, directory: bool = False) -> Iterator[Path]:
+    """Yield a temporary path beside `path` and rename it to `path` when the block ends well.
+
+    Parameters
+    ----------
+    path : path
+        Final name. Missing parent folders are made.
+    directory : bool
+        Yield an existing empty folder instead of the name of a file to be written. An existing folder at `path` is
+        replaced as a whole.
+
+    Raises
+    ------
+    InputError
+        The parent folder cannot be made or written to.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be written ({error.strerror}); expected a folder with write permission and free space"
+        ) from error
+    # mkdtemp makes private folders; outputs get the permissions the user's umask gives everything else.
+    umask = os.umask(0)
+    os.umask(umask)
+    target = scratch / path.name
+    try:
+        if directory:
+            target.mkdir()
+        yield target
+        if directory and path.exists():
+            path.replace(scratch / "replaced")
+        target.replace(path)
+        if directory:
+            path.chmod(0o777 & ~umask)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write `value` as indented JSON with a final newline, atomically; NaN is refused because JSON has none."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: str | Path) -> Any:
+    """Read a JSON file.
+
+    Raises
+    ------
+    InputError
+        The file is not JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text())
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}: not valid JSON ({error})") from error
+
+
+def sha256(path: str | Path) -> str:
+    """Return the hex SHA-256 of a file."""
+    with Path(path).open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()

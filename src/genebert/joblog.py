@@ -1,0 +1,39 @@
+"""Logging and exit status of one workflow job."""
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from genebert.errors import InputError
+
+
+@contextmanager
+def logged(log: str | Path) -> Iterator[logging.Logger]:
+    """Send the package's log lines to the file `log`, and end the job on bad input with one sentence.
+
+    An :class:`~genebert.errors.InputError` becomes one line in the log and on standard error, and exit status 1. Any
+    other exception is written to the log with its traceback and raised again.
+    """
+    Path(log).parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(log, mode="w")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
+    logger = logging.getLogger("genebert")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    logging.captureWarnings(True)
+    logging.getLogger("py.warnings").addHandler(handler)
+    try:
+        yield logger
+    except InputError as error:
+        logger.error("%s", error)
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except Exception:
+        logger.exception("unexpected error")
+        raise
+    finally:
+        logger.removeHandler(handler)
+        logging.getLogger("py.warnings").removeHandler(handler)
+        handler.close()

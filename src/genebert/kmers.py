@@ -1,0 +1,108 @@
+"""Overlapping k-mers in DNABERT's vocabulary order, and the tokenizer files that `transformers` loads.
+
+The vocabulary is [PAD] 0, [UNK] 1, [CLS] 2, [SEP] 3, [MASK] 4, then all k-mers in product order over A, T, C, G
+(FACTS D.5); a k-mer with any other letter is [UNK].
+"""
+
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+
+from genebert.errors import InputError
+
+PAD, UNK, CLS, SEP, MASK = range(5)
+SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+ORDER = "ATCG"
+# Base codes are A 0, C 1, G 2, T 3 (genome.BASES); a digit of the k-mer number is the letter's place in ORDER.
+DIGIT = np.array([ORDER.index(base) for base in "ACGT"] + [0], dtype=np.int64)
+
+
+def vocabulary(k: int) -> list[str]:
+    """Return all tokens in the order of their ids; 69, 261, 1029, 4101 of them for k = 3, 4, 5, 6."""
+    if not 3 <= k <= 6:
+        raise InputError(f"k: found {k}, expected 3, 4, 5 or 6")
+    return [*SPECIALS, *map("".join, itertools.product(ORDER, repeat=k))]
+
+
+def kmer_ids(codes: np.ndarray, k: int) -> np.ndarray:
+    """Return the token ids of all overlapping k-mers.
+
+    Parameters
+    ----------
+    codes : uint8 [..., length]
+        Base codes; the last axis is the sequence.
+    k : int
+
+    Returns
+    -------
+    int64 [..., length - k + 1]
+        Empty along the last axis when the sequence is shorter than `k`.
+    """
+    n = codes.shape[-1] - k + 1
+    if n <= 0:
+        return np.empty((*codes.shape[:-1], 0), dtype=np.int64)
+    digits = DIGIT[codes]
+    other = codes > 3
+    ids = np.zeros((*codes.shape[:-1], n), dtype=np.int64)
+    unknown = np.zeros(ids.shape, dtype=bool)
+    for i in range(k):
+        ids = ids * 4 + digits[..., i : i + n]
+        unknown |= other[..., i : i + n]
+    return np.where(unknown, UNK, ids + len(SPECIALS))
+
+
+def kmer_sentence(sequence: str, k: int) -> str:
+    """Return the k-mers of a DNA string separated by spaces, DNABERT's text form: all ``len - k + 1`` of them."""
+    return " ".join(sequence[i : i + k] for i in range(len(sequence) - k + 1))
+
+
+def sentence_to_sequence(sentence: str, where: str) -> str:
+    """Return the DNA string of a k-mer sentence.
+
+    Raises
+    ------
+    InputError
+        Two neighbours do not overlap by k - 1 letters.
+    """
+    kmers = sentence.split()
+    sequence = kmers[0] + "".join(kmer[-1] for kmer in kmers[1:]) if kmers else ""
+    if not kmers or kmer_sentence(sequence, len(kmers[0])).split() != kmers:
+        raise InputError(f"{where}: {sentence[:40]!r} is not a list of overlapping k-mers separated by spaces")
+    return sequence
+
+
+def save_tokenizer(folder: str | Path, k: int, max_length: int) -> None:
+    """Write the files from which ``transformers.AutoTokenizer`` makes a k-mer tokenizer.
+
+    Lower-casing is switched off explicitly: the library's default is on and turns every k-mer into [UNK] (FACTS D.6).
+    """
+    from transformers import BertTokenizer
+
+    folder = Path(folder)
+    (folder / "vocab.txt").write_text("\n".join(vocabulary(k)) + "\n")
+    tokenizer = BertTokenizer(vocab=str(folder / "vocab.txt"), do_lower_case=False, model_max_length=max_length)
+    tokenizer.save_pretrained(folder)
+
+
+def vocabulary_k(folder: str | Path) -> int:
+    """Return k of a model folder's ``vocab.txt``.
+
+    Raises
+    ------
+    InputError
+        The vocabulary is not DNABERT's for any k (for example multimolecule/dnabert-6mer, which has other ids).
+    """
+    path = Path(folder) / "vocab.txt"
+    try:
+        tokens = path.read_text().split()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); expected DNABERT's vocabulary") from error
+    k = len(tokens[-1]) if tokens else 0
+    if not 3 <= k <= 6 or tokens != vocabulary(k):
+        raise InputError(
+            f"{path}: not DNABERT's vocabulary (found {len(tokens)} tokens, expected the five specials and all "
+            f"k-mers over A, T, C, G for k = 3 to 6); first tokens: {json.dumps(tokens[:6])}"
+        )
+    return k

@@ -1,0 +1,312 @@
+"""GeneBERT: a BERT over k-mers and an encoder of the region x TF matrix, with three losses (paper section 3)."""
+
+import math
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
+from torch import nn
+from transformers import BertConfig, BertForPreTraining
+from transformers.utils.logging import disable_progress_bar
+
+from genebert.batches import Batch
+from genebert.errors import InputError
+from genebert.files import atomic_path, read_json, write_json
+from genebert.kmers import SPECIALS, save_tokenizer, vocabulary_k
+from genebert.models.losses import sequence_region_matching, shared_regions
+from genebert.models.regions import build_region_encoder
+
+# Bars for reading and writing one small file only clutter the logs of jobs.
+disable_progress_bar()
+
+# The learned inverse temperature stays below 100, as in CLIP: larger ones make the contrast numerically useless.
+MAX_LOG_SCALE = math.log(100.0)
+
+
+@dataclass(frozen=True)
+class SequenceEncoderSettings:
+    """BERT's sizes, and where its weights come from.
+
+    Attributes
+    ----------
+    layers, hidden, heads, intermediate : int
+    dropout : float
+    attention_dropout : float
+        On a CPU anything above 0 costs the fused attention kernel: 3.5 times the time of a step at 463 tokens.
+    max_tokens : int
+        Rows of the position table. A checkpoint's shorter table is tiled (FACTS K.1).
+    weights : str or None
+        Hugging Face folder with a BERT over the same k-mer vocabulary, or None for random weights.
+    """
+
+    layers: int
+    hidden: int
+    heads: int
+    intermediate: int
+    dropout: float
+    attention_dropout: float
+    max_tokens: int
+    weights: str | None = None
+
+
+@dataclass(frozen=True)
+class RegionEncoderSettings:
+    """Region encoder: its name, the layout of the matrix as an image, initial weights, further arguments."""
+
+    name: str
+    image: str
+    weights: str | None = None
+    arguments: dict = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class LossSettings:
+    """Which losses are on; Eq. 4 is ``mgm + ngsp + srm_weight * srm``."""
+
+    mgm: bool
+    ngsp: bool
+    srm: str | None
+    srm_weight: float
+    temperature: float
+
+    @property
+    def any(self) -> bool:
+        """Whether there is anything to train."""
+        return self.mgm or self.ngsp or self.srm is not None
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """All that defines a GeneBERT network."""
+
+    k: int
+    sequence_encoder: SequenceEncoderSettings
+    region_encoder: RegionEncoderSettings
+    losses: LossSettings
+
+    @classmethod
+    def from_dict(cls, value: dict) -> "ModelSettings":
+        """Build from the `model` section of a config (its `training` key is left out here)."""
+        return cls(
+            value["k"],
+            SequenceEncoderSettings(**value["sequence_encoder"]),
+            RegionEncoderSettings(**value["region_encoder"]),
+            LossSettings(**value["losses"]),
+        )
+
+
+class Outputs(NamedTuple):
+    """What the encoders give for some samples.
+
+    Attributes
+    ----------
+    sequence : float [batch, hidden]
+        E_seq, the hidden state at [CLS].
+    region : float [batch, hidden] or None
+        E_reg; None when SRM is off.
+    mgm, mgm_correct : scalar
+        Summed cross-entropy over masked k-mers, and how many were predicted right.
+    ngsp, ngsp_correct : scalar
+        The same over samples.
+    """
+
+    sequence: torch.Tensor
+    region: torch.Tensor | None
+    mgm: torch.Tensor
+    mgm_correct: torch.Tensor
+    ngsp: torch.Tensor
+    ngsp_correct: torch.Tensor
+
+
+def bert_config(k: int, settings: SequenceEncoderSettings) -> BertConfig:
+    """Return the Hugging Face configuration of the sequence encoder."""
+    return BertConfig(
+        vocab_size=len(SPECIALS) + 4**k,
+        hidden_size=settings.hidden,
+        num_hidden_layers=settings.layers,
+        num_attention_heads=settings.heads,
+        intermediate_size=settings.intermediate,
+        hidden_dropout_prob=settings.dropout,
+        attention_probs_dropout_prob=settings.attention_dropout,
+        max_position_embeddings=settings.max_tokens,
+        type_vocab_size=2,
+    )
+
+
+def tile_positions(table: torch.Tensor, rows: int) -> torch.Tensor:
+    """Repeat a position table [n, width] until it has `rows` rows (ten tiles of 512 make DNABERT's reach 5,120)."""
+    return table.repeat(math.ceil(rows / len(table)), 1)[:rows].clone()
+
+
+def _initialise_from(encoder: BertForPreTraining, folder: str, k: int) -> None:
+    """Copy all tensors that a checkpoint has; positions are tiled, heads it lacks stay random.
+
+    Raises
+    ------
+    InputError
+        Not a BERT over the same k-mers, or of other sizes.
+    """
+    if vocabulary_k(folder) != k:
+        raise InputError(f"{folder}: the vocabulary is of {vocabulary_k(folder)}-mers, but the model's k is {k}")
+    try:
+        source = BertForPreTraining.from_pretrained(folder)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise InputError(f"{folder}: not a Hugging Face BERT folder ({str(error).splitlines()[0]})") from error
+    expected = encoder.config
+    for key in ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size"):
+        if getattr(source.config, key) != getattr(expected, key):
+            raise InputError(
+                f"{folder}: {key} is {getattr(source.config, key)}, but config asks for {getattr(expected, key)}"
+            )
+    state = source.state_dict()
+    position = "bert.embeddings.position_embeddings.weight"
+    state[position] = tile_positions(state[position], expected.max_position_embeddings)
+    encoder.load_state_dict(state)
+
+
+class GeneBERT(nn.Module):
+    """Sequence encoder, region encoder and the pre-training heads.
+
+    Parameters
+    ----------
+    settings : ModelSettings
+    motif_mean, motif_sd : float [n_tfs], optional
+        Per-TF mean and standard deviation over the training regions; the matrix is standardised with them and missing
+        values become 0, the mean. Needed when SRM is on.
+    n_regions : int
+        Regions a sample.
+    """
+
+    def __init__(
+        self,
+        settings: ModelSettings,
+        motif_mean: torch.Tensor | None = None,
+        motif_sd: torch.Tensor | None = None,
+        n_regions: int = 10,
+    ):
+        super().__init__()
+        self.settings = settings
+        config = bert_config(settings.k, settings.sequence_encoder)
+        config._attn_implementation = "sdpa"
+        self.sequence_encoder = BertForPreTraining(config)
+        if settings.sequence_encoder.weights is not None:
+            _initialise_from(self.sequence_encoder, settings.sequence_encoder.weights, settings.k)
+        self.region_encoder = None
+        if settings.losses.srm is not None:
+            if motif_mean is None or motif_sd is None:
+                raise ValueError("sequence-region matching needs the motif statistics")
+            self.register_buffer("motif_mean", motif_mean.float())
+            self.register_buffer("motif_sd", motif_sd.float())
+            region = settings.region_encoder
+            self.region_encoder = build_region_encoder(
+                region.name, region.image, region.weights, region.arguments, len(motif_mean), n_regions
+            )
+            # Eq. 3 takes inner products, so the widths must agree; a projection only where they do not (FACTS K.11).
+            hidden = settings.sequence_encoder.hidden
+            width = self.region_encoder.width
+            self.projection = nn.Identity() if width == hidden else nn.Linear(width, hidden, bias=False)
+            self.log_scale = nn.Parameter(torch.tensor(-math.log(settings.losses.temperature)))
+
+    def encode_sequences(self, ids: torch.Tensor, segments: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Return the last hidden states [batch, tokens, hidden]; E_seq is row 0, at [CLS]."""
+        mask = None
+        if int(lengths.min()) < ids.shape[1]:
+            mask = torch.arange(ids.shape[1], device=ids.device) < lengths[:, None]
+        return self.sequence_encoder.bert(ids, attention_mask=mask, token_type_ids=segments).last_hidden_state
+
+    def encode_regions(self, motifs: torch.Tensor) -> torch.Tensor:
+        """Return E_reg [batch, hidden] of motif rows [batch, regions, tfs]."""
+        standardised = torch.nan_to_num((motifs - self.motif_mean) / self.motif_sd, nan=0.0)
+        return self.projection(self.region_encoder(standardised))
+
+    def forward(self, batch: Batch, ids: torch.Tensor, chosen: torch.Tensor) -> Outputs:
+        """Encode samples and sum their per-token and per-sample losses.
+
+        Sums and not means, so that a batch cut into pieces gives the same loss as a whole one.
+
+        Parameters
+        ----------
+        batch : Batch
+        ids : int64 [batch, tokens]
+            The batch's ids with masked k-mers.
+        chosen : bool [batch, tokens]
+            Where a k-mer is to be predicted.
+        """
+        losses = self.settings.losses
+        hidden = self.encode_sequences(ids, batch.segments, batch.lengths)
+        heads = self.sequence_encoder.cls
+        zero = hidden.new_zeros((), dtype=torch.float32)
+        mgm, mgm_correct, ngsp, ngsp_correct, region = zero, zero, zero, zero, None
+        if losses.mgm:
+            # Vocabulary logits only where a k-mer is masked: at 15 % this saves most of the output layer's time.
+            logits = heads.predictions(hidden[chosen]).float()
+            target = batch.ids[chosen]
+            mgm = F.cross_entropy(logits, target, reduction="sum")
+            mgm_correct = (logits.argmax(1) == target).sum()
+        if losses.ngsp:
+            logits = heads.seq_relationship(self.sequence_encoder.bert.pooler(hidden)).float()
+            ngsp = F.cross_entropy(logits, batch.label, reduction="sum")
+            ngsp_correct = (logits.argmax(1) == batch.label).sum()
+        if losses.srm is not None:
+            region = self.encode_regions(batch.motifs).float()
+        return Outputs(hidden[:, 0].float(), region, mgm, mgm_correct, ngsp, ngsp_correct)
+
+    def matching(
+        self, sequence: torch.Tensor, region: torch.Tensor, regions: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the SRM loss and retrieval accuracy of a whole contrastive batch; see models.losses."""
+        return sequence_region_matching(sequence, region, self.settings.losses.srm, self.scale, shared_regions(regions))
+
+    @property
+    def scale(self) -> torch.Tensor:
+        """The learned inverse temperature."""
+        return self.log_scale.clamp(max=MAX_LOG_SCALE).exp()
+
+    def save(self, folder: str | Path, record: dict, files: dict[str, str] | None = None) -> None:
+        """Write a Hugging Face folder, as a whole or not at all.
+
+        ``config.json``, ``model.safetensors`` and the tokenizer are loaded by `transformers` without this package
+        (AutoModel, AutoModelForMaskedLM, BertForPreTraining); ``region_encoder.safetensors`` holds the rest and
+        ``model.json`` our settings.
+
+        Parameters
+        ----------
+        record : dict
+            What else ``model.json`` says of the training.
+        files : dict of str, optional
+            Further text files, name to content.
+        """
+        with atomic_path(folder, directory=True) as temporary:
+            self.sequence_encoder.save_pretrained(temporary)
+            save_tokenizer(temporary, self.settings.k, self.settings.sequence_encoder.max_tokens)
+            rest = {
+                name: tensor.contiguous()
+                for name, tensor in self.state_dict().items()
+                if not name.startswith("sequence_encoder.")
+            }
+            if rest:
+                save_file(rest, temporary / "region_encoder.safetensors")
+            write_json(temporary / "model.json", {"settings": asdict(self.settings), **record})
+            for name, content in (files or {}).items():
+                (temporary / name).write_text(content)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "GeneBERT":
+        """Read a folder written by :meth:`save`, both encoders and all heads."""
+        folder = Path(folder)
+        info = read_json(folder / "model.json")
+        settings = info["settings"]
+        # The weights are in the folder itself; those it once started from need not exist any more.
+        settings["sequence_encoder"]["weights"] = settings["region_encoder"]["weights"] = None
+        rest = {}
+        if (folder / "region_encoder.safetensors").exists():
+            rest = load_file(folder / "region_encoder.safetensors")
+        model = cls(
+            ModelSettings.from_dict(settings), rest.get("motif_mean"), rest.get("motif_sd"), info["regions_per_sample"]
+        )
+        model.sequence_encoder = BertForPreTraining.from_pretrained(folder, attn_implementation="sdpa")
+        model.load_state_dict(rest, strict=False)
+        return model

@@ -1,0 +1,138 @@
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer, BertConfig, BertForMaskedLM
+
+from genebert.errors import InputError
+from genebert.kmers import MASK, kmer_sentence, save_tokenizer
+from genebert.models.genebert import (
+    GeneBERT,
+    LossSettings,
+    ModelSettings,
+    RegionEncoderSettings,
+    SequenceEncoderSettings,
+    tile_positions,
+)
+
+SETTINGS = ModelSettings(
+    3,
+    SequenceEncoderSettings(2, 32, 4, 64, 0.1, 0.1, 128),
+    RegionEncoderSettings("region-transformer", "fold", None, {"layers": 1, "hidden": 16, "heads": 2}),
+    LossSettings(True, True, "infonce", 0.5, 0.07),
+)
+SEQUENCE = "ACGTTGCATTAGCCATG"
+
+
+def make(settings=SETTINGS, n_tfs=20):
+    torch.manual_seed(0)
+    return GeneBERT(settings, torch.zeros(n_tfs), torch.ones(n_tfs), 4).eval()
+
+
+def test_transformers_loads_encoder_head_and_tokenizer_without_our_code(tmp_path):
+    model = make()
+    model.save(tmp_path / "model", {"regions_per_sample": 4})
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "model")
+    tokens = tokenizer(kmer_sentence(SEQUENCE, 3), return_tensors="pt")
+    assert len(tokens["input_ids"][0]) == len(SEQUENCE) - 2 + 2
+    with torch.no_grad():
+        ours = model.encode_sequences(
+            tokens["input_ids"], torch.zeros_like(tokens["input_ids"]), torch.tensor([tokens["input_ids"].shape[1]])
+        )
+        theirs = AutoModel.from_pretrained(tmp_path / "model").eval()(**tokens).last_hidden_state
+        assert torch.allclose(ours, theirs, atol=1e-5)
+        logits = AutoModelForMaskedLM.from_pretrained(tmp_path / "model").eval()(**tokens).logits
+        assert torch.allclose(model.sequence_encoder.cls.predictions(ours), logits, atol=1e-5)
+
+
+def test_round_trip_of_both_encoders(tmp_path):
+    model = make()
+    model.save(tmp_path / "model", {"regions_per_sample": 4})
+    again = GeneBERT.load(tmp_path / "model").eval()
+    assert again.settings == model.settings
+    state = again.state_dict()
+    assert state.keys() == model.state_dict().keys()
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, state[name]), name
+
+
+def test_saving_replaces_an_older_folder_and_leaves_nothing_else(tmp_path):
+    make().save(tmp_path / "model", {"regions_per_sample": 4})
+    (tmp_path / "model/old").write_text("x")
+    make().save(tmp_path / "model", {"regions_per_sample": 4, "note": 1})
+    assert [p.name for p in tmp_path.iterdir()] == ["model"]
+    assert not (tmp_path / "model/old").exists()
+    assert json.loads((tmp_path / "model/model.json").read_text())["note"] == 1
+
+
+def test_missing_motif_values_count_as_the_mean():
+    model = make()
+    motifs = torch.randn(2, 4, 20)
+    motifs[0, 1] = torch.nan
+    filled = torch.nan_to_num(motifs, nan=0.0)
+    with torch.no_grad():
+        assert torch.equal(model.encode_regions(motifs), model.encode_regions(filled))
+
+
+def test_projection_only_where_widths_differ():
+    assert isinstance(make().projection, torch.nn.Linear)
+    region = replace(SETTINGS.region_encoder, arguments={"layers": 1, "hidden": 32, "heads": 2})
+    assert isinstance(make(replace(SETTINGS, region_encoder=region)).projection, torch.nn.Identity)
+
+
+def test_no_region_encoder_without_matching():
+    model = GeneBERT(replace(SETTINGS, losses=replace(SETTINGS.losses, srm=None)))
+    assert model.region_encoder is None
+
+
+@pytest.fixture(scope="module")
+def dnabert(tmp_path_factory):
+    """A checkpoint of DNABERT's form: BertForMaskedLM, 512 positions, no next-sentence head."""
+    folder = tmp_path_factory.mktemp("dnabert")
+    torch.manual_seed(1)
+    config = BertConfig(
+        vocab_size=69, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64,
+        max_position_embeddings=50,
+    )  # fmt: skip
+    model = BertForMaskedLM(config).eval()
+    model.save_pretrained(folder)
+    save_tokenizer(folder, 3, 50)
+    return folder, model
+
+
+def test_initialisation_from_dnabert(dnabert):
+    folder, published = dnabert
+    encoder = replace(SETTINGS.sequence_encoder, weights=str(folder))
+    model = make(replace(SETTINGS, sequence_encoder=encoder))
+    positions = model.sequence_encoder.bert.embeddings.position_embeddings.weight
+    assert positions.shape == (128, 32)
+    assert torch.equal(positions[:50], published.bert.embeddings.position_embeddings.weight)
+    assert torch.equal(positions[50:100], positions[:50])
+    ids = torch.randint(5, 69, (2, 40))
+    ids[:, 7] = MASK
+    with torch.no_grad():
+        hidden = model.encode_sequences(ids, torch.zeros_like(ids), torch.tensor([40, 40]))
+        assert torch.allclose(model.sequence_encoder.cls.predictions(hidden), published(ids).logits, atol=1e-5)
+
+
+def test_tiling():
+    assert tile_positions(torch.arange(6).view(3, 2), 7)[:, 0].tolist() == [0, 2, 4, 0, 2, 4, 0]
+
+
+def test_wrong_weights(dnabert, tmp_path):
+    folder, _ = dnabert
+
+    def start(k=3, **changes):
+        encoder = replace(SETTINGS.sequence_encoder, **{"weights": str(folder), **changes})
+        return make(replace(SETTINGS, k=k, sequence_encoder=encoder))
+
+    with pytest.raises(InputError, match="vocabulary is of 3-mers, but the model's k is 4"):
+        start(k=4)
+    with pytest.raises(InputError, match="hidden_size is 32, but config asks for 64"):
+        start(hidden=64)
+    with pytest.raises(InputError, match=r"vocab\.txt: cannot be read"):
+        start(weights=str(tmp_path))
+    save_tokenizer(tmp_path, 3, 50)
+    with pytest.raises(InputError, match="not a Hugging Face BERT folder"):
+        start(weights=str(tmp_path))

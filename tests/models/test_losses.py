@@ -1,0 +1,92 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from genebert.models.losses import sequence_region_matching, shared_regions
+
+
+def vectors(seed=0, n=5, width=7):
+    rng = torch.Generator().manual_seed(seed)
+    return torch.randn(n, width, generator=rng), torch.randn(n, width, generator=rng)
+
+
+def test_infonce_by_hand():
+    # cosines: [[1, 0], [0.6, 0.8]] for unit vectors along x, y and (0.6, 0.8)
+    sequence = torch.tensor([[2.0, 0.0], [3.0, 4.0]])
+    region = torch.tensor([[5.0, 0.0], [0.0, 1.0]])
+    scale = torch.tensor(2.0)
+    rows = -math.log(math.exp(2) / (math.exp(2) + 1)) - math.log(math.exp(1.6) / (math.exp(1.2) + math.exp(1.6)))
+    columns = -math.log(math.exp(2) / (math.exp(2) + math.exp(1.2))) - math.log(
+        math.exp(1.6) / (math.exp(0) + math.exp(1.6))
+    )
+    loss, accuracy = sequence_region_matching(sequence, region, "infonce", scale)
+    assert loss.item() == pytest.approx((rows / 2 + columns / 2) / 2, abs=1e-6)
+    assert accuracy.item() == 1
+
+
+def test_paper_forms_by_hand():
+    sequence, region = vectors()
+    s = (sequence @ region.T).numpy().astype(np.float64)
+    expected = -math.log(np.exp(np.diag(s)).sum() / np.exp(s).sum())
+    assert sequence_region_matching(sequence, region, "paper_exp")[0].item() == pytest.approx(expected, abs=1e-5)
+    soft = np.log1p(np.exp(s))
+    expected = -math.log(np.diag(soft).sum() / soft.sum())
+    assert sequence_region_matching(sequence, region, "paper_literal")[0].item() == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("form", ["infonce", "paper_exp", "paper_literal"])
+def test_symmetric_and_indifferent_to_the_order_of_pairs(form):
+    sequence, region = vectors()
+    scale = torch.tensor(5.0)
+    loss = sequence_region_matching(sequence, region, form, scale)[0]
+    assert torch.allclose(loss, sequence_region_matching(region, sequence, form, scale)[0], atol=1e-6)
+    order = torch.tensor([3, 1, 4, 0, 2])
+    assert torch.allclose(loss, sequence_region_matching(sequence[order], region[order], form, scale)[0], atol=1e-6)
+
+
+def test_unknown_form():
+    with pytest.raises(ValueError, match="expected infonce"):
+        sequence_region_matching(*vectors(), "clip", torch.tensor(1.0))
+
+
+def test_shared_regions():
+    regions = torch.tensor([[1, 2, 3], [3, 4, 5], [6, 7, 8], [8, 9, 1]])
+    expected = torch.zeros(4, 4, dtype=torch.bool)
+    for i, j in ((0, 1), (2, 3), (0, 3)):
+        expected[i, j] = expected[j, i] = True
+    assert torch.equal(shared_regions(regions), expected)
+
+
+@pytest.mark.parametrize("form", ["infonce", "paper_exp", "paper_literal"])
+def test_duplicates_are_no_negatives(form):
+    """A batch with a copied sample has the loss of the batch in which the copies do not see each other."""
+    sequence, region = vectors(n=4)
+    sequence[3], region[3] = sequence[0], region[0]
+    regions = torch.tensor([[0, 1], [2, 3], [4, 5], [0, 1]])
+    scale = torch.tensor(3.0)
+    loss, _ = sequence_region_matching(sequence, region, form, scale, shared_regions(regions))
+    s = (sequence @ region.T).double()
+    if form == "infonce":
+        s = (torch.nn.functional.normalize(sequence) @ torch.nn.functional.normalize(region).T).double() * 3
+    value = {"infonce": torch.exp, "paper_exp": torch.exp, "paper_literal": torch.nn.functional.softplus}[form](s)
+    value[0, 3] = value[3, 0] = 0
+    if form == "infonce":
+        expected = -(
+            torch.log(value.diagonal() / value.sum(1)).mean() + torch.log(value.diagonal() / value.sum(0)).mean()
+        )
+        expected = expected / 2
+    else:
+        expected = -torch.log(value.diagonal().sum() / value.sum())
+    assert loss.item() == pytest.approx(expected.item(), abs=1e-5)
+    assert torch.isfinite(loss)
+
+
+def test_gradient_is_finite_with_excluded_pairs():
+    sequence, region = (v.requires_grad_() for v in vectors(n=3))
+    excluded = torch.tensor([[False, True, True], [True, False, True], [True, True, False]])
+    for form in ("infonce", "paper_exp", "paper_literal"):
+        loss, _ = sequence_region_matching(sequence, region, form, torch.tensor(10.0), excluded)
+        loss.backward()
+        assert torch.isfinite(sequence.grad).all()

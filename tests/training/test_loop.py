@@ -1,0 +1,284 @@
+import itertools
+import json
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+import torch
+from safetensors.torch import load_file
+
+from genebert.batches import SampleEncoder
+from genebert.corpus import SampleOrder, group_regions
+from genebert.genome import RegionSequences
+from genebert.models.genebert import (
+    GeneBERT,
+    LossSettings,
+    ModelSettings,
+    RegionEncoderSettings,
+    SequenceEncoderSettings,
+)
+from genebert.training import loop
+from genebert.training.checkpoint import load_checkpoint, save_checkpoint
+from genebert.training.loop import Interrupted, TrainingSettings, compute, learning_rate, mask_rate, pretrain
+
+CPU = torch.device("cpu")
+MODEL = ModelSettings(
+    3,
+    SequenceEncoderSettings(1, 32, 2, 64, 0.1, 0.0, 512),
+    RegionEncoderSettings("region-transformer", "fold", None, {"layers": 1, "hidden": 32, "heads": 2}),
+    LossSettings(True, True, "infonce", 0.5, 0.07),
+)
+TRAINING = TrainingSettings(
+    steps=12, batch=8, micro_batch=None, learning_rate=1e-3, warmup_fraction=0.1, decay_horizon=1.67, betas=(0.9, 0.98),
+    epsilon=1e-6, weight_decay=0.01, clip=1.0, mask_rate=0.15, late_mask_rate=0.2, late_mask_from=0.83,
+    precision="float32", checkpoint_every=3, log_every=4, validate_every=8, validation_batches=2,
+)  # fmt: skip
+
+
+def toy_data(n=400, seed=0):
+    """Regions in stretches of two kinds of base composition, with motif scores that follow the composition."""
+    rng = np.random.default_rng(seed)
+    lengths = rng.integers(20, 40, n)
+    offsets = np.concatenate(([0], np.cumsum(lengths)))
+    rich = np.repeat(rng.random(n // 20) < 0.5, 20)
+    codes = np.concatenate(
+        [
+            rng.choice(4, size, p=[0.1, 0.4, 0.4, 0.1] if r else [0.4, 0.1, 0.1, 0.4])
+            for size, r in zip(lengths, rich, strict=True)
+        ]
+    ).astype(np.uint8)
+    counts = np.array([np.bincount(codes[a:b], minlength=4) for a, b in itertools.pairwise(offsets)])
+    motifs = (counts @ rng.normal(size=(4, 12)) / 5 + rng.normal(size=(n, 12)) * 0.1).astype(np.float16)
+    start = np.arange(n, dtype=np.int64) * 100
+    regions = pd.DataFrame({"chrom": "chr1", "start": start, "end": start + lengths})
+    groups, _ = group_regions(sp.csr_matrix(rng.random((3, n)) < 0.8), regions, ["a", "b", "c"], 4, (), 0.15)
+    return RegionSequences(codes, offsets, "toy"), motifs, groups
+
+
+def run(folder, training=TRAINING, model=MODEL, data=None):
+    pretrain(model, training, *(data or toy_data()), 7, folder / "checkpoints", folder / "model", {"x": "y"}, "cpu")
+    return folder / "model"
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    return contents(run(tmp_path_factory.mktemp("whole")))
+
+
+def test_schedule():
+    settings = replace(TRAINING, steps=1200, learning_rate=4e-4, warmup_fraction=1 / 12, decay_horizon=5 / 3)
+    rates = [learning_rate(step, settings) for step in range(1200)]
+    assert rates[0] == pytest.approx(4e-4 / 101)
+    assert max(rates) == rates[100] == pytest.approx(4e-4)
+    assert np.allclose(np.diff(rates[100:]), -4e-4 / 1900)
+    assert rates[-1] == pytest.approx(4e-4 * 801 / 1900)
+    late = replace(settings, late_mask_from=5 / 6)
+    assert [mask_rate(step, late) for step in (0, 999, 1000, 1199)] == [0.15, 0.15, 0.2, 0.2]
+
+
+def test_folder_is_complete_and_the_same_every_time(uninterrupted, tmp_path):
+    assert set(uninterrupted) == {
+        "config.json", "model.safetensors", "region_encoder.safetensors", "model.json", "metrics.jsonl", "vocab.txt",
+        "tokenizer.json", "tokenizer_config.json",
+    }  # fmt: skip
+    assert contents(run(tmp_path)) == uninterrupted
+    assert not any((tmp_path / "checkpoints").iterdir())
+    lines = [json.loads(line) for line in uninterrupted["metrics.jsonl"].decode().splitlines()]
+    assert [line["step"] for line in lines] == [4, 8, 12]
+    assert "valid_srm_accuracy" not in lines[0]
+    assert {"mgm", "ngsp", "srm", "temperature", "valid_mgm", "valid_srm_accuracy"} <= set(lines[1]) & set(lines[2])
+
+
+@pytest.mark.parametrize("kills", [(2,), (5, 9), (3, 4, 10)])
+def test_resumed_equals_uninterrupted(uninterrupted, tmp_path, monkeypatch, kills):
+    """Dies in the middle of the given steps, each time going on from the last checkpoint."""
+    real = loop.compute
+    for kill in kills:
+
+        def dying(model, batch, step, *rest, kill=kill, **more):
+            if step == kill:
+                raise KeyboardInterrupt
+            return real(model, batch, step, *rest, **more)
+
+        monkeypatch.setattr(loop, "compute", dying)
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path)
+        assert not (tmp_path / "model").exists()
+    monkeypatch.setattr(loop, "compute", real)
+    assert contents(run(tmp_path)) == uninterrupted
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_makes_a_checkpoint(uninterrupted, tmp_path, monkeypatch, number):
+    real = loop.compute
+
+    def signalled(model, batch, step, *rest, **more):
+        if step == 4:
+            signal.raise_signal(number)
+        return real(model, batch, step, *rest, **more)
+
+    monkeypatch.setattr(loop, "compute", signalled)
+    with pytest.raises(Interrupted, match="after step 5: checkpoint written"):
+        run(tmp_path)
+    monkeypatch.setattr(loop, "compute", real)
+    assert [p.name for p in (tmp_path / "checkpoints").glob("*/*")][-1].endswith(".pt")
+    assert contents(run(tmp_path)) == uninterrupted
+
+
+def test_sigkill_at_a_random_moment(uninterrupted, tmp_path):
+    code = (
+        "import sys, torch; sys.path.insert(0, sys.argv[1]); torch.set_num_threads(1); import pathlib, test_loop; "
+        "test_loop.run(pathlib.Path(sys.argv[2]))"
+    )
+    killed = []
+    for delay in (0.0, 0.1):
+        process = subprocess.Popen([sys.executable, "-c", code, str(__file__).rsplit("/", 1)[0], str(tmp_path)])
+        deadline = time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < deadline:
+            if any((tmp_path / "checkpoints").glob("*/*.pt")):
+                time.sleep(delay)
+                process.kill()
+                break
+            time.sleep(0.01)
+        killed.append(process.wait() == -signal.SIGKILL)
+    assert any(killed)
+    assert contents(run(tmp_path)) == uninterrupted
+
+
+def test_other_settings_never_take_up_a_checkpoint(uninterrupted, tmp_path, monkeypatch):
+    real = loop.compute
+
+    def dying(model, batch, step, *rest, **more):
+        if step == 7:
+            raise KeyboardInterrupt
+        return real(model, batch, step, *rest, **more)
+
+    monkeypatch.setattr(loop, "compute", dying)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, replace(TRAINING, learning_rate=5e-4))
+    monkeypatch.setattr(loop, "compute", real)
+    assert contents(run(tmp_path)) == uninterrupted
+
+
+def test_damaged_checkpoint_falls_back(tmp_path, caplog):
+    for step in (3, 6, 9):
+        save_checkpoint(tmp_path, step, {"value": torch.tensor(step)})
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["step000000006.pt", "step000000009.pt"]
+    newest = tmp_path / "step000000009.pt"
+    newest.write_bytes(newest.read_bytes()[:100])
+    step, state = load_checkpoint(tmp_path, CPU)
+    assert step == 6
+    assert state["value"] == 6
+    assert "step000000009.pt cannot be read" in caplog.text
+    (tmp_path / "step000000006.pt").write_bytes(b"")
+    with pytest.raises(RuntimeError, match="none of 2 checkpoints can be read"):
+        load_checkpoint(tmp_path, CPU)
+    assert load_checkpoint(tmp_path / "nothing", CPU) is None
+
+
+def one_batch(model_settings=MODEL, motifs=None):
+    sequences, scores, groups = toy_data()
+    torch.manual_seed(0)
+    model = GeneBERT(model_settings, torch.zeros(12), torch.ones(12), 4)
+    encoder = SampleEncoder(sequences, scores if motifs is None else motifs, 3, 512, CPU)
+    return model, encoder.encode(SampleOrder(groups, 8, 0).draw(0))
+
+
+@pytest.mark.parametrize("size", [1, 3, 8])
+def test_gradient_caching_equals_the_whole_batch(size):
+    # dropout is drawn piece by piece, so it must be off for the comparison
+    encoder = replace(MODEL.sequence_encoder, dropout=0.0)
+    region = replace(MODEL.region_encoder, arguments={**MODEL.region_encoder.arguments, "dropout": 0.0})
+    settings = replace(MODEL, sequence_encoder=encoder, region_encoder=region)
+    gradients = []
+    for micro in (None, size):
+        model, batch = one_batch(settings)
+        result = compute(model, batch, 0, 0.15, replace(TRAINING, micro_batch=micro), 1, train=True)
+        gradients.append((result, {n: p.grad for n, p in model.named_parameters() if p.grad is not None}))
+    (whole, expected), (pieces, found) = gradients
+    assert whole == pytest.approx(pieces, rel=1e-5)
+    assert expected.keys() == found.keys()
+    assert "log_scale" in found
+    for name in expected:
+        assert torch.allclose(expected[name], found[name], atol=1e-6), name
+
+
+def test_eq4_and_each_loss_by_hand():
+    model, batch = one_batch()
+    model.eval()
+    result = compute(model, batch, 0, 0.15, TRAINING, 1, train=False)
+    assert result["loss"] == pytest.approx(result["mgm"] + result["ngsp"] + 0.5 * result["srm"], rel=1e-5)
+    # masks are a function of (seed, step): make them again and recompute the losses with plain operations
+    from genebert.batches import mask_kmers
+
+    generator = torch.Generator().manual_seed(loop.stream_seed(1, 0, 2))
+    ids, chosen = mask_kmers(batch.ids, 3, 0.15, 69, generator)
+    with torch.no_grad():
+        out = model.sequence_encoder(ids, token_type_ids=batch.segments, attention_mask=(batch.ids != 0).long())
+        log_p = out.prediction_logits.log_softmax(-1)
+        mgm = -torch.stack([log_p[i, j, batch.ids[i, j]] for i, j in chosen.nonzero()]).mean()
+        ngsp = -out.seq_relationship_logits.log_softmax(-1)[torch.arange(8), batch.label].mean()
+    assert result["mgm"] == pytest.approx(mgm.item(), rel=1e-4)
+    assert result["ngsp"] == pytest.approx(ngsp.item(), rel=1e-4)
+
+
+@pytest.mark.parametrize("losses", [{"mgm": False}, {"ngsp": False}, {"srm": None}, {"srm": "paper_exp"}])
+def test_switches(losses):
+    settings = replace(MODEL, losses=replace(MODEL.losses, **losses))
+    model, batch = one_batch(settings)
+    result = compute(model, batch, 0, 0.15, TRAINING, 1, train=True)
+    for name in ("mgm", "ngsp", "srm"):
+        assert (name in result) is bool(getattr(settings.losses, name))
+    assert np.isfinite(result["loss"])
+
+
+def test_regions_of_n_only_give_no_nan(tmp_path):
+    sequences, motifs, groups = toy_data()
+    motifs[:] = np.nan
+    data = (RegionSequences(np.full_like(sequences.codes, 4), sequences.offsets, "toy"), motifs, groups)
+    with np.errstate(all="ignore"), pytest.warns(RuntimeWarning):
+        folder = run(tmp_path, replace(TRAINING, steps=2), data=data)
+    for tensor in load_file(folder / "model.safetensors").values():
+        assert torch.isfinite(tensor).all()
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_samples(tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "compute", lambda *a, **k: {"loss": float("nan")})
+    with pytest.raises(FloatingPointError, match=r"step 0: loss nan.*groups \[\d+, "):
+        run(tmp_path)
+    assert not (tmp_path / "model").exists()
+
+
+def test_no_steps_leave_the_encoders_as_initialised(tmp_path):
+    losses = replace(MODEL.losses, mgm=False, ngsp=False, srm=None)
+    folder = run(tmp_path, replace(TRAINING, steps=0), replace(MODEL, losses=losses))
+    assert (folder / "metrics.jsonl").read_text() == ""
+    assert not (folder / "region_encoder.safetensors").exists()
+
+
+def test_training_lowers_all_three_losses(tmp_path):
+    training = replace(TRAINING, steps=150, batch=16, learning_rate=2e-3, log_every=30, validate_every=1000)
+    lines = [json.loads(line) for line in (run(tmp_path, training) / "metrics.jsonl").read_text().splitlines()]
+    first, last = lines[0], lines[-1]
+    for name in ("mgm", "ngsp", "srm"):
+        assert last[name] < first[name] * 0.95, name
+    assert last["srm_accuracy"] > 2 / 16
+    assert last["ngsp_accuracy"] > 0.6
