@@ -1,0 +1,417 @@
+"""The regions x motifs matrix: made in pieces by any number of processes, stored as a memory-mapped array."""
+
+import hashlib
+import logging
+import multiprocessing
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from genebert.errors import InputError
+from genebert.files import atomic_path, read_json, write_json
+from genebert.genome import RegionSequences
+from genebert.motifs.jaspar import Motif, jaspar_text
+from genebert.motifs.scan import BestScorer, HitScanner
+from genebert.motifs.scoring import SOURCES, Scoring, base_counts, gc_bins, score_motifs, strand_background
+
+logger = logging.getLogger(__name__)
+
+KINDS = {"max_score": np.float16, "binary": np.uint8, "counts": np.uint16, "descartes": np.uint8}
+_DESCARTES_P = 1e-7
+_CHUNK_BASES = 2_000_000
+# MOODS makes a Python object of every hit; one piece of work should make no more than about this many.
+_CHUNK_HITS = 500_000
+_STATISTICS_ROWS = 8192
+_LOG_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class MotifSettings:
+    """How motifs are scored.
+
+    Attributes
+    ----------
+    matrix : str
+        ``max_score``: best log-odds over both strands and all windows without N (float16; NaN where there is none).
+        ``binary``: 1 where a window on either strand reaches the threshold (uint8).
+        ``counts``: the number of such windows, both strands added (uint16).
+        ``descartes``: as ``binary`` by the atlas authors' recipe (FACTS A.2): regions in 25 bins of GC content, each
+        with its own background; source ``pwm``, pseudocount 1, p = 1e-7. The settings below are then not used.
+    source : str
+        ``counts``, or ``pwm``: log-odds from position probabilities, flattened by the pseudocount.
+    pseudocount : float
+        Above 0; added to every position, shared out by the background.
+    background : str or 4 floats
+        ``regions``: base composition of all regions, or frequencies of A, C, G, T. Both strands are scanned, so A and
+        T are averaged, and so are C and G.
+    p_value : float
+        Chance of a hit at one position of one strand of background sequence.
+    release : str
+        Where the motifs come from; recorded, not used.
+    """
+
+    matrix: str = "max_score"
+    source: str = "counts"
+    pseudocount: float = 1.0
+    background: str | Sequence[float] = "regions"
+    p_value: float = 1e-4
+    release: str = ""
+
+    def __post_init__(self):
+        if self.matrix not in KINDS:
+            raise InputError(f"motifs.matrix: found {self.matrix!r}, expected one of {', '.join(KINDS)}")
+        if self.source not in SOURCES:
+            raise InputError(f"motifs.source: found {self.source!r}, expected one of {', '.join(SOURCES)}")
+        if not self.pseudocount > 0:
+            raise InputError(f"motifs.pseudocount: found {self.pseudocount!r}, expected a number above 0")
+        if not 0 < self.p_value < 1:
+            raise InputError(f"motifs.p_value: found {self.p_value!r}, expected a number between 0 and 1")
+        if isinstance(self.background, str):
+            if self.background != "regions":
+                raise InputError(
+                    f"motifs.background: found {self.background!r}, expected `regions` or four frequencies A, C, G, T"
+                )
+        elif len(self.background) != 4 or min(self.background) <= 0 or abs(sum(self.background) - 1) > 1e-6:
+            raise InputError(
+                f"motifs.background: found {list(self.background)} with sum {sum(self.background):g}, expected four "
+                "frequencies above 0 of A, C, G, T with sum 1"
+            )
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Regions that share a background."""
+
+    background: tuple[float, float, float, float]
+    regions: np.ndarray
+    gc: tuple[float, float] | None = None
+
+
+def _parts(sequences: RegionSequences, settings: MotifSettings) -> list[_Part]:
+    """Group the regions by background, from the whole set, before any work is cut into pieces."""
+    everything = np.arange(len(sequences))
+    if settings.matrix == "descartes":
+        counts = base_counts(sequences)
+        edges, found = gc_bins(counts)
+        members = [np.flatnonzero(found == i) for i in range(max(len(edges) - 1, 1))]
+        return [
+            _Part(strand_background(counts[regions].sum(axis=0) + 1), regions, (float(low), float(high)))
+            for regions, low, high in zip(members, edges, np.append(edges[1:], edges[-1]), strict=False)
+        ]
+    if isinstance(settings.background, str):
+        return [_Part(strand_background(base_counts(sequences).sum(axis=0)), everything)]
+    return [_Part(strand_background(settings.background), everything)]
+
+
+def _chunks(sequences: RegionSequences, parts: list[_Part], bases: int) -> list[tuple[int, np.ndarray]]:
+    """Cut each part into runs of regions of about `bases` bases: (number of the part, regions)."""
+    chunks = []
+    for number, part in enumerate(parts):
+        lengths = sequences.offsets[part.regions + 1] - sequences.offsets[part.regions]
+        group = (np.cumsum(lengths) - 1) // bases
+        cuts = np.flatnonzero(np.diff(group)) + 1
+        chunks += [(number, regions) for regions in np.split(part.regions, cuts) if len(regions)]
+    return chunks
+
+
+class _Worker:
+    """Scores regions and writes their rows; one in every process."""
+
+    def __init__(self, sequences: RegionSequences, scorings: list[Scoring], kind: str, path: Path):
+        self.sequences, self.scorings, self.kind = sequences, scorings, kind
+        self.matrix = np.load(path, mmap_mode="r+")
+        self.scanner: tuple[int, Any] = (-1, None)
+
+    def __call__(self, chunk: tuple[int, np.ndarray]) -> tuple[int, np.ndarray]:
+        """Fill the rows of one chunk; return its number of bases, and of regions with a hit (int64 [n_motifs])."""
+        number, regions = chunk
+        if self.scanner[0] != number:
+            scanner = BestScorer if self.kind == "max_score" else HitScanner
+            self.scanner = (number, scanner(self.scorings[number]))
+        if self.kind == "max_score":
+            rows = self.scanner[1].score(self.sequences, regions)
+            hits = (rows >= self.scorings[number].thresholds).sum(axis=0)
+        else:
+            rows = self.scanner[1].count(self.sequences, regions)
+            hits = (rows > 0).sum(axis=0)
+            if self.kind != "counts":
+                rows = rows > 0
+            elif rows.max() > np.iinfo(np.uint16).max:
+                raise InputError(
+                    f"motifs.matrix: a region has {rows.max()} hits of one motif, expected at most 65535; use "
+                    "`binary`, a smaller p_value or shorter regions"
+                )
+        self.matrix[regions] = rows
+        return int((self.sequences.offsets[regions + 1] - self.sequences.offsets[regions]).sum()), hits
+
+
+_function: Callable | None = None
+
+
+def _set_function(make: Callable[[], Callable]) -> None:
+    global _function
+    _function = make()
+
+
+def _call(task: Any) -> Any:
+    return _function(task)
+
+
+def _map(make: Callable[[], Callable], tasks: list, processes: int) -> Iterator[tuple[int, Any]]:
+    """Yield (number of the task, result) as tasks end; `make` makes the function, once in each process."""
+    processes = min(processes, len(tasks))
+    if processes == 1:
+        function = make()
+        yield from enumerate(map(function, tasks))
+        return
+    # Forked processes share the sequences' memory, and do not run the caller's script a second time.
+    context = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(processes, context, initializer=_set_function, initargs=(make,)) as pool:
+        futures = {pool.submit(_call, task): number for number, task in enumerate(tasks)}
+        try:
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _allocate(path: Path, shape: tuple[int, int], dtype: type) -> None:
+    """Make an array file, with its disk space reserved: a full disk would kill a writer of mapped memory."""
+    matrix = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+    del matrix
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as handle:
+            try:
+                os.posix_fallocate(handle.fileno(), 0, path.stat().st_size)
+            except OSError as error:
+                raise InputError(
+                    f"{path}: cannot reserve {path.stat().st_size / 1e9:.1f} GB ({error.strerror}); expected free "
+                    "space in the results folder"
+                ) from error
+
+
+def _mean_sd(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and sd per column, NaN left out, summed in blocks of a fixed size."""
+    number, total, squares = (np.zeros(matrix.shape[1]) for _ in range(3))
+    for first in range(0, len(matrix), _STATISTICS_ROWS):
+        block = matrix[first : first + _STATISTICS_ROWS].astype(np.float64)
+        unknown = np.isnan(block)
+        block[unknown] = 0
+        number += len(block) - unknown.sum(axis=0)
+        total += block.sum(axis=0)
+        squares += (block * block).sum(axis=0)
+    with np.errstate(invalid="ignore"):
+        mean = total / number
+        return mean, np.sqrt(np.maximum(squares / number - mean * mean, 0))
+
+
+def _collect(done: Iterable[tuple[int, tuple[int, np.ndarray]]], total: int, what: str) -> np.ndarray:
+    """Add up the regions with a hit; log bases done, rate and remaining time every few seconds and at the end."""
+    start = last = time.monotonic()
+    bases, hits = 0, 0
+    for _, (more, found) in done:
+        bases, hits = bases + more, hits + found
+        now = time.monotonic()
+        if now - last >= _LOG_SECONDS or bases == total:
+            rate = bases / max(now - start, 1e-9)
+            logger.info(
+                "%s: %.1f of %.1f Mbp (%.0f %%), %.2f Mbp/s, %.0f s left",
+                what, bases / 1e6, total / 1e6, 100 * bases / total, rate / 1e6, (total - bases) / rate,
+            )  # fmt: skip
+            last = now
+    return hits
+
+
+def build_motif_matrix(
+    sequences: RegionSequences,
+    motifs: list[Motif],
+    settings: MotifSettings,
+    folder: str | Path,
+    processes: int,
+    *,
+    chunk_bases: int = _CHUNK_BASES,
+) -> dict:
+    """Score every region with every motif and write the matrix.
+
+    The result does not depend on `processes` or `chunk_bases`: backgrounds and thresholds are computed once from the
+    whole set, and each row depends on its region alone.
+
+    Parameters
+    ----------
+    sequences : RegionSequences
+    motifs : list of Motif
+        In the order of the columns.
+    settings : MotifSettings
+    folder : path
+        Gets ``matrix.npy`` [n_regions, n_motifs]; ``motifs.tsv``, one row a column: matrix_id, name, tf_class,
+        tf_family, width, threshold, max_possible (natural-log log-odds), reaches_p (false where even the best word is
+        likelier than the p-value, see :class:`Scoring`), mean and sd over the regions without NaN, share_hit (share
+        of regions with a window that reaches the threshold); and ``motifs.json``. With ``descartes``, threshold and
+        max_possible differ between GC bins and stand in ``motifs.json``.
+    processes : int
+    chunk_bases : int
+        Size of a piece of work.
+
+    Returns
+    -------
+    dict
+        The content of ``motifs.json``.
+
+    Raises
+    ------
+    InputError
+        No regions, no motifs, two motifs of one id, no bases but N, a region with more hits than uint16 holds, or no
+        space for the matrix.
+    """
+    folder = Path(folder)
+    if len(sequences) == 0 or sequences.offsets[-1] == 0:
+        raise InputError(
+            f"sequences: found {len(sequences)} regions with {int(sequences.offsets[-1])} bases, expected at least one"
+        )
+    if not motifs:
+        raise InputError("motifs: found no matrices, expected at least one")
+    repeated = pd.Series([motif.matrix_id for motif in motifs])
+    if repeated.duplicated().any():
+        raise InputError(f"motifs: matrix {repeated[repeated.duplicated()].iloc[0]} occurs twice; ids must be unique")
+    if processes < 1:
+        raise InputError(f"processes: found {processes}, expected at least 1")
+    kind = settings.matrix
+    if kind == "descartes":
+        settings = replace(settings, source="pwm", pseudocount=1.0, background="regions", p_value=_DESCARTES_P)
+    parts = _parts(sequences, settings)
+
+    def score(part: _Part) -> Scoring:
+        return score_motifs(motifs, part.background, settings.source, settings.pseudocount, settings.p_value)
+
+    scorings = [scoring for _, scoring in sorted(_map(lambda: score, parts, processes), key=lambda item: item[0])]
+    total = int(sum((sequences.offsets[part.regions + 1] - sequences.offsets[part.regions]).sum() for part in parts))
+    # Small sets are cut finer, so that no process idles for long.
+    chunk_bases = min(chunk_bases, max(_CHUNK_BASES // 20, total // (4 * processes)))
+    if kind != "max_score":
+        chunk_bases = min(chunk_bases, max(1, int(_CHUNK_HITS / (2 * len(motifs) * settings.p_value))))
+    chunks = _chunks(sequences, parts, chunk_bases)
+    with atomic_path(folder / "matrix.npy") as temporary:
+        _allocate(temporary, (len(sequences), len(motifs)), KINDS[kind])
+        rows_done = _map(lambda: _Worker(sequences, scorings, kind, temporary), chunks, processes)
+        hits = _collect(rows_done, total, f"{kind} of {len(motifs)} motifs")
+        matrix = np.load(temporary, mmap_mode="r")
+        mean, sd = _mean_sd(matrix)
+        digest = hashlib.sha256(matrix).hexdigest()
+        del matrix
+    single = scorings[0] if kind != "descartes" else None
+    table = pd.DataFrame(
+        {
+            "matrix_id": [motif.matrix_id for motif in motifs],
+            "name": [motif.name for motif in motifs],
+            "tf_class": [motif.tf_class for motif in motifs],
+            "tf_family": [motif.tf_family for motif in motifs],
+            "width": [motif.width for motif in motifs],
+            "threshold": single.thresholds if single else np.nan,
+            "max_possible": single.max_possible if single else np.nan,
+            "reaches_p": np.all([scoring.min_p <= settings.p_value for scoring in scorings], axis=0),
+            "mean": mean,
+            "sd": sd,
+            "share_hit": hits / len(sequences),
+        }
+    )
+    with atomic_path(folder / "motifs.tsv") as temporary:
+        table.to_csv(temporary, sep="\t", index=False)
+    info = {
+        "kind": kind,
+        "regions": len(sequences),
+        "motifs": len(motifs),
+        "settings": asdict(settings),
+        "log": "natural",
+        "strands": "both",
+        "mean_share_hit": float(table["share_hit"].mean()),
+        "unreachable_p": int((~table["reaches_p"]).sum()),
+        "genome": sequences.genome,
+        "sha256": {
+            "matrix": digest,
+            "motifs": hashlib.sha256(jaspar_text(motifs).encode()).hexdigest(),
+            "sequences": hashlib.sha256(np.ascontiguousarray(sequences.codes)).hexdigest(),
+            "offsets": hashlib.sha256(np.ascontiguousarray(sequences.offsets)).hexdigest(),
+        },
+        "backgrounds": [
+            {
+                "regions": len(part.regions),
+                "background": list(part.background),
+                **(
+                    {
+                        "gc": list(part.gc),
+                        "thresholds": scoring.thresholds.tolist(),
+                        "max_possible": scoring.max_possible.tolist(),
+                    }
+                    if part.gc
+                    else {}
+                ),
+            }
+            for part, scoring in zip(parts, scorings, strict=True)
+        ],
+    }
+    write_json(folder / "motifs.json", info)
+    logger.info("%d of %d motifs cannot reach p = %g", info["unreachable_p"], len(motifs), settings.p_value)
+    return info
+
+
+@dataclass(frozen=True, eq=False)
+class MotifMatrix:
+    """A matrix written by :func:`build_motif_matrix`.
+
+    Attributes
+    ----------
+    values : float16 or uint8 or uint16 [n_regions, n_motifs], memory-mapped
+    table : DataFrame
+        ``motifs.tsv``, one row a column of `values`.
+    kind : str
+        One of `KINDS`.
+    info : dict
+        ``motifs.json``.
+    """
+
+    values: np.ndarray
+    table: pd.DataFrame
+    kind: str
+    info: dict
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the transcription factors, one a column."""
+        return self.table["name"].tolist()
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "MotifMatrix":
+        """Memory-map the files in `folder`.
+
+        Raises
+        ------
+        InputError
+            The three files do not belong together.
+        """
+        folder = Path(folder)
+        info = read_json(folder / "motifs.json")
+        values = np.load(folder / "matrix.npy", mmap_mode="r")
+        numeric = {column: [""] for column in ("threshold", "max_possible", "mean", "sd")}
+        table = pd.read_csv(folder / "motifs.tsv", sep="\t", keep_default_na=False, na_values=numeric)
+        again = f"; delete {folder} and run the rule `motifs` again"
+        if values.ndim != 2 or values.shape[1] != len(table):
+            raise InputError(
+                f"{folder}: matrix.npy has shape {values.shape}, but motifs.tsv lists {len(table)} motifs{again}"
+            )
+        if values.shape != (info["regions"], info["motifs"]) or values.dtype != KINDS.get(info["kind"]):
+            raise InputError(
+                f"{folder}: matrix.npy has shape {values.shape} of {values.dtype}, but motifs.json says "
+                f"{(info['regions'], info['motifs'])} of kind {info['kind']}{again}"
+            )
+        return cls(values, table, info["kind"], info)

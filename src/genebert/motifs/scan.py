@@ -1,0 +1,198 @@
+"""Scanning regions with motifs: hits by MOODS, best scores by lightmotif.
+
+Both scanners see each region by itself: regions are laid out with an N between them, and no window with an N counts.
+"""
+
+import itertools
+from dataclasses import dataclass
+from operator import attrgetter
+
+import numpy as np
+
+from genebert.genome import BASES, RegionSequences
+from genebert.motifs.scoring import Scoring
+
+LETTERS = np.frombuffer(BASES.encode(), dtype=np.uint8)
+_N = ord("N")
+# MOODS' look-ahead filter; 7 is its default, the fastest here, and the window of the atlas' recipe (FACTS A.2).
+MOODS_WINDOW = 7
+
+
+def _spread(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Return ``starts[i], starts[i] + 1, ..., starts[i] + lengths[i] - 1`` for all i, end to end."""
+    ends = np.cumsum(lengths)
+    return np.repeat(starts - ends + lengths, lengths) + np.arange(ends[-1])
+
+
+@dataclass(frozen=True)
+class Hits:
+    """Motif hits, one element of each array a hit.
+
+    Attributes
+    ----------
+    region : int64 [n_hits]
+        Number of the region among those scanned.
+    motif : int64 [n_hits]
+    strand : int8 [n_hits]
+        0 forward, 1 reverse.
+    position : int64 [n_hits]
+        Leftmost base of the window within its region, on both strands.
+    score : float64 [n_hits]
+        Log-odds.
+    """
+
+    region: np.ndarray
+    motif: np.ndarray
+    strand: np.ndarray
+    position: np.ndarray
+    score: np.ndarray
+
+
+class HitScanner:
+    """Finds all windows whose score reaches the threshold, on both strands, with MOODS.
+
+    MOODS misses the last window of a sequence for motifs narrower than its filter window; those motifs therefore get
+    a second scanner with a window that fits the narrowest.
+    """
+
+    def __init__(self, scoring: Scoring):
+        self.n_motifs = len(scoring.matrices)
+        narrow = scoring.widths < MOODS_WINDOW
+        self._scanners = [
+            (self._scanner(scoring, motifs, min(MOODS_WINDOW, int(scoring.widths[motifs].min()))), motifs)
+            for motifs in (np.flatnonzero(~narrow), np.flatnonzero(narrow))
+            if len(motifs)
+        ]
+
+    @staticmethod
+    def _scanner(scoring: Scoring, motifs: np.ndarray, window: int):
+        import MOODS.scan
+
+        reverse = scoring.reverse
+        matrices = [scoring.matrices[i].tolist() for i in motifs] + [reverse[i].tolist() for i in motifs]
+        scanner = MOODS.scan.Scanner(window)
+        scanner.set_motifs(matrices, list(scoring.background), np.tile(scoring.thresholds[motifs], 2).tolist())
+        return scanner
+
+    def find(self, sequences: RegionSequences, regions: np.ndarray, scores: bool = False) -> Hits:
+        """Scan some regions in one go (faster than one by one).
+
+        Parameters
+        ----------
+        sequences : RegionSequences
+        regions : int [n]
+            Which regions.
+        scores : bool
+            Fill in `score` as well; NaN otherwise.
+        """
+        starts = sequences.offsets[regions]
+        lengths = sequences.offsets[regions + 1] - starts
+        targets = np.cumsum(lengths + 1) - lengths - 1
+        text = np.full(int((lengths + 1).sum()), _N, dtype=np.uint8)
+        text[_spread(targets, lengths)] = LETTERS[sequences.codes[_spread(starts, lengths)]]
+        text = text.tobytes().decode("ascii")
+        motif, strand, position, score = [], [], [], []
+        for scanner, motifs in self._scanners:
+            found = scanner.scan(text)
+            numbers = np.fromiter(map(len, found), dtype=np.int64, count=len(found))
+            total = int(numbers.sum())
+
+            def values(name, dtype, found=found, total=total):
+                return np.fromiter(map(attrgetter(name), itertools.chain.from_iterable(found)), dtype, total)
+
+            motif.append(np.repeat(np.tile(motifs, 2), numbers))
+            strand.append(np.repeat(np.arange(2, dtype=np.int8).repeat(len(motifs)), numbers))
+            position.append(values("pos", np.int64))
+            score.append(values("score", np.float64) if scores else np.full(total, np.nan))
+        position = np.concatenate(position)
+        region = np.searchsorted(targets, position, side="right") - 1
+        return Hits(
+            region, np.concatenate(motif), np.concatenate(strand), position - targets[region], np.concatenate(score)
+        )
+
+    def count(self, sequences: RegionSequences, regions: np.ndarray) -> np.ndarray:
+        """Return the number of hits on both strands, int64 [n, n_motifs]; a palindromic site counts twice."""
+        hits = self.find(sequences, regions)
+        cell = hits.region * self.n_motifs + hits.motif
+        return np.bincount(cell, minlength=len(regions) * self.n_motifs).reshape(-1, self.n_motifs)
+
+
+class BestScorer:
+    """Best log-odds of each motif in each region, over all windows and both strands, with lightmotif.
+
+    lightmotif scores a sequence in a fixed number of lanes, the columns of its score matrix, each a stretch of
+    consecutive positions. Regions of about the same length are laid side by side, one a lane, and `stack` of them on
+    top of each other, so that a region's best score is the maximum of a few rows of one column. Regions longer than
+    `PIECE` bases are cut into pieces that overlap by one base less than the widest motif. `ROWS` keeps the scores of
+    one motif within the processor's cache; larger and smaller values of both were slower.
+    """
+
+    PIECE = 2032
+    ROWS = 4096
+
+    def __init__(self, scoring: Scoring):
+        import lightmotif
+
+        self._stripe = lightmotif.stripe
+        self._lanes = np.asarray(lightmotif.stripe("A")).shape[0]
+        self._widest = int(scoring.widths.max())
+        self._matrices = [
+            (self._matrix(forward), self._matrix(reverse))
+            for forward, reverse in zip(scoring.matrices, scoring.reverse, strict=True)
+        ]
+
+    @staticmethod
+    def _matrix(log_odds: np.ndarray):
+        import lightmotif
+
+        rows = {base: row.tolist() for base, row in zip("ACGT", log_odds, strict=True)}
+        return lightmotif.ScoringMatrix({**rows, "N": [-np.inf] * log_odds.shape[1]})
+
+    def score(self, sequences: RegionSequences, regions: np.ndarray) -> np.ndarray:
+        """Score some regions.
+
+        Returns
+        -------
+        float32 [n, n_motifs]
+            NaN where the region has no window of the motif's width that is free of N.
+        """
+        starts, stops = sequences.offsets[regions], sequences.offsets[regions + 1]
+        step = max(self.PIECE, 2 * self._widest) - self._widest + 1
+        pieces = np.maximum(1, -(-(stops - starts - self._widest + 1) // step))
+        owner = np.repeat(np.arange(len(regions)), pieces)
+        piece_starts = starts[owner] + step * _spread(np.zeros_like(pieces), pieces)
+        lengths = np.minimum(piece_starts + step + self._widest - 1, stops[owner]) - piece_starts
+        longest_first = np.argsort(-lengths, kind="stable")
+        best = np.empty((len(owner), len(self._matrices)), dtype=np.float32)
+        done = 0
+        while done < len(owner):
+            # One N at least ends each stretch; a multiple of 16 can be halved four times.
+            rows = -(-max(int(lengths[longest_first[done]]) + 1, self._widest) // 16) * 16
+            stack = min(max(1, self.ROWS // rows), -(-(len(owner) - done) // self._lanes))
+            chosen = longest_first[done : done + stack * self._lanes]
+            best[chosen] = self._block(sequences.codes, piece_starts[chosen], lengths[chosen], rows, stack)
+            done += len(chosen)
+        best = np.maximum.reduceat(best, np.cumsum(pieces) - pieces, axis=0)
+        best[best == -np.inf] = np.nan
+        return best
+
+    def _block(self, codes, starts: np.ndarray, lengths: np.ndarray, rows: int, stack: int) -> np.ndarray:
+        """Score up to ``stack * lanes`` pieces of fewer than `rows` bases: float32 [n_pieces, n_motifs]."""
+        number = np.arange(len(starts))
+        layer, lane = number // self._lanes, number % self._lanes
+        text = np.full(self._lanes * stack * rows, _N, dtype=np.uint8)
+        text[_spread((lane * stack + layer) * rows, lengths)] = LETTERS[codes[_spread(starts, lengths)]]
+        striped = self._stripe(text.tobytes().decode("ascii"))
+        buffer = np.empty((stack, rows, self._lanes), dtype=np.float32)
+        best = np.empty((len(starts), len(self._matrices)), dtype=np.float32)
+        for i, (forward, reverse) in enumerate(self._matrices):
+            forward_scores = np.asarray(forward.calculate(striped)).T[: stack * rows]
+            reverse_scores = np.asarray(reverse.calculate(striped)).T[: stack * rows]
+            np.maximum(forward_scores, reverse_scores, out=buffer.reshape(-1, self._lanes))
+            # Halving keeps numpy in long contiguous loops; reducing all rows at once is three times slower.
+            half = rows
+            for _ in range(4):
+                half //= 2
+                np.maximum(buffer[:, :half], buffer[:, half : 2 * half], out=buffer[:, :half])
+            best[:, i] = buffer[:, :half].max(axis=1).reshape(-1)[: len(starts)]
+        return best
