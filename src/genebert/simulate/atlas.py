@@ -1,0 +1,201 @@
+"""Accessibility, cells and counts, and the files of the whole atlas."""
+
+import gzip
+import io
+import logging
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import io as scipy_io
+from scipy import sparse
+
+from genebert.files import atomic_path, write_json
+from genebert.genome import decode, region_names
+from genebert.motifs import Motif
+from genebert.simulate.landscape import Planter, Sequence, background, layout_regions, plant_programs
+from genebert.simulate.promoters import choose_start_sites, epd_bed, write_promoters
+from genebert.simulate.settings import HOUSEKEEPING, SimulationSettings, check_settings
+
+logger = logging.getLogger(__name__)
+
+
+def _open_in(settings: SimulationSettings, regions: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
+    """Return which regions are open in which cell types (bool [n_regions, n_types])."""
+    program, types = regions["program"].to_numpy(), np.arange(settings.n_cell_types)
+    related = rng.random(len(program)) < 0.4
+    is_own, is_related = program[:, None] == types, (program[:, None] ^ 1) == types
+    everywhere = (program[:, None] == -1) & (rng.random((len(program), len(types))) < 0.95)
+    return is_own | everywhere | (is_related & related[:, None] & (program[:, None] >= 0))
+
+
+def _cells(settings: SimulationSettings, names: list[str], rng: np.random.Generator) -> pd.DataFrame:
+    """Draw the cells: unequal numbers per type, random order, columns as in the Descartes metadata."""
+    sizes = np.maximum(10, (settings.cells_per_type * rng.lognormal(-0.05, 0.3, len(names))).round().astype(int))
+    cell_type = rng.permuted(np.repeat(names, sizes))
+    donor = rng.integers(0, 4, len(cell_type))
+    return pd.DataFrame({
+        "cell": [decode(barcode) for barcode in rng.integers(0, 4, (len(cell_type), 40))],
+        "cell_type": cell_type,
+        "tissue": "cerebrum",
+        "donor_id": [f"SIM{number:05d}" for number in 10000 + donor],
+        "sex": np.array(["F", "M", "F", "M"])[donor],
+        "day_of_pregnancy": np.array([91, 110, 115, 122])[donor],
+        "batch": "simulated",
+    })  # fmt: skip
+
+
+def _counts(
+    settings: SimulationSettings, opened: np.ndarray, names: list[str], cells: pd.DataFrame, rng: np.random.Generator
+) -> sparse.coo_matrix:
+    """Draw Poisson counts (int [n_regions, n_cells]) with a strength for each region and a depth for each cell."""
+    column = cells["cell_type"].map({name: i for i, name in enumerate(names)}).to_numpy()
+    strength = rng.lognormal(-0.125, 0.5, len(opened))
+    depth = rng.gamma(4, 0.25, len(cells))
+    rate = np.where(opened, settings.fragments_per_cell, settings.noise) * strength[:, None]
+    return sparse.coo_matrix(rng.poisson(rate[:, column] * depth))
+
+
+def _gz(path: Path, data: bytes) -> None:
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(gzip.compress(data, compresslevel=5, mtime=0))
+
+
+def _text(path: Path, text: str) -> None:
+    with atomic_path(path) as temporary:
+        temporary.write_text(text)
+
+
+def _table(path: Path, table: pd.DataFrame, header: bool = True) -> None:
+    _text(path, table.to_csv(sep="\t", index=False, header=header, lineterminator="\n"))
+
+
+def _fasta(sequence: Sequence, rng: np.random.Generator) -> bytes:
+    """Return FASTA with lines of 60 and about a quarter of the bases in lower case."""
+    letters = np.frombuffer(b"ACGTN", dtype=np.uint8)[sequence.codes]
+    starts = rng.integers(0, len(letters), len(letters) // 1200)
+    edges = np.zeros(len(letters) + 1, dtype=np.int64)
+    np.add.at(edges, starts, 1)
+    np.add.at(edges, np.minimum(starts + rng.integers(50, 650, len(starts)), len(letters)), -1)
+    masked = (np.cumsum(edges[:-1]) > 0) & (letters != ord("N"))
+    letters = letters + np.where(masked, 32, 0).astype(np.uint8)
+    parts = []
+    for name, start, stop in zip(sequence.chroms, sequence.offsets[:-1], sequence.offsets[1:], strict=True):
+        text = letters[start:stop].tobytes()
+        parts.append(b">" + name.encode() + b"\n")
+        parts.extend(text[i : i + 60] + b"\n" for i in range(0, len(text), 60))
+    return b"".join(parts)
+
+
+def _contains(regions: pd.DataFrame, positions: np.ndarray) -> np.ndarray:
+    """Say (0/1) which regions hold one of the sorted positions."""
+    inside = np.searchsorted(positions, regions["global_end"]) > np.searchsorted(positions, regions["global_start"])
+    return inside.astype(int)
+
+
+def _sites(planter: Planter, sequence: Sequence, regions: pd.DataFrame) -> pd.DataFrame:
+    """Return all planted instances by place, with the region that holds them (`.` outside)."""
+    columns = ["start", "end", "strand", "matrix_id", "name", "sequence", "planted_for"]
+    sites = pd.DataFrame(planter.sites, columns=columns).sort_values("start", ignore_index=True)
+    index = np.searchsorted(regions["global_start"].to_numpy(), sites["start"].to_numpy(), side="right") - 1
+    inside = (index >= 0) & (sites["end"].to_numpy() <= regions["global_end"].to_numpy()[index])
+    sites["region"] = np.where(inside, regions["name"].to_numpy()[index], ".")
+    chrom, start = sequence.place(sites["start"].to_numpy())
+    sites["end"] += start - sites["start"]
+    sites["start"] = start
+    sites.insert(0, "chrom", np.array(sequence.chroms)[chrom])
+    return sites
+
+
+def simulate(settings: SimulationSettings, motifs: list[Motif], folder: str | Path) -> dict:
+    """Write a toy atlas: genome, counts, cells, promoters, and the truth behind them.
+
+    The files are ``genome.fa.gz``; ``matrix.mtx.gz`` (peaks x cells), ``peaks.bed``, ``cells.tsv``; ``blacklist.bed``;
+    ``epdnew.bed`` and ``promoter_motifs.txt``; ``truth.json``, ``truth_regions.tsv`` (program, domain and cell types of
+    each region) and ``truth_sites.tsv`` (every planted motif instance: place, strand, sequence as read on its strand).
+    Equal settings and motifs give equal bytes.
+
+    Parameters
+    ----------
+    settings : SimulationSettings
+    motifs : list of Motif
+        JASPAR 2018 CORE vertebrates, or any list that has the factors of :data:`PROGRAMS`.
+    folder : path
+
+    Returns
+    -------
+    dict
+        The content of ``truth.json``.
+
+    Raises
+    ------
+    InputError
+        A setting out of range, a factor without a motif, or chromosomes too short for regions or promoters.
+    """
+    folder = Path(folder)
+    programs = check_settings(settings, motifs)
+    names = list(programs)
+    # One stream a part: a change in one setting leaves the other parts as they were.
+    layout, bases, plants, reads, files = (np.random.default_rng([settings.seed, part]) for part in range(5))
+
+    regions = layout_regions(settings, layout)
+    sequence = background(settings, regions, bases)
+    first = regions["chrom"].map(dict(zip(sequence.chroms, sequence.offsets, strict=False))).to_numpy()
+    regions["global_start"], regions["global_end"] = regions["start"] + first, regions["end"] + first
+    regions["name"] = region_names(regions)
+    planter = Planter(sequence, motifs, plants)
+    promoters = choose_start_sites(settings, regions, sequence, plants)
+    flags = write_promoters(promoters, planter)
+    plant_programs(settings, regions, list(programs.values()), planter)
+
+    chrom, position = sequence.place(promoters["tss"].to_numpy())
+    promoters = promoters.assign(chrom=np.array(sequence.chroms)[chrom], position=position)
+    promoters["name"] = [f"SIM{number:05d}_1" for number in range(1, len(promoters) + 1)]
+    opened = _open_in(settings, regions, reads)
+    cells = _cells(settings, names, reads)
+    counts = _counts(settings, opened, names, cells, reads)
+    blacklist = regions.iloc[np.sort(files.choice(len(regions), min(3, len(regions)), replace=False))]
+
+    _gz(folder / "genome.fa.gz", _fasta(sequence, files))
+    buffer = io.BytesIO()
+    scipy_io.mmwrite(buffer, counts, field="integer", symmetry="general")
+    _gz(folder / "matrix.mtx.gz", buffer.getvalue())
+    _table(folder / "peaks.bed", regions[["chrom", "start", "end"]], header=False)
+    _table(folder / "cells.tsv", cells)
+    _table(folder / "blacklist.bed", blacklist[["chrom", "start", "end"]], header=False)
+    _text(folder / "epdnew.bed", epd_bed(promoters))
+    _table(folder / "promoter_motifs.txt", pd.concat([promoters["name"].rename("#Name"), flags], axis=1))
+
+    labels = np.array(["house-keeping", *names])
+    truth_regions = regions[["name", "chrom", "start", "end", "domain"]].assign(
+        program=labels[regions["program"] + 1],
+        open_in=[";".join(np.array(names)[row]) for row in opened],
+        has_promoter=_contains(regions, promoters["tss"].to_numpy()),
+    )
+    _table(folder / "truth_regions.tsv", truth_regions)
+    sites = _sites(planter, sequence, regions)
+    _table(folder / "truth_sites.tsv", sites)
+    truth = {
+        "simulated": True,
+        "settings": {**asdict(settings), "chromosomes": dict(settings.chromosomes)},
+        "cell_types": {
+            name: {
+                "factors": list(programs[name]),
+                "cells": int((cells["cell_type"] == name).sum()),
+                "open_regions": int(opened[:, i].sum()),
+            }
+            for i, name in enumerate(names)
+        },
+        "housekeeping_factors": list(HOUSEKEEPING),
+        "regions": len(regions),
+        "domains": int(regions["domain"].nunique()),
+        "fragments": int(counts.sum()),
+        "non_zeros": int(counts.nnz),
+        "planted_motifs": len(sites),
+        "promoters": len(promoters),
+        "promoters_with_tata_box": int(promoters["tata"].sum()),
+    }
+    write_json(folder / "truth.json", truth)
+    logger.info("%s: %d regions, %d cells, %d promoters simulated", folder, len(regions), len(cells), len(promoters))
+    return truth

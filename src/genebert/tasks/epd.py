@@ -1,0 +1,144 @@
+"""What the Eukaryotic Promoter Database gives: promoter positions, TATA flags, and the TATA matrix behind them."""
+
+import gzip
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from genebert.errors import InputError
+from genebert.genome import normalise_chromosome
+
+# TATA-box weights of Bucher 1990 (J Mol Biol 212:563, Table 3, as on EPD's page of promoter elements); rows A, C, G, T.
+TATA_WEIGHTS = np.array(
+    [
+        [-1.02, -3.05, 0.00, -4.61, 0.00, 0.00, 0.00, 0.00, -0.01, -0.94, -0.54, -0.48, -0.48, -0.74, -0.62],
+        [-0.28, -2.06, -5.22, -3.49, -5.17, -4.63, -4.12, -3.74, -1.13, -0.05, 0.00, -0.05, -0.11, -0.28, -0.40],
+        [0.00, -2.74, -4.28, -4.61, -3.77, -4.73, -2.65, -1.50, 0.00, 0.00, -0.09, 0.00, 0.00, 0.00, 0.00],
+        [-1.68, 0.00, -2.28, 0.00, -2.34, -0.52, -3.65, -0.37, -1.40, -0.97, -1.40, -0.82, -0.66, -0.54, -0.61],
+    ]
+)
+TATA_WIDTH = TATA_WEIGHTS.shape[1]
+# Printed as -8.16; the weights are rounded too, and five of EPD's own TATA promoters come to -8.17.
+TATA_CUTOFF = -8.175
+
+
+def read_lines(path: Path) -> list[str]:
+    """Return the lines of a plain or gzip text file, without line ends."""
+    try:
+        with path.open("rb") as handle:
+            compressed = handle.read(2) == b"\x1f\x8b"
+        with gzip.open(path, "rt") if compressed else path.open() as handle:
+            return handle.read().splitlines()
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as text ({error})") from error
+
+
+def _refseq_chromosome(accession: str) -> str | None:
+    """Return ``chr1`` for ``NC_000001.10``; 23 and 24 are X and Y."""
+    match = re.fullmatch(r"NC_0000(0[1-9]|1\d|2[0-4])\.\d+", accession)
+    if not match:
+        return None
+    return "chr" + {"23": "X", "24": "Y"}.get(match[1], match[1].lstrip("0"))
+
+
+def _promoter(fields: list[str]) -> tuple[str, str, int, str] | None:
+    """Return (name, chromosome, 0-based TSS, strand) of one line of any of the three forms, or None."""
+    if len(fields) >= 6 and fields[1] == "TSS":  # SGA: sequence, feature, 1-based position, strand, counts, name
+        chrom = _refseq_chromosome(fields[0])
+        if chrom and fields[2].isdigit() and int(fields[2]) > 0 and fields[3] in ("+", "-"):
+            return fields[5], chrom, int(fields[2]) - 1, fields[3]
+    elif len(fields) >= 6 and fields[5] in ("+", "-") and fields[1].isdigit() and fields[2].isdigit():
+        chrom, start, end = normalise_chromosome(fields[0]), int(fields[1]), int(fields[2])
+        if len(fields) >= 8 and fields[6].isdigit() and fields[7].isdigit():
+            thick_start, thick_end = int(fields[6]), int(fields[7])
+            if start <= thick_start < thick_end <= end:
+                return fields[3], chrom, thick_start if fields[5] == "+" else thick_end - 1, fields[5]
+        elif len(fields) == 6 and end == start + 1:
+            return fields[3], chrom, start, fields[5]
+    return None
+
+
+def read_promoters(path: str | Path) -> pd.DataFrame:
+    """Read promoter positions; the form is recognised by the content of each line.
+
+    EPDnew's BED (space-separated, the thick block begins at the TSS), EPD's SGA (1-based TSS, RefSeq accession), or a
+    BED of single bases with six columns (FACTS D.1).
+
+    Returns
+    -------
+    DataFrame
+        Columns name, chrom, tss (int64, 0-based position of the first transcribed base), strand.
+
+    Raises
+    ------
+    InputError
+        A line has none of the three forms, or there is no line.
+    """
+    path = Path(path)
+    rows = []
+    for number, line in enumerate(read_lines(path), start=1):
+        if not line.strip() or line.startswith(("#", "track", "browser")):
+            continue
+        row = _promoter(line.split())
+        if row is None:
+            raise InputError(
+                f"{path}: line {number}: {line.strip()[:80]!r} is not a promoter; expected EPDnew BED (eight columns, "
+                "thick block inside the window), SGA with an NC_ accession and 1-based TSS, or a six-column BED of "
+                "single bases"
+            )
+        rows.append(row)
+    if not rows:
+        raise InputError(f"{path}: holds no promoter; expected EPDnew BED, SGA or a six-column BED of single bases")
+    promoters = pd.DataFrame(rows, columns=["name", "chrom", "tss", "strand"])
+    return promoters.astype({"tss": np.int64})
+
+
+def read_tata_flags(path: str | Path) -> pd.Series:
+    """Read EPD's ``promoter_motifs.txt``.
+
+    Returns
+    -------
+    Series of bool
+        TATA-box flag by promoter name.
+
+    Raises
+    ------
+    InputError
+        No column ``TATA-box``, or a value other than 0 and 1.
+    """
+    path = Path(path)
+    lines = [line.split() for line in read_lines(path) if line.strip()]
+    header = lines[0] if lines else []
+    if not header or header[0].lstrip("#") != "Name" or "TATA-box" not in header:
+        raise InputError(
+            f"{path}: first line is {' '.join(header)[:60]!r}, expected #Name TATA-box Inr CCAAT-box GC-box"
+        )
+    column = header.index("TATA-box")
+    flags = {}
+    for number, fields in enumerate(lines[1:], start=2):
+        if len(fields) != len(header) or fields[column] not in ("0", "1"):
+            raise InputError(f"{path}: line {number}: {' '.join(fields)[:60]!r}; expected a name and flags of 0 or 1")
+        flags[fields[0]] = fields[column] == "1"
+    return pd.Series(flags, dtype=bool)
+
+
+def tata_scores(codes: np.ndarray) -> np.ndarray:
+    """Score every window with Bucher's TATA-box matrix.
+
+    Parameters
+    ----------
+    codes : uint8 [n, length]
+
+    Returns
+    -------
+    float64 [n, length - 14]
+        0 is the consensus; at least -8.16 counts as a TATA box. Windows with N score below any cut-off.
+    """
+    weights = np.vstack([TATA_WEIGHTS, np.full(TATA_WIDTH, -100.0)])
+    starts = codes.shape[1] - TATA_WIDTH + 1
+    scores = np.zeros((len(codes), starts))
+    for i in range(TATA_WIDTH):
+        scores += weights[codes[:, i : i + starts], i]
+    return scores

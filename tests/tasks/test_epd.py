@@ -1,0 +1,71 @@
+"""EPD's files: start sites on both strands from three forms, and the table of promoter elements."""
+
+import gzip
+
+import pandas as pd
+import pytest
+
+from genebert.errors import InputError
+from genebert.tasks.epd import read_promoters, read_tata_flags
+
+EPD_BED = """chr1 960583 960643 KLHL17_1 900 + 960632 960643
+chr1 959245 959305 NOC2L_1 900 - 959245 959256
+"""
+SGA = "NC_000001.10\tTSS\t   861123\t+\t1\tSAMD11_1\t2\nNC_000023.10\tTSS\t   894631\t-\t1\tNOC2L_1\t2\n"
+TSS_BED = "chr1\t861122\t861123\tSAMD11_1\t.\t+\nX\t894630\t894631\tNOC2L_1\t.\t-\n"
+
+
+def write(path, text):
+    path.write_text(text)
+    return path
+
+
+def test_tss_of_epdnew_bed_on_both_strands(tmp_path):
+    promoters = read_promoters(write(tmp_path / "any_name", "# comment\n" + EPD_BED))
+    assert promoters.values.tolist() == [["KLHL17_1", "chr1", 960632, "+"], ["NOC2L_1", "chr1", 959255, "-"]]
+
+
+def test_sga_is_one_based_and_single_base_bed_is_zero_based(tmp_path):
+    sga = read_promoters(write(tmp_path / "a.bed", SGA))
+    bed = read_promoters(write(tmp_path / "b.sga", TSS_BED))
+    assert sga.values.tolist() == [["SAMD11_1", "chr1", 861122, "+"], ["NOC2L_1", "chrX", 894630, "-"]]
+    pd.testing.assert_frame_equal(sga, bed)
+
+
+def test_gzip_is_read(tmp_path):
+    (tmp_path / "p.bed.gz").write_bytes(gzip.compress(EPD_BED.encode()))
+    assert len(read_promoters(tmp_path / "p.bed.gz")) == 2
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "chr1 960583 960643 KLHL17_1 900 * 960632 960643",
+        "chr1 960583 960643 KLHL17_1 900 + 960700 960643",
+        "chr1 960583 960643 KLHL17_1 900 +",  # a window without its thick block says nothing about the TSS
+        "NC_000001.10\tTSS\t0\t+\t1\tSAMD11_1",
+        "NC_000099.1\tTSS\t100\t+\t1\tSAMD11_1",
+        "chr1 abc",
+    ],
+)
+def test_malformed_promoter_line(tmp_path, line):
+    path = write(tmp_path / "p.bed", EPD_BED + line + "\n")
+    with pytest.raises(InputError, match=r"p\.bed: line 3: .* is not a promoter; expected EPDnew BED") as error:
+        read_promoters(path)
+    assert "\n" not in str(error.value)
+
+
+def test_no_promoter_at_all(tmp_path):
+    with pytest.raises(InputError, match="holds no promoter"):
+        read_promoters(write(tmp_path / "p.bed", "# nothing\n"))
+    with pytest.raises(InputError, match="cannot be read"):
+        read_promoters(tmp_path / "missing.bed")
+
+
+def test_tata_flags(tmp_path):
+    path = write(tmp_path / "m.txt", "#Name\tTATA-box\tInr\tCCAAT-box\tGC-box\nA_1\t1\t0\t0\t1\nB_1\t0\t1\t1\t1\n")
+    assert read_tata_flags(path).to_dict() == {"A_1": True, "B_1": False}
+    with pytest.raises(InputError, match=r"line 2: .* expected a name and flags"):
+        read_tata_flags(write(path, "#Name\tTATA-box\nA_1\tyes\n"))
+    with pytest.raises(InputError, match="expected #Name TATA-box"):
+        read_tata_flags(write(path, "A_1\t1\t0\n"))

@@ -1,0 +1,422 @@
+"""The core-promoter task: EPD's coordinates, DNABERT's geometry, both kinds of negatives, DNABERT's own files."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from genebert.errors import InputError
+from genebert.genome import Genome, decode, encode, prepare_genome, reverse_complement
+from genebert.kmers import kmer_sentence
+from genebert.motifs import load_jaspar
+from genebert.simulate import SimulationSettings, simulate
+from genebert.tasks.epd import TATA_CUTOFF, TATA_WEIGHTS, read_promoters, tata_scores
+from genebert.tasks.promoter import (
+    PromoterSettings,
+    build_promoter_task,
+    has_tata_box,
+    initiator_shares,
+    mosaics,
+    parent_windows,
+    read_kmer_tsv,
+    tata_negatives,
+)
+
+
+def write(path, text):
+    path.write_text(text)
+    return path
+
+
+# ---- windows
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory):
+    """A random chromosome and promoters on both strands."""
+    folder = tmp_path_factory.mktemp("toy")
+    rng = np.random.default_rng(3)
+    sequence = decode(rng.integers(0, 4, 400_000))
+    sequence = sequence[:200_000] + "N" * 5000 + sequence[205_000:300_000].lower() + sequence[300_000:]
+    write(folder / "raw.fa", f">1\n{sequence}\n")
+    prepare_genome(folder / "raw.fa", folder / "genome.fa", "toy", ["chr1"])
+    tss = np.sort(rng.choice(np.arange(1000, 399_000, 700), 300, replace=False))
+    strand = rng.choice(["+", "-"], 300)
+    lines = [f"chr1\t{t}\t{t + 1}\tP{i}\t.\t{s}" for i, (t, s) in enumerate(zip(tss, strand, strict=True))]
+    write(folder / "p.bed", "\n".join([*lines, "chr2\t5\t6\tOTHER\t.\t+", "chr1\t100\t101\tEDGE\t.\t+"]) + "\n")
+    return folder, sequence.upper()
+
+
+def slice_parent(sequence, tss, strand):
+    """TSS-249..TSS+50 by string slicing."""
+    if strand == "+":
+        return sequence[tss - 249 : tss + 51]
+    return sequence[tss - 50 : tss + 250].translate(str.maketrans("ACGTN", "TGCAN"))[::-1]
+
+
+def test_parents_equal_string_slices(toy):
+    folder, sequence = toy
+    promoters = read_promoters(folder / "p.bed")
+    promoters = promoters[promoters["chrom"] == "chr1"].reset_index(drop=True)
+    parents, known = parent_windows(promoters, Genome(folder / "genome.fa"))
+    assert known.tolist() == [len(sequence) - sequence.count("N")]
+    for row, parent in zip(promoters.itertuples(), parents, strict=True):
+        if row.name == "EDGE":
+            assert (parent == 4).all()
+        else:
+            assert decode(parent) == slice_parent(sequence, row.tss, row.strand)
+
+
+def test_mosaics_keep_8_of_20_blocks_and_break_where_dnaberts_do():
+    rng = np.random.default_rng(0)
+    parents = rng.integers(0, 4, (4000, 300), dtype=np.uint8)
+    made = mosaics(parents, rng)
+    same = made == parents
+    kept = same.reshape(-1, 20, 15).all(axis=2)
+    assert (kept.sum(axis=1) == 8).all()
+    assert np.abs(kept.mean(axis=0) - 0.4).max() < 0.04  # every block as often
+    assert same[np.repeat(~kept, 15, axis=1)].mean() == pytest.approx(0.25, abs=0.01)
+    frequency = np.bincount(made[np.repeat(~kept, 15, axis=1)]) / (~kept).sum() / 15
+    assert np.abs(frequency - 0.25).max() < 0.01
+    # Whether neighbours are both kept changes only at block borders: 8|9, 23|24, 38|39, 53|54, 68|69 of the crop.
+    state = np.repeat(kept, 15, axis=1)[:, 216:286]
+    breaks = np.flatnonzero((state[:, 1:] != state[:, :-1]).any(axis=0))
+    assert breaks.tolist() == [8, 23, 38, 53, 68]
+
+
+# ---- TATA box
+
+
+def test_tata_scores_equal_a_loop():
+    codes = np.random.default_rng(1).integers(0, 5, (20, 40), dtype=np.uint8)
+    scores = tata_scores(codes)
+    assert scores.shape == (20, 26)
+    for row, values in zip(codes, scores, strict=True):
+        for i, value in enumerate(values):
+            word = row[i : i + 15]
+            expected = sum(TATA_WEIGHTS[base, j] for j, base in enumerate(word)) if word.max() < 4 else None
+            assert value < -50 if expected is None else value == pytest.approx(expected)
+
+
+def test_tata_matrix_is_jaspars_tbp():
+    """JASPAR's TBP has the counts from which Bucher made his weights; G at position 7 is 20 in one, 10 in the other."""
+    tbp = next(motif for motif in load_jaspar(release="JASPAR2018") if motif.name == "TBP")
+    log_counts = np.log(tbp.counts + 1)
+    for j in range(15):
+        assert np.corrcoef(log_counts[:, j], TATA_WEIGHTS[:, j])[0, 1] > 0.9
+
+
+@pytest.mark.parametrize(("start", "found"), [(-35, False), (-34, True), (-29, True), (-28, False)])
+def test_tata_box_counts_only_at_its_place(start, found):
+    parent = np.full((1, 300), 1, dtype=np.uint8)
+    parent[0, 249 + start : 249 + start + 15] = encode("GTACAAAAGGCGGGG")
+    assert np.flatnonzero(tata_scores(parent)[0] >= TATA_CUTOFF).tolist() == [249 + start]
+    assert has_tata_box(parent).tolist() == [found]
+
+
+def test_tata_negatives_lie_outside_promoters_with_the_box_in_place(toy, monkeypatch):
+    folder, sequence = toy
+    promoters = read_promoters(folder / "p.bed")
+    promoters = promoters[promoters["chrom"] == "chr1"]
+    table = tata_negatives(Genome(folder / "genome.fa"), promoters, np.array([1.0]), 120, np.random.default_rng(0))
+    assert len(table) == len(table[["start", "strand"]].drop_duplicates()) == 120
+    assert set(table["strand"]) == {"+", "-"}
+    windows = [
+        (t - 249, t + 51) if s == "+" else (t - 50, t + 250)
+        for t, s in zip(promoters["tss"], promoters["strand"], strict=True)
+    ]
+    for row in table.itertuples():
+        assert row.end - row.start == 70
+        text = sequence[row.start : row.end]
+        codes = encode(text) if row.strand == "+" else reverse_complement(encode(text))
+        assert np.array_equal(codes, row.codes)
+        assert codes.max() < 4
+        assert sum(TATA_WEIGHTS[base, j] for j, base in enumerate(codes[1:16])) >= TATA_CUTOFF
+        assert not any(start < row.end and row.start < end for start, end in windows)
+    monkeypatch.setattr("genebert.tasks.promoter.MAX_ROUNDS", 2)
+    with pytest.raises(InputError, match="places with a TATA box outside promoters on chr1, expected 100000"):
+        tata_negatives(Genome(folder / "genome.fa"), promoters, np.array([1.0]), 100_000, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("strand", ["+", "-"])
+def test_tata_negatives_keep_off_a_lone_promoter(tmp_path, strand):
+    rng = np.random.default_rng(8)
+    sequence = "".join("GTATAAAAGGCGGGG" + decode(rng.integers(0, 4, 10)) for _ in range(160))
+    write(tmp_path / "raw.fa", f">chr1\n{sequence}\n")
+    prepare_genome(tmp_path / "raw.fa", tmp_path / "genome.fa", "toy", ["chr1"])
+    promoter = pd.DataFrame({"name": ["P"], "chrom": ["chr1"], "tss": [2000], "strand": [strand]})
+    table = tata_negatives(Genome(tmp_path / "genome.fa"), promoter, np.array([1.0]), 120, rng)
+    start, end = (1751, 2051) if strand == "+" else (1950, 2250)
+    assert ((table["end"] <= start) | (table["start"] >= end)).all()
+    assert table["end"].gt(start - 100).any()  # and close to it they are found
+
+
+# ---- the whole set
+
+
+@pytest.fixture(scope="module")
+def atlas(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("atlas")
+    settings = SimulationSettings(chromosomes={"chr1": 400_000, "chr2": 300_000}, n_regions=900, n_promoters=400)
+    simulate(settings, load_jaspar(release="JASPAR2018"), folder)
+    prepare_genome(folder / "genome.fa.gz", folder / "genome.fa", "simulated", ["chr1", "chr2"])
+    return folder
+
+
+def read(folder):
+    return {name: pd.read_parquet(folder / f"{name}.parquet") for name in ("train", "valid", "test")}
+
+
+def build(atlas, out, **change):
+    arguments = {
+        "settings": PromoterSettings(), "path": atlas / "epdnew.bed", "genome_fasta": atlas / "genome.fa",
+        "motifs": atlas / "promoter_motifs.txt", "chromosomes": ["chr1", "chr2"], "folder": out,
+    }  # fmt: skip
+    return build_promoter_task(**{**arguments, **change})
+
+
+def test_set_from_epdnew(atlas, tmp_path):
+    card = build(atlas, tmp_path)
+    assert card == json.loads((tmp_path / "card.json").read_text())
+    tables = read(tmp_path)
+    everything = pd.concat(tables.values())
+    n_tata = card["promoters"]["with_tata_box"]
+    assert n_tata == pd.read_csv(atlas / "promoter_motifs.txt", sep="\t")["TATA-box"].sum() > 20
+    sources = everything["source"].value_counts()
+    assert sources["tata-promoter"] == sources["genomic-tata"] == n_tata
+    removed = sum(card["removed_because_also_elsewhere"].values())
+    assert len(everything) == 800 - removed
+    assert everything["sequence"].str.fullmatch("[ACGT]{70}").all()
+    assert (everything["label"] == everything["source"].str.endswith("promoter")).all()
+    for kind, total in (("tata-promoter", n_tata), ("mosaic", 400 - n_tata)):
+        assert abs(card["sources"]["test"][kind] - 0.1 * total) <= 0.5
+    sets = [set(table["sequence"]) for table in tables.values()]
+    assert not (sets[0] & sets[1] or sets[0] & sets[2] or sets[1] & sets[2])
+    # Positives and genomic negatives are where they say, mosaics have no place.
+    genome = Genome(atlas / "genome.fa")
+    placed = everything[everything["source"] != "mosaic"]
+    for row in placed.itertuples():
+        codes = genome.codes(row.chrom, int(row.start), int(row.end))
+        assert row.sequence == decode(codes if row.strand == "+" else reverse_complement(codes))
+    assert everything.loc[everything["source"] == "mosaic", ["chrom", "start", "strand"]].isna().all(axis=None)
+    # The TSS is base 33 of the crop.
+    promoters = read_promoters(atlas / "epdnew.bed")
+    positives = everything[everything["label"] == 1]
+    tss = np.where(positives["strand"] == "+", positives["start"] + 33, positives["end"] - 34)
+    assert set(zip(positives["chrom"], tss, strict=True)) <= set(zip(promoters["chrom"], promoters["tss"], strict=True))
+    assert card["promoters"]["initiator"]["pyrimidine_purine"] > 0.6
+    assert card["leakage"]["test_mosaics_with_parent_in_train"] > 0
+
+
+def test_same_seed_same_files(atlas, tmp_path):
+    for name, seed in (("a", 42), ("b", 42), ("c", 43)):
+        build(atlas, tmp_path / name, settings=PromoterSettings(seed=seed))
+    for name in ("train.parquet", "valid.parquet", "test.parquet", "card.json"):
+        first = (tmp_path / "a" / name).read_bytes()
+        assert first == (tmp_path / "b" / name).read_bytes()
+        assert first != (tmp_path / "c" / name).read_bytes()
+
+
+def test_tata_box_looked_up_agrees_with_the_table(atlas, tmp_path):
+    given_flags = build(atlas, tmp_path / "a")["promoters"]["with_tata_box"]
+    looked_up = build(atlas, tmp_path / "b", motifs=None)["promoters"]
+    assert abs(looked_up["with_tata_box"] - given_flags) <= 0.15 * given_flags
+    assert looked_up["tata_rule"].startswith("Bucher's matrix")
+
+
+def test_promoters_elsewhere_and_over_the_edge_are_counted(toy, tmp_path):
+    folder, sequence = toy
+    card = build(folder, tmp_path, path=folder / "p.bed", motifs=None, chromosomes=["chr1"])
+    promoters = read_promoters(folder / "p.bed")
+    parents = [
+        slice_parent(sequence, t, s) for t, s in zip(promoters["tss"][:300], promoters["strand"][:300], strict=True)
+    ]
+    with_n = sum("N" in parent for parent in parents)
+    assert with_n > 0
+    assert card["promoters"]["listed"] == 302
+    assert card["promoters"]["outside_chromosomes"] == 1
+    assert card["promoters"]["with_n_or_beyond_end"] == with_n + 1
+
+
+def test_odd_initiator_is_reported(toy, tmp_path, caplog):
+    folder, _ = toy
+    build(folder, tmp_path, path=folder / "p.bed", motifs=None, chromosomes=["chr1"])
+    assert "have a pyrimidine and a purine at -1/+1" in caplog.text
+
+
+def test_bad_input_of_the_whole_set(atlas, tmp_path):
+    cases = [
+        ({"chromosomes": ["chr7"]}, "none of its 400 promoters lies on chr7; it has chr1, chr2"),
+        ({"genome_fasta": None}, "needs a genome; found none"),
+        ({"settings": PromoterSettings(source="tsv")}, "source is 'tsv', expected epdnew or kmer-tsv"),
+        ({"motifs": write(tmp_path / "m", "#Name\tTATA-box\nSIM00002_1\t1\n")}, "399 of 400 promoters are missing"),
+        ({"settings": PromoterSettings(test_fraction=1.2)}, "test_fraction: found 1.2"),
+        ({"settings": PromoterSettings(test_fraction=0.001)}, "test would hold 0 positives"),
+    ]  # fmt: skip
+    for change, words in cases:
+        with pytest.raises(InputError, match=words) as error:
+            build(atlas, tmp_path / "out", **change)
+        assert "\n" not in str(error.value)
+        assert not (tmp_path / "out").exists()
+
+
+def test_chromosome_missing_in_the_genome(atlas, tmp_path):
+    path = write(tmp_path / "p.bed", "chr9\t5000\t5001\tA_1\t.\t+\n")
+    with pytest.raises(InputError, match="has no chromosome chr9"):
+        build(atlas, tmp_path / "out", path=path, motifs=None, chromosomes=["chr9"])
+
+
+def test_only_unknown_sequence(toy, tmp_path):
+    folder, _ = toy
+    path = write(tmp_path / "p.bed", "chr1\t202000\t202001\tA_1\t.\t+\n")
+    with pytest.raises(InputError, match="all 1 promoters have N in or run out of"):
+        build(folder, tmp_path / "out", path=path, motifs=None, chromosomes=["chr1"])
+
+
+# ---- DNABERT's table
+
+
+def tsv(rows, k=6):
+    return "sequence\tlabel\n" + "".join(f"{kmer_sentence(sequence, k)}\t{label}\n" for sequence, label in rows)
+
+
+@given(st.lists(st.tuples(st.text("ACGT", min_size=20, max_size=20), st.integers(0, 1)), min_size=1), st.integers(3, 6))
+def test_kmer_table_round_trip(tmp_path_factory, rows, k):
+    path = tmp_path_factory.getbasetemp() / "round_trip.tsv"
+    write(path, tsv(rows, k))
+    examples, found = read_kmer_tsv(path)
+    assert found == k
+    assert list(zip(examples["sequence"], examples["label"], strict=True)) == rows
+
+
+def test_kmer_table_becomes_a_task(tmp_path):
+    rng = np.random.default_rng(5)
+    rows = [(decode(rng.integers(0, 4, 70)), i % 2) for i in range(200)]
+    path = write(tmp_path / "ready.tsv", tsv(rows))
+    settings = PromoterSettings(source="kmer-tsv")
+    card = build_promoter_task(settings, path, None, None, ["chr20"], tmp_path / "out")
+    assert card["k"] == 6
+    assert card["counts"] == {"train": {"0": 81, "1": 81}, "valid": {"0": 9, "1": 9}, "test": {"0": 10, "1": 10}}
+    tables = read(tmp_path / "out")
+    assert dict(zip(pd.concat(tables.values())["sequence"], pd.concat(tables.values())["label"], strict=True)) == dict(
+        rows
+    )
+    assert tables["test"]["chrom"].isna().all()
+    again = build_promoter_task(replace(settings, seed=1), path, None, None, ["chr20"], tmp_path / "again")
+    assert again["counts"] == card["counts"]
+    assert set(read(tmp_path / "again")["test"]["sequence"]) != set(tables["test"]["sequence"])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a\tb\n", "first line is 'a\\\\tb', expected the header"),
+        ("sequence\tlabel\n", "holds no example"),
+        ("sequence\tlabel\nACGTAC CGTACG\t2\n", "line 2: label is '2', expected 0 or 1"),
+        ("sequence\tlabel\nACGTAC CGTACG\n", "line 2: label is 'CGTACG', expected 0 or 1"),
+        ("sequence\tlabel\nACGTAC TTTTTT\t1\n", "line 2: .* is not a list of overlapping k-mers"),
+        ("sequence\tlabel\nACGTAC CGTACN\t1\n", "line 2: sequence has the letters 'N', expected only A, C, G, T"),
+        ("sequence\tlabel\nACGTAC CGTACG\t1\nACGTAC\t0\n", "line 3: 6 bases in 6-mers, expected 7 bases in 6-mers"),
+        ("sequence\tlabel\nACGTAC CGTACG\t1\nACGTA CGTAC GTACG\t0\n", "line 3: 7 bases in 5-mers, expected 7"),
+    ],
+)  # fmt: skip
+def test_kmer_table_that_is_wrong(tmp_path, text, words):
+    with pytest.raises(InputError, match=words) as error:
+        read_kmer_tsv(write(tmp_path / "bad.tsv", text))
+    assert "\n" not in str(error.value)
+
+
+# ---- real data
+
+
+@pytest.fixture(scope="module")
+def dnabert(shared_data):
+    return read_kmer_tsv(shared_data / "promoters" / "dnabert_prom_core_test.tsv")
+
+
+@pytest.fixture(scope="module")
+def deepromoter(shared_data):
+    return (shared_data / "promoters" / "deepromoter_hs_TATA_300bp.txt").read_text().upper().split()
+
+
+@pytest.mark.shared
+def test_dnaberts_test_split(dnabert):
+    examples, k = dnabert
+    assert k == 6
+    assert len(examples) == 5919
+    assert examples["label"].sum() == 2915
+    assert set(examples["sequence"].str.len()) == {70}
+    assert examples["sequence"].duplicated().sum() == 2
+
+
+@pytest.mark.shared
+def test_deepromoters_tata_promoters_at_offset_216(dnabert, deepromoter):
+    examples, _ = dnabert
+    positives = set(examples.loc[examples["label"] == 1, "sequence"])
+    assert len(deepromoter) == 2929
+    assert sum(parent[216:286] in positives for parent in deepromoter) == 296
+    # Any other offset is a neighbouring start site upstream, each time at another distance, without a TATA box.
+    row = {sequence: i for i, sequence in enumerate(examples["sequence"])}
+    others = [
+        (offset, row[parent[offset : offset + 70]])
+        for parent in deepromoter
+        for offset in range(231)
+        if offset != 216 and parent[offset : offset + 70] in positives
+    ]
+    assert len(others) == len({offset for offset, _ in others}) == 10
+    assert all(offset < 216 and number >= 613 for offset, number in others)
+
+
+@pytest.mark.shared
+def test_tata_rule_reproduces_epds_flags_and_dnaberts_negatives(dnabert, deepromoter):
+    """The first 613 rows of the public file are its TATA part: 10 % of 2 x 3,065."""
+    assert has_tata_box(np.array([encode(parent) for parent in deepromoter])).all()
+    examples, _ = dnabert
+    codes = np.array([encode(sequence) for sequence in examples["sequence"]])
+    tata_part, label = np.arange(len(codes)) < 613, examples["label"].to_numpy()
+    at_place = tata_scores(codes[:, 1:16])[:, 0] >= TATA_CUTOFF
+    assert (tata_part & (label == 0)).sum() == 309
+    assert at_place[tata_part & (label == 0)].all()
+    assert at_place[~tata_part].mean() < 0.01
+    window = (tata_scores(codes[:, :19]) >= TATA_CUTOFF).any(axis=1)  # starts TSS-33..TSS-29 are inside the 70 bases
+    assert window[tata_part & (label == 1)].mean() > 0.93
+    assert window[~tata_part & (label == 1)].mean() < 0.001
+
+
+@pytest.fixture(scope="module")
+def chr20(shared_data, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("chr20")
+    prepare_genome(shared_data / "genome" / "chr20.fa.gz", folder / "genome.fa", "hg19", ["chr20"])
+    return folder / "genome.fa"
+
+
+@pytest.mark.shared
+def test_real_chr20_promoters(shared_data, chr20, tmp_path):
+    sga, bed = (read_promoters(shared_data / "promoters" / name) for name in ("references.sga", "epdnew_hg19_tss.bed"))
+    order = ["chrom", "tss", "strand", "name"]
+    pd.testing.assert_frame_equal(*(table.sort_values(order, ignore_index=True) for table in (sga, bed)))
+    assert len(sga) == 23360
+    promoters = sga[sga["chrom"] == "chr20"].reset_index(drop=True)
+    assert len(promoters) == 611
+    parents, _ = parent_windows(promoters, Genome(chr20))
+    shares = initiator_shares(parents)
+    assert shares["ca"] == round(227 / 611, 4)  # 37.2 %
+    assert shares["pyrimidine_purine"] == round(430 / 611, 4)  # 70.4 %
+    for step in (-1, 1):  # one base off shows
+        assert initiator_shares(np.roll(parents, step, axis=1))["pyrimidine_purine"] < 0.10
+    # EPD's own share over all promoters is 3,065 / 29,598 = 10.4 %.
+    assert has_tata_box(parents).sum() == 54
+
+    card = build_promoter_task(
+        PromoterSettings(), shared_data / "promoters" / "references.sga", chr20, None, ["chr20"], tmp_path
+    )
+    assert card["promoters"]["outside_chromosomes"] == 23360 - 611
+    assert card["promoters"]["used"] == 611
+    assert sum(count for counts in card["counts"].values() for count in counts.values()) == 2 * 611 - sum(
+        card["removed_because_also_elsewhere"].values()
+    )
+    assert card["gc_content"]["1"] > card["gc_content"]["0"] + 0.05

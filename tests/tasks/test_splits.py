@@ -1,0 +1,103 @@
+"""Splits and data cards, for any task."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from genebert.errors import InputError
+from genebert.tasks.splits import protect_test, stratified_split, write_task
+
+
+def examples(n, seed=0):
+    rng = np.random.default_rng(seed)
+    sequences = ["".join(row) for row in rng.choice(list("ACGT"), (n, 30))]
+    return pd.DataFrame({"sequence": sequences, "label": np.arange(n) % 2, "source": "made"})
+
+
+@given(
+    sizes=st.lists(st.integers(5, 60), min_size=1, max_size=4),
+    test=st.floats(0.05, 0.5),
+    valid=st.floats(0.05, 0.5),
+    seed=st.integers(0, 1000),
+)
+def test_every_stratum_is_split_in_the_asked_shares(sizes, test, valid, seed):
+    strata = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(sizes)), sizes))
+    split = stratified_split(strata, test, valid, seed)
+    assert set(split) <= {"train", "valid", "test"}
+    for stratum, size in enumerate(sizes):
+        mine = split[strata == stratum]
+        assert abs((mine == "test").sum() - test * size) <= 0.5
+        assert abs((mine == "valid").sum() - valid * (size - (mine == "test").sum())) <= 0.5
+    assert np.array_equal(split, stratified_split(strata, test, valid, seed))
+
+
+def test_the_seed_changes_who_not_how_many():
+    strata = np.repeat(["a", "b"], [300, 100])
+    one, two = (stratified_split(strata, 0.1, 0.1, seed) for seed in (1, 2))
+    assert (one != two).sum() > 50
+    assert sorted(one) == sorted(two)
+
+
+@pytest.mark.parametrize(("test", "valid", "name"), [(0, 0.1, "test_fraction"), (0.1, 1.0, "valid_fraction")])
+def test_fractions_outside_0_1(test, valid, name):
+    with pytest.raises(InputError, match=f"{name}: found .*, expected a number between 0 and 1"):
+        stratified_split(np.zeros(10), test, valid, 0)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("ABCDEFGH"), st.sampled_from(["train", "valid", "test"])), min_size=1, max_size=40
+    )
+)
+def test_no_sequence_stays_in_two_splits(rows):
+    sequences, split = pd.Series([row[0] for row in rows]), np.array([row[1] for row in rows])
+    keep, removed = protect_test(sequences, split)
+    assert keep[split == "test"].all()
+    assert (~keep).sum() == sum(removed.values())
+    left = {name: set(sequences[keep & (split == name)]) for name in ("train", "valid", "test")}
+    assert not left["train"] & left["test"]
+    assert not left["valid"] & left["test"]
+    assert not left["train"] & left["valid"]
+    # Nothing is dropped without need: every sequence is still somewhere.
+    assert set.union(*left.values()) == set(sequences)
+
+
+def test_files_and_card(tmp_path):
+    frame = examples(200)
+    frame.loc[1, "sequence"] = frame.loc[0, "sequence"]  # the same sequence with both labels
+    frame.loc[7, "sequence"] = frame.loc[3, "sequence"]
+    split = np.array(["train"] * 140 + ["valid"] * 30 + ["test"] * 30)
+    frame.loc[175, "sequence"] = frame.loc[5, "sequence"]  # in test and train
+    frame.loc[150, "sequence"] = frame.loc[6, "sequence"]  # in valid and train
+    frame = frame.assign(chrom="chr1", start=np.arange(200.0), end=np.arange(200.0) + 30, strand="+")
+    frame.loc[9, ["chrom", "start", "end", "strand"]] = None
+    card = write_task(frame, split, tmp_path, {"task": "test"})
+    assert card == json.loads((tmp_path / "card.json").read_text())
+    tables = {name: pd.read_parquet(tmp_path / f"{name}.parquet") for name in ("train", "valid", "test")}
+    assert {name: len(table) for name, table in tables.items()} == {"train": 138, "valid": 30, "test": 30}
+    assert list(tables["train"].columns) == ["sequence", "label", "source", "chrom", "start", "end", "strand"]
+    assert tables["train"]["label"].dtype == np.int8
+    assert card["counts"] == {
+        name: {str(i): int((t["label"] == i).sum()) for i in (0, 1)} for name, t in tables.items()
+    }
+    assert card["duplicates"] == {"repeated_sequences": 4, "sequences_with_both_labels": 1}
+    assert card["removed_because_also_elsewhere"] == {"train_in_test": 1, "valid_in_test": 0, "train_in_valid": 1}
+    row = tables["train"][tables["train"]["sequence"] == frame.loc[9, "sequence"]].iloc[0]
+    assert pd.isna(row["start"])
+    assert pd.isna(row["chrom"])
+    assert tables["test"]["start"].tolist() == list(range(170, 200))
+    first = (tmp_path / "train.parquet").read_bytes()
+    write_task(frame, split, tmp_path, {"task": "test"})
+    assert first == (tmp_path / "train.parquet").read_bytes()
+
+
+def test_a_split_without_a_class(tmp_path):
+    frame = examples(6)
+    split = np.array(["train", "train", "valid", "valid", "test", "train"])
+    with pytest.raises(InputError, match="test would hold 0 positives and 1 negatives of 6 examples"):
+        write_task(frame, split, tmp_path / "out", {})
+    assert not (tmp_path / "out").exists()
