@@ -20,7 +20,7 @@ SETTINGS = ModelSettings(
     3,
     SequenceEncoderSettings(2, 32, 4, 64, 0.1, 0.1, 128),
     RegionEncoderSettings("region-transformer", "fold", None, {"layers": 1, "hidden": 16, "heads": 2}),
-    LossSettings(True, True, "infonce", 0.5, 0.07),
+    LossSettings(True, True, "infonce", 0.5, 0.07, "cls"),
 )
 SEQUENCE = "ACGTTGCATTAGCCATG"
 
@@ -73,6 +73,15 @@ def test_missing_motif_values_count_as_the_mean():
     filled = torch.nan_to_num(motifs, nan=0.0)
     with torch.no_grad():
         assert torch.equal(model.encode_regions(motifs), model.encode_regions(filled))
+
+
+def test_pooling():
+    hidden = torch.randn(2, 5, 32)
+    lengths = torch.tensor([5, 3])
+    assert torch.equal(make().pool(hidden, lengths), hidden[:, 0])
+    mean = make(replace(SETTINGS, losses=replace(SETTINGS.losses, pooling="mean"))).pool(hidden, lengths)
+    assert torch.allclose(mean[0], hidden[0].mean(0), atol=1e-6)
+    assert torch.allclose(mean[1], hidden[1, :3].mean(0), atol=1e-6)
 
 
 def test_projection_only_where_widths_differ():

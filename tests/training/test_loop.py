@@ -32,7 +32,7 @@ MODEL = ModelSettings(
     3,
     SequenceEncoderSettings(1, 32, 2, 64, 0.1, 0.0, 512),
     RegionEncoderSettings("region-transformer", "fold", None, {"layers": 1, "hidden": 32, "heads": 2}),
-    LossSettings(True, True, "infonce", 0.5, 0.07),
+    LossSettings(True, True, "infonce", 0.5, 0.07, "cls"),
 )
 TRAINING = TrainingSettings(
     steps=12, batch=8, micro_batch=None, learning_rate=1e-3, warmup_fraction=0.1, decay_horizon=1.67, betas=(0.9, 0.98),

@@ -64,13 +64,26 @@ class RegionEncoderSettings:
 
 @dataclass(frozen=True)
 class LossSettings:
-    """Which losses are on; Eq. 4 is ``mgm + ngsp + srm_weight * srm``."""
+    """Which losses are on; Eq. 4 is ``mgm + ngsp + srm_weight * srm``.
+
+    Attributes
+    ----------
+    mgm, ngsp : bool
+    srm : {"infonce", "paper_exp", "paper_literal"} or None
+    srm_weight : float
+        Lambda of Eq. 4.
+    temperature : float
+        Start value; learned.
+    pooling : {"cls", "mean"}
+        E_seq that is matched: the hidden state at [CLS] (paper), or the mean over all tokens.
+    """
 
     mgm: bool
     ngsp: bool
     srm: str | None
     srm_weight: float
     temperature: float
+    pooling: str
 
     @property
     def any(self) -> bool:
@@ -104,7 +117,7 @@ class Outputs(NamedTuple):
     Attributes
     ----------
     sequence : float [batch, hidden]
-        E_seq, the hidden state at [CLS].
+        E_seq; see :meth:`GeneBERT.pool`.
     region : float [batch, hidden] or None
         E_reg; None when SRM is off.
     mgm, mgm_correct : scalar
@@ -211,7 +224,7 @@ class GeneBERT(nn.Module):
             self.log_scale = nn.Parameter(torch.tensor(-math.log(settings.losses.temperature)))
 
     def encode_sequences(self, ids: torch.Tensor, segments: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Return the last hidden states [batch, tokens, hidden]; E_seq is row 0, at [CLS]."""
+        """Return the last hidden states [batch, tokens, hidden]; [CLS] is token 0."""
         mask = None
         if int(lengths.min()) < ids.shape[1]:
             mask = torch.arange(ids.shape[1], device=ids.device) < lengths[:, None]
@@ -252,7 +265,15 @@ class GeneBERT(nn.Module):
             ngsp_correct = (logits.argmax(1) == batch.label).sum()
         if losses.srm is not None:
             region = self.encode_regions(batch.motifs).float()
-        return Outputs(hidden[:, 0].float(), region, mgm, mgm_correct, ngsp, ngsp_correct)
+        sequence = self.pool(hidden, batch.lengths).float()
+        return Outputs(sequence, region, mgm, mgm_correct, ngsp, ngsp_correct)
+
+    def pool(self, hidden: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Return E_seq [batch, hidden] of hidden states [batch, tokens, hidden]; see LossSettings."""
+        if self.settings.losses.pooling == "cls":
+            return hidden[:, 0]
+        shown = (torch.arange(hidden.shape[1], device=hidden.device) < lengths[:, None])[..., None]
+        return (hidden * shown).sum(1) / lengths[:, None]
 
     def matching(
         self, sequence: torch.Tensor, region: torch.Tensor, regions: torch.Tensor

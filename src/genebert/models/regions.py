@@ -56,7 +56,7 @@ class ImageRegionEncoder(nn.Module):
     name : str
         Key of IMAGE_BACKBONES.
     image : {"fold", "resize", "area"}
-    weights : path, "hub" or None
+    weights : path or None
         ImageNet weights; timm sums the first layer's weights over colours, as if the image were repeated three times.
     arguments : dict
         Further arguments of ``timm.create_model``, for small encoders.
@@ -69,7 +69,7 @@ class ImageRegionEncoder(nn.Module):
         if image not in ("fold", "resize", "area"):
             raise InputError(f"region_encoder.image: found {image!r}, expected fold, resize or area")
         self.image = image
-        overlay = None if weights in (None, "hub") else {"file": str(weights)}
+        overlay = None if weights is None else {"file": str(weights)}
         self.backbone = timm.create_model(
             IMAGE_BACKBONES[name],
             pretrained=weights is not None,

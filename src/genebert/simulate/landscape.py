@@ -118,7 +118,7 @@ def background(settings: SimulationSettings, regions: pd.DataFrame, rng: np.rand
     usable = _usable(settings)
     offsets = np.concatenate(([0], np.cumsum([length for length, _, _ in usable.values()])))
     codes = np.full(offsets[-1], N_CODE, dtype=np.uint8)
-    gc_by_domain = np.clip(rng.normal(MEAN_GC, 0.045, regions["domain"].max() + 1), 0.30, 0.58)
+    gc_by_domain = np.clip(rng.normal(MEAN_GC, settings.domain_gc_sd, regions["domain"].max() + 1), 0.2, 0.7)
     for chrom, offset, (_, start, end) in zip(usable, offsets[:-1], usable.values(), strict=True):
         here = regions[regions["chrom"] == chrom]
         gc = np.full(end - start, MEAN_GC)

@@ -36,6 +36,8 @@ class SimulationSettings:
         Mean length of a region; lengths vary between 120 and 900.
     regions_per_domain : int
         Mean number of neighbouring regions with one program.
+    domain_gc_sd : float
+        Standard deviation of the GC content between domains.
     domain_purity : float
         Share of a domain's regions that follow its program.
     housekeeping : float
@@ -62,7 +64,8 @@ class SimulationSettings:
     mostly_n: tuple[str, ...] = ("chr4",)
     n_regions: int = 3000
     region_bp: int = 300
-    regions_per_domain: int = 30
+    regions_per_domain: int = 80
+    domain_gc_sd: float = 0.15
     domain_purity: float = 0.70
     housekeeping: float = 0.20
     n_cell_types: int = 5

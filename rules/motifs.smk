@@ -1,0 +1,44 @@
+rule jaspar:
+    """Write JASPAR's CORE vertebrate matrices of one release as text, in the order of the matrix' columns."""
+    output:
+        jaspar="resources/jaspar/{release}.{order}.txt",
+        families="resources/jaspar/{release}.{order}.tsv",
+    log:
+        "logs/jaspar/{release}.{order}.log",
+    benchmark:
+        "results/benchmark/jaspar/{release}.{order}.tsv"
+    wildcard_constraints:
+        release=r"JASPAR\d{4}",
+        order="[a-z_]+",
+    conda:
+        "../envs/motifs.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing("jaspar", "mem_mb"),
+        runtime=growing("jaspar", "runtime"),
+    script:
+        "../workflow/scripts/jaspar.py"
+
+
+rule motifs:
+    """Score every region with every motif: the regions x TFs matrix."""
+    input:
+        jaspar=f"{JASPAR}.txt",
+        families=f"{JASPAR}.tsv",
+        sequences=SEQUENCES,
+    output:
+        MOTIFS,
+    log:
+        f"{LOGS}/motifs/motifs.log",
+    benchmark:
+        f"{BENCHMARKS}/motifs/motifs.tsv"
+    conda:
+        "../envs/motifs.yaml"
+    threads: settings_of("motifs")["threads"]
+    resources:
+        mem_mb=growing("motifs", "mem_mb"),
+        runtime=growing("motifs", "runtime"),
+    params:
+        motifs=config["motifs"],
+    script:
+        "../workflow/scripts/motifs.py"

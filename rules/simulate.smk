@@ -1,0 +1,33 @@
+rule simulate:
+    """Write a toy atlas with known truth in the file formats of the real sources."""
+    input:
+        f"{JASPAR}.txt",
+    output:
+        expand(
+            "resources/simulated/{file}",
+            file=[
+                "genome.fa.gz",
+                "matrix.mtx.gz",
+                "peaks.bed",
+                "cells.tsv",
+                "blacklist.bed",
+                "epdnew.bed",
+                "promoter_motifs.txt",
+                "truth.json",
+            ],
+        ),
+    log:
+        f"{LOGS}/simulate/simulate.log",
+    benchmark:
+        f"{BENCHMARKS}/simulate/simulate.tsv"
+    conda:
+        "../envs/simulate.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing("simulate", "mem_mb"),
+        runtime=growing("simulate", "runtime"),
+    params:
+        simulate=config["simulate"],
+        seed=config["seed"],
+    script:
+        "../workflow/scripts/simulate.py"

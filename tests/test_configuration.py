@@ -1,0 +1,483 @@
+import ast
+import copy
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from genebert import configuration, genome
+from genebert.configuration import load_models, load_yaml, merge
+from genebert.errors import InputError
+from genebert.schemas import suggest
+
+ROOT = Path(__file__).resolve().parent.parent
+SCHEMAS = ROOT / "config" / "schemas"
+CONFIG = load_yaml(ROOT / "config" / "config.yaml")
+MODELS = load_models(ROOT / "config" / "models.yaml")
+OVERLAYS = sorted(path for path in (ROOT / "config").glob("*.yaml") if path.name not in ("config.yaml", "models.yaml"))
+
+
+def problems(overlay: dict, models: dict | None = None) -> list[str]:
+    """Return the lines of complaint about the paper's config with an overlay."""
+    try:
+        configuration.validate_config(merge(CONFIG, overlay), MODELS if models is None else models, SCHEMAS)
+    except InputError as error:
+        return str(error).splitlines()
+    return []
+
+
+def nested(path: str, value: object) -> dict:
+    """Return `value` below a dotted path."""
+    for key in reversed(path.split(".")):
+        value = {key: value}
+    return value
+
+
+def leaves(config: dict, path: tuple = ()) -> list[tuple]:
+    """Return the paths of all keys of a config, blocks included."""
+    found = []
+    for key, value in config.items():
+        found.append((*path, key))
+        if isinstance(value, dict):
+            found += leaves(value, (*path, key))
+    return found
+
+
+# ------------------------------------------------------------------------------------------------- the project's files
+
+
+def test_the_paper_config_is_valid():
+    assert problems({}) == []
+
+
+@pytest.mark.parametrize("path", OVERLAYS, ids=lambda path: path.stem)
+def test_the_overlays_are_valid(path):
+    assert problems(load_yaml(path)) == []
+
+
+def test_the_real_snakemake_merges_as_merge_does():
+    utils = pytest.importorskip("snakemake.utils")
+    overlay = {"model": {"k": 3, "losses": {"srm": None}}, "mirror": {"a": 1}, "tasks": 3, "new": {"x": [1]}}
+    expected = copy.deepcopy(CONFIG)
+    utils.update_config(expected, copy.deepcopy(overlay))
+    assert merge(CONFIG, overlay) == expected
+
+
+def fields(path: str, name: str) -> set[str]:
+    """Return the fields of a dataclass without importing its module."""
+    tree = ast.parse((ROOT / "src" / "genebert" / path).read_text())
+    body = next(node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
+    return {node.target.id for node in body if isinstance(node, ast.AnnAssign)}
+
+
+def schema_keys(*path: str) -> set[str]:
+    schema = load_yaml(SCHEMAS / ("models.schema.yaml" if path[0] == "model" else "config.schema.yaml"))
+    schema = schema["$defs"]["settings"] if path[0] == "model" else schema["properties"][path[0]]
+    for part in path[1:]:
+        schema = schema["properties"][part]
+    return set(schema["properties"])
+
+
+def test_the_schema_has_the_fields_of_the_settings_classes():
+    encoder = fields("models/genebert.py", "SequenceEncoderSettings")
+    assert schema_keys("model", "sequence_encoder") == encoder
+    assert schema_keys("model", "region_encoder") == fields("models/genebert.py", "RegionEncoderSettings")
+    assert schema_keys("model", "losses") == fields("models/genebert.py", "LossSettings")
+    assert schema_keys("model", "training") == fields("training/loop.py", "TrainingSettings")
+    assert schema_keys("simulate") | {"seed"} == fields("simulate/settings.py", "SimulationSettings")
+    assert schema_keys("motifs") >= fields("motifs/matrix.py", "MotifSettings")
+
+
+def test_the_schema_knows_the_names_that_the_rules_ask_resources_for():
+    rules = "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
+    asked = set(re.findall(r'(?:settings_of|growing)\("(\w+)"', rules))
+    assert asked == schema_keys("resources") - {"default"}
+
+
+def test_parts_of_the_two_schemas_have_different_names():
+    """References are followed by name when keys are looked for."""
+    first, second = (load_yaml(SCHEMAS / f"{name}.schema.yaml")["$defs"] for name in ("config", "models"))
+    assert not first.keys() & second.keys()
+
+
+def test_every_key_of_the_config_is_required():
+    """But for those whose default is said elsewhere."""
+    for path in leaves(CONFIG):
+        if path[0] in ("simulate", "resources", "tasks", "tables") and len(path) > 1:
+            continue
+        config = copy.deepcopy(CONFIG)
+        block = config
+        for key in path[:-1]:
+            block = block[key]
+        if path[:-1] in (("accessibility", "beds"), ("model", "region_encoder", "arguments")):
+            continue
+        del block[path[-1]]
+        with pytest.raises(InputError) as caught:
+            configuration.validate_config(config, MODELS, SCHEMAS)
+        assert str(caught.value) == f"config: missing key {'.'.join(path)}; expected as in config/config.yaml"
+
+
+def test_simulate_and_resources_may_be_given_in_part():
+    config = merge(CONFIG, {})
+    config["simulate"] = {}
+    config["resources"] = {"default": CONFIG["resources"]["default"]}
+    configuration.validate_config(config, MODELS, SCHEMAS)
+
+
+# ------------------------------------------------------------------------------------------------------ unknown keys
+
+KNOWN = [path for path in leaves(CONFIG) if path[0] not in ("tasks", "tables") or path == (path[0],)]
+KNOWN += [("tasks", "promoter", "prom-core", key) for key in CONFIG["tasks"]["promoter"]["prom-core"]]
+KNOWN = [path for path in KNOWN if path[:-1] not in (("simulate", "chromosomes"), ("accessibility", "beds"))]
+
+
+@st.composite
+def misspellings(draw):
+    """A known key, and a name that differs from it by one letter left out, put in, replaced or swapped."""
+    path = draw(st.sampled_from(KNOWN))
+    key, letter = path[-1], draw(st.sampled_from("abcdefghijklmnopqrstuvwxyz_"))
+    i = draw(st.integers(0, len(key) - 1))
+    wrong = draw(
+        st.sampled_from(
+            [
+                key[:i] + key[i + 1 :],
+                key[:i] + letter + key[i:],
+                key[:i] + letter + key[i + 1 :],
+                key[:i] + key[i + 1 : i + 2] + key[i] + key[i + 2 :],
+            ]
+        )
+    )
+    return path, wrong
+
+
+@given(misspellings())
+def test_a_misspelt_key_is_reported_with_the_right_one(misspelling):
+    path, wrong = misspelling
+    config = merge(CONFIG, {})
+    block = config
+    for key in path[:-1]:
+        block = block[key]
+    assume(wrong and wrong not in block and wrong != "models")
+    block[wrong] = block.pop(path[-1])
+    try:
+        configuration.validate_config(config, MODELS, SCHEMAS)
+    except InputError as error:
+        lines = str(error).splitlines()
+    prefix = ".".join([*path[:-1], ""])
+    (line,) = [line for line in lines if line.startswith(f"config: unknown key {prefix}{wrong}; did you mean ")]
+    meant = line.partition("; did you mean ")[2].rstrip("?").split(" or ")
+    assert prefix + path[-1] in meant
+
+
+@pytest.mark.parametrize(
+    ("overlay", "line"),
+    [
+        ("accessibility.binarize", "unknown key accessibility.binarize; did you mean accessibility.binarise?"),
+        ("min_cells", "unknown key min_cells; did you mean accessibility.min_cells?"),
+        ("model.steps", "unknown key model.steps; did you mean model.training.steps?"),
+        (
+            "accessibility.chromosomes",
+            "unknown key accessibility.chromosomes; did you mean chromosomes or simulate.chromosomes?",
+        ),
+        ("genome.fasta_file", "unknown key genome.fasta_file; did you mean genome.fasta?"),
+        ("genome.zzz", "unknown key genome.zzz; expected one of build, fasta"),
+        ("resources.pretrian", "unknown key resources.pretrian; did you mean resources.pretrain?"),
+        ("models.mgm.losses.mgn", "unknown key models.mgm.losses.mgn; did you mean models.mgm.losses.mgm?"),
+        ("models.mgm.steps", "unknown key models.mgm.steps; did you mean models.mgm.training.steps?"),
+    ],
+)
+def test_unknown_keys(overlay, line):
+    assert problems(nested(overlay, 1)) == [f"config: {line}"]
+
+
+def test_a_wrong_key_in_models_yaml():
+    assert problems({}, MODELS | {"mgm": {"trainin": {}}}) == [
+        "models.yaml: unknown key models.mgm.trainin; did you mean models.mgm.training?"
+    ]
+
+
+def test_ties_are_all_named():
+    assert suggest("mrm", ["mgm", "ngsp", "srm"]) == "did you mean mgm or srm?"
+    assert suggest("lerning_rat", ["epochs", "learning_rate"]) == "did you mean learning_rate?"
+    assert suggest("q", ["mgm", "ngsp"]) == "expected one of mgm, ngsp"
+
+
+# --------------------------------------------------------------------------------------------- types, values, ranges
+
+NOTATION = " as text: the number needs a point and a sign, such as 3.0e-5 or 1.0e+3)"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "sentence"),
+    [
+        ("run", "a/b", "found 'a/b', expected a name of letters, digits, '.', '_' and '-' that starts with"),
+        ("run", "", "found '', expected a name of letters"),
+        ("run", "..", "found '..', expected a name of letters"),
+        ("run", 2024, "(it becomes a folder) (put it in quotes)"),
+        ("scale", "", "found '', expected text that is not empty"),
+        ("scale", None, "found null, expected text that is not empty"),
+        ("seed", -1, "found -1, expected a whole number of at least 0 and at most 4294967295"),
+        ("seed", 1.0, "found 1.0, expected a whole number of at least 0 and at most 4294967295 (write 1)"),
+        ("seed", True, "found true, expected a whole number of at least 0 and at most 4294967295 (YAML reads yes, no"),
+        ("seed", "42", "found '42', expected a whole number of at least 0 and at most 4294967295 (without quotes)"),
+        ("mirror", "", "found '', expected a folder, a URL or null"),
+        ("chromosomes", [], "found [], expected a list with at least one entry"),
+        ("chromosomes", "chr20", "found 'chr20', expected a list with at least one entry"),
+        ("genome", "hg19.fa", "found 'hg19.fa', expected a block of keys"),
+        ("genome", {"build": None}, "build: found null, expected text that is not empty"),
+        ("genome.fasta", None, "found null, expected a path"),
+        ("simulate.n_regions", 0, "found 0, expected a whole number of at least 1"),
+        ("simulate.tata", 1.5, "found 1.5, expected a number of at least 0 and at most 1"),
+        ("accessibility.format", "rds", "found 'rds', expected one of mtx, dgcmatrix, seurat, h5ad, bed"),
+        ("accessibility.peaks", ["a"], 'found ["a"], expected a path or null'),
+        ("accessibility.beds", {"ExN": 3}, "beds.ExN: found 3, expected a path (put it in quotes)"),
+        ("accessibility.min_fraction", 0, "found 0, expected a number above 0 and at most 1 or null"),
+        ("accessibility.max_n_fraction", float("nan"), "found nan, expected a number of at least 0 and at most 1"),
+        ("motifs.release", "2018", "found '2018', expected a JASPAR release such as JASPAR2018"),
+        ("motifs.p_value", "1e-4", f"expected a number above 0 and below 1 (YAML reads 1e-4{NOTATION}"),
+        ("motifs.p_value", 0, "found 0, expected a number above 0 and below 1"),
+        ("motifs.background", "region", "found 'region', expected regions, or four frequencies of A, C, G, T above 0"),
+        ("motifs.background", [0.5, 0.5, 0, 0], "expected regions, or four frequencies of A, C, G, T above 0"),
+        ("motifs.background", [0.5, 0.5], "expected regions, or four frequencies of A, C, G, T above 0"),
+        ("corpus.regions_per_sample", 9, "found 9, expected an even number of at least 2"),
+        ("corpus.regions_per_sample", 0, "found 0, expected an even number of at least 2"),
+        ("corpus.region_bp", 0, "found 0, expected a whole number of at least 1 or null"),
+        ("model.k", 7, "found 7, expected a whole number of at least 3 and at most 6"),
+        ("model.losses.srm", "clip", "found 'clip', expected one of infonce, paper_exp, paper_literal, null"),
+        ("model.losses.srm", False, "expected one of infonce, paper_exp, paper_literal, null (YAML reads yes, no"),
+        ("model.losses.mgm", "yes", "found 'yes', expected true or false"),
+        ("model.training.steps", 1.2e5, "found 120000.0, expected a whole number of at least 0 (write 120000)"),
+        ("model.training.learning_rate", "4e-4", f"expected a number above 0 (YAML reads 4e-4{NOTATION}"),
+        ("model.training.learning_rate", float("inf"), "found inf, expected a number above 0"),
+        ("model.training.betas", [0.9], "found [0.9], expected a list of 2"),
+        ("model.training.betas", [0.9, 1.0], "betas[1]: found 1.0, expected a number of at least 0 and below 1"),
+        ("model.training.decay_horizon", 0.5, "found 0.5, expected a number of at least 1"),
+        ("model.region_encoder.name", "swin-t", "found 'swin-t', expected one of swin-t-224, region-transformer"),
+        ("finetune.seeds", [0, 1, 0], "found 0 twice, expected no repeats"),
+        ("finetune.seeds", [], "found [], expected a list with at least one entry"),
+        ("tables.table1", {"promoter/prom-core": []}, "found [], expected a list with at least one entry"),
+        ("tables.table1", {"promoter/prom-core": ["dnabert", "dnabert"]}, "found 'dnabert' twice, expected no repeats"),
+        ("resources.motifs.threads", 0, "found 0, expected a whole number of at least 1"),
+        ("models", {"mgm": None}, "models.mgm: found null, expected a block of keys"),
+        ("models", None, "models: found null, expected a block of keys"),
+    ],
+)
+def test_values(path, value, sentence):
+    (line,) = problems(nested(path, value))
+    assert line.startswith(f"config: {path}")
+    assert sentence in line
+
+
+@pytest.mark.parametrize("name", ["a b", "", "../x", ".hidden", "x{y}"])
+@pytest.mark.parametrize("where", ["models", "tasks.promoter"])
+def test_names_that_become_folders(where, name):
+    value = CONFIG["tasks"]["promoter"]["prom-core"] if where == "tasks.promoter" else {}
+    (line,) = problems(nested(where, {name: value}))
+    assert line.startswith(f"config: a key below {where} is named '{name}', expected a name of letters, digits")
+
+
+def test_all_problems_are_listed_at_once():
+    lines = problems(
+        {"sead": 1, "genome": {"fasta": 3}, "accessibility": {"format": "bed"}, "corpus": {"regions_per_sample": 3}},
+        MODELS | {"mgm": {"kk": 3}},
+    )
+    assert [line.split()[1].rstrip(":") for line in lines] == [
+        "unknown",
+        "genome.fasta",
+        "corpus.regions_per_sample",
+        "unknown",
+        "accessibility.beds",
+    ]
+
+
+# -------------------------------------------------------------------------------------------------- rules across keys
+
+
+@pytest.mark.parametrize(
+    ("overlay", "sentence"),
+    [
+        (
+            {"accessibility": {"format": "bed"}},
+            "accessibility.beds: found an empty block {}, but accessibility.format bed",
+        ),
+        (
+            {"accessibility": {"format": "mtx", "cells": "c"}},
+            "accessibility.peaks: found null, but accessibility.format mtx",
+        ),
+        (
+            {"accessibility": {"format": "mtx", "peaks": "p"}},
+            "accessibility.cells: found null, but accessibility.format mtx",
+        ),
+        (
+            {"accessibility": {"format": "dgcmatrix"}},
+            "accessibility.cells: found null, but accessibility.format dgcmatrix",
+        ),
+        (
+            {"accessibility": {"assay": None}},
+            "accessibility.assay: found null, but accessibility.format seurat needs it",
+        ),
+        (
+            {"accessibility": {"matrix": None}},
+            "accessibility.matrix: found null, but accessibility.format seurat needs it",
+        ),
+        ({"accessibility": {"group_by": None}}, "accessibility.group_by: found null, but accessibility.format seurat"),
+        (
+            {"accessibility": {"binarise": "min_fraction"}},
+            "accessibility.min_fraction: found null, but accessibility.binarise min_fraction needs it",
+        ),
+        (
+            {"motifs": {"background": [0.3, 0.2, 0.2, 0.2]}},
+            "motifs.background: found [0.3, 0.2, 0.2, 0.2] with the sum 0.9, expected the sum 1",
+        ),
+        (
+            {"motifs": {"region_bp": 51}},
+            "motifs.region_bp: found 51, expected null or the same as corpus.region_bp, null",
+        ),
+        (
+            {"motifs": {"region_bp": 50}, "corpus": {"region_bp": 51}},
+            "motifs.region_bp: found 50, expected null or the same as corpus.region_bp, 51",
+        ),
+        ({"chromosomes": ["chr1", 2, "1"]}, "chromosomes: found 1 and chr1, which are the same; expected no repeats"),
+        (
+            {"chromosomes": ["chr1", "chr2"], "corpus": {"holdout_chromosomes": ["2", "chr8", 21]}},
+            "corpus.holdout_chromosomes: found chr8, 21, expected only names that chromosomes lists",
+        ),
+        (
+            {"chromosomes": ["chr1", "chr2"], "corpus": {"holdout_chromosomes": ["2", "chr1"]}},
+            "corpus.holdout_chromosomes: found all of chromosomes, expected at least one left for pre-training",
+        ),
+        (
+            {"simulate": {"mostly_n": ["chr9"]}},
+            "simulate.mostly_n: found chr9, expected only names that simulate.chromosomes",
+        ),
+        (
+            {"simulate": {"domain_purity": 0.9, "housekeeping": 0.2}},
+            "simulate.domain_purity and housekeeping: found 0.9 and 0.2, expected at most 1 together",
+        ),
+        ({"genome": {"fasta": "{date}/hg19.fa"}}, "genome.fasta: found the placeholder {date}, expected {data}"),
+        (
+            {"accessibility": {"beds": {"a": "{data"}}},
+            "accessibility.beds.a: found the placeholder {data, expected {data}",
+        ),
+        ({"data": "{data}/x"}, "data: found the placeholder {data}, expected none here"),
+        (
+            {"tables": {"table1": {"promoter/prom-cor": ["genebert"]}}},
+            "tables.table1: unknown data set promoter/prom-cor; did you mean promoter/prom-core?",
+        ),
+        (
+            {"tables": {"table1": {"promoter/prom-core": ["genbert"]}}},
+            "tables.table1.promoter/prom-core: unknown model or baseline genbert; did you mean genebert?",
+        ),
+        (
+            {"tables": {"table1": {"promoter/prom-core": ["boosted-tree"]}}},
+            "tables.table1.promoter/prom-core: unknown model or baseline boosted-tree; did you mean boosted-trees?",
+        ),
+        ({"models": {"kmer-logreg": {}}}, "the model name kmer-logreg is that of a baseline, expected another name"),
+    ],
+)
+def test_rules_across_keys(overlay, sentence):
+    (line,) = problems(overlay)
+    assert line.startswith(f"config: {sentence}")
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        (
+            {"sequence_encoder": {"hidden": 100}},
+            "sequence_encoder.hidden: found 100, expected a multiple of sequence_encoder.heads, 12",
+        ),
+        (
+            {"losses": {"mgm": False, "ngsp": False, "srm": None}},
+            "training.steps: found 120000, but no loss is on; expected 0, or a loss",
+        ),
+        (
+            {"training": {"batch": 1, "micro_batch": None}},
+            "training.batch: found 1, expected at least 2: losses.srm contrasts the samples of a batch",
+        ),
+        (
+            {"training": {"batch": 16, "micro_batch": 32}},
+            "training.micro_batch: found 32, expected at most training.batch, 16",
+        ),
+        (
+            {"region_encoder": {"name": "region-transformer", "weights": "w"}},
+            "region_encoder.weights: found 'w', expected null: region-transformer has no published weights",
+        ),
+        (
+            {
+                "region_encoder": {
+                    "name": "region-transformer",
+                    "weights": None,
+                    "arguments": {"hidden": 10, "heads": 4},
+                }
+            },
+            "region_encoder.arguments.hidden: found 10, expected a multiple of region_encoder.arguments.heads, 4",
+        ),
+    ],
+)
+def test_rules_across_the_settings_of_a_model(changes, sentence):
+    assert problems({}, MODELS | {"mine": changes}) == [f"model mine: {sentence}"]
+    assert problems({"models": {"mine": changes}}) == [f"model mine: {sentence}"]
+
+
+def test_a_wrong_argument_of_the_region_transformer():
+    entry = {"region_encoder": {"name": "region-transformer", "weights": None, "arguments": {"layer": 3}}}
+    assert problems({}, MODELS | {"mine": entry}) == [
+        "models.yaml: unknown key models.mine.region_encoder.arguments.layer; "
+        "did you mean models.mine.region_encoder.arguments.layers?"
+    ]
+    # wrong only once the name comes from elsewhere
+    assert problems({"models": {"region-transformer": {"region_encoder": {"arguments": {"heads": "4"}}}}}) == [
+        "model region-transformer: region_encoder.arguments.heads: found '4', expected a whole number of at least 1 "
+        "(without quotes)"
+    ]
+
+
+def test_what_all_models_share_is_said_once():
+    (line,) = problems({"model": {"sequence_encoder": {"heads": 7}}})
+    assert line.startswith("model genebert, dnabert, from-scratch and ")
+    lines = problems({"corpus": {"region_bp": 5}})
+    assert len(lines) == 1 and lines[0].endswith("more: k: found 6, expected at most corpus.region_bp, 5")
+
+
+@pytest.mark.parametrize(
+    "overlay",
+    [
+        {"chromosomes": ["20"]},
+        {"chromosomes": [20, "X"], "corpus": {"holdout_chromosomes": ["chrX"]}},
+        {
+            "accessibility": {
+                "format": "bed",
+                "beds": {"FC.ExN": "a.bed.gz", "MG, fetal": "{data}/b.bed"},
+                "matrix": None,
+            }
+        },
+        {"accessibility": {"format": "bed", "beds": {"a": "a.bed"}, "group_by": None}},
+        {"accessibility": {"format": "mtx", "peaks": "p", "cells": "c"}},
+        {"accessibility": {"format": "dgcmatrix", "cells": "c"}},
+        {"accessibility": {"format": "h5ad"}},
+        {"accessibility": {"binarise": "min_fraction", "min_fraction": 0.05}},
+        {"motifs": {"matrix": "descartes"}},
+        {"motifs": {"background": [0.295, 0.205, 0.205, 0.295]}},
+        {"motifs": {"region_bp": 51}, "corpus": {"region_bp": 51}},
+        {"corpus": {"region_bp": 51}},
+        {"mirror": "https://host.org/copy"},
+        {"models": {"mine": {"training": {"steps": 5}}}, "tables": {"table1": {"promoter/prom-core": ["mine"]}}},
+        {"model": {"region_encoder": {"arguments": {"embed_dim": 24, "depths": [1, 1, 2, 1]}}}},
+    ],
+)
+def test_what_is_allowed(overlay):
+    assert problems(overlay) == []
+
+
+CHROMOSOMES = [
+    prefix + name for prefix in ("", "chr", "Chr") for name in ("1", "11", "22", "X", "x", "Y", "M", "MT", "Un_1")
+]
+
+
+@given(st.sampled_from(CHROMOSOMES), st.sampled_from(CHROMOSOMES))
+def test_chromosomes_are_equal_where_the_genome_says_so(name, other):
+    same = genome.normalise_chromosome(name) == genome.normalise_chromosome(other)
+    assert (configuration._bare(name) == configuration._bare(other)) == same

@@ -1,0 +1,130 @@
+"""Named models, overlays, paths, and the reading of files."""
+
+import copy
+from pathlib import Path
+
+import pytest
+
+from genebert.configuration import canonical_models, expand_paths, load_models, load_yaml, merge, resolve_model
+from genebert.errors import InputError
+
+ROOT = Path(__file__).resolve().parent.parent
+CONFIG = load_yaml(ROOT / "config" / "config.yaml")
+MODELS = load_models(ROOT / "config" / "models.yaml")
+
+# ------------------------------------------------------------------------------------------------------------ models
+
+
+def test_overlay_order():
+    config = merge(CONFIG, {"model": {"k": 3, "training": {"steps": 10, "batch": 4}}})
+    models = {"a": {"training": {"steps": 20}, "losses": {"srm": None}}, "b": {}}
+    assert resolve_model(config, models, "b")["training"]["steps"] == 10
+    a = resolve_model(config, models, "a")
+    assert (a["k"], a["training"]["steps"], a["training"]["batch"], a["losses"]["srm"]) == (3, 20, 4, None)
+    config["models"] = {"a": {"training": {"steps": 30}}, "c": {"training": {"batch": 8}}}
+    a = resolve_model(config, models, "a")
+    assert (a["k"], a["training"]["steps"], a["losses"]["srm"]) == (3, 30, None)
+    c = resolve_model(config, models, "c")
+    assert (c["training"]["steps"], c["training"]["batch"], c["losses"]["srm"]) == (10, 8, "infonce")
+
+
+def test_resolving_changes_nothing():
+    before = copy.deepcopy((CONFIG, MODELS))
+    for name in MODELS:
+        settings = resolve_model(CONFIG, MODELS, name)
+        settings["training"]["betas"].append(3)
+    assert before == (CONFIG, MODELS)
+
+
+def test_weights_are_expanded_in_models():
+    config = merge(CONFIG, {"data": "/lab/files/"})
+    models = {"a": {"sequence_encoder": {"weights": "{data}/own"}}}
+    assert resolve_model(config, models, "a")["sequence_encoder"]["weights"] == "/lab/files/own"
+    expanded = expand_paths(config)
+    assert resolve_model(expanded, models, "a") == resolve_model(config, models, "a")
+
+
+def test_arguments_of_one_region_encoder_are_not_handed_to_another():
+    config = merge(CONFIG, {"model": {"region_encoder": {"arguments": {"embed_dim": 16}}}})
+    models = {"same": {"region_encoder": {"arguments": {"window_size": 4}}}}
+    models["other"] = {"region_encoder": {"name": "region-transformer", "weights": None, "arguments": {"heads": 2}}}
+    assert resolve_model(config, models, "same")["region_encoder"]["arguments"] == {"embed_dim": 16, "window_size": 4}
+    assert resolve_model(config, models, "other")["region_encoder"]["arguments"] == {"heads": 2}
+    config["models"] = {"other": {"region_encoder": {"name": "region-transformer", "arguments": {"layers": 1}}}}
+    assert resolve_model(config, models, "other")["region_encoder"]["arguments"] == {"heads": 2, "layers": 1}
+
+
+def test_unknown_model():
+    with pytest.raises(InputError, match=r"^unknown model genbert; did you mean genebert\?$"):
+        resolve_model(CONFIG, MODELS, "genbert")
+
+
+def test_equal_models_are_trained_once():
+    models = {
+        "genebert": {},
+        "swin-t-224": {"region_encoder": {"name": "swin-t-224"}},
+        "lambda-0.5": {"losses": {"srm_weight": 0.5}},
+        "lambda-1": {"losses": {"srm_weight": 1}},
+        "lambda-1.0": {"losses": {"srm_weight": 1.0}},
+    }
+    config = merge(CONFIG, {"models": {"late": {"losses": {"srm_weight": 1}}}})
+    assert canonical_models(config, models) == {
+        "genebert": "genebert",
+        "swin-t-224": "genebert",
+        "lambda-0.5": "genebert",
+        "lambda-1": "lambda-1",
+        "lambda-1.0": "lambda-1",
+        "late": "lambda-1",
+    }
+    # without published weights, from-scratch is no-losses
+    bare = merge(CONFIG, {"model": {"sequence_encoder": {"weights": None}}})
+    assert canonical_models(bare, MODELS)["no-losses"] == "from-scratch"
+    assert canonical_models(CONFIG, MODELS)["no-losses"] == "no-losses"
+
+
+# ------------------------------------------------------------------------------------------------- paths and reading
+
+
+def test_expand_paths():
+    config = {"data": "../shared/data/", "a": {"b": ["{data}/x", 3, None]}, "c": "y/{data}", "d": "resources/z"}
+    expanded = expand_paths(config)
+    assert expanded["a"] == {"b": ["../shared/data/x", 3, None]}
+    assert (expanded["c"], expanded["d"]) == ("y/../shared/data/", "resources/z")
+    assert config["a"]["b"][0] == "{data}/x"
+    assert expand_paths(expanded) == expanded
+    assert expand_paths(CONFIG)["genome"]["fasta"] == "resources/hg19/hg19.fa.gz"
+
+
+def test_merge_leaves_its_arguments_alone():
+    base, overlay = {"a": {"b": [1]}}, {"a": {"c": [2]}}
+    merged = merge(base, overlay)
+    merged["a"]["b"].append(3)
+    merged["a"]["c"].append(3)
+    assert (base, overlay) == ({"a": {"b": [1]}}, {"a": {"c": [2]}})
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("models:\n  a: {}\n  a: {}\n", ", line 3: not valid YAML (the key a occurs twice)"),
+        ("models: [\n", ": not valid YAML"),
+        ("models:\n\ta: {}\n", ", line 2: not valid YAML"),
+        ("- 1\n", ": found [1], expected keys and values"),
+        ("", ": found null, expected keys and values"),
+        ("models: {}\nmore: {}\n", ": found the keys models, more, expected one block named models"),
+        ("models:\n", ": found the keys models, expected one block named models"),
+    ],
+)
+def test_bad_files(tmp_path, text, sentence):
+    path = tmp_path / "models.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError) as caught:
+        load_models(path)
+    assert str(caught.value).startswith(f"{path}")
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(InputError, match=r"none\.yaml: cannot be read \(No such file or directory\); expected a YAML"):
+        load_models(tmp_path / "none.yaml")

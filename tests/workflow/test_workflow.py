@@ -1,0 +1,197 @@
+"""Real Snakemake: plans of all configs, the user's literal commands, lint, and the whole workflow at test size."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+pytestmark = pytest.mark.workflow
+SNAKEMAKE = str(Path(sys.executable).with_name("snakemake"))
+
+
+def snakemake(root, *arguments, cwd=None, **environment):
+    return subprocess.run(
+        [SNAKEMAKE, *arguments],
+        cwd=cwd or root,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "XDG_CACHE_HOME": str(root / ".snakemake/cache"), **environment},
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def conda_path(tmp_path_factory):
+    """PATH with a `conda` that answers what Snakemake asks before a dry-run; environments are made on clusters only."""
+    folder = tmp_path_factory.mktemp("bin")
+    script = folder / "conda"
+    script.write_text(
+        "#!/bin/sh\n"
+        'case "$1" in\n'
+        """info) echo '{"conda_prefix": "/opt/conda", "root_prefix": "/opt/conda", "platform": "linux-64"}';;\n"""
+        """config) echo '{"get": {"channel_priority": "strict"}}';;\n"""
+        "--version) echo 'conda 25.1.1';;\n"
+        "*) exit 1;;\nesac\n"
+    )
+    script.chmod(0o755)
+    return f"{folder}:{os.environ['PATH']}"
+
+
+@pytest.mark.parametrize("config", [None, "config/demo.yaml", "config/chr20.yaml"])
+def test_plan(root, config, tmp_path):
+    done = snakemake(
+        root, "-n", "--directory", str(tmp_path), *(["--configfile", config] if config else []), "--", "all"
+    )
+    assert done.returncode == 0, done.stderr
+    for rule in (
+        "genome",
+        "accessibility",
+        "sequences",
+        "motifs",
+        "corpus",
+        "pretrain",
+        "promoter",
+        "finetune",
+        "table",
+    ):
+        assert f"\n{rule} " in done.stdout
+    assert ("\nsimulate " in done.stdout) is (config == "config/demo.yaml")
+    assert ("\nretrieve " in done.stdout) is (config != "config/demo.yaml")
+
+
+def test_the_users_literal_command(root, conda_path, tmp_path):
+    done = snakemake(
+        root, "-n", "--directory", str(tmp_path), "--use-conda", "--profile", "slurm", "all", PATH=conda_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert "\npretrain " in done.stdout
+
+
+@pytest.mark.parametrize(
+    "target", ["table1", "results/paper/tables/table1.csv", "corpus", "results/paper/models/mgm/config.json"]
+)
+def test_single_targets(root, target, tmp_path):
+    done = snakemake(root, "-n", "--directory", str(tmp_path), "--cores", "4", target)
+    assert done.returncode == 0, done.stderr
+    assert ("\ntable " in done.stdout) is ("table1" in target)
+
+
+def test_models_with_equal_settings_are_trained_once(root, tmp_path):
+    """In the demo `dnabert` is `mgm`: asking for both plans one training."""
+    done = snakemake(
+        root, "-n", "--directory", str(tmp_path), "--configfile", "config/demo.yaml",
+        "--config", "tables={table1: {promoter/prom-core: [mgm, dnabert]}}", "--", "table1",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("\nrule pretrain:") == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ("accessibility={binarize: any}", "did you mean accessibility.binarise"),
+        ("tables={table1: {promoter/prom-core: [genbert]}}", "genebert"),
+        ("run=a/b", "run"),
+    ],
+)
+def test_a_wrong_key_stops_the_run_before_anything_is_planned(root, tmp_path, change, sentence):
+    done = snakemake(root, "-n", "--directory", str(tmp_path), "--config", change, "--", "all")
+    assert done.returncode != 0
+    assert sentence in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "results").exists()
+
+
+def test_lint(root, tmp_path):
+    done = snakemake(root, "--lint", "--directory", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert "Congratulations" in done.stdout + done.stderr
+
+
+TINY = ("--configfile", "config/demo.yaml", "tests/config/tiny.yaml")
+
+
+@pytest.fixture(scope="module")
+def finished(root, tmp_path_factory):
+    """The whole workflow at test size."""
+    folder = tmp_path_factory.mktemp("run")
+    done = snakemake(root, "--cores", "2", "--directory", str(folder), *TINY, "--", "all")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+def test_every_promised_file(finished):
+    results = finished / "results/tiny"
+    for name in (
+        "accessibility/pseudobulk.h5ad", "accessibility/accessible.h5ad", "sequences/regions.npy",
+        "motifs/matrix.npy", "motifs/motifs.tsv", "corpus/groups.npz", "corpus/corpus.json",
+        "models/genebert/model.safetensors", "models/genebert/vocab.txt", "models/genebert/metrics.jsonl",
+        "tasks/promoter/prom-core/train.parquet", "tasks/promoter/prom-core/card.json",
+        "scores/promoter/prom-core/genebert/seed0.json", "scores/promoter/prom-core/boosted-trees/seed0.parquet",
+        *(f"tables/table1.{suffix}" for suffix in ("csv", "md", "html", "tex")),
+    ):  # fmt: skip
+        assert (results / name).stat().st_size > 0, name
+    assert not any((results / "checkpoints").glob("*/*"))
+    assert not list(results.rglob(".*"))  # no temporary file left
+
+
+def test_the_table_shows_what_the_score_files_say(finished):
+    table = pd.read_csv(finished / "results/tiny/tables/table1.csv")
+    text = (finished / "results/tiny/tables/table1.md").read_text()
+    assert "tiny" in text
+    assert "simulated, test size" in text
+    for model in ("kmer-logreg", "boosted-trees", "from-scratch", "dnabert", "genebert"):
+        score = json.loads((finished / f"results/tiny/scores/promoter/prom-core/{model}/seed0.json").read_text())
+        assert (table == score["metrics"]["roc_auc"]).any(axis=None), model
+
+
+def test_nothing_is_left_to_do_and_the_report_can_be_made(root, finished):
+    again = snakemake(root, "-n", "--cores", "2", "--directory", str(finished), *TINY, "--", "all")
+    assert "Nothing to be done" in again.stdout + again.stderr
+    done = snakemake(root, "--directory", str(finished), *TINY, "--report", str(finished / "report.html"), "--", "all")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Table 1" in (finished / "report.html").read_text()
+
+
+def test_the_same_run_elsewhere_gives_the_same_files(root, finished, tmp_path):
+    targets = [
+        f"results/tiny/{name}" for name in ("accessibility/accessible.h5ad", "corpus/groups.npz", "motifs/matrix.npy")
+    ]
+    done = snakemake(root, "--cores", "2", "--directory", str(tmp_path), *TINY, "--", *targets)
+    assert done.returncode == 0, done.stderr
+    for target in targets:
+        assert (tmp_path / target).read_bytes() == (finished / target).read_bytes(), target
+
+
+def test_bad_input_is_one_sentence_in_the_log_and_leaves_nothing(root, finished, tmp_path):
+    """A matrix cut short: the job fails, says why, and no half-written output stays."""
+    simulated = finished / "resources/simulated"
+    short = tmp_path / "short.mtx.gz"
+    short.write_bytes((simulated / "matrix.mtx.gz").read_bytes()[:5000])
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text(
+        f"genome: {{fasta: {simulated}/genome.fa.gz}}\n"
+        f"accessibility: {{matrix: {short}, peaks: {simulated}/peaks.bed, cells: {simulated}/cells.tsv, "
+        f"blacklist: {simulated}/blacklist.bed}}\n"
+    )
+    done = snakemake(
+        root,
+        "--cores",
+        "1",
+        "--directory",
+        str(tmp_path),
+        *TINY,
+        str(overlay),
+        "--",
+        "results/tiny/accessibility/summary.json",
+    )
+    assert done.returncode != 0
+    log = (tmp_path / "logs/tiny/accessibility/accessibility.log").read_text()
+    assert "short.mtx.gz" in log
+    assert "Traceback" not in log
+    assert list((tmp_path / "results/tiny/accessibility").iterdir()) == []

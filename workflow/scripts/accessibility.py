@@ -1,0 +1,21 @@
+from _job import logged
+
+with logged(snakemake.log[0]):
+    from genebert.accessibility import AccessibilitySettings, MatrixInputs, build_accessibility
+
+    config = snakemake.params.accessibility
+    build_accessibility(
+        AccessibilitySettings(
+            **{
+                key: config[key]
+                for key in ("group_by", "min_cells", "blacklist", "max_n_fraction", "binarise", "min_fraction")
+            }
+        ),
+        MatrixInputs(**{key: config[key] for key in ("format", "matrix", "assay", "peaks", "cells", "beds")}),
+        snakemake.input.genome[0],
+        snakemake.params.build,
+        list(snakemake.params.chromosomes),
+        snakemake.output.pseudobulk,
+        snakemake.output.accessible,
+        snakemake.output.summary,
+    )

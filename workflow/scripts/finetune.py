@@ -1,0 +1,20 @@
+from pathlib import Path
+
+from _job import logged
+
+with logged(snakemake.log[0]):
+    import torch
+
+    from genebert.finetune import FinetuneSettings, run_finetune
+
+    torch.set_num_threads(snakemake.threads)
+    wildcards = snakemake.wildcards
+    run_finetune(
+        Path(snakemake.input.model[0]).parent,
+        Path(snakemake.input.splits[0]).parent,
+        FinetuneSettings(**snakemake.params.settings),
+        int(wildcards.seed),
+        snakemake.output.score,
+        snakemake.output.predictions,
+        {"task": wildcards.task, "dataset": wildcards.dataset, "model": wildcards.model},
+    )
