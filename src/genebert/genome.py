@@ -31,7 +31,6 @@ for _code, _base in enumerate("ACGT"):
 _IS_N = _ENCODE == N_CODE
 _IS_N[[ord("\n"), ord("\r")]] = False
 _DECODE = np.frombuffer(BASES.encode(), dtype=np.uint8)
-_REGION_NAME = re.compile(r"^([^\n]+?)[-:_](\d+)[-_](\d+)$", re.MULTILINE)
 _COMPLEMENT = np.array([3, 2, 1, 0, 4], dtype=np.uint8)
 
 # Chromosome lengths tell genome builds apart (UCSC chrom.sizes of hg19 and hg38; FACTS C).
@@ -116,23 +115,45 @@ def parse_region_names(names: pd.Series | list[str], where: str) -> pd.DataFrame
         A name has another form.
     """
     names = [str(name) for name in names]
-    # One search over the joined text is several times faster than one a name; a name that holds a line end, or that
-    # does not match, shows in the number of matches.
-    parts = _REGION_NAME.findall("\n".join(names))
-    if len(parts) != len(names):
-        row, bad = next((i, name) for i, name in enumerate(names) if not _REGION_NAME.fullmatch(name))
+    if not names:
+        return pd.DataFrame({"chrom": pd.Series([], dtype=str), "start": np.zeros(0, int), "end": np.zeros(0, int)})
+    # On the bytes of all names at once: a regular expression, or splitting, a name takes four times as long.
+    text = np.frombuffer("".join(f"{name}\n" for name in names).encode(), dtype=np.uint8)
+    line_ends = np.flatnonzero(text == ord("\n"))
+    if len(line_ends) != len(names):
+        wrong = np.array(["\n" in name for name in names])
+    else:
+        line_starts = np.concatenate(([0], line_ends[:-1] + 1))
+        marks = np.flatnonzero(np.isin(text, np.frombuffer(b"-:_", dtype=np.uint8)))
+        last = np.searchsorted(marks, line_ends)
+        marks = np.concatenate(([-1, -1], marks))
+        first, second = marks[last], marks[last + 1]
+        starts, no_start = _numbers_at(text, first + 1, second)
+        ends, no_end = _numbers_at(text, second + 1, line_ends)
+        wrong = (first <= line_starts) | (text[second] == ord(":")) | no_start | no_end
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
         raise InputError(
-            f"{where}: region name {bad!r} (row {row + 1}); expected chrom-start-end, as in chr1-752336-752980"
+            f"{where}: region name {names[row]!r} (row {row + 1}); expected chrom-start-end, as in chr1-752336-752980"
         )
-    chroms, starts, ends = zip(*parts, strict=True) if parts else ((), (), ())
+    # Only digits and marks follow the chromosome, so that bytes are characters there.
+    chroms = [name[:-tail] for name, tail in zip(names, (line_ends - first).tolist(), strict=True)]
     normal = {name: normalise_chromosome(name) for name in set(chroms)}
-    return pd.DataFrame(
-        {
-            "chrom": pd.Series([normal[name] for name in chroms], dtype=str),
-            "start": np.array(starts, dtype=np.str_).astype(np.int64),
-            "end": np.array(ends, dtype=np.str_).astype(np.int64),
-        }
-    )
+    chroms = pd.Series([normal[name] for name in chroms], dtype=str)
+    return pd.DataFrame({"chrom": chroms, "start": starts, "end": ends})
+
+
+def _numbers_at(text: np.ndarray, begin: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Decimal numbers written in ``text[begin:end]`` (int64), and where there is none (or one of over 18 digits)."""
+    width = end - begin
+    wrong = (width < 1) | (width > 18)
+    values = np.zeros(len(begin), dtype=np.int64)
+    for place in range(min(int(width.max()), 18)):
+        inside = width > place
+        digits = text[np.where(inside, end - 1 - place, 0)].astype(np.int64) - ord("0")
+        wrong |= inside & ((digits < 0) | (digits > 9))
+        values += np.where(inside, digits * 10**place, 0)
+    return values, wrong
 
 
 class Genome:
@@ -188,7 +209,6 @@ class Genome:
             As :meth:`codes`.
         """
         for chrom, end in regions.groupby("chrom", observed=True)["end"].max().items():
-            self.codes(str(chrom), 0, 0)
             self.codes(str(chrom), int(end), int(end))
         if len(regions) == 0:
             return np.zeros(0, dtype=np.int64)

@@ -84,6 +84,16 @@ def test_pooling():
     assert torch.allclose(mean[1], hidden[1, :3].mean(0), atol=1e-6)
 
 
+def test_what_segment_prediction_sees():
+    hidden = torch.randn(1, 8, 32)
+    segments = torch.tensor([[0, 0, 0, 1, 1, 0, 0, 0]])  # three tokens of A, two of B, then padding
+    lengths = torch.tensor([5])
+    assert torch.equal(make().pair(hidden, segments, lengths), hidden[:, 0])
+    mean = make(replace(SETTINGS, losses=replace(SETTINGS.losses, pooling="mean")))
+    expected = (hidden[:, :3].mean(1) - hidden[:, 3:5].mean(1)).abs()
+    assert torch.allclose(mean.pair(hidden, segments, lengths), expected, atol=1e-6)
+
+
 def test_projection_only_where_widths_differ():
     assert isinstance(make().projection, torch.nn.Linear)
     region = replace(SETTINGS.region_encoder, arguments={"layers": 1, "hidden": 32, "heads": 2})

@@ -75,7 +75,8 @@ class LossSettings:
     temperature : float
         Start value; learned.
     pooling : {"cls", "mean"}
-        E_seq that is matched: the hidden state at [CLS] (paper), or the mean over all tokens.
+        ``cls``: E_seq, and what segment prediction sees, is the hidden state at [CLS] (paper). ``mean``: E_seq is the
+        mean over all tokens, and segment prediction sees the difference between the means of both segments.
     """
 
     mgm: bool
@@ -260,7 +261,8 @@ class GeneBERT(nn.Module):
             mgm = F.cross_entropy(logits, target, reduction="sum")
             mgm_correct = (logits.argmax(1) == target).sum()
         if losses.ngsp:
-            logits = heads.seq_relationship(self.sequence_encoder.bert.pooler(hidden)).float()
+            paired = self.pair(hidden, batch.segments, batch.lengths)
+            logits = heads.seq_relationship(self.sequence_encoder.bert.pooler(paired[:, None])).float()
             ngsp = F.cross_entropy(logits, batch.label, reduction="sum")
             ngsp_correct = (logits.argmax(1) == batch.label).sum()
         if losses.srm is not None:
@@ -274,6 +276,14 @@ class GeneBERT(nn.Module):
             return hidden[:, 0]
         shown = (torch.arange(hidden.shape[1], device=hidden.device) < lengths[:, None])[..., None]
         return (hidden * shown).sum(1) / lengths[:, None]
+
+    def pair(self, hidden: torch.Tensor, segments: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Return what segment prediction sees [batch, hidden]; see LossSettings."""
+        if self.settings.losses.pooling == "cls":
+            return hidden[:, 0]
+        in_b = segments[..., None]
+        in_a = (torch.arange(hidden.shape[1], device=hidden.device) < lengths[:, None])[..., None].long() - in_b
+        return ((hidden * in_a).sum(1) / in_a.sum(1) - (hidden * in_b).sum(1) / in_b.sum(1)).abs()
 
     def matching(
         self, sequence: torch.Tensor, region: torch.Tensor, regions: torch.Tensor

@@ -1,0 +1,163 @@
+"""Time of the accessibility stage beside the time of only reading its matrix.
+
+    PYTHONPATH=src python benchmarks/accessibility.py [--peak-copies 4] [--cell-copies 8] [--repeats 3]
+
+The matrix is BM0828 of the shared public data (or a random one of the same density where that is not present), tiled
+along peaks and cells, with its regions laid on one simulated chromosome so that none is dropped. By default it holds
+41.5 million entries, 288 a peak; the paper's atlas has about as many a peak (3x10^8 for 10^6 peaks). "read" is what a
+user would do to get the matrix into memory: SciPy, rds2py, anndata. "stage" is build_accessibility: read, sum,
+binarise, filter, write. Both run in fresh processes, in turns, after one call on the untiled matrix, so that imports
+are not counted; the fastest runs are compared, in elapsed time and in processor time (which other work on the machine
+disturbs less). Memory is the process's peak.
+"""
+
+import argparse
+import contextlib
+import gzip
+import io
+import multiprocessing
+import os
+import resource
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+TARGET = 1.5
+STEP_BP, REGION_BP = 600, 500
+
+
+def base_matrix(shared: Path) -> tuple[sp.csc_matrix, pd.Series, str]:
+    """Return peaks x cells, the cells' types, and what it is."""
+    from scipy.io import mmread
+
+    if (shared / "matrix.mtx.gz").exists():
+        cells = pd.read_csv(shared / "cells.tsv", sep="\t")
+        return sp.csc_matrix(mmread(shared / "matrix.mtx.gz")), cells["cell_type"], "BM0828"
+    rng = np.random.default_rng(0)
+    matrix = sp.random(36_000, 540, density=0.07, format="csc", rng=rng)
+    matrix.data = 1.0 + rng.poisson(0.3, matrix.nnz)
+    return matrix, pd.Series([f"type{i % 7}" for i in range(540)]), "random"
+
+
+def write_inputs(folder: Path, copies: tuple[int, int], shared: Path) -> str:
+    """Write the tiled matrix as .mtx.gz, .RDS and .h5ad with its peaks, cells and genome."""
+    import anndata
+    from rds2py.lib_rds_parser import write_rds
+    from scipy.io import mmwrite
+
+    from genebert.genome import prepare_genome
+
+    base, types, name = base_matrix(shared)
+    matrix = sp.csc_matrix(sp.block_array([[base] * copies[1]] * copies[0], format="csc"))
+    peaks, cells = matrix.shape
+    starts = np.arange(peaks) * STEP_BP + 50
+    names = [f"chr1-{start}-{start + REGION_BP}" for start in starts]
+    barcodes = [f"cell{i}" for i in range(cells)]
+    (folder / "peaks.txt").write_text("\n".join(names) + "\n")
+    table = pd.DataFrame({"cell": barcodes, "cell_type": np.tile(types, copies[1])})
+    table.to_csv(folder / "cells.tsv", sep="\t", index=False)
+
+    text = io.BytesIO()
+    mmwrite(text, matrix, field="integer", symmetry="general")
+    with gzip.open(folder / "matrix.mtx.gz", "wb", compresslevel=6) as handle:
+        handle.write(text.getbuffer())
+    slots = {
+        "i": matrix.indices.astype(np.int32),
+        "p": matrix.indptr.astype(np.int32),
+        "Dim": np.array(matrix.shape, dtype=np.int32),
+        "Dimnames": {"type": "vector", "data": [{"type": "string", "data": n} for n in (names, barcodes)]},
+        "x": matrix.data.astype(np.float64),
+        "factors": {"type": "vector", "data": []},
+    }
+    write_rds(
+        {"type": "S4", "class_name": "dgCMatrix", "package_name": "Matrix", "attributes": slots},
+        str(folder / "matrix.RDS"),
+    )
+    columns = pd.Index(np.tile(types, copies[1]), dtype=object)
+    obs = pd.DataFrame(
+        {"cell_type": pd.Categorical.from_codes(*columns.factorize())}, index=pd.Index(barcodes, dtype=object)
+    )
+    var = pd.DataFrame(index=pd.Index(names, dtype=object))
+    anndata.AnnData(X=sp.csr_matrix(matrix.T), obs=obs, var=var).write_h5ad(folder / "matrix.h5ad")
+
+    bases = np.frombuffer(b"ACGT", dtype=np.uint8)[np.random.default_rng(1).integers(0, 4, peaks * STEP_BP + 100)]
+    lines = b"\n".join(bases[i : i + 60].tobytes() for i in range(0, len(bases), 60))
+    (folder / "source.fa").write_bytes(b">chr1\n" + lines + b"\n")
+    prepare_genome(folder / "source.fa", folder / "genome.fa", "simulated", ["chr1"])
+    return f"{name} tiled {copies[0]} x {copies[1]}: {peaks:,} peaks x {cells:,} cells, {matrix.nnz:,} entries"
+
+
+def read_only(folder: Path, kind: str):
+    """Read the matrix as a user would."""
+    import anndata
+    import rds2py
+    from scipy.io import mmread
+
+    readers = {
+        "mtx": lambda: mmread(folder / "matrix.mtx.gz"),
+        "dgcmatrix": lambda: rds2py.read_rds(str(folder / "matrix.RDS")),
+        "h5ad": lambda: anndata.read_h5ad(folder / "matrix.h5ad"),
+    }
+    return readers[kind]
+
+
+def stage(folder: Path, kind: str):
+    """Run the whole stage."""
+    from genebert.accessibility import AccessibilitySettings, MatrixInputs, build_accessibility
+
+    name = {"mtx": "matrix.mtx.gz", "dgcmatrix": "matrix.RDS", "h5ad": "matrix.h5ad"}[kind]
+    inputs = MatrixInputs(kind, folder / name, peaks=folder / "peaks.txt", cells=folder / "cells.tsv")
+    outputs = [folder / kind / name for name in ("pseudobulk.h5ad", "accessible.h5ad", "summary.json")]
+    return lambda: build_accessibility(
+        AccessibilitySettings(), inputs, folder / "genome.fa", "simulated", ["chr1"], *outputs
+    )
+
+
+def measure(job, folder: Path, kind: str) -> tuple[float, float, float]:
+    """Return elapsed seconds, processor seconds and peak memory (GB) of one call in this process."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        job(folder / "small", kind)()
+        call = job(folder, kind)
+        began, began_cpu = time.perf_counter(), time.process_time()
+        call()
+        seconds, cpu = time.perf_counter() - began, time.process_time() - began_cpu
+    return seconds, cpu, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--peak-copies", type=int, default=4)
+    parser.add_argument("--cell-copies", type=int, default=8)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--formats", nargs="+", default=["mtx", "dgcmatrix", "h5ad"])
+    arguments = parser.parse_args()
+    root = Path(__file__).resolve().parent.parent
+    shared = Path(os.environ.get("GENEBERT_SHARED_DATA", root.parent / "shared" / "data")) / "scatac"
+    context = multiprocessing.get_context("spawn")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "small").mkdir()
+        with context.Pool(1) as pool:
+            pool.apply(write_inputs, (folder / "small", (1, 1), shared))
+            print(
+                pool.apply(write_inputs, (folder, (arguments.peak_copies, arguments.cell_copies), shared)), flush=True
+            )
+        print(f"target: ratio of {TARGET} or less")
+        print("format        read: s    cpu     GB   stage: s    cpu     GB   ratio: s    cpu")
+        for kind in arguments.formats:
+            figures = {job: [] for job in (read_only, stage)}
+            for _ in range(arguments.repeats):
+                for job, runs in figures.items():
+                    with context.Pool(1) as pool:
+                        runs.append(pool.apply(measure, (job, folder, kind)))
+            read, whole = ([min(column) for column in zip(*runs, strict=True)] for runs in figures.values())
+            cells = "".join(f"{a:10.2f}{b:7.2f}{c:7.2f} " for a, b, c in (read, whole))
+            print(f"{kind:<13}{cells}{whole[0] / read[0]:10.2f}{whole[1] / read[1]:7.2f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

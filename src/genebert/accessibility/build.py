@@ -1,0 +1,302 @@
+"""Region filters, and the accessibility stage as a whole."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from genebert.accessibility.matrices import MatrixInputs, read_matrix
+from genebert.accessibility.pseudobulk import PseudoBulk, binarise, pseudobulk_from_beds, pseudobulk_from_matrix
+from genebert.accessibility.regions import check_build, merge_overlapping, overlaps
+from genebert.accessibility.tables import read_bed
+from genebert.errors import InputError
+from genebert.files import atomic_path, write_json
+from genebert.genome import BUILD_LENGTHS, Genome, region_names, sort_regions
+
+logger = logging.getLogger(__name__)
+
+# Paper, section 4.1 (FACTS P.1): union of accessible regions of 17 cell types.
+PAPER = {"cell_types": 17, "regions": 1_000_029, "base_pairs": 504_657_456}
+
+
+@dataclass(frozen=True)
+class AccessibilitySettings:
+    """How counts become accessible regions.
+
+    Attributes
+    ----------
+    group_by : str
+        Column of the cells that names the type.
+    min_cells : int
+        Types with fewer cells are dropped. No meaning for BED input, which has no cells.
+    blacklist : path, optional
+        BED; regions that share a base with it are dropped.
+    max_n_fraction : float
+        Regions with a larger share of N are dropped (FACTS K.14).
+    binarise : str
+        ``any``: summed count > 0, as the paper. ``min_fraction``: at least `min_fraction` of the type's cells have a
+        count (FACTS K.6).
+    min_fraction : float, optional
+        In (0, 1].
+
+    Raises
+    ------
+    InputError
+        A value outside its range.
+    """
+
+    group_by: str = "cell_type"
+    min_cells: int = 1
+    blacklist: str | Path | None = None
+    max_n_fraction: float = 0.05
+    binarise: str = "any"
+    min_fraction: float | None = None
+
+    def __post_init__(self):
+        if self.binarise not in ("any", "min_fraction"):
+            raise InputError(f"binarise: {self.binarise!r}; expected any or min_fraction")
+        if self.binarise == "min_fraction" and not (self.min_fraction is not None and 0 < self.min_fraction <= 1):
+            raise InputError(f"min_fraction: {self.min_fraction}; binarise: min_fraction expects a number in (0, 1]")
+        if not 0 <= self.max_n_fraction <= 1:
+            raise InputError(f"max_n_fraction: {self.max_n_fraction}; expected a number from 0 to 1")
+        if self.min_cells < 0:
+            raise InputError(f"min_cells: {self.min_cells}; expected a whole number, not negative")
+
+
+def filter_regions(
+    regions: pd.DataFrame,
+    accessible: np.ndarray,
+    genome: Genome,
+    chromosomes: list[str],
+    blacklist: pd.DataFrame | None = None,
+    max_n_fraction: float = 0.05,
+    where: str = "regions",
+) -> tuple[np.ndarray, list[dict]]:
+    """Choose the regions that are used, sorted by chromosome, start and end.
+
+    Parameters
+    ----------
+    regions : DataFrame [n_regions]
+    accessible : bool [n_types, n_regions]
+    genome : Genome
+        Must hold all `chromosomes`.
+    chromosomes : list of str
+    blacklist : DataFrame, optional
+    max_n_fraction : float
+    where : str
+        For messages.
+
+    Returns
+    -------
+    int64 [n_kept]
+        Positions in `regions`.
+    list of dict
+        One a step, in order: ``step``, ``dropped``, ``left``, ``why``.
+
+    Raises
+    ------
+    InputError
+        A step leaves no region.
+    """
+    steps: list[dict] = []
+    kept = np.arange(len(regions))
+
+    def keep(step: str, mask: np.ndarray, why: str) -> None:
+        nonlocal kept
+        before, kept = len(kept), kept[mask]
+        steps.append({"step": step, "dropped": before - len(kept), "left": len(kept), "why": why})
+        logger.info("%s: %d regions dropped (%s), %d left", where, before - len(kept), why, len(kept))
+        if not len(kept):
+            found = ", ".join(regions["chrom"].unique()[:5])
+            raise InputError(f"{where}: no region is left of {before} after dropping those {why} (input: {found} ...)")
+
+    keep("chromosomes", regions["chrom"].isin(chromosomes).to_numpy(), f"not on {', '.join(chromosomes)}")
+    keep("accessible", accessible[:, kept].any(axis=0), "accessible in no cell type")
+    if blacklist is not None:
+        keep("blacklist", ~overlaps(regions.iloc[kept], blacklist), "overlapping the blacklist")
+    kept = kept[sort_regions(regions.iloc[kept])]
+    chosen = regions.iloc[kept]
+    unknown, lengths = genome.count_n(chosen), (chosen["end"] - chosen["start"]).to_numpy()
+    all_n = int((unknown == lengths).sum())
+    if all_n:
+        logger.warning(
+            "%s: %d accessible regions are N from end to end, where no read can be aligned; are these coordinates of "
+            "another genome build?", where, all_n,
+        )  # fmt: skip
+    keep("n_fraction", unknown / lengths <= max_n_fraction, f"with a share of N above {max_n_fraction:g}")
+    steps[-1]["all_n"] = all_n
+    return kept, steps
+
+
+def _var_table(regions: pd.DataFrame) -> pd.DataFrame:
+    """Regions as AnnData keeps them: named chr1-752336-752980."""
+    # anndata 0.12 cannot write the Arrow strings that pandas 3 makes of names, hence object throughout.
+    codes, chroms = pd.factorize(regions["chrom"])
+    chroms = pd.Categorical.from_codes(codes, pd.Index(chroms, dtype=object))
+    columns = {"chrom": chroms, "start": regions["start"].to_numpy(), "end": regions["end"].to_numpy()}
+    return pd.DataFrame(columns, index=pd.Index(region_names(regions), dtype=object))
+
+
+def _write_anndata(path: str | Path, matrix, obs: pd.DataFrame, var: pd.DataFrame, build: str) -> None:
+    from anndata import AnnData
+
+    with atomic_path(path) as temporary:
+        AnnData(X=matrix, obs=obs, var=var, uns={"genome": build}).write_h5ad(temporary)
+
+
+def load_regions(path: str | Path) -> pd.DataFrame:
+    """Return the regions (columns chrom, start, end) of ``accessible.h5ad`` or ``pseudobulk.h5ad``."""
+    import h5py
+    from anndata.io import read_elem
+
+    with h5py.File(path, "r") as file:
+        var = read_elem(file["var"])
+    return pd.DataFrame(
+        {"chrom": var["chrom"].astype(str).to_numpy(), "start": var["start"].to_numpy(), "end": var["end"].to_numpy()}
+    )
+
+
+def _load(settings: AccessibilitySettings, inputs: MatrixInputs, lengths: dict[str, int], build: str) -> PseudoBulk:
+    """Read the inputs of any format, check their build, and sum."""
+    if inputs.format != "bed":
+        matrix = read_matrix(inputs, settings.group_by)
+        check_build(matrix.regions, lengths, matrix.where, build, matrix.stated)
+        return pseudobulk_from_matrix(matrix, settings.min_cells, detected=settings.binarise == "min_fraction")
+    if not inputs.beds:
+        raise InputError("beds: empty; format bed needs one BED of peaks for each cell type")
+    if settings.binarise != "any":
+        raise InputError(f"binarise: {settings.binarise}; BED peaks have no cells, format bed expects any")
+    peaks = {}
+    for name, path in inputs.beds.items():
+        peaks[name] = read_bed(path)
+        check_build(peaks[name], lengths, str(path), build)
+    return pseudobulk_from_beds(peaks)
+
+
+def build_accessibility(
+    settings: AccessibilitySettings,
+    inputs: MatrixInputs,
+    genome_fasta: str | Path,
+    build: str,
+    chromosomes: list[str],
+    pseudobulk_path: str | Path,
+    accessible_path: str | Path,
+    summary_path: str | Path,
+) -> dict:
+    """Make the summed and the binary matrix of regions x cell types from single-cell ATAC data.
+
+    Parameters
+    ----------
+    settings : AccessibilitySettings
+    inputs : MatrixInputs
+    genome_fasta : path
+        As :func:`genebert.genome.prepare_genome` writes it.
+    build : str
+        Name of the genome build, ``hg19``.
+    chromosomes : list of str
+        Chromosomes to keep, ``chr20``; all must be in the genome.
+    pseudobulk_path, accessible_path : path
+        AnnData files to write, cell types x regions, the same regions in both, sorted. X is CSR: summed counts
+        (int32, int64 if a sum needs it), and uint8 ones. obs has n_cells (missing for BED), n_fragments (sum of the
+        counts; for BED the number of peaks) and n_accessible; var has chrom, start and end; ``uns["genome"]`` is
+        `build`.
+    summary_path : path
+        JSON to write.
+
+    Returns
+    -------
+    dict
+        The content of the summary.
+
+    Raises
+    ------
+    InputError
+        See the functions this is composed of.
+    """
+    genome = Genome(genome_fasta)
+    absent = [name for name in chromosomes if name not in genome.lengths]
+    if absent:
+        raise InputError(f"{genome_fasta}: has no chromosome {', '.join(absent)}; it holds {', '.join(genome.lengths)}")
+    lengths = {**BUILD_LENGTHS.get(build, {}), **genome.lengths}
+    where = "BED peaks" if inputs.format == "bed" else str(inputs.matrix)
+    blacklist = None
+    if settings.blacklist is not None:
+        blacklist = read_bed(settings.blacklist)
+        check_build(blacklist, lengths, str(settings.blacklist), build)
+
+    bulk = _load(settings, inputs, lengths, build)
+    accessible = binarise(bulk, settings.min_fraction if settings.binarise == "min_fraction" else None)
+    kept, steps = filter_regions(
+        bulk.regions, accessible, genome, chromosomes, blacklist, settings.max_n_fraction, where
+    )
+
+    regions = bulk.regions.iloc[kept]
+    counts, binary = bulk.counts[:, kept], accessible[:, kept].astype(np.uint8)
+    largest = counts.max()
+    counts = sp.csr_matrix(counts.astype(np.int32 if largest <= np.iinfo(np.int32).max else np.int64))
+    obs = pd.DataFrame(
+        {
+            "n_cells": pd.array([pd.NA] * len(bulk.types), "Int64") if bulk.n_cells is None else bulk.n_cells,
+            "n_fragments": np.asarray(counts.sum(axis=1, dtype=np.int64)).ravel(),
+            "n_accessible": binary.sum(axis=1, dtype=np.int64),
+        },
+        index=pd.Index(bulk.types, dtype=object),
+    )
+    union = merge_overlapping(regions)[0]
+    summary = {
+        "format": inputs.format,
+        "genome": build,
+        "chromosomes": list(chromosomes),
+        "group_by": None if inputs.format == "bed" else settings.group_by,
+        "binarise": settings.binarise,
+        "min_fraction": settings.min_fraction if settings.binarise == "min_fraction" else None,
+        "cell_types": {
+            name: {
+                "cells": None if bulk.n_cells is None else int(bulk.n_cells[i]),
+                "fragments": int(obs["n_fragments"].iloc[i]),
+                "fragments_input": int(bulk.counts[i].sum()),
+                "accessible_regions": int(obs["n_accessible"].iloc[i]),
+            }
+            for i, name in enumerate(bulk.types)
+        },
+        "regions": len(regions),
+        "base_pairs": int((regions["end"] - regions["start"]).sum()),
+        "base_pairs_covered": int((union["end"] - union["start"]).sum()),
+        "accessible_pairs": int(obs["n_accessible"].sum()),
+        "input_regions": len(bulk.regions),
+        "dropped_regions": steps,
+        "dropped_cell_types": {
+            name: {"cells": cells, "why": f"fewer than {settings.min_cells} cells"}
+            for name, cells in bulk.dropped_types.items()
+        },
+        "cells_without_type": bulk.untyped_cells,
+        "paper": PAPER,
+    }
+    _report(summary, where)
+    var = _var_table(regions)
+    _write_anndata(pseudobulk_path, counts, obs, var, build)
+    _write_anndata(accessible_path, sp.csr_matrix(binary), obs, var, build)
+    write_json(summary_path, summary)
+    return summary
+
+
+def _report(summary: dict, where: str) -> None:
+    for name, row in summary["cell_types"].items():
+        logger.info(
+            "%s: %s cells, %d fragments, %d accessible regions",
+            name, "no" if row["cells"] is None else row["cells"], row["fragments"], row["accessible_regions"],
+        )  # fmt: skip
+        if not row["accessible_regions"]:
+            logger.warning("%s: cell type %r has no accessible region left", where, name)
+    for name, row in summary["dropped_cell_types"].items():
+        logger.info("%s: dropped, %d cells (%s)", name, row["cells"], row["why"])
+    if summary["cells_without_type"]:
+        logger.info("%s: %d cells without a type left out", where, summary["cells_without_type"])
+    logger.info(
+        "%d cell types, %d regions, %d bp (the paper: %d, %d and %d)",
+        len(summary["cell_types"]), summary["regions"], summary["base_pairs"],
+        PAPER["cell_types"], PAPER["regions"], PAPER["base_pairs"],
+    )  # fmt: skip

@@ -1,0 +1,241 @@
+"""Readers of peaks x cells count matrices: Matrix Market and AnnData here, R's files in `r_objects`.
+
+All give a :class:`~genebert.accessibility.blocks.CountMatrix`, whose entries come in blocks, so that text and HDF5
+files of any size are never held whole.
+"""
+
+import io
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import pandas as pd
+from scipy.io import mmread
+
+from genebert.accessibility.blocks import BLOCK_BYTES, BLOCK_ENTRIES, Block, CountMatrix, compressed_blocks
+from genebert.accessibility.r_objects import read_dgcmatrix, read_seurat
+from genebert.accessibility.tables import as_types, open_bytes, read_cells, read_peaks, require_column
+from genebert.errors import InputError
+from genebert.genome import normalise_chromosome, parse_region_names
+
+
+@dataclass(frozen=True)
+class MatrixInputs:
+    """Where the accessibility data lie.
+
+    Attributes
+    ----------
+    format : str
+        ``mtx``, ``dgcmatrix``, ``seurat``, ``h5ad`` or ``bed``.
+    matrix : path, optional
+        The matrix (all formats but ``bed``).
+    assay : str
+        Assay of a Seurat object.
+    peaks : path, optional
+        BED or list of region names (``mtx``; ``dgcmatrix`` without row names).
+    cells : path, optional
+        Table of cells with a header (``mtx``, ``dgcmatrix``).
+    beds : mapping of str to path
+        One BED of peaks a cell type (``bed``).
+    """
+
+    format: str
+    matrix: str | Path | None = None
+    assay: str = "peaks"
+    peaks: str | Path | None = None
+    cells: str | Path | None = None
+    beds: Mapping[str, str | Path] = field(default_factory=dict)
+
+
+def read_matrix(inputs: MatrixInputs, group_by: str) -> CountMatrix:
+    """Open the matrix of `inputs`; `group_by` is the column of the cells that names the type.
+
+    Raises
+    ------
+    InputError
+        Unknown format, a file that the format needs is not given, or what the format's own reader finds.
+    """
+    if inputs.format not in ("mtx", "dgcmatrix", "seurat", "h5ad"):
+        raise InputError(f"format {inputs.format!r} is not known; expected mtx, dgcmatrix, seurat, h5ad or bed")
+    needed = {"mtx": ("matrix", "peaks", "cells"), "dgcmatrix": ("matrix", "cells")}.get(inputs.format, ("matrix",))
+    for key in needed:
+        if getattr(inputs, key) is None:
+            raise InputError(f"{key}: not given; format {inputs.format} needs {' and '.join(needed)}")
+    if inputs.format == "mtx":
+        return read_mtx(inputs.matrix, inputs.peaks, inputs.cells, group_by)
+    if inputs.format == "dgcmatrix":
+        return read_dgcmatrix(inputs.matrix, inputs.cells, group_by, inputs.peaks)
+    if inputs.format == "seurat":
+        return read_seurat(inputs.matrix, inputs.assay, group_by)
+    return read_h5ad(inputs.matrix, group_by)
+
+
+def _mtx_header(handle: BinaryIO, path: str | Path) -> tuple[bytes, int, int, int, int]:
+    """Return banner, rows, columns, entries and the number of lines read."""
+    banner = handle.readline()
+    if not re.match(rb"%%MatrixMarket\s+matrix\s+coordinate\s+(integer|real|pattern)\s+general\s*$", banner, re.I):
+        shown = banner[:60].decode(errors="replace").strip()
+        raise InputError(
+            f"{path}: begins with {shown!r}; expected a Matrix Market file, "
+            "'%%MatrixMarket matrix coordinate integer general'"
+        )
+    line, number = handle.readline(), 2
+    while line.startswith(b"%") or (line and not line.strip()):
+        line, number = handle.readline(), number + 1
+    sizes = line.split()
+    if len(sizes) != 3 or not all(size.isdigit() for size in sizes):
+        raise InputError(f"{path}: line {number} is {line[:60]!r}; expected numbers of rows, columns and entries")
+    return (banner.strip(), *map(int, sizes), number)
+
+
+def _whole_lines(handle: BinaryIO) -> Iterator[bytes]:
+    """Yield pieces of whole lines, without the last newline; pieces of white space only are left out."""
+    rest = b""
+    while text := handle.read(BLOCK_BYTES):
+        cut = text.rfind(b"\n") + 1
+        piece, rest = rest + text[:cut], text[cut:]
+        if not cut:
+            piece, rest = b"", piece + rest
+        if piece := piece.rstrip():
+            yield piece
+    if rest := rest.rstrip():
+        yield rest
+
+
+def _mtx_blocks(path: str | Path, transposed: bool) -> Iterator[Block]:
+    """Yield the entries of a Matrix Market file; each piece of lines is parsed by SciPy's own fast reader."""
+    with open_bytes(path) as handle:
+        banner, rows, columns, entries, before = _mtx_header(handle, path)
+        # Counts are parsed as real numbers: as integers, the parser would cut 2.5 to 2 without a word.
+        banner = re.sub(rb"(?i)integer", b"real", banner)
+        seen = 0
+        for piece in _whole_lines(handle):
+            lines = piece.count(b"\n") + 1
+            try:
+                block = mmread(
+                    io.BytesIO(b"%s\n%d %d %d\n%s\n" % (banner, rows, columns, lines, piece)), spmatrix=False
+                )
+            except (ValueError, OverflowError) as error:
+                # The parser counts lines from its own two header lines.
+                number, _, reason = str(error).removeprefix("Line ").partition(": ")
+                reason = f"line {int(number) - 2 + before + seen}: {reason}" if number.isdigit() else str(error)
+                raise InputError(f"{path}: not a valid Matrix Market entry ({reason})") from error
+            seen += lines
+            row, column = block.coords
+            yield (column, row, block.data) if transposed else (row, column, block.data)
+    if seen != entries:
+        raise InputError(f"{path}: holds {seen} entries, but its header announces {entries}; is the file cut short?")
+
+
+def read_mtx(matrix: str | Path, peaks: str | Path, cells: str | Path, group_by: str) -> CountMatrix:
+    """Open a Matrix Market file, plain or gzip, peaks x cells or cells x peaks.
+
+    Which of the two is told by its shape; a square matrix is taken as peaks x cells.
+
+    Raises
+    ------
+    InputError
+        The matrix and its peaks or cells differ in number; no column `group_by`; not such a file.
+    """
+    regions, table = read_peaks(peaks), read_cells(cells)
+    require_column(list(table.columns), group_by, str(cells))
+    with open_bytes(matrix) as handle:
+        _, rows, columns, entries, _ = _mtx_header(handle, matrix)
+    shape = (len(regions), len(table))
+    transposed = (rows, columns) != shape and (columns, rows) == shape
+    if (rows, columns) != shape and not transposed:
+        for n_peaks, n_cells in ((rows, columns), (columns, rows)):
+            if n_peaks == len(regions):
+                raise InputError(
+                    f"{cells}: {len(table)} cells, but {matrix} is {rows} x {columns}; expected {n_cells} cells"
+                )
+            if n_cells == len(table):
+                raise InputError(
+                    f"{peaks}: {len(regions)} peaks, but {matrix} is {rows} x {columns}; expected {n_peaks} peaks"
+                )
+        raise InputError(
+            f"{matrix}: is {rows} x {columns}; expected {len(regions)} peaks ({peaks}) x {len(table)} cells ({cells})"
+        )
+    return CountMatrix(
+        str(matrix), regions, as_types(table[group_by]), entries, lambda: _mtx_blocks(matrix, transposed)
+    )
+
+
+def _var_regions(var: pd.DataFrame, path: str | Path) -> pd.DataFrame:
+    """Regions of the variables: from columns chrom, start and end (or their usual other names), else from the names."""
+    lower = {str(column).lower(): column for column in var.columns}
+    found = [
+        next((lower[name] for name in names if name in lower), None)
+        for names in (
+            ("chrom", "chr", "chromosome", "seqnames", "seqname"),
+            ("start", "chromstart"),
+            ("end", "chromend"),
+        )
+    ]
+    if None in found:
+        return parse_region_names(var.index.astype(str).tolist(), f"{path} (var names)")
+    chroms = var[found[0]].astype(str)
+    names = {name: normalise_chromosome(name) for name in chroms.unique()}
+    try:
+        start, end = (var[column].astype(np.int64).to_numpy() for column in found[1:])
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{path}: var columns {found[1]}, {found[2]} must hold whole numbers ({error})") from error
+    return pd.DataFrame({"chrom": chroms.map(names).to_numpy(dtype=object), "start": start, "end": end})
+
+
+def _stated_builds(var: pd.DataFrame, uns: Mapping) -> list[str]:
+    keys = {"genome", "genome_build", "build", "assembly", "reference", "reference_genome"}
+    stated = [str(value) for column in var.columns if str(column).lower() in keys for value in var[column].unique()]
+    return stated + [str(value) for key, value in uns.items() if str(key).lower() in keys and np.ndim(value) == 0]
+
+
+def read_h5ad(matrix: str | Path, group_by: str) -> CountMatrix:
+    """Open an AnnData file (cells x peaks): layer ``counts`` if there is one, else X; types from ``obs[group_by]``.
+
+    Raises
+    ------
+    InputError
+        Not an AnnData file, no column `group_by`, or variables that are no regions.
+    """
+    import h5py
+    from anndata.io import read_elem, sparse_dataset
+
+    if not Path(matrix).exists():
+        raise InputError(f"{matrix}: no such file")
+    try:
+        with h5py.File(matrix, "r") as file, warnings.catch_warnings():
+            # Files of anndata before 0.8 are read as well as later ones.
+            warnings.filterwarnings("ignore", message=".*written without encoding metadata")
+            obs, var = read_elem(file["obs"]), read_elem(file["var"])
+            uns = read_elem(file["uns"]) if "uns" in file else {}
+            key = "layers/counts" if "layers/counts" in file else "X"
+            counts = file[key]
+            layout = sparse_dataset(counts).format if isinstance(counts, h5py.Group) else "dense"
+            shape = tuple(sparse_dataset(counts).shape) if layout != "dense" else counts.shape
+            entries = len(counts["data"]) if layout != "dense" else int(np.prod(shape))
+    except (OSError, KeyError) as error:
+        raise InputError(f"{matrix}: not a readable AnnData file ({str(error).strip()})") from error
+    require_column(list(obs.columns), group_by, f"{matrix} (obs)")
+    if shape != (len(obs), len(var)):
+        raise InputError(f"{matrix}: {key} is {shape[0]} x {shape[1]}; expected {len(obs)} cells x {len(var)} peaks")
+
+    def blocks() -> Iterator[Block]:
+        with h5py.File(matrix, "r") as file:
+            counts = file[key]
+            if layout == "dense":
+                step = max(1, BLOCK_ENTRIES // max(1, shape[1]))
+                for first in range(0, shape[0], step):
+                    piece = counts[first : first + step]
+                    cells, peaks = np.nonzero(piece)
+                    yield peaks, cells + first, piece[cells, peaks]
+                return
+            for minor, major, values in compressed_blocks(counts["indptr"][:], counts["indices"], counts["data"]):
+                yield (minor, major, values) if layout == "csr" else (major, minor, values)
+
+    return CountMatrix(
+        str(matrix), _var_regions(var, matrix), as_types(obs[group_by]), entries, blocks, _stated_builds(var, uns)
+    )

@@ -1,0 +1,182 @@
+"""Counts summed over the cells of each type, and their binarisation."""
+
+import logging
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from genebert.accessibility.blocks import Block, CountMatrix
+from genebert.accessibility.regions import check_unique, merge_overlapping
+from genebert.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+PROGRESS_SECONDS = 20
+
+
+@dataclass(frozen=True)
+class PseudoBulk:
+    """Counts summed over the cells of each type.
+
+    Attributes
+    ----------
+    regions : DataFrame [n_regions]
+        Columns chrom, start, end.
+    types : list of str [n_types]
+        Sorted.
+    counts : int64 [n_types, n_regions]
+        For BED input the number of the type's peaks in the region.
+    n_cells : int64 [n_types] or None
+        ``None``: the input has no cells.
+    detected : int64 [n_types, n_regions] or None
+        Cells with a count; ``None`` if not asked for.
+    dropped_types : dict of str to int
+        Types with too few cells, and how many they have.
+    untyped_cells : int
+        Cells without a type, which are left out.
+    """
+
+    regions: pd.DataFrame
+    types: list[str]
+    counts: np.ndarray
+    n_cells: np.ndarray | None = None
+    detected: np.ndarray | None = None
+    dropped_types: dict[str, int] = field(default_factory=dict)
+    untyped_cells: int = 0
+
+
+def _as_counts(values: np.ndarray, where: str) -> np.ndarray:
+    """Return `values` as int64.
+
+    Raises
+    ------
+    InputError
+        A value is negative, not finite or not whole.
+    """
+    with np.errstate(invalid="ignore"):
+        counts = values.astype(np.int64)
+    if (counts.size and counts.min() < 0) or (counts != values).any():
+        value = values[(counts != values) | (counts < 0)][0]
+        what = "is not finite" if not np.isfinite(value) else "is negative" if value < 0 else "is not a whole number"
+        raise InputError(f"{where}: holds the value {value:g}, which {what}; expected raw counts (0, 1, 2 ...)")
+    return counts
+
+
+def sum_by_cell_type(
+    blocks: Iterable[Block],
+    codes: np.ndarray,
+    n_types: int,
+    n_regions: int,
+    *,
+    detected: bool = False,
+    n_entries: int | None = None,
+    where: str = "matrix",
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Sum a peaks x cells matrix over the cells of each type.
+
+    Parameters
+    ----------
+    blocks : iterable of (peak index, cell index, count)
+        As :attr:`CountMatrix.blocks` gives them; entries of one peak and cell may come more than once.
+    codes : int [n_cells]
+        Type of each cell, -1 for cells to be left out.
+    n_types, n_regions : int
+    detected : bool
+        Also count the cells with a count above zero.
+    n_entries : int, optional
+        Expected entries, for the progress lines.
+    where : str
+        The file, for messages.
+
+    Returns
+    -------
+    int64 [n_types, n_regions]
+        Summed counts.
+    int64 [n_types, n_regions] or None
+        Cells with a count.
+
+    Raises
+    ------
+    InputError
+        A count is negative, not finite or not whole.
+    """
+    # One row more than types takes the cells that are left out: cheaper than a mask, and np.add.at on flat integer
+    # keys works in place, at a few ns an entry, whatever the order of the entries.
+    row = np.where(codes < 0, n_types, codes).astype(np.int64) * n_regions
+    sums = np.zeros((n_types + 1) * n_regions, dtype=np.int64)
+    cells_with = np.zeros_like(sums) if detected else None
+    began = told = time.monotonic()
+    done = 0
+    for peaks, cells, values in blocks:
+        if len(cells) and (peaks.max() >= n_regions or cells.max() >= len(row)):
+            raise InputError(
+                f"{where}: holds an entry at peak {int(peaks.max()) + 1}, cell {int(cells.max()) + 1}; the file is "
+                f"damaged, or has more than {n_regions} peaks and {len(row)} cells"
+            )
+        key = row[cells]
+        key += peaks
+        counts = _as_counts(values, where)
+        np.add.at(sums, key, counts)
+        if cells_with is not None:
+            np.add.at(cells_with, key, (counts > 0).astype(np.int64))
+        done += len(key)
+        if time.monotonic() - told > PROGRESS_SECONDS:
+            told = time.monotonic()
+            rate = done / (told - began)
+            left = f" of {n_entries:,}, {(n_entries - done) / rate:.0f} s left" if n_entries else ""
+            logger.info("%s: %s%s entries summed, %.1f million/s", where, f"{done:,}", left, rate / 1e6)
+    shape = (n_types + 1, n_regions)
+    return sums.reshape(shape)[:-1], None if cells_with is None else cells_with.reshape(shape)[:-1]
+
+
+def pseudobulk_from_matrix(matrix: CountMatrix, min_cells: int = 1, *, detected: bool = False) -> PseudoBulk:
+    """Sum `matrix` over the cells of each type that has at least `min_cells` cells.
+
+    Raises
+    ------
+    InputError
+        No type is left; a region comes twice; bad counts.
+    """
+    check_unique(matrix.regions, matrix.where)
+    sizes = matrix.cell_types.value_counts()
+    types = sorted(sizes.index[sizes >= min_cells])
+    dropped = {name: int(sizes[name]) for name in sorted(sizes.index[sizes < min_cells])}
+    if not types:
+        raise InputError(
+            f"{matrix.where}: no cell type has {min_cells} cells or more"
+            + (f"; the largest is {sizes.index[0]!r} with {sizes.iloc[0]}" if len(sizes) else "; no cell has a type")
+        )
+    codes = pd.Index(types).get_indexer(pd.Index(matrix.cell_types, dtype=object))
+    sums, cells_with = sum_by_cell_type(
+        matrix.blocks(), codes, len(types), len(matrix.regions),
+        detected=detected, n_entries=matrix.n_entries, where=matrix.where,
+    )  # fmt: skip
+    n_cells = np.bincount(codes[codes >= 0], minlength=len(types))
+    return PseudoBulk(matrix.regions, types, sums, n_cells, cells_with, dropped, int(matrix.cell_types.isna().sum()))
+
+
+def pseudobulk_from_beds(peaks: dict[str, pd.DataFrame]) -> PseudoBulk:
+    """Merge the peaks of all types into union regions, and count each type's peaks in them.
+
+    Peaks that share at least one base are merged, also in chains and across types; book-ended peaks are not.
+    """
+    types = sorted(peaks)
+    regions, group = merge_overlapping(pd.concat([peaks[name] for name in types], ignore_index=True))
+    owner = np.repeat(np.arange(len(types)), [len(peaks[name]) for name in types])
+    counts = np.bincount(owner * len(regions) + group, minlength=len(types) * len(regions))
+    return PseudoBulk(regions, types, counts.reshape(len(types), len(regions)))
+
+
+def binarise(bulk: PseudoBulk, min_fraction: float | None = None) -> np.ndarray:
+    """Return which regions are accessible in which type (bool [n_types, n_regions]).
+
+    ``None``: summed count > 0. Else: at least this share of the type's cells has a count.
+    """
+    if min_fraction is None:
+        return bulk.counts > 0
+    # The smallest whole number of cells that reaches the share; at least one, so that absence is never accessible.
+    needed = np.maximum(np.ceil(np.round(min_fraction * bulk.n_cells, 9)), 1)
+    return bulk.detected >= needed[:, None]

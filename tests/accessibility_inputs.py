@@ -1,0 +1,150 @@
+"""Small single-cell ATAC inputs in every accepted form, and the genome they lie on."""
+
+import gzip
+import json
+import re
+from dataclasses import replace
+
+import anndata
+import numpy as np
+import pandas as pd
+import scipy.io
+import scipy.sparse as sp
+from rds2py.lib_rds_parser import write_rds
+
+from genebert import accessibility as acc
+from genebert import genome as gn
+
+# Eight peaks in file order. Of the genome below: chr1 has 2,000 bases, N at [1000, 1200); chr2 and chr3 have 1,000.
+PEAKS = ["chr2-100-200", "chr1-500-600", "chr1-100-300", "chr1-900-1010", "chr1-990-1050", "chr3-10-20", "chr1-700-800",
+         "chr1-600-650"]  # fmt: skip
+TYPES = ["B", "A", "B", "A", "B", "C", "NA", "A", "B"]
+COUNTS = np.zeros((8, 9), dtype=int)
+for _peak, _cell, _count in [
+    (0, 0, 2), (0, 1, 1), (0, 6, 9), (1, 1, 3), (1, 3, 1), (2, 0, 1), (2, 2, 1), (2, 4, 1), (2, 7, 5), (3, 8, 1),
+    (4, 1, 2), (5, 0, 7), (6, 6, 4), (7, 5, 1),
+]:  # fmt: skip
+    COUNTS[_peak, _cell] = _count
+CELLS = [f"cell{i}" for i in range(9)]
+CHROMOSOMES = ["chr1", "chr2"]
+# Kept: chr1-100-300, 500-600, 600-650 (only type C), 900-1010 (10 of 110 are N), chr2-100-200. Dropped: chr3; 990-1050
+# (50 of 60 are N); 700-800 (counts only in the cell without a type).
+KEPT = ["chr1-100-300", "chr1-500-600", "chr1-600-650", "chr1-900-1010", "chr2-100-200"]
+SUMS = {"A": [5, 4, 0, 0, 1], "B": [3, 0, 0, 1, 2], "C": [0, 0, 1, 0, 0]}
+
+
+def make_genome(folder):
+    """Write the toy genome into `folder`."""
+    rng = np.random.default_rng(0)
+    text = ""
+    for name, length in (("chr1", 2000), ("chr2", 1000), ("chr3", 1000)):
+        bases = rng.choice(list("ACGTacgt"), length)
+        if name == "chr1":
+            bases[1000:1200] = "N"
+        text += f">{name}\n" + "\n".join("".join(bases[i : i + 70]) for i in range(0, length, 70)) + "\n"
+    (folder / "source.fa").write_text(text)
+    gn.prepare_genome(folder / "source.fa", folder / "genome.fa", "toy", ["chr1", "chr2", "chr3"])
+    return folder
+
+
+def run(toy, out, inputs, chromosomes=CHROMOSOMES, build="toy", **settings):
+    settings = acc.AccessibilitySettings(**{"max_n_fraction": 0.1, **settings})
+    paths = [out / name for name in ("pseudobulk.h5ad", "accessible.h5ad", "summary.json")]
+    summary = acc.build_accessibility(settings, inputs, toy / "genome.fa", build, chromosomes, *paths)
+    assert json.loads(paths[2].read_text()) == summary
+    return summary, anndata.read_h5ad(paths[0]), anndata.read_h5ad(paths[1])
+
+
+def write_tables(folder, names=PEAKS, cells=CELLS, types=TYPES):
+    (folder / "peaks.txt").write_text("\n".join(names) + "\n")
+    pd.DataFrame({"cell": cells, "sex": "F", "cell_type": types}).to_csv(folder / "cells.tsv", sep="\t", index=False)
+    return folder / "peaks.txt", folder / "cells.tsv"
+
+
+def mtx_inputs(folder, counts=COUNTS, field="integer", **tables):
+    peaks, cells = write_tables(folder, **tables)
+    scipy.io.mmwrite(folder / "m.mtx", sp.coo_array(counts), field=field, symmetry="general")
+    return acc.MatrixInputs("mtx", folder / "m.mtx", peaks=peaks, cells=cells)
+
+
+def strings(values):
+    return {"type": "string", "data": list(values)}
+
+
+def rds_matrix(counts=COUNTS, rows=PEAKS, columns=CELLS):
+    matrix = sp.csc_array(counts.astype(float))
+    names = [{"type": "null"} if n is None else strings(n) for n in (rows, columns)]
+    slots = {"i": matrix.indices.astype(np.int32), "p": matrix.indptr.astype(np.int32), "x": matrix.data,
+             "Dim": np.array(matrix.shape, dtype=np.int32), "Dimnames": {"type": "vector", "data": names}}  # fmt: skip
+    return {"type": "S4", "class_name": "dgCMatrix", "package_name": "Matrix", "attributes": slots}
+
+
+def rds_inputs(folder, robject=None, name="m.RDS", **tables):
+    _, cells = write_tables(folder, **tables)
+    write_rds(robject or rds_matrix(), str(folder / name))
+    return acc.MatrixInputs("dgcmatrix", folder / name, cells=cells)
+
+
+def seurat_inputs(folder, slot="counts", classes="Assay", assay="peaks"):
+    # The rows of meta.data are in another order than the columns of the matrix, and the types are a factor.
+    order = np.arange(9)[::-1]
+    levels = ["A", "B", "C"]
+    codes = [levels.index(TYPES[i]) + 1 if TYPES[i] in levels else -(2**31) for i in order]
+    factor = {"type": "integer", "data": np.array(codes, dtype=np.int32),
+              "attributes": {"levels": strings(levels), "class": strings(["factor"])}}  # fmt: skip
+    frame = {"type": "vector", "data": [np.arange(9.0), factor],
+             "attributes": {"names": strings(["depth", "cell_type"]), "class": strings(["data.frame"]),
+                            "row.names": strings([CELLS[i] for i in order])}}  # fmt: skip
+    kept = {"type": "S4", "class_name": classes, "package_name": "SeuratObject", "attributes": {slot: rds_matrix()}}
+    slots = {
+        "assays": {"type": "vector", "data": [kept], "attributes": {"names": strings([assay])}},
+        "meta.data": frame,
+    }
+    whole = {"type": "S4", "class_name": "Seurat", "package_name": "SeuratObject", "attributes": slots}
+    write_rds(whole, str(folder / "s.RDS"))
+    return acc.MatrixInputs("seurat", folder / "s.RDS")
+
+
+def h5ad_inputs(folder, x=None, layers=None, var=None, uns=None, cell_type="cell_type"):
+    kinds = pd.Categorical([t if t != "NA" else None for t in TYPES], categories=pd.Index(list("ABC"), dtype=object))
+    obs = pd.DataFrame({cell_type: kinds}, index=pd.Index(CELLS, dtype=object))
+    var = pd.DataFrame(index=pd.Index(PEAKS, dtype=object)) if var is None else var
+    data = anndata.AnnData(sp.csr_array(COUNTS.T) if x is None else x, obs, var, uns or {}, layers=layers)
+    data.write_h5ad(folder / "m.h5ad")
+    return acc.MatrixInputs("h5ad", folder / "m.h5ad")
+
+
+def gzipped(path, twice=False):
+    data = gzip.compress(path.read_bytes())
+    path.with_name(path.name + ".gz").write_bytes(gzip.compress(data) if twice else data)
+    return path.with_name(path.name + ".gz")
+
+
+def transposed(folder):
+    inputs = mtx_inputs(folder)
+    scipy.io.mmwrite(folder / "t.mtx", sp.coo_array(COUNTS.T), field="real", symmetry="general")
+    return replace(inputs, matrix=folder / "t.mtx")
+
+
+def packed(folder, pack):
+    inputs = rds_inputs(folder)
+    (folder / "p.RDS").write_bytes(pack(gzip.decompress(inputs.matrix.read_bytes())))
+    return replace(inputs, matrix=folder / "p.RDS")
+
+
+def renamed_peaks(folder):
+    """BED (gzip, header lines, further columns) with names that lack the prefix."""
+    inputs = mtx_inputs(folder)
+    lines = ["track name=x", "# note"] + [
+        re.sub(r"chr(.)-(\d+)-(\d+)", r"\1\t\2\t\3\tpeak 'a' #1\t.", p) for p in PEAKS
+    ]
+    (folder / "p.bed").write_text("\n".join(lines) + "\n")
+    return replace(inputs, peaks=gzipped(folder / "p.bed"))
+
+
+def var_columns(folder):
+    table = pd.DataFrame([name.removeprefix("chr").split("-") for name in PEAKS], columns=["seqnames", "start", "end"])
+    table = table.astype({"start": "int64", "end": "int64"})
+    table["seqnames"] = pd.Categorical(table["seqnames"].to_numpy(dtype=object))
+    table["seqnames"] = table["seqnames"].cat.rename_categories(pd.Index(["1", "2", "3"], dtype=object))
+    return h5ad_inputs(folder, var=table.set_index(pd.Index([f"peak{i}" for i in range(8)], dtype=object)))

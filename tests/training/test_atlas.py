@@ -1,0 +1,85 @@
+"""The whole way from a simulated matrix to a trained model, through the package alone."""
+
+import json
+
+import anndata
+import numpy as np
+import pytest
+import scipy.sparse as sp
+import torch
+
+from genebert.accessibility import AccessibilitySettings, MatrixInputs, build_accessibility, load_regions
+from genebert.corpus import TRAIN, SampleOrder, group_regions
+from genebert.genome import Genome, extract_sequences, prepare_genome
+from genebert.models.genebert import LossSettings, ModelSettings, RegionEncoderSettings, SequenceEncoderSettings
+from genebert.motifs import MotifMatrix, MotifSettings, build_motif_matrix, load_jaspar
+from genebert.simulate import HOUSEKEEPING, PROGRAMS, SimulationSettings, simulate
+from genebert.training.loop import TrainingSettings, pretrain
+
+CHROMOSOMES = ["chr1", "chr2", "chr3"]
+
+
+@pytest.fixture(scope="module")
+def atlas(tmp_path_factory):
+    """Sequences, motif matrix and groups of a simulated atlas; only the motifs that it plants are scored."""
+    folder = tmp_path_factory.mktemp("atlas")
+    motifs = load_jaspar()
+    lengths = dict.fromkeys(CHROMOSOMES, 1_800_000)
+    simulate(SimulationSettings(chromosomes=lengths, mostly_n=(), n_regions=6000, n_promoters=800), motifs, folder)
+    fasta = folder / "genome.fa"
+    prepare_genome(folder / "genome.fa.gz", fasta, "toy", CHROMOSOMES)
+    inputs = MatrixInputs("mtx", folder / "matrix.mtx.gz", peaks=folder / "peaks.bed", cells=folder / "cells.tsv")
+    accessible = folder / "accessible.h5ad"
+    build_accessibility(
+        AccessibilitySettings(), inputs, fasta, "toy", CHROMOSOMES, folder / "bulk.h5ad", accessible, folder / "s.json"
+    )
+    regions = load_regions(accessible)
+    sequences = extract_sequences(Genome(fasta), regions, "toy", "atlas").crop(51)
+    planted = {name for names in PROGRAMS.values() for name in names} | set(HOUSEKEEPING)
+    scored = [motif for motif in motifs if motif.name in planted]
+    build_motif_matrix(sequences, scored, MotifSettings(), folder / "motifs", 1)
+    data = anndata.read_h5ad(accessible)
+    groups, _ = group_regions(sp.csr_matrix(data.X), regions, list(data.obs_names), 10, (), 0.1)
+    return sequences, MotifMatrix.load(folder / "motifs").values, groups
+
+
+def test_training_lowers_all_three_losses(atlas, tmp_path):
+    sequences, motifs, groups = atlas
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    model = ModelSettings(
+        3,
+        SequenceEncoderSettings(1, 64, 4, 128, 0.0, 0.0, 512),
+        RegionEncoderSettings("region-transformer", "fold", None, {"layers": 1, "hidden": 64, "heads": 4}),
+        LossSettings(True, True, "infonce", 0.5, 0.07, "mean"),
+    )
+    training = TrainingSettings(
+        steps=250, batch=16, micro_batch=None, learning_rate=3e-3, warmup_fraction=0.1, decay_horizon=1.67,
+        betas=(0.9, 0.98), epsilon=1e-6, weight_decay=0.01, clip=1.0, mask_rate=0.15, late_mask_rate=0.15,
+        late_mask_from=1.0, precision="auto", checkpoint_every=1000, log_every=50, validate_every=250,
+        validation_batches=8,
+    )  # fmt: skip
+    try:
+        pretrain(model, training, sequences, motifs, groups, 1, tmp_path / "ck", tmp_path / "model", {}, "cpu")
+    finally:
+        torch.set_num_threads(threads)
+    lines = [json.loads(line) for line in (tmp_path / "model/metrics.jsonl").read_text().splitlines()]
+    first, last = lines[0], lines[-1]
+    # what a model that knows base frequencies only would reach
+    codes = np.bincount(sequences.codes, minlength=5)[:4] / len(sequences.codes)
+    unigram = -3 * (codes * np.log(codes)).sum()
+    assert last["mgm"] < first["mgm"]
+    assert last["valid_mgm"] < unigram
+    assert last["ngsp"] < np.log(2) - 0.01 < first["ngsp"]
+    assert last["srm"] < first["srm"] / 2
+    assert last["valid_srm_accuracy"] > 0.4  # chance: 1/16
+
+
+def test_halves_of_a_group_resemble_each_other(atlas):
+    """Segment prediction has something to learn: base composition of halves differs less within a group."""
+    sequences, _, groups = atlas
+    gc = np.array([np.isin(sequences[i], (1, 2)).mean() for i in range(len(sequences))])
+    train = groups.subset(TRAIN)
+    draw = SampleOrder(train, len(train), 0).draw(0)
+    difference = np.abs(gc[draw.regions[:, :5]].mean(1) - gc[draw.regions[:, 5:]].mean(1))
+    assert difference[draw.label == 1].mean() > 1.2 * difference[draw.label == 0].mean()
