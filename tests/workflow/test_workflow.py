@@ -194,4 +194,20 @@ def test_bad_input_is_one_sentence_in_the_log_and_leaves_nothing(root, finished,
     log = (tmp_path / "logs/tiny/accessibility/accessibility.log").read_text()
     assert "short.mtx.gz" in log
     assert "Traceback" not in log
-    assert list((tmp_path / "results/tiny/accessibility").iterdir()) == []
+    assert not list((tmp_path / "results/tiny").glob("accessibility/*"))
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(("config", "regions", "types"), [("fetal-brain", 5386, 10), ("bm0828", 1073, 7)])
+def test_real_data_to_the_corpus(root, shared_data, tmp_path, config, regions, types):
+    """BEDs of ten cell types, and a Seurat object: real chr20 through the data half."""
+    done = snakemake(
+        root, "--cores", "2", "--directory", str(tmp_path), "--configfile", f"tests/config/{config}.yaml",
+        "--config", f"data={shared_data}", "--", "corpus",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    info = json.loads((tmp_path / f"results/{config}/corpus/corpus.json").read_text())
+    assert info["regions"] == regions
+    assert len(info["cell_types"]) == types
+    assert info["groups"] > 500
+    assert info["groups_without_negative"] == 0

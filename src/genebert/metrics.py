@@ -1,0 +1,177 @@
+"""Metrics of two-class predictions, the same for every model (FACTS M).
+
+Precision and recall are macro averages over both classes: the paper's 0.250 / 0.500 rows are what a constant
+prediction on balanced data gives that way (FACTS 0.1, K.20).
+"""
+
+from typing import Any
+
+import numpy as np
+
+from genebert.errors import InputError
+
+# Elements of one resampled block; keeps the bootstrap of a large test set within some tens of megabytes.
+BLOCK = 1 << 22
+
+
+def check_predictions(
+    label: np.ndarray, score: np.ndarray, where: str = "predictions"
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return labels as bool [n] and scores as float64 [n].
+
+    Raises
+    ------
+    InputError
+        Different lengths, labels other than 0 and 1, one class only, or scores that are not finite.
+    """
+    label, score = np.asarray(label), np.asarray(score, dtype=np.float64)
+    if label.ndim != 1 or label.shape != score.shape:
+        raise InputError(f"{where}: {label.shape} labels and {score.shape} scores; expected two equally long lists")
+    if not np.isin(label, (0, 1)).all():
+        odd = label[~np.isin(label, (0, 1))][0]
+        raise InputError(f"{where}: label {odd!s} found; expected 0 and 1 only")
+    label = label.astype(bool)
+    if label.all() or not label.any():
+        raise InputError(
+            f"{where}: {int(label.sum())} positives and {int((~label).sum())} negatives; expected both classes"
+        )
+    if not np.isfinite(score).all():
+        row = int(np.flatnonzero(~np.isfinite(score))[0])
+        raise InputError(
+            f"{where}: {int((~np.isfinite(score)).sum())} of {len(score)} scores are not finite, the first in row "
+            f"{row}; expected numbers"
+        )
+    return label, score
+
+
+def threshold_metrics(label: np.ndarray, score: np.ndarray, threshold: float) -> dict[str, Any]:
+    """Return what depends on the decision "positive if score >= threshold".
+
+    Parameters
+    ----------
+    label : [n] of 0 and 1
+    score : float [n]
+    threshold : float
+
+    Returns
+    -------
+    dict
+        threshold; precision and recall (macro; 0 where a class is never predicted); mcc (0 for a constant
+        prediction); accuracy; collapsed (bool: all predictions are of one class).
+    """
+    from sklearn.metrics import accuracy_score, matthews_corrcoef, precision_recall_fscore_support
+
+    label, score = check_predictions(label, score)
+    predicted = score >= threshold
+    precision, recall, _, _ = precision_recall_fscore_support(label, predicted, average="macro", zero_division=0)
+    return {
+        "threshold": float(threshold),
+        "precision": float(precision),
+        "recall": float(recall),
+        "mcc": float(matthews_corrcoef(label, predicted)),
+        "accuracy": float(accuracy_score(label, predicted)),
+        "collapsed": bool(predicted.all() or not predicted.any()),
+    }
+
+
+def threshold_from_validation(label: np.ndarray, score: np.ndarray) -> float:
+    """Return the threshold with the largest Matthews correlation on validation predictions.
+
+    Candidates lie half-way between neighbouring scores; of equally good ones the highest is taken. Scores that are all
+    equal give that score (every example is called positive).
+    """
+    label, score = check_predictions(label, score, "validation predictions")
+    order = np.argsort(-score, kind="stable")
+    score, label = score[order], label[order]
+    last = np.flatnonzero(np.append(np.diff(score) != 0, True))  # last place of each run of equal scores
+    tp = np.cumsum(label)[last].astype(np.float64)
+    fp = last + 1 - tp
+    n_positive, n_negative = tp[-1], fp[-1]
+    spread = np.sqrt((tp + fp) * (len(label) - tp - fp) * n_positive * n_negative)
+    mcc = np.divide(tp * n_negative - fp * n_positive, spread, out=np.zeros_like(tp), where=spread > 0)
+    best = int(np.argmax(mcc))
+    below = score[last[best + 1]] if best + 1 < len(last) else score[-1]
+    middle = (score[last[best]] + below) / 2
+    # Half-way between two neighbouring floats may round to the lower one, which belongs to the other side.
+    return float(middle if below < middle else score[last[best]])
+
+
+def bootstrap_auc(label: np.ndarray, score: np.ndarray, n_bootstrap: int = 1000, seed: int = 0) -> tuple[float, float]:
+    """Return the 95 % percentile interval of the ROC-AUC, resampling positives and negatives separately.
+
+    Parameters
+    ----------
+    label : [n] of 0 and 1
+    score : float [n]
+    n_bootstrap : int
+        Number of resamples, at least 1.
+    seed : int
+
+    Returns
+    -------
+    low, high : float
+    """
+    label, score = check_predictions(label, score)
+    if n_bootstrap < 1:
+        raise InputError(f"n_bootstrap: found {n_bootstrap}, expected at least 1")
+    _, rank = np.unique(score, return_inverse=True)
+    n_ranks = int(rank.max()) + 1
+    rng = np.random.default_rng(seed)
+    classes = rank[label], rank[~label]
+    auc = np.empty(n_bootstrap)
+    step = max(1, BLOCK // max(len(label), n_ranks))
+    for start in range(0, n_bootstrap, step):
+        rows = min(step, n_bootstrap - start)
+        positives, negatives = (
+            np.bincount(
+                (
+                    members[rng.integers(len(members), size=(rows, len(members)))] + n_ranks * np.arange(rows)[:, None]
+                ).ravel(),
+                minlength=rows * n_ranks,
+            ).reshape(rows, n_ranks)
+            for members in classes
+        )
+        # A positive wins against every negative with a lower score and half of those with an equal one.
+        beaten = np.cumsum(negatives, axis=1) - negatives / 2
+        auc[start : start + rows] = (positives * beaten).sum(axis=1) / (len(classes[0]) * len(classes[1]))
+    low, high = np.quantile(auc, (0.025, 0.975))
+    return float(low), float(high)
+
+
+def classification_metrics(
+    label: np.ndarray, score: np.ndarray, threshold: float = 0.5, n_bootstrap: int = 1000, seed: int = 0
+) -> dict[str, Any]:
+    """Return all metrics of a two-class prediction.
+
+    Parameters
+    ----------
+    label : [n] of 0 and 1
+    score : float [n]
+        Larger means more likely positive.
+    threshold : float
+        Scores from here on are called positive.
+    n_bootstrap, seed : int
+        Of the interval of the AUC.
+
+    Returns
+    -------
+    dict
+        Those of :func:`threshold_metrics`; roc_auc; roc_auc_interval (95 %, two floats); auprc (average precision); n;
+        n_positive.
+
+    Raises
+    ------
+    InputError
+        See :func:`check_predictions`.
+    """
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
+    label, score = check_predictions(label, score)
+    return {
+        **threshold_metrics(label, score, threshold),
+        "roc_auc": float(roc_auc_score(label, score)),
+        "roc_auc_interval": list(bootstrap_auc(label, score, n_bootstrap, seed)),
+        "auprc": float(average_precision_score(label, score)),
+        "n": len(label),
+        "n_positive": int(label.sum()),
+    }

@@ -1,0 +1,173 @@
+"""From labelled splits to score files: what the baselines and fine-tuning share.
+
+A score file holds no times, so that the same seed on the same machine gives the same bytes; times are in the job's log.
+"""
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from genebert.errors import InputError
+from genebert.files import atomic_path, read_json, sha256, write_json
+from genebert.genome import N_CODE, encode
+from genebert.metrics import check_predictions, classification_metrics, threshold_from_validation, threshold_metrics
+from genebert.tasks.splits import SPLITS
+
+NAMES = ("task", "dataset", "model")
+
+
+def read_splits(folder: str | Path) -> tuple[dict[str, pd.DataFrame], dict[str, str]]:
+    """Read the train, valid and test tables of a task.
+
+    Returns
+    -------
+    tables : dict
+        Split -> DataFrame with at least the columns sequence (str) and label (0, 1).
+    hashes : dict
+        Split -> SHA-256 of its file.
+
+    Raises
+    ------
+    InputError
+        A file is missing or not Parquet, lacks a column or has an empty sequence, or its labels are not of both
+        classes.
+    """
+    tables, hashes = {}, {}
+    for split in SPLITS:
+        path = Path(folder) / f"{split}.parquet"
+        try:
+            table = pd.read_parquet(path)
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path}: not a readable Parquet file ({error})") from error
+        tables[split] = check_examples(table, str(path))
+        hashes[split] = sha256(path)
+    return tables, hashes
+
+
+def check_examples(table: pd.DataFrame, where: str) -> pd.DataFrame:
+    """Return `table` if it holds sequences with labels of both classes.
+
+    Raises
+    ------
+    InputError
+        It does not.
+    """
+    missing = [name for name in ("sequence", "label") if name not in table]
+    if missing:
+        raise InputError(f"{where}: has no column {missing[0]!r}; expected sequence and label, found {list(table)}")
+    empty = table["sequence"].isna() | (table["sequence"].str.len() == 0)
+    if empty.any():
+        raise InputError(f"{where}: {int(empty.sum())} of {len(table)} sequences are empty; expected DNA letters")
+    check_predictions(table["label"].to_numpy(), np.zeros(len(table)), where)
+    return table
+
+
+def sequence_codes(sequences: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return base codes of many sequences at once.
+
+    Returns
+    -------
+    codes : uint8 [n, longest]
+        Shorter sequences are filled up with the code of N.
+    lengths : int64 [n]
+    """
+    lengths = np.array([len(sequence) for sequence in sequences], dtype=np.int64)
+    codes = np.full((len(lengths), int(lengths.max(initial=0))), N_CODE, dtype=np.uint8)
+    codes[np.arange(codes.shape[1]) < lengths[:, None]] = encode("".join(sequences))
+    return codes, lengths
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """Return the installed versions of packages, for the record in a score file."""
+    return {name: version(name) for name in packages}
+
+
+def write_score(
+    path_json: str | Path,
+    path_parquet: str | Path,
+    names: dict[str, str],
+    seed: int,
+    labels: dict[str, np.ndarray],
+    scores: dict[str, np.ndarray],
+    *,
+    deterministic: bool,
+    provenance: dict[str, Any],
+) -> dict[str, Any]:
+    """Write one score file and the test predictions behind it.
+
+    Parameters
+    ----------
+    path_json, path_parquet : path
+        Score file; predictions (columns label int8, score float64, in the order of the test table).
+    names : dict
+        task, dataset, model.
+    seed : int
+    labels, scores : dict
+        ``valid`` and ``test`` -> array [n]. The threshold of the second set of metrics comes from ``valid``.
+    deterministic : bool
+        The method has no random part: all seeds give the same scores.
+    provenance : dict
+        Settings, versions, hashes of model and data: whatever else says where the numbers come from. Keys are added
+        at the top level.
+
+    Returns
+    -------
+    dict
+        The content of the score file.
+    """
+    threshold = threshold_from_validation(labels["valid"], scores["valid"])
+    validation = classification_metrics(labels["valid"], scores["valid"], n_bootstrap=1)
+    score = {
+        **{name: names[name] for name in NAMES},
+        "seed": seed,
+        "deterministic": deterministic,
+        "metrics": classification_metrics(labels["test"], scores["test"]),
+        "metrics_at_validation_threshold": threshold_metrics(labels["test"], scores["test"], threshold),
+        "validation": {name: validation[name] for name in ("roc_auc", "auprc", "n", "n_positive")},
+        **provenance,
+    }
+    table = pd.DataFrame(
+        {"label": np.asarray(labels["test"], dtype=np.int8), "score": np.asarray(scores["test"], dtype=np.float64)}
+    )
+    with atomic_path(path_parquet) as temporary:
+        table.to_parquet(temporary, index=False)
+    write_json(path_json, score)
+    return score
+
+
+def write_unavailable(
+    path_json: str | Path, path_parquet: str | Path, names: dict[str, str], seed: int, reason: str
+) -> dict[str, Any]:
+    """Write the score file of a model that cannot be had, with the reason and no number; predictions are empty."""
+    score = {**{name: names[name] for name in NAMES}, "seed": seed, "unavailable": reason}
+    with atomic_path(path_parquet) as temporary:
+        empty = pd.DataFrame({"label": np.array([], dtype=np.int8), "score": np.array([], dtype=np.float64)})
+        empty.to_parquet(temporary, index=False)
+    write_json(path_json, score)
+    return score
+
+
+def read_score(path: str | Path) -> dict[str, Any]:
+    """Read a score file.
+
+    Raises
+    ------
+    InputError
+        Not JSON, or without the keys that :func:`write_score` and :func:`write_unavailable` write.
+    """
+    score = read_json(path)
+    needed = [*NAMES, "seed"]
+    if not isinstance(score, dict):
+        raise InputError(f"{path}: not a score file; expected an object with the keys {', '.join(needed)}")
+    if "unavailable" not in score:
+        needed += ["deterministic", "metrics"]
+    missing = [key for key in needed if key not in score]
+    if not missing and "metrics" in needed and "n" not in score["metrics"]:
+        missing = ["metrics.n"]
+    if missing:
+        raise InputError(f"{path}: not a score file; the key {missing[0]!r} is missing")
+    return score
