@@ -26,7 +26,7 @@ try:
     REGISTRY = read_registry(BASE / "config/sources.tsv")
 except InputError as error:
     raise WorkflowError(str(error)) from None
-config = configuration.expand_paths(config)
+config = configuration.normalise(config)
 
 RUN = config["run"]
 RESULTS = f"results/{RUN}"

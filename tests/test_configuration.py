@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from genebert import configuration, genome
+from genebert import configuration
 from genebert.configuration import load_models, load_yaml, merge
 from genebert.errors import InputError
 from genebert.schemas import suggest
@@ -470,14 +470,3 @@ def test_what_all_models_share_is_said_once():
 )
 def test_what_is_allowed(overlay):
     assert problems(overlay) == []
-
-
-CHROMOSOMES = [
-    prefix + name for prefix in ("", "chr", "Chr") for name in ("1", "11", "22", "X", "x", "Y", "M", "MT", "Un_1")
-]
-
-
-@given(st.sampled_from(CHROMOSOMES), st.sampled_from(CHROMOSOMES))
-def test_chromosomes_are_equal_where_the_genome_says_so(name, other):
-    same = genome.normalise_chromosome(name) == genome.normalise_chromosome(other)
-    assert (configuration._bare(name) == configuration._bare(other)) == same

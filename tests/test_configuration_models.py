@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from genebert.configuration import canonical_models, expand_paths, load_models, load_yaml, merge, resolve_model
+from genebert.configuration import canonical_models, load_models, load_yaml, merge, normalise, resolve_model
 from genebert.errors import InputError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -40,7 +40,7 @@ def test_weights_are_expanded_in_models():
     config = merge(CONFIG, {"data": "/lab/files/"})
     models = {"a": {"sequence_encoder": {"weights": "{data}/own"}}}
     assert resolve_model(config, models, "a")["sequence_encoder"]["weights"] == "/lab/files/own"
-    expanded = expand_paths(config)
+    expanded = normalise(config)
     assert resolve_model(expanded, models, "a") == resolve_model(config, models, "a")
 
 
@@ -85,14 +85,19 @@ def test_equal_models_are_trained_once():
 # ------------------------------------------------------------------------------------------------- paths and reading
 
 
-def test_expand_paths():
-    config = {"data": "../shared/data/", "a": {"b": ["{data}/x", 3, None]}, "c": "y/{data}", "d": "resources/z"}
-    expanded = expand_paths(config)
+def test_normalise():
+    config = {
+        "data": "../shared/data/", "a": {"b": ["{data}/x", 3, None]}, "c": "y/{data}", "d": "resources/z",
+        "chromosomes": [20, "chr21", "x"], "corpus": {"holdout_chromosomes": ["X"], "region_bp": None},
+    }  # fmt: skip
+    expanded = normalise(config)
     assert expanded["a"] == {"b": ["../shared/data/x", 3, None]}
     assert (expanded["c"], expanded["d"]) == ("y/../shared/data/", "resources/z")
     assert config["a"]["b"][0] == "{data}/x"
-    assert expand_paths(expanded) == expanded
-    assert expand_paths(CONFIG)["genome"]["fasta"] == "resources/hg19/hg19.fa.gz"
+    assert expanded["chromosomes"] == ["chr20", "chr21", "chrX"]
+    assert expanded["corpus"] == {"holdout_chromosomes": ["chrX"], "region_bp": None}
+    assert normalise(expanded) == expanded
+    assert normalise(CONFIG)["genome"]["fasta"] == "resources/hg19/hg19.fa.gz"
 
 
 def test_merge_leaves_its_arguments_alone():

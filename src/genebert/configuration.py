@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from genebert.chromosomes import normalise_chromosome
 from genebert.errors import InputError
 from genebert.schemas import dotted, make_validator, sentences, show, suggest
 
@@ -90,9 +91,16 @@ def merge(base: Mapping, overlay: Mapping) -> dict:
     return merged
 
 
-def expand_paths(config: dict) -> dict:
-    """Return the configuration with ``{data}`` replaced by its key `data` wherever it stands."""
-    return _expand(config, config["data"])
+def normalise(config: dict) -> dict:
+    """Return the configuration with ``{data}`` replaced by its key `data`, and ``chr20`` for ``20``."""
+    config = _expand(config, config["data"])
+    corpus = config["corpus"]
+    held_out = [normalise_chromosome(name) for name in corpus["holdout_chromosomes"]]
+    return {
+        **config,
+        "chromosomes": [normalise_chromosome(name) for name in config["chromosomes"]],
+        "corpus": {**corpus, "holdout_chromosomes": held_out},
+    }
 
 
 def _expand(value: Any, data: str) -> Any:
@@ -202,12 +210,6 @@ def validate_config(config: dict, models: dict[str, dict], schema_folder: str | 
 # ---------------------------------------------------------------------------------------------- rules across keys
 
 
-def _bare(chromosome: str | int) -> str:
-    """A form in which ``20``, ``chr20`` and ``Chr20`` are equal."""
-    bare = re.sub(r"^chr", "", str(chromosome).strip(), flags=re.IGNORECASE).upper()
-    return "M" if bare == "MT" else bare
-
-
 def _check_placeholders(config: dict) -> Iterator[str]:
     def strings(value: Any, path: tuple) -> Iterator[tuple[tuple, str]]:
         if isinstance(value, Mapping | list):
@@ -229,13 +231,15 @@ def _check_chromosomes(config: dict) -> Iterator[str]:
         "corpus.holdout_chromosomes": config["corpus"]["holdout_chromosomes"],
     }
     for key, names in lists.items():
-        bare = [_bare(name) for name in names]
+        bare = [normalise_chromosome(name) for name in names]
         for i, name in enumerate(names):
             if bare[i] in bare[:i]:
                 yield f"{key}: found {name} and {names[bare.index(bare[i])]}, which are the same; expected no repeats"
-    all_bare, held = (set(map(_bare, names)) for names in lists.values())
+    all_bare, held = (set(map(normalise_chromosome, names)) for names in lists.values())
     if held - all_bare:
-        missing = [str(name) for name in lists["corpus.holdout_chromosomes"] if _bare(name) not in all_bare]
+        missing = [
+            str(name) for name in lists["corpus.holdout_chromosomes"] if normalise_chromosome(name) not in all_bare
+        ]
         yield f"corpus.holdout_chromosomes: found {', '.join(missing)}, expected only names that chromosomes lists"
     elif held == all_bare:
         yield "corpus.holdout_chromosomes: found all of chromosomes, expected at least one left for pre-training"

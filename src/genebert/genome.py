@@ -8,7 +8,6 @@ get the code of their upper-case letter (FACTS L). Coordinates are 0-based half-
 import gzip
 import hashlib
 import mmap
-import re
 import shutil
 import zlib
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from genebert.chromosomes import chromosome_rank, normalise_chromosome
 from genebert.errors import InputError
 from genebert.files import atomic_path, read_json, write_json
 
@@ -62,22 +62,6 @@ def decode(codes: np.ndarray) -> str:
 def reverse_complement(codes: np.ndarray) -> np.ndarray:
     """Return the base codes of the opposite strand, read in its own direction."""
     return _COMPLEMENT[codes][::-1]
-
-
-def normalise_chromosome(name: str) -> str:
-    """Return `name` in UCSC's form: ``20`` and ``chr20`` both give ``chr20``, ``MT`` gives ``chrM``."""
-    bare = re.sub(r"^chr", "", str(name).strip(), flags=re.IGNORECASE)
-    if bare.upper() in {"M", "MT"}:
-        return "chrM"
-    return "chr" + (bare.upper() if bare.lower() in {"x", "y"} else bare)
-
-
-def chromosome_rank(name: str) -> tuple[int, int, str]:
-    """Sort key for chromosomes: numbered ones by number, then X, Y, M, then all others by name."""
-    bare = name.removeprefix("chr")
-    if bare.isdigit():
-        return (0, int(bare), "")
-    return (1, {"X": 0, "Y": 1, "M": 2}.get(bare, 3), bare)
 
 
 def sort_regions(regions: pd.DataFrame) -> np.ndarray:

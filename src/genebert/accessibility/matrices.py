@@ -19,8 +19,9 @@ from scipy.io import mmread
 from genebert.accessibility.blocks import BLOCK_BYTES, BLOCK_ENTRIES, Block, CountMatrix, compressed_blocks
 from genebert.accessibility.r_objects import read_dgcmatrix, read_seurat
 from genebert.accessibility.tables import as_types, open_bytes, read_cells, read_peaks, require_column
+from genebert.chromosomes import normalise_chromosome
 from genebert.errors import InputError
-from genebert.genome import normalise_chromosome, parse_region_names
+from genebert.genome import parse_region_names
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ from typing import BinaryIO
 import numpy as np
 import pandas as pd
 
+from genebert.chromosomes import normalise_chromosome
 from genebert.errors import InputError
-from genebert.genome import normalise_chromosome, parse_region_names
+from genebert.genome import parse_region_names
 
 # What R, pandas and people write for "no value" in a column of strings.
 MISSING = ("", "NA", "NaN", "nan")
