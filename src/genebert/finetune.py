@@ -23,6 +23,7 @@ from genebert.errors import InputError
 from genebert.files import read_json, sha256
 from genebert.kmers import vocabulary_k
 from genebert.scores import check_examples, read_splits, versions, write_score, write_unavailable
+from genebert.training.optimiser import make_adamw
 
 logger = logging.getLogger(__name__)
 
@@ -90,13 +91,7 @@ class FinetuneSettings:
 
 def _optimiser(model: nn.Module, settings: FinetuneSettings, steps: int):
     """Return AdamW and its schedule: linear warm-up to the peak, linear decay to zero."""
-    groups = [
-        {"params": [p for p in model.parameters() if p.ndim > 1], "weight_decay": settings.weight_decay},
-        {"params": [p for p in model.parameters() if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    optimiser = torch.optim.AdamW(
-        groups, lr=settings.learning_rate, betas=tuple(settings.betas), eps=settings.epsilon, fused=True
-    )
+    optimiser = make_adamw(model, settings.learning_rate, settings.betas, settings.epsilon, settings.weight_decay)
     warmup = int(settings.warmup_fraction * steps)
 
     def factor(step: int) -> float:

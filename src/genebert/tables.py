@@ -8,6 +8,7 @@ further columns, which are shown as they are (cell type, tissue). Our values are
 import logging
 from collections.abc import Iterable
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Any
 
 import numpy as np
@@ -116,17 +117,17 @@ def _summary(scores: list[dict[str, Any]], metrics: tuple[str, ...]) -> dict[str
             if name in metrics and len(values) < len(had):
                 raise InputError(f"tables: score files of {had[0]['model']} have no metric {key!r}")
             if values:
-                row[f"{name}_mean"] = float(np.mean(values))
-                row[f"{name}_sd"] = float(np.std(values, ddof=1)) if len(values) > 1 else np.nan
+                row[f"{name}_mean"] = fmean(values)
+                row[f"{name}_sd"] = stdev(values) if len(values) > 1 else np.nan
         intervals = [score["metrics"]["roc_auc_interval"] for score in had if "roc_auc_interval" in score["metrics"]]
         if intervals:
-            row["auc_low"], row["auc_high"] = (float(value) for value in np.mean(intervals, axis=0))
+            row["auc_low"], row["auc_high"] = map(fmean, zip(*intervals, strict=True))
         tuned = [
             score["metrics_at_validation_threshold"] for score in had if "metrics_at_validation_threshold" in score
         ]
         for name in ("precision", "recall"):
             if tuned:
-                row[f"{name}_at_validation_threshold"] = float(np.mean([values[name] for values in tuned]))
+                row[f"{name}_at_validation_threshold"] = fmean(values[name] for values in tuned)
         row["n_test"] = had[0]["metrics"]["n"]
         row["n_test_positive"] = had[0]["metrics"].get("n_positive")
         if "collapsed" in had[0]["metrics"]:

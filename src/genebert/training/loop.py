@@ -19,6 +19,7 @@ from genebert.devices import autocast, choose_device
 from genebert.genome import RegionSequences
 from genebert.models.genebert import GeneBERT, ModelSettings
 from genebert.training.checkpoint import load_checkpoint, save_checkpoint
+from genebert.training.optimiser import make_adamw
 
 logger = logging.getLogger(__name__)
 
@@ -94,18 +95,6 @@ def mask_rate(step: int, settings: TrainingSettings) -> float:
 def stream_seed(*key: int) -> int:
     """Return a 63-bit seed that is a pure function of its key, so that streams of random numbers need no state."""
     return int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> np.uint64(1))
-
-
-def make_optimiser(model: nn.Module, settings: TrainingSettings) -> torch.optim.AdamW:
-    """Return AdamW without decay on biases, normalisation weights and the temperature (all tensors of one axis)."""
-    trained = [p for p in model.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": settings.weight_decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(
-        groups, lr=settings.learning_rate, betas=tuple(settings.betas), eps=settings.epsilon, fused=True
-    )
 
 
 def _piece(batch: Batch, rows: slice) -> Batch:
@@ -288,7 +277,7 @@ def _train(
     """Run or resume the steps; return the lines of ``metrics.jsonl``."""
     order = SampleOrder(train, settings.batch, seed)
     valid_order = SampleOrder(valid, min(settings.batch, len(valid)), seed) if len(valid) >= 2 else None
-    optimiser = make_optimiser(model, settings)
+    optimiser = make_adamw(model, settings.learning_rate, settings.betas, settings.epsilon, settings.weight_decay)
     history: list[str] = []
     running: dict[str, list[float]] = {}
     first = 0
