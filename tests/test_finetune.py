@@ -218,6 +218,12 @@ def test_same_seed_same_scores_and_other_seeds_differ(folder, tables):
     assert not np.array_equal(first.scores["test"], other.scores["test"])
 
 
+def test_order_depends_on_seed_and_epoch():
+    orders = {(seed, epoch): tuple(finetune._order(50, seed, epoch)) for seed in (0, 1) for epoch in (1, 2)}
+    assert len(set(orders.values())) == 4
+    assert all(sorted(order) == list(range(50)) for order in orders.values())
+
+
 def test_initial_weights_matter(folder, tables, tmp_path):
     small = {name: table[:64] for name, table in tables.items()}
     settings = replace(SETTINGS, epochs=1)

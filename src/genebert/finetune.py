@@ -100,6 +100,11 @@ def _optimiser(model: nn.Module, settings: FinetuneSettings, steps: int):
     return optimiser, torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
 
 
+def _order(n: int, seed: int, epoch: int) -> np.ndarray:
+    """Return the order of the training examples in an epoch (int64 [n])."""
+    return np.random.default_rng((seed, epoch)).permutation(n)
+
+
 @dataclass(frozen=True)
 class FinetuneResult:
     """What fine-tuning gives.
@@ -186,7 +191,7 @@ def finetune(
         for epoch in range(1, settings.epochs + 1):
             model.train()
             epoch_start = time.perf_counter()
-            order = torch.from_numpy(np.random.default_rng((seed, epoch)).permutation(n)).to(place)
+            order = torch.from_numpy(_order(n, seed, epoch)).to(place)
             total = torch.zeros((), device=place, dtype=torch.float64)
             for rows in order.split(settings.batch):
                 with autocast(settings.precision, place):
