@@ -2,6 +2,7 @@ rule corpus:
     """Group ten consecutive accessible regions of each cell type into the samples of pre-training."""
     input:
         accessible=rules.accessibility.output.accessible,
+        # not read here: a corpus is finished when all that training needs of it is there
         sequences=SEQUENCES,
         motifs=MOTIFS,
     output:

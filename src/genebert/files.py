@@ -1,5 +1,6 @@
-"""Writing files so that nothing half-written is ever found under a final name."""
+"""Reading and writing files: plain or gzip in, and nothing half-written ever under a final name."""
 
+import gzip
 import hashlib
 import json
 import os
@@ -8,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from genebert.errors import InputError
 
@@ -73,6 +74,13 @@ def read_json(path: str | Path) -> Any:
         return json.loads(Path(path).read_text())
     except json.JSONDecodeError as error:
         raise InputError(f"{path}: not valid JSON ({error})") from error
+
+
+def open_plain_or_gzip(path: str | Path) -> BinaryIO:
+    """Open a file for reading bytes; whether it is gzip (or bgzip) is told by its first bytes, not by its name."""
+    with Path(path).open("rb") as handle:
+        compressed = handle.read(2) == b"\x1f\x8b"
+    return gzip.open(path, "rb") if compressed else Path(path).open("rb")
 
 
 def sha256(path: str | Path) -> str:

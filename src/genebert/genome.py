@@ -5,7 +5,6 @@ get the code of their upper-case letter (FACTS L). Coordinates are 0-based half-
 ``chr`` prefix.
 """
 
-import gzip
 import hashlib
 import mmap
 import shutil
@@ -18,7 +17,7 @@ import pandas as pd
 
 from genebert.chromosomes import chromosome_rank, normalise_chromosome
 from genebert.errors import InputError
-from genebert.files import atomic_path, read_json, write_json
+from genebert.files import atomic_path, open_plain_or_gzip, read_json, write_json
 
 BASES = "ACGTN"
 N_CODE = 4
@@ -226,13 +225,6 @@ class Genome:
         )
 
 
-def _open_fasta(path: Path):
-    """Open plain, gzip or bgzip text for reading bytes."""
-    with path.open("rb") as handle:
-        compressed = handle.read(2) == b"\x1f\x8b"
-    return gzip.open(path, "rb") if compressed else path.open("rb")
-
-
 def prepare_genome(source: str | Path, output: str | Path, build: str, chromosomes: list[str]) -> dict:
     """Write the wanted chromosomes as plain FASTA with normalised names, with an index beside it.
 
@@ -269,7 +261,7 @@ def prepare_genome(source: str | Path, output: str | Path, build: str, chromosom
     digests: dict[str, str] = {}
     with atomic_path(output) as temporary:
         try:
-            with _open_fasta(source) as handle, temporary.open("wb") as out:
+            with open_plain_or_gzip(source) as handle, temporary.open("wb") as out:
                 name, digest = None, hashlib.md5()
                 for line in handle:
                     if line.startswith(b">"):

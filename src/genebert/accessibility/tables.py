@@ -14,6 +14,7 @@ import pandas as pd
 
 from genebert.chromosomes import normalise_chromosome
 from genebert.errors import InputError
+from genebert.files import open_plain_or_gzip
 from genebert.genome import parse_region_names
 
 # What R, pandas and people write for "no value" in a column of strings.
@@ -30,11 +31,8 @@ def open_bytes(path: str | Path) -> Iterator[BinaryIO]:
         The file does not exist or cannot be read, also when that shows only later, inside the block: gzip data that
         are cut short or damaged.
     """
-    path = Path(path)
     try:
-        with path.open("rb") as handle:
-            compressed = handle.read(2) == b"\x1f\x8b"
-        with gzip.open(path, "rb") if compressed else path.open("rb") as handle:
+        with open_plain_or_gzip(path) as handle:
             yield handle
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file") from error

@@ -150,6 +150,11 @@ def bert_config(k: int, settings: SequenceEncoderSettings) -> BertConfig:
     )
 
 
+def shown_tokens(n_tokens: int, lengths: torch.Tensor) -> torch.Tensor:
+    """Return bool [batch, n_tokens]: which tokens are no padding."""
+    return torch.arange(n_tokens, device=lengths.device) < lengths[:, None]
+
+
 def tile_positions(table: torch.Tensor, rows: int) -> torch.Tensor:
     """Repeat a position table [n, width] until it has `rows` rows (ten tiles of 512 make DNABERT's reach 5,120)."""
     return table.repeat(math.ceil(rows / len(table)), 1)[:rows].clone()
@@ -228,7 +233,7 @@ class GeneBERT(nn.Module):
         """Return the last hidden states [batch, tokens, hidden]; [CLS] is token 0."""
         mask = None
         if int(lengths.min()) < ids.shape[1]:
-            mask = torch.arange(ids.shape[1], device=ids.device) < lengths[:, None]
+            mask = shown_tokens(ids.shape[1], lengths)
         return self.sequence_encoder.bert(ids, attention_mask=mask, token_type_ids=segments).last_hidden_state
 
     def encode_regions(self, motifs: torch.Tensor) -> torch.Tensor:
@@ -274,7 +279,7 @@ class GeneBERT(nn.Module):
         """Return E_seq [batch, hidden] of hidden states [batch, tokens, hidden]; see LossSettings."""
         if self.settings.losses.pooling == "cls":
             return hidden[:, 0]
-        shown = (torch.arange(hidden.shape[1], device=hidden.device) < lengths[:, None])[..., None]
+        shown = shown_tokens(hidden.shape[1], lengths)[..., None]
         return (hidden * shown).sum(1) / lengths[:, None]
 
     def pair(self, hidden: torch.Tensor, segments: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
@@ -282,7 +287,7 @@ class GeneBERT(nn.Module):
         if self.settings.losses.pooling == "cls":
             return hidden[:, 0]
         in_b = segments[..., None]
-        in_a = (torch.arange(hidden.shape[1], device=hidden.device) < lengths[:, None])[..., None].long() - in_b
+        in_a = shown_tokens(hidden.shape[1], lengths)[..., None].long() - in_b
         return ((hidden * in_a).sum(1) / in_a.sum(1) - (hidden * in_b).sum(1) / in_b.sum(1)).abs()
 
     def matching(

@@ -1,6 +1,5 @@
 """What the Eukaryotic Promoter Database gives: promoter positions, TATA flags, and the TATA matrix behind them."""
 
-import gzip
 import re
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pandas as pd
 
 from genebert.chromosomes import normalise_chromosome
 from genebert.errors import InputError
+from genebert.files import open_plain_or_gzip
 
 # TATA-box weights of Bucher 1990 (J Mol Biol 212:563, Table 3, as on EPD's page of promoter elements); rows A, C, G, T.
 TATA_WEIGHTS = np.array(
@@ -27,10 +27,8 @@ TATA_CUTOFF = -8.175
 def read_lines(path: Path) -> list[str]:
     """Return the lines of a plain or gzip text file, without line ends."""
     try:
-        with path.open("rb") as handle:
-            compressed = handle.read(2) == b"\x1f\x8b"
-        with gzip.open(path, "rt") if compressed else path.open() as handle:
-            return handle.read().splitlines()
+        with open_plain_or_gzip(path) as handle:
+            return handle.read().decode().splitlines()
     except (OSError, EOFError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as text ({error})") from error
 
