@@ -1,6 +1,7 @@
 """Accessibility: sums, formats, filters; small made-up data and BM0828."""
 
 import bz2
+import gzip
 import lzma
 from dataclasses import replace
 
@@ -47,6 +48,12 @@ def toy(tmp_path_factory):
     return make_genome(tmp_path_factory.mktemp("toy"))
 
 
+def as_version_2(data):
+    """The same object as R before 3.6 wrote it: no encoding in the header."""
+    assert data[:6] == b"X\n\0\0\0\3" and data[14:23] == b"\0\0\0\5UTF-8"
+    return b"X\n\0\0\0\2" + data[6:10] + b"\0\2\3\0" + data[23:]
+
+
 FORMS = {
     "mtx": mtx_inputs,
     "mtx-gz": lambda f: (lambda i: replace(i, matrix=gzipped(i.matrix)))(mtx_inputs(f)),
@@ -56,6 +63,9 @@ FORMS = {
     "dgcmatrix-twice-gzip": lambda f: (lambda i: replace(i, matrix=gzipped(i.matrix)))(rds_inputs(f)),
     "dgcmatrix-plain": lambda f: packed(f, bytes),
     "dgcmatrix-xz": lambda f: packed(f, lzma.compress),
+    "dgcmatrix-version-2": lambda f: packed(f, as_version_2),
+    "dgcmatrix-version-2-gzip": lambda f: packed(f, lambda data: gzip.compress(as_version_2(data))),
+    "dgcmatrix-version-2-xz": lambda f: packed(f, lambda data: lzma.compress(as_version_2(data))),
     "dgcmatrix-bzip2": lambda f: packed(f, bz2.compress),
     "dgcmatrix-no-names": lambda f: replace(
         rds_inputs(f, rds_matrix(rows=None, columns=None)), peaks=write_tables(f)[0]

@@ -24,24 +24,30 @@ from genebert.errors import InputError
 from genebert.genome import parse_region_names
 
 _PROBE_BYTES = 1 << 20
+_VERSION_2 = b"X\n\0\0\0\2"
 _PACKED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 
 
 def _open_rds(path: str | Path):
     """Parse an RDS file and return rds2py's RdsObject.
 
-    The parser reads plain and gzip files. GEO's ``.RDS.gz`` may be gzipped twice, and R can also write bzip2 and xz:
-    these are unpacked into a temporary file first.
+    The parser reads plain and gzip files of version 3 of R's format, the default since R 3.6. GEO's ``.RDS.gz`` may be
+    gzipped twice, R can also write bzip2 and xz, and R before 3.6 wrote version 2: these are copied first.
     """
     with open_bytes(path) as handle:
         magic = handle.read(6)
         handle.seek(0)
         unpack = next((opener for start, opener in _PACKED.items() if magic.startswith(start)), None)
-        if unpack is None:
+        if unpack is None and magic != _VERSION_2:
             return _parse_rds(path, path)
         with tempfile.NamedTemporaryFile(suffix=".RDS") as inner:
             try:
-                with unpack(handle) as unpacked:
+                with unpack(handle) if unpack else contextlib.nullcontext(handle) as unpacked:
+                    head = unpacked.read(14)
+                    if head.startswith(_VERSION_2):
+                        # Version 3 differs in its header, which names the encoding, and in what it may hold besides.
+                        head = b"X\n\0\0\0\3" + head[6:10] + b"\0\3\5\0\0\0\0\5UTF-8"
+                    inner.write(head)
                     shutil.copyfileobj(unpacked, inner, BLOCK_BYTES)
             except lzma.LZMAError as error:
                 raise InputError(f"{path}: xz data damaged ({error}); fetch the file again") from error
