@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy.io import mmread
 
-from genebert.accessibility.blocks import BLOCK_BYTES, BLOCK_ENTRIES, Block, CountMatrix, compressed_blocks
+from genebert.accessibility.blocks import BLOCK_BYTES, BLOCK_ENTRIES, Block, CountMatrix, compressed_blocks, read_ahead
 from genebert.accessibility.r_objects import read_dgcmatrix, read_seurat
 from genebert.accessibility.tables import as_types, open_bytes, read_cells, read_peaks, require_column
 from genebert.chromosomes import normalise_chromosome
@@ -114,7 +114,7 @@ def _mtx_blocks(path: str | Path, transposed: bool) -> Iterator[Block]:
         # Counts are parsed as real numbers: as integers, the parser would cut 2.5 to 2 without a word.
         banner = re.sub(rb"(?i)integer", b"real", banner)
         seen = 0
-        for piece in _whole_lines(handle):
+        for piece in read_ahead(_whole_lines(handle)):
             lines = piece.count(b"\n") + 1
             try:
                 block = mmread(
