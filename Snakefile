@@ -17,13 +17,14 @@ sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
 from genebert import configuration
 from genebert.errors import InputError
-from genebert.sources import read_registry
+from genebert.sources import load_registry, select
 
 BASE = Path(workflow.basedir)
 try:
     MODELS = configuration.load_models(BASE / "config/models.yaml")
     configuration.validate_config(config, MODELS, BASE / "config/schemas")
-    REGISTRY = read_registry(BASE / "config/sources.tsv")
+    REGISTRY = load_registry(BASE / "config")
+    RETRIEVED = select(REGISTRY, config["retrieve"])
 except InputError as error:
     raise WorkflowError(str(error)) from None
 config = configuration.normalise(config)
@@ -36,6 +37,7 @@ BENCHMARKS = f"{RESULTS}/benchmark"
 
 include: "rules/common.smk"
 include: "rules/retrieve.smk"
+include: "rules/place.smk"
 include: "rules/simulate.smk"
 include: "rules/accessibility.smk"
 include: "rules/sequences.smk"
@@ -43,6 +45,7 @@ include: "rules/motifs.smk"
 include: "rules/corpus.smk"
 include: "rules/pretrain.smk"
 include: "rules/tasks.smk"
+include: "rules/card.smk"
 include: "rules/finetune.smk"
 include: "rules/baselines.smk"
 include: "rules/tables.smk"
@@ -50,14 +53,22 @@ include: "rules/tables.smk"
 
 localrules:
     all,
+    retrieve,
     table1,
 
 
 rule all:
-    """Everything: all tables of the run."""
+    """Everything: the data card and all tables of the run."""
     default_target: True
     input:
+        rules.card.output,
         [table_files(name) for name in config["tables"]],
+
+
+rule retrieve:
+    """All files of the sets that the config key `retrieve` lists."""
+    input:
+        [retrieved_file(source) for source in RETRIEVED],
 
 
 rule table1:

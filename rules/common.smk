@@ -31,9 +31,26 @@ def growing(stage, key):
     return resource
 
 
+def layout_of_processes(stage):
+    """How many processes on how many nodes; with several nodes SLURM starts one task on each, and that `torchrun`."""
+    nodes, processes = settings_of(stage)["nodes"], settings_of(stage)["processes"]
+    return {"processes": processes} | ({"mpi": "srun", "nodes": nodes, "tasks": nodes} if nodes > 1 else {})
+
+
 def existing(*paths):
     """The paths that are set: config keys may be null."""
     return [path for path in paths if path]
+
+
+def retrieved_file(source):
+    """What shows that a file of the registry is there: itself, or the check of a file placed by hand."""
+    return f"resources/{source.name}" if source.access == "open" else f"resources/placed/{source.name}.json"
+
+
+def placed_file(wildcards):
+    """A file placed by hand, once it is there; the rule explains where to get it before."""
+    path = Path(f"resources/{wildcards.source}")
+    return existing(str(path) if path.exists() else None)
 
 
 def weight_files(folder):
@@ -82,7 +99,8 @@ def initial_weights(wildcards):
     model = model_settings(wildcards)
     files = weight_files(model["sequence_encoder"]["weights"])
     if model["losses"]["srm"]:
-        files += existing(model["region_encoder"]["weights"])
+        weights = model["region_encoder"]["weights"]
+        files += existing(None if weights == configuration.HUB else weights)
     return files
 
 
@@ -125,3 +143,27 @@ def table_scores(wildcards):
 def table_rows(wildcards):
     """Data sets and models of a table, in the order of its rows."""
     return config["tables"][f"table{wildcards.number}"]
+
+
+def task_annotation(task, settings):
+    """Name to file of what a data set is made from, beside the genome."""
+    keys = {"promoter": ("path", "motifs") if settings["source"] == "epdnew" else ("path",)}[task]
+    return {key: settings[key] for key in keys if settings[key]}
+
+
+def raw_files():
+    """Name to file of all that a run's pre-training data and data sets are made from."""
+    settings = config["accessibility"]
+    keys = ("matrix", "peaks", "cells", "blacklist")
+    files = {key: settings[key] for key in keys if settings[key] and (key in MATRIX_KEYS or key == "blacklist")}
+    files |= {f"peaks of {name}": path for name, path in settings["beds"].items() if "beds" in MATRIX_KEYS}
+    files |= {"genome": config["genome"]["fasta"], "motifs": f"{JASPAR}.txt"}
+    for task, sets in config["tasks"].items():
+        for name, data_set in sets.items():
+            files |= {f"{task}/{name}, {key}": path for key, path in task_annotation(task, data_set).items()}
+    return files
+
+
+def data_set_names():
+    """The configured downstream data sets, as task/data set."""
+    return [f"{task}/{name}" for task, sets in config["tasks"].items() for name in sets]

@@ -16,7 +16,7 @@ STAGES = sorted(path.stem for path in (ROOT / "rules").glob("*.smk") if path.ste
 MODULE_OF = {"scikit-learn": "sklearn", "moods-python": "MOODS", "pyyaml": "yaml", "biopython": "Bio"}
 PYPI_NAME = {"matplotlib-base": "matplotlib"}
 # Modules that a package cannot be installed without.
-COMES_WITH = {"anndata": {"h5py"}, "pooch": {"requests"}, "pyjaspar": {"Bio"}}
+COMES_WITH = {"anndata": {"h5py"}, "timm": {"huggingface_hub"}, "pyjaspar": {"Bio"}}
 # Modules that a library asks for only when it is used in some way.
 ASKS_FOR = {"timm": {"torchvision"}, "to_parquet": {"pyarrow"}, "read_parquet": {"pyarrow"}}
 

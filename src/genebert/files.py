@@ -83,6 +83,12 @@ def open_plain_or_gzip(path: str | Path) -> BinaryIO:
     return gzip.open(path, "rb") if compressed else Path(path).open("rb")
 
 
+def is_web_page(path: str | Path) -> bool:
+    """Say whether a file begins like an HTML or XML page, which servers send in place of a file they refuse."""
+    with Path(path).open("rb") as handle:
+        return handle.read(512).lstrip().lower().startswith((b"<!doctype html", b"<html", b"<head", b"<?xml"))
+
+
 def sha256(path: str | Path) -> str:
     """Return the hex SHA-256 of a file."""
     with Path(path).open("rb") as handle:

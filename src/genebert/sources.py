@@ -1,32 +1,29 @@
-"""The registry of downloads, and retrieval of one file of it, verified before it takes its name.
+"""The registry of external files: where each comes from, what proves it, and what stands of it on disk.
 
-A name in the registry is a path below ``resources/``. Files whose checksum the registry does not know are trusted the
-first time: their SHA-256 is recorded in ``resources/checksums/{name}.sha256`` (one file for each, in the form of
-`sha256sum`, so that jobs which run at once never write the same one) and enforced from then on.
+A name in the registry is a path below ``resources/``. Read each time the Snakefile is parsed: no heavy imports.
 """
 
 import csv
-import ftplib
-import gzip
 import hashlib
-import logging
 import re
-import shutil
-import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from genebert.errors import InputError
-from genebert.files import atomic_path
+from genebert.files import read_json, sha256
 
-logger = logging.getLogger(__name__)
-
-COLUMNS = ("name", "url", "mirrors", "checksum", "bytes", "licence", "note")
+COLUMNS = ("name", "url", "mirrors", "checksum", "bytes", "set", "access", "licence", "note")
+TFBS_COLUMNS = (
+    "file", "md5", "name", "factor", "cell", "antibody", "lab", "treatment", "quality", "accession", "tissue"
+)  # fmt: skip
+TFBS_BASES = (
+    "https://hgdownload.soe.ucsc.edu/goldenPath/hg19/encodeDCC/wgEncodeAwgTfbsUniform",
+    "http://hgdownload.cse.ucsc.edu/goldenPath/hg19/encodeDCC/wgEncodeAwgTfbsUniform",
+)
 UNKNOWN = "unknown"
+ACCESS = ("open", "login", "controlled")
 _CHECKSUM = re.compile(r"md5:[0-9a-f]{32}|sha256:[0-9a-f]{64}|unknown")
-TIMEOUT = 60  # seconds without a byte
-CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -38,13 +35,18 @@ class Source:
     name : str
         Path below ``resources/``.
     url : str
+        The file; for files that are not open, the page to visit.
     mirrors : tuple of str
         Further URLs of the same bytes, tried in this order.
     checksum : str
-        ``md5:...``, ``sha256:...`` or ``unknown``.
+        ``md5:...``, ``sha256:...`` or ``unknown``: the SHA-256 of the first download is then recorded and enforced.
     bytes : int or None
         Size, where known.
     licence, note : str
+    set : str
+        What the file belongs to; the config key `retrieve` lists sets.
+    access : str
+        ``open``; ``login`` (free account) and ``controlled`` (application) files are placed by hand.
     """
 
     name: str
@@ -54,10 +56,46 @@ class Source:
     bytes: int | None
     licence: str
     note: str
+    set: str = "paper"
+    access: str = "open"
 
 
-class _Refused(Exception):
-    """What came from one place is not the file."""
+@dataclass(frozen=True)
+class State:
+    """What stands of one source on disk.
+
+    Attributes
+    ----------
+    state : str
+        ``there`` (its checksum is right), ``unchecked`` (there, but nothing to check it against yet), ``missing``,
+        ``partial`` (a download was interrupted and will be resumed), ``wrong``, ``to place`` (missing, and only a
+        person can get it).
+    detail : str
+        Why, in a few words; may be empty.
+    """
+
+    state: str
+    detail: str = ""
+
+
+def _lines(path: str | Path, columns: tuple[str, ...], what: str) -> list[tuple[str, list[str]]]:
+    """Return (where, values) of each row of a tab-separated table; lines that begin with ``#`` are comments."""
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); expected {what}") from error
+    rows = [
+        (f"{path}, line {number}", row)
+        for number, row in enumerate(csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE), 1)
+        if not (row and row[0].startswith("#"))
+    ]
+    if not rows or tuple(rows[0][1]) != columns:
+        found = f"{rows[0][0]}: found {rows[0][1]}" if rows else f"{path}, line 1: found nothing"
+        raise InputError(f"{found}, expected {', '.join(columns)}")
+    for where, row in rows[1:]:
+        if len(row) != len(columns):
+            raise InputError(f"{where}: found {len(row)} columns, expected {len(columns)} separated by tabs")
+    return rows[1:]
 
 
 def read_registry(path: str | Path) -> dict[str, Source]:
@@ -77,21 +115,11 @@ def read_registry(path: str | Path) -> dict[str, Source]:
     InputError
         The file cannot be read or a line of it is malformed.
     """
-    try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); expected the registry of downloads") from error
-    rows = list(csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
-    if not rows or tuple(rows[0]) != COLUMNS:
-        raise InputError(f"{path}, line 1: found {rows[0] if rows else 'nothing'}, expected {', '.join(COLUMNS)}")
     registry: dict[str, Source] = {}
-    for number, row in enumerate(rows[1:], 2):
-        where = f"{path}, line {number}"
-        if len(row) != len(COLUMNS):
-            raise InputError(f"{where}: found {len(row)} columns, expected {len(COLUMNS)} separated by tabs")
-        name, url, mirrors, checksum, size, licence, note = row
+    for where, row in _lines(path, COLUMNS, "the registry of external files"):
+        name, url, mirrors, checksum, size, group, access, licence, note = row
         parts = PurePosixPath(name).parts
-        if len(parts) < 2 or ".." in parts or str(PurePosixPath(name)) != name or name.startswith("/"):
+        if len(parts) < 2 or ".." in parts or str(PurePosixPath(name)) != name or name.startswith(("/", ".")):
             raise InputError(f"{where}: found the name '{name}', expected a path below resources/ such as hg19/x.fa.gz")
         if name in registry:
             raise InputError(f"{where}: the name {name} occurs twice, expected one line for each file")
@@ -102,115 +130,117 @@ def read_registry(path: str | Path) -> dict[str, Source]:
             raise InputError(f"{where}: found the checksum '{checksum}', expected md5:..., sha256:... or unknown")
         if not re.fullmatch(r"\d*", size):
             raise InputError(f"{where}: found '{size}' bytes, expected a whole number or nothing")
-        registry[name] = Source(name, url, tuple(mirrors.split()), checksum, int(size) if size else None, licence, note)
+        if not re.fullmatch(r"[a-z0-9-]+", group):
+            raise InputError(f"{where}: found the set '{group}', expected one word such as paper")
+        if access not in ACCESS:
+            raise InputError(f"{where}: found the access '{access}', expected {', '.join(ACCESS)}")
+        mirror_list, n_bytes = tuple(mirrors.split()), int(size) if size else None
+        registry[name] = Source(name, url, mirror_list, checksum, n_bytes, licence, note, group, access)
     return registry
 
 
-def retrieve(source: Source, target: Path, mirror: str | None = None) -> None:
-    """Fetch one file; it appears at `target` only whole and verified.
+def read_tfbs_list(path: str | Path) -> dict[str, Source]:
+    """Return the ENCODE uniform TFBS files of ``tfbs.tsv`` as sources (FACTS E).
 
-    Parameters
-    ----------
-    source : Source
-    target : path
-        ``{resources}/{source.name}``.
-    mirror : str, optional
-        Folder or URL prefix that holds the file under its name in the registry; nothing else is then asked.
+    Files of quality ``good`` without treatment are the set ``tfbs-506`` (508 files of 506 names), the others
+    ``tfbs-690``.
 
     Raises
     ------
     InputError
-        No place gave the right file, or `target` cannot be written.
+        As :func:`read_registry`.
     """
-    target = Path(target)
-    parts = PurePosixPath(source.name).parts
-    if target.parts[-len(parts) :] != parts:
-        raise ValueError(f"{target} does not end in {source.name}")
-    if target.is_dir():
-        raise InputError(f"{target}: found a folder, expected a file or nothing")
-    lock = target.parents[len(parts) - 1] / "checksums" / f"{source.name}.sha256"
-    failures = []
-    for place in _places(source, mirror):
-        try:
-            with atomic_path(target) as temporary:
-                _fetch(place, temporary)
-                first_seen = _verify(source, temporary, lock)
-                logger.info("%s: %d bytes from %s", source.name, temporary.stat().st_size, place)
-                if first_seen:
-                    logger.info("%s: checksum not known before, recorded sha256:%s", source.name, first_seen)
-                    with atomic_path(lock) as record:
-                        record.write_text(f"{first_seen}  {source.name}\n")
-        except _Refused as refusal:
-            failures.append(f"{place}: {refusal}")
-            logger.warning("%s: %s", source.name, failures[-1])
-        else:
-            return
-    raise InputError(
-        f"{source.name}: could not be retrieved ({'; '.join(failures)}); set the config key `mirror` to a folder or "
-        f"URL that holds it under this name, or put it at {target} yourself ({source.note})"
-    )
+    sources: dict[str, Source] = {}
+    for where, row in _lines(path, TFBS_COLUMNS, "the list of uniform TFBS files"):
+        entry = dict(zip(TFBS_COLUMNS, row, strict=True))
+        name, checksum = f"tfbs/{entry['file']}", f"md5:{entry['md5']}"
+        if not _CHECKSUM.fullmatch(checksum) or name in sources or not entry["file"].endswith(".narrowPeak.gz"):
+            raise InputError(f"{where}: found {entry['file']} with md5 {entry['md5']}, expected one line for each file")
+        in_506 = entry["quality"] == "good" and entry["treatment"] == "None"
+        first, *mirrors = (f"{base}/{entry['file']}" for base in TFBS_BASES)
+        note = f"ENCODE uniform peaks {entry['name']}, hg19"
+        sources[name] = Source(
+            name, first, tuple(mirrors), checksum, None, "ENCODE data use policy", note,
+            "tfbs-506" if in_506 else "tfbs-690",
+        )  # fmt: skip
+    return sources
 
 
-def _places(source: Source, mirror: str | None) -> list[str]:
-    if mirror is None:
-        return [source.url, *source.mirrors]
-    if "://" in mirror:
-        return [f"{mirror.rstrip('/')}/{quote(source.name)}"]
-    return [str(Path(mirror) / source.name)]
+def load_registry(folder: str | Path) -> dict[str, Source]:
+    """Return all sources of a config folder: ``sources.tsv``, and of ``tfbs.tsv`` what that does not list."""
+    registry = read_registry(Path(folder) / "sources.tsv")
+    return read_tfbs_list(Path(folder) / "tfbs.tsv") | registry
 
 
-def _fetch(place: str, path: Path) -> None:
-    """Copy or download to `path`, as a whole as far as the protocol can tell."""
-    # Imported here because the registry is read each time the Snakefile is parsed.
-    import pooch
-    import requests
+def select(registry: dict[str, Source], sets: list[str]) -> list[Source]:
+    """Return the sources of some sets, in the order of the registry.
 
-    try:
-        if "://" not in place:
-            shutil.copyfile(place, path)
-        elif place.startswith("ftp:"):
-            pooch.FTPDownloader(timeout=TIMEOUT, chunk_size=CHUNK)(place, path, None)
-        else:
-            # Servers that compress on the way would send something else than the file.
-            headers = {"Accept-Encoding": "identity"}
-            pooch.HTTPDownloader(chunk_size=CHUNK, timeout=TIMEOUT, headers=headers)(place, path, None)
-    except requests.HTTPError as error:
-        raise _Refused(f"found HTTP status {error.response.status_code}, expected the file") from error
-    except (OSError, *ftplib.all_errors) as error:  # those of requests are OSErrors too
-        reason = error.strerror or str(error) if isinstance(error, OSError) else str(error)
-        raise _Refused(f"found {reason[:200] or type(error).__name__}, expected the whole file") from error
+    ``tfbs-690`` includes ``tfbs-506``, and both include the files of Table 2, whose set is ``paper``.
+
+    Raises
+    ------
+    InputError
+        No source belongs to a set.
+    """
+    known = {source.set for source in registry.values()}
+    for name in sets:
+        if name not in known:
+            raise InputError(f"retrieve: unknown set {name}, expected some of {', '.join(sorted(known))}")
+    wanted = {*sets, "tfbs-506"} if "tfbs-690" in sets else set(sets)
+    return [
+        source
+        for source in registry.values()
+        if source.set in wanted
+        or (source.set == "paper" and "tfbs-506" in wanted and source.name.endswith(".narrowPeak.gz"))
+    ]
 
 
-def _verify(source: Source, path: Path, lock: Path) -> str | None:
-    """Refuse what is not the file; return its SHA-256 if it is seen for the first time."""
-    with path.open("rb") as handle:
-        head = handle.read(512).lstrip().lower()
-    if head.startswith((b"<!doctype html", b"<html")) and not source.name.endswith((".html", ".htm")):
-        raise _Refused("found an HTML page, expected the file")
+def lock_file(resources: str | Path, name: str) -> Path:
+    """Return where the SHA-256 of a file is recorded when it is first seen (in the form of `sha256sum`)."""
+    return Path(resources) / "checksums" / f"{name}.sha256"
+
+
+def partial_file(resources: str | Path, name: str) -> Path:
+    """Return where a file grows while it is downloaded."""
+    return Path(resources) / ".partial" / f"{name}.part"
+
+
+def placed_record(resources: str | Path, name: str) -> Path:
+    """Return where the check of a file placed by hand is recorded."""
+    return Path(resources) / "placed" / f"{name}.json"
+
+
+def expected_checksum(source: Source, resources: str | Path) -> str | None:
+    """Return ``algorithm:hex`` that the file must have, from the registry or its first download; None: not known."""
+    if source.checksum != UNKNOWN:
+        return source.checksum
+    lock = lock_file(resources, source.name)
+    return f"sha256:{lock.read_text().split()[0]}" if lock.exists() else None
+
+
+def state_of(source: Source, resources: str | Path) -> State:
+    """Say what stands of a source below `resources`; reads the whole file where there is a checksum."""
+    path = Path(resources) / source.name
+    if not path.is_file():
+        if source.access != "open":
+            return State("to place", f"{source.access}: {source.url}")
+        part = partial_file(resources, source.name)
+        if part.exists():
+            return State("partial", f"{part.stat().st_size} bytes so far")
+        return State("missing")
     size = path.stat().st_size
-    if size == 0 or source.bytes not in (None, size):
-        raise _Refused(f"found {size} bytes, expected {source.bytes or 'some'}")
-    algorithm, _, expected = source.checksum.partition(":")
-    if source.checksum == UNKNOWN:
-        algorithm = "sha256"
-        expected = lock.read_text().split()[0] if lock.exists() else ""
+    if source.bytes not in (None, size):
+        return State("wrong", f"{size} bytes, expected {source.bytes}")
+    if source.access != "open":
+        record = placed_record(resources, source.name)
+        if not record.exists():
+            return State("unchecked", "its form is checked by `snakemake placed`")
+        expected = f"sha256:{read_json(record)['sha256']}"
+    else:
+        expected = expected_checksum(source, resources)
+    if expected is None:
+        return State("unchecked", f"checksum not known; sha256:{sha256(path)}")
+    algorithm = expected.partition(":")[0]
     with path.open("rb") as handle:
-        found = hashlib.file_digest(handle, algorithm).hexdigest()
-    if expected:
-        if found != expected:
-            origin = f" as recorded in {lock} when it was first seen" if source.checksum == UNKNOWN else ""
-            raise _Refused(f"found {algorithm}:{found} ({size} bytes), expected {algorithm}:{expected}{origin}")
-        return None
-    if source.name.endswith(".gz"):
-        _check_gzip(path)
-    return found
-
-
-def _check_gzip(path: Path) -> None:
-    """Read to the end: without a checksum, only the archive itself can tell that it was cut short."""
-    try:
-        with gzip.open(path) as handle:
-            while handle.read(CHUNK):
-                pass
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise _Refused(f"found a damaged gzip file ({error}), expected a whole one") from error
+        found = f"{algorithm}:{hashlib.file_digest(handle, algorithm).hexdigest()}"
+    return State("there") if found == expected else State("wrong", f"{found}, expected {expected}")

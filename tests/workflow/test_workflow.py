@@ -2,27 +2,12 @@
 
 import json
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pandas as pd
 import pytest
+from run_snakemake import snakemake
 
 pytestmark = pytest.mark.workflow
-SNAKEMAKE = str(Path(sys.executable).with_name("snakemake"))
-
-
-def snakemake(root, *arguments, cwd=None, **environment):
-    return subprocess.run(
-        [SNAKEMAKE, *arguments],
-        cwd=cwd or root,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "XDG_CACHE_HOME": str(root / ".snakemake/cache"), **environment},
-        capture_output=True,
-        text=True,
-        timeout=500,
-        check=False,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +46,7 @@ def test_plan(root, config, tmp_path):
     ):
         assert f"\n{rule} " in done.stdout
     assert ("\nsimulate " in done.stdout) is (config == "config/demo.yaml")
-    assert ("\nretrieve " in done.stdout) is (config != "config/demo.yaml")
+    assert ("\ndownload " in done.stdout) is (config != "config/demo.yaml")
 
 
 def test_the_users_literal_command(root, conda_path, tmp_path):

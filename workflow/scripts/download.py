@@ -3,7 +3,8 @@ from pathlib import Path
 from _job import logged
 
 with logged(snakemake.log[0]):
-    from genebert.sources import read_registry, retrieve
+    from genebert.downloads import retrieve
+    from genebert.sources import load_registry
 
-    registry = read_registry(snakemake.input[0])
-    retrieve(registry[snakemake.wildcards.source], Path(snakemake.output[0]), snakemake.params.mirror)
+    source = load_registry(Path(snakemake.input[0]).parent)[snakemake.wildcards.source]
+    retrieve(source, Path(snakemake.output[0]), snakemake.params.mirror)
