@@ -58,10 +58,11 @@ localrules:
 
 
 rule all:
-    """Everything: the data card and all tables of the run."""
+    """Everything: the data card, training curves and all tables of the run."""
     default_target: True
     input:
         rules.card.output,
+        curve_files(),
         [table_files(name) for name in config["tables"]],
 
 

@@ -79,6 +79,18 @@ def score_files(table):
     ]
 
 
+def curve_files():
+    """The training curves of all models that tables show and that are trained."""
+    shown = {name for rows in config["tables"].values() for names in rows.values() for name in names}
+    trained = {CANONICAL[name] for name in shown - set(BASELINES)}
+    return [
+        f"{RESULTS}/figures/pretrain/{name}.{suffix}"
+        for name in sorted(trained)
+        if configuration.is_trained(configuration.resolve_model(config, MODELS, name))
+        for suffix in ("svg", "png")
+    ]
+
+
 def table_files(table):
     """A table in all its formats."""
     return [f"{RESULTS}/tables/{table}.{suffix}" for suffix in TABLE_FORMATS]

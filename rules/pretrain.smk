@@ -29,6 +29,7 @@ rule pretrain:
         "../envs/pretrain.yaml"
     threads: settings_of("pretrain")["threads"]
     resources:
+        **layout_of_processes("pretrain"),
         mem_mb=growing("pretrain", "mem_mb"),
         runtime=growing("pretrain", "runtime"),
         gpu=settings_of("pretrain")["gpu"],
@@ -40,3 +41,34 @@ rule pretrain:
         checkpoints=f"{RESULTS}/checkpoints/{{model}}",
     script:
         "../workflow/scripts/pretrain.py"
+
+
+rule curves:
+    """Draw the losses, accuracies and learning rate of a model's pre-training."""
+    input:
+        trained_model,
+    output:
+        [
+            report(
+                f"{RESULTS}/figures/pretrain/{{model}}.{suffix}",
+                caption="../workflow/report/curves.rst",
+                category="Pre-training",
+                labels={"model": "{model}", "format": suffix},
+            )
+            for suffix in ("svg", "png")
+        ],
+    log:
+        f"{LOGS}/curves/{{model}}.log",
+    benchmark:
+        f"{BENCHMARKS}/curves/{{model}}.tsv"
+    conda:
+        "../envs/pretrain.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing("curves", "mem_mb"),
+        runtime=growing("curves", "runtime"),
+    params:
+        run=RUN,
+        scale=config["scale"],
+    script:
+        "../workflow/scripts/curves.py"

@@ -101,16 +101,16 @@ def masked(rate, k=6, shape=(64, 2000), seed=0):
     ids = torch.randint(len(SPECIALS), len(SPECIALS) + 4**k, shape, generator=rng)
     ids[:, 0], ids[:, 700], ids[:, -1] = CLS, SEP, SEP
     ids[:, 300:310] = UNK
-    out, chosen = mask_kmers(ids, k, rate, len(SPECIALS) + 4**k, rng)
+    out, chosen = mask_kmers(ids, k, rate, len(SPECIALS) + 4**k, seed)
     return ids, out, chosen
 
 
 @pytest.mark.parametrize("rate", [0.15, 0.20])
 def test_share_of_masked_kmers(rate):
-    _, _, chosen = masked(rate)
-    # overlapping spans: 1 - (1 - p/k)^k, not p
+    _, _, chosen = masked(rate, shape=(640, 2000))
+    # overlapping spans: 1 - (1 - p/k)^k, not p; 27,000 centres make a standard error of 0.001
     expected = 1 - (1 - rate / 6) ** 6
-    assert abs(chosen[:, 20:280].float().mean() - expected) < 0.005
+    assert abs(chosen[:, 710:1980].float().mean() - expected) < 0.004
 
 
 def test_fate_of_masked_kmers():
@@ -149,8 +149,52 @@ def test_spans_are_contiguous_and_as_wide_as_dnaberts(k):
 
 
 def test_short_input_and_nothing_to_mask():
-    rng = torch.Generator().manual_seed(0)
     ids = torch.tensor([[CLS, SEP, SEP]])
-    out, chosen = mask_kmers(ids, 6, 0.9, 4101, rng)
+    out, chosen = mask_kmers(ids, 6, 0.9, 4101, 0)
     assert torch.equal(out, ids)
     assert not chosen.any()
+
+
+@given(seed=st.integers(0, 2**63 - 1), cut=st.integers(0, 6), first=st.integers(0, 2**20))
+def test_masks_do_not_depend_on_how_rows_and_lengths_are_cut(seed, cut, first):
+    ids = torch.from_numpy(np.random.default_rng(0).integers(5, 4101, (6, 40)))
+    whole = mask_kmers(ids, 6, 0.5, 4101, seed, first)
+    parts = [
+        mask_kmers(part, 6, 0.5, 4101, seed, start) for part, start in ((ids[:cut], first), (ids[cut:], first + cut))
+    ]
+    for i in range(2):
+        assert torch.equal(whole[i], torch.cat([part[i] for part in parts]))
+    padded = torch.cat([ids, torch.full((6, 9), PAD)], 1)
+    masked, chosen = mask_kmers(padded, 6, 0.5, 4101, seed, first)
+    assert torch.equal(masked[:, :40], whole[0])
+    assert not chosen[:, 40:].any()
+
+
+def test_masks_differ_between_rows_steps_and_places():
+    ids = torch.full((200, 300), 77)
+    share = 1 - (1 - 0.3 / 6) ** 6
+    _, a = mask_kmers(ids, 6, 0.3, 4101, 1)
+    _, b = mask_kmers(ids, 6, 0.3, 4101, 2)
+    inner = slice(10, 290)
+    for x, y in ((a, b), (a[:-1], a[1:]), (a[:, :-20], a[:, 20:])):
+        both = (x & y)[:, inner].float().mean()
+        assert abs(both - share**2) < 0.01  # as if independent
+    # no lattice in the underlying numbers: neighbouring rows do not share centres more often than chance
+    columns = np.corrcoef(a[:, inner].float().numpy())
+    assert abs(columns[~np.eye(200, dtype=bool)]).mean() < 0.12
+
+
+def test_windows_are_one_row_a_region():
+    sequences = toy_sequences([30, 5, 60, 12, 41, 2])
+    regions = np.array([[0, 1, 2, 3], [5, 4, 3, 2]])
+    encoder = SampleEncoder(sequences, None, 6, 20, CPU, "windows")
+    batch = encoder.encode(draw_of(regions), first=7)
+    assert batch.first == 7 and batch.shortened == 2
+    assert batch.ids.shape[0] == 8 and not batch.segments.any()
+    for row, region in enumerate(regions.flatten()):
+        kmers = kmer_ids(np.asarray(sequences[region]), 6)
+        cut = max(0, len(kmers) - 18)
+        kmers = kmers[cut // 2 : cut // 2 + 18].tolist()
+        n = int(batch.lengths[row])
+        assert batch.ids[row, :n].tolist() == [CLS, *kmers, SEP]
+        assert (batch.ids[row, n:] == PAD).all()

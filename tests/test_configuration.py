@@ -85,7 +85,7 @@ def test_the_schema_has_the_fields_of_the_settings_classes():
     assert schema_keys("model", "sequence_encoder") == encoder
     assert schema_keys("model", "region_encoder") == fields("models/genebert.py", "RegionEncoderSettings")
     assert schema_keys("model", "losses") == fields("models/genebert.py", "LossSettings")
-    assert schema_keys("model", "training") == fields("training/loop.py", "TrainingSettings")
+    assert schema_keys("model", "training") == fields("training/settings.py", "TrainingSettings")
     assert schema_keys("simulate") | {"seed"} == fields("simulate/settings.py", "SimulationSettings")
     assert schema_keys("motifs") >= fields("motifs/matrix.py", "MotifSettings")
 
@@ -254,7 +254,8 @@ NOTATION = " as text: the number needs a point and a sign, such as 3.0e-5 or 1.0
         ("model.training.betas", [0.9], "found [0.9], expected a list of 2"),
         ("model.training.betas", [0.9, 1.0], "betas[1]: found 1.0, expected a number of at least 0 and below 1"),
         ("model.training.decay_horizon", 0.5, "found 0.5, expected a number of at least 1"),
-        ("model.region_encoder.name", "swin-t", "found 'swin-t', expected one of swin-t-224, region-transformer"),
+        ("model.region_encoder.name", "swin-t", "found 'swin-t', expected one of vit-b-384, vit-l-384, t2t-vit-14, "),
+        ("model.region_encoder.weights", "", "found '', expected imagenet, hub, a path or null"),
         ("finetune.seeds", [0, 1, 0], "found 0 twice, expected no repeats"),
         ("finetune.seeds", [], "found [], expected a list with at least one entry"),
         ("tables.table1", {"promoter/prom-core": []}, "found [], expected a list with at least one entry"),
@@ -406,6 +407,14 @@ def test_rules_across_keys(overlay, sentence):
             "region_encoder.weights: found 'w', expected null: region-transformer has no published weights",
         ),
         (
+            {"region_encoder": {"name": "region-transformer"}},
+            "region_encoder.weights: found 'imagenet', expected null: region-transformer has no published weights",
+        ),
+        (
+            {"region_encoder": {"name": "t2t-vit-14", "weights": "hub"}},
+            "region_encoder.weights: found 'hub', expected a path, imagenet or null: the hub has no t2t-vit-14",
+        ),
+        (
             {
                 "region_encoder": {
                     "name": "region-transformer",
@@ -466,6 +475,9 @@ def test_what_all_models_share_is_said_once():
         {"mirror": "https://host.org/copy"},
         {"models": {"mine": {"training": {"steps": 5}}}, "tables": {"table1": {"promoter/prom-core": ["mine"]}}},
         {"model": {"region_encoder": {"arguments": {"embed_dim": 24, "depths": [1, 1, 2, 1]}}}},
+        {"model": {"training": {"micro_batch": 32}}},
+        {"models": {"mine": {"region_encoder": {"name": "swin-b-384", "weights": "hub"}}}},
+        {"models": {"mine": {"region_encoder": {"name": "t2t-vit-14", "weights": "{data}/own.pth.tar"}}}},
     ],
 )
 def test_what_is_allowed(overlay):

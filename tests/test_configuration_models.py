@@ -54,6 +54,39 @@ def test_arguments_of_one_region_encoder_are_not_handed_to_another():
     assert resolve_model(config, models, "other")["region_encoder"]["arguments"] == {"heads": 2, "layers": 1}
 
 
+def test_the_word_imagenet_becomes_the_file_of_the_encoder():
+    assert resolve_model(CONFIG, MODELS, "genebert")["region_encoder"] == {
+        "name": "swin-t-224", "image": "fold", "weights": "resources/swin-t-224/model.safetensors", "arguments": {},
+    }  # fmt: skip
+    elsewhere = merge(CONFIG, {"data": "/lab"})
+    weights = resolve_model(elsewhere, MODELS, "t2t-vit-24")["region_encoder"]["weights"]
+    assert weights == "/lab/t2t-vit-24/82.3_T2T_ViT_24.pth.tar"
+    for word in ("hub", "{data}/own.safetensors", None):
+        config = merge(CONFIG, {"model": {"region_encoder": {"weights": word}}})
+        for name in ("genebert", "vit-b-384"):
+            found = resolve_model(config, MODELS, name)["region_encoder"]["weights"]
+            assert found == ("resources/own.safetensors" if word == "{data}/own.safetensors" else word)
+
+
+@pytest.mark.parametrize("names", [["demo"], ["demo", "tiny"], ["chr20"], ["bm0828"], ["fetal-brain"]])
+def test_small_overlays_ask_for_no_published_image_weights(names):
+    config = CONFIG
+    for name in names:
+        folder = "config" if name in ("demo", "chr20") else "tests/config"
+        config = merge(config, load_yaml(ROOT / folder / f"{name}.yaml"))
+    for name in MODELS:
+        assert resolve_model(config, MODELS, name)["region_encoder"]["weights"] is None
+
+
+def test_an_inherited_micro_batch_is_at_most_the_batch_of_the_entry():
+    config = merge(CONFIG, {"model": {"training": {"micro_batch": 32}}})
+    config["models"] = {"late": {"training": {"batch": 4}}, "own": {"training": {"batch": 4, "micro_batch": 2}}}
+    expected = {"batch-16": 16, "batch-32": 32, "batch-512": 32, "mgm": 32, "late": 4, "own": 2}
+    assert expected == {name: resolve_model(config, MODELS, name)["training"]["micro_batch"] for name in expected}
+    whole = merge(CONFIG, {"model": {"training": {"micro_batch": None}}})
+    assert resolve_model(whole, MODELS, "batch-16")["training"]["micro_batch"] is None
+
+
 def test_unknown_model():
     with pytest.raises(InputError, match=r"^unknown model genbert; did you mean genebert\?$"):
         resolve_model(CONFIG, MODELS, "genbert")
@@ -76,6 +109,9 @@ def test_equal_models_are_trained_once():
         "lambda-1.0": "lambda-1",
         "late": "lambda-1",
     }
+    # one row each of Tables 7 and 8 is the headline model
+    same = {name for name, first in canonical_models(CONFIG, MODELS).items() if first == "genebert"}
+    assert same == {"genebert", "swin-t-224", "batch-128", "lambda-0.5"}
     # without published weights, from-scratch is no-losses
     bare = merge(CONFIG, {"model": {"sequence_encoder": {"weights": None}}})
     assert canonical_models(bare, MODELS)["no-losses"] == "from-scratch"

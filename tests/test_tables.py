@@ -193,19 +193,23 @@ def test_one_seed_has_no_sd(tmp_path, paper, scores):
 
 
 def test_weights_before_fine_tuning_are_told(tmp_path, paper, scores, files):
-    def record(weights, steps, **losses):
-        return {
-            "settings": {"sequence_encoder": {"weights": weights}, "losses": losses},
-            "training": {"steps": steps},
-        }
+    none = {"kind": "none"}
+    dnabert = {"kind": "file", "name": "dnabert6/pytorch_model.bin", "sha256": "ab" * 32}
+    swin = {"kind": "hub", "id": "timm/swin_tiny", "sha256": "cd" * 32}
 
-    files(score("genebert", 0, 0.87, model_record=record(None, 1200, mgm=True, ngsp=True, srm="infonce")))
-    files(score("dnabert", 0, 0.81, model_record=record("resources/dnabert6", 0, mgm=True, ngsp=False, srm=None)))
-    files(score("from-scratch", 0, 0.79, model_record=record(None, 50, mgm=False, ngsp=False, srm=None)))
+    def record(steps, losses, **weights):
+        return {"settings": {"losses": losses}, "training": {"steps": steps}, "initial_weights": weights}
+
+    every = {"mgm": True, "ngsp": True, "srm": "infonce"}
+    files(score("genebert", 0, 0.87, model_record=record(1200, every, sequence_encoder=none, region_encoder=swin)))
+    files(score("dnabert", 0, 0.81, model_record=record(0, {"mgm": True}, sequence_encoder=dnabert)))
+    files(score("from-scratch", 0, 0.79, model_record=record(50, {"mgm": False}, sequence_encoder=none)))
     table, _, _ = render(tmp_path, paper, scores)
     assert (
-        "Sequence encoder before fine-tuning: from-scratch: random weights, no pre-training here; dnabert: weights of "
-        "resources/dnabert6, no pre-training here; genebert: random weights, 1,200 steps of pre-training."
+        "Before fine-tuning: from-scratch: sequence encoder from random weights, no pre-training here; dnabert: "
+        "sequence encoder from dnabert6/pytorch_model.bin (sha256 abababab), no pre-training here; genebert: sequence "
+        "encoder from random weights, region encoder from timm/swin_tiny (sha256 cdcdcdcd), 1,200 steps of "
+        "pre-training."
     ) in table.notes
 
 

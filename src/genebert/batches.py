@@ -4,6 +4,7 @@ Everything stays in tensors: the k-mer at each base of all regions end to end, t
 TFs matrix. A batch is a few gathers over them, so no text and no per-sample Python exists anywhere.
 """
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,14 +26,15 @@ class Batch:
 
     Attributes
     ----------
-    ids : int64 [batch, tokens]
-        Token ids, padded with [PAD].
-    segments : int64 [batch, tokens]
-        0 for [CLS] A [SEP], 1 for B [SEP].
-    lengths : int64 [batch]
-        Tokens of each sample without padding.
-    regions : int64 [batch, regions_per_sample]
-        Regions in the order shown.
+    ids : int64 [rows, tokens]
+        Token ids, padded with [PAD]. A row is a sample; with ``layout: windows`` it is one region of a sample, and the
+        rows of a sample follow each other.
+    segments : int64 [rows, tokens]
+        0 for [CLS] A [SEP], 1 for B [SEP]; windows: 0.
+    lengths : int64 [rows]
+        Tokens of each row without padding.
+    first : int
+        Number of the batch's first sample within the step.
     motifs : float [batch, regions_per_sample, n_tfs] or None
         Their rows of the motif matrix, in the same order.
     label : int64 [batch]
@@ -44,14 +46,17 @@ class Batch:
     ids: torch.Tensor
     segments: torch.Tensor
     lengths: torch.Tensor
-    regions: torch.Tensor
+    first: int
     motifs: torch.Tensor | None
     label: torch.Tensor
     shortened: int
 
 
 class SampleEncoder:
-    """Turns drawn samples into batches: ``[CLS] A [SEP] B [SEP]``, k-mers never crossing a region border (FACTS K.1).
+    """Turns drawn samples into batches, k-mers never crossing a region border (FACTS K.1).
+
+    ``layout: concatenated`` makes one row a sample, ``[CLS] A [SEP] B [SEP]``; ``windows`` one row a region, ``[CLS]
+    k-mers [SEP]``.
 
     Parameters
     ----------
@@ -60,8 +65,11 @@ class SampleEncoder:
     motifs : array [n_regions, n_tfs] or None
     k : int
     max_tokens : int
-        Samples with more tokens have their longest regions cropped to a common central length.
+        Concatenated: samples with more tokens have their longest regions cropped to a common central length. Windows:
+        longer regions are cropped to their centre.
     device : torch.device
+        Where batches are made for. The tables live there too where half of its memory holds them, else with the host.
+    layout : {"concatenated", "windows"}
     """
 
     def __init__(
@@ -71,55 +79,78 @@ class SampleEncoder:
         k: int,
         max_tokens: int,
         device: torch.device,
+        layout: str = "concatenated",
     ):
-        self.k, self.max_tokens, self.device = k, max_tokens, device
-        self._kmers = _kmer_table(sequences, k, max_tokens).to(device)
-        self._offsets = torch.from_numpy(np.asarray(sequences.offsets, dtype=np.int64)).to(device)
-        # np.array copies the memory map: torch wants writable arrays, and the whole set is about 3 GB at full size.
-        self._motifs = None if motifs is None else torch.from_numpy(np.array(motifs)).to(device)
+        self.k, self.max_tokens, self.device, self.layout = k, max_tokens, device, layout
+        needed = 2 * len(sequences.codes) + (0 if motifs is None else motifs.nbytes)
+        self.home = device
+        if device.type == "cuda" and needed > torch.cuda.mem_get_info(device)[0] / 2:
+            self.home = torch.device("cpu")
+        self._kmers = _kmer_table(sequences, k, max_tokens).to(self.home)
+        self._offsets = torch.from_numpy(np.asarray(sequences.offsets, dtype=np.int64)).to(self.home)
+        self._motifs = None if motifs is None else _tensor(motifs).to(self.home)
 
-    def _kmers_shown(self, available: torch.Tensor) -> tuple[torch.Tensor, int]:
-        """Crop the k-mer counts [batch, regions] of too long samples to the largest common cap that fits."""
-        room = self.max_tokens - 3
-        too_long = available.sum(1) > room
-        if not too_long.any():
-            return available, 0
-        ordered, _ = available.sort(1)
-        n = available.shape[1]
-        rest = torch.arange(n, 0, -1, device=available.device)
-        before = ordered.cumsum(1) - ordered
-        # With the j smallest regions whole, the others share what is left; the cap is the largest such share.
-        cap = ((room - before).clamp(min=0) // rest).amax(1, keepdim=True)
-        return torch.minimum(available, cap), int(too_long.sum())
-
-    def encode(self, draw: Draw) -> Batch:
-        """Return the batch of a draw."""
-        regions = torch.from_numpy(draw.regions).to(self.device)
-        size, n_regions = regions.shape
+    def encode(self, draw: Draw, first: int = 0) -> Batch:
+        """Return the batch of a draw, whose first sample has the number `first` within its step."""
+        regions = torch.from_numpy(draw.regions).to(self.home)
+        n_regions = regions.shape[1]
         starts = self._offsets[regions]
         available = (self._offsets[regions + 1] - starts - self.k + 1).clamp(min=0)
-        shown, shortened = self._kmers_shown(available)
+        if self.layout == "windows":
+            shown = available.clamp(max=self.max_tokens - 2)
+            shortened = int((shown < available).any(1).sum())
+        else:
+            shown, shortened = _common_cap(available, self.max_tokens - 3)
         starts = starts + (available - shown) // 2
 
-        # A sample is a row of stretches of the table: [CLS], the regions of A, [SEP], those of B, [SEP], padding.
-        half = n_regions // 2
-        length_a = 2 + shown[:, :half].sum(1)
-        lengths = 3 + shown.sum(1)
-        n_tokens = int(lengths.max())
+        # A row is a sequence of stretches of the table: [CLS], k-mers of regions, [SEP] ..., padding.
+        if self.layout == "windows":
+            parts = [(starts.reshape(-1, 1), shown.reshape(-1, 1))]
+        else:
+            half = n_regions // 2
+            parts = [(starts[:, :half], shown[:, :half]), (starts[:, half:], shown[:, half:])]
+        rows = len(parts[0][1])
+        one = torch.ones(rows, 1, dtype=torch.int64, device=self.home)
         cls, sep, pad = (self._kmers.numel() - self.max_tokens - 2 + i for i in range(3))
-        one = torch.ones_like(lengths)[:, None]
-        stretches = torch.cat([one, shown[:, :half], one, shown[:, half:], one, n_tokens - lengths[:, None]], 1)
-        begin = torch.cat([one * cls, starts[:, :half], one * sep, starts[:, half:], one * sep, one * pad], 1).flatten()
-        stretches = stretches.flatten()
-        place = torch.repeat_interleave(begin - stretches.cumsum(0) + stretches, stretches, output_size=size * n_tokens)
-        place += torch.arange(size * n_tokens, device=self.device)
-        ids = self._kmers[place].long().view(size, n_tokens)
+        lengths = 1 + sum(1 + n.sum(1) for _, n in parts)
+        n_tokens = int(lengths.max())
+        stretches = torch.cat([one, *(t for _, n in parts for t in (n, one)), n_tokens - lengths[:, None]], 1).flatten()
+        begin = torch.cat([one * cls, *(t for s, _ in parts for t in (s, one * sep)), one * pad], 1).flatten()
+        place = torch.repeat_interleave(begin - stretches.cumsum(0) + stretches, stretches, output_size=rows * n_tokens)
+        place += torch.arange(rows * n_tokens, device=self.home)
+        ids = self._kmers[place].view(rows, n_tokens).to(self.device).long()
 
-        position = torch.arange(n_tokens, device=self.device)
-        segments = ((position >= length_a[:, None]) & (position < lengths[:, None])).long()
-        motifs = None if self._motifs is None else self._motifs[regions].float()
+        lengths = lengths.to(self.device)
+        if self.layout == "windows":
+            segments = torch.zeros_like(ids)
+        else:
+            length_a = (2 + parts[0][1].sum(1)).to(self.device)
+            position = torch.arange(n_tokens, device=self.device)
+            segments = ((position >= length_a[:, None]) & (position < lengths[:, None])).long()
+        motifs = None if self._motifs is None else self._motifs[regions].to(self.device).float()
         label = torch.from_numpy(draw.label).to(self.device)
-        return Batch(ids, segments, lengths, regions, motifs, label, shortened)
+        return Batch(ids, segments, lengths, first, motifs, label, shortened)
+
+
+def _tensor(array: np.ndarray) -> torch.Tensor:
+    """Return a tensor on the array's own memory, so that a mapped file is not read before its rows are."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")  # and never written to
+        return torch.from_numpy(array)
+
+
+def _common_cap(available: torch.Tensor, room: int) -> tuple[torch.Tensor, int]:
+    """Crop k-mer counts [batch, regions] of samples beyond `room` to the largest common cap that fits; how many."""
+    too_long = available.sum(1) > room
+    if not too_long.any():
+        return available, 0
+    ordered, _ = available.sort(1)
+    n = available.shape[1]
+    rest = torch.arange(n, 0, -1, device=available.device)
+    before = ordered.cumsum(1) - ordered
+    # With the j smallest regions whole, the others share what is left; the cap is the largest such share.
+    cap = ((room - before).clamp(min=0) // rest).amax(1, keepdim=True)
+    return torch.minimum(available, cap), int(too_long.sum())
 
 
 def _kmer_table(sequences: RegionSequences, k: int, n_padding: int) -> torch.Tensor:
@@ -137,34 +168,53 @@ def _kmer_table(sequences: RegionSequences, k: int, n_padding: int) -> torch.Ten
     return table
 
 
+def _signed(value: int) -> int:
+    return value - (1 << 64) if value >= 1 << 63 else value
+
+
+def _hash(counter: torch.Tensor, key: int) -> torch.Tensor:
+    """Return 63 random bits (int64) of each counter: the finaliser of SplitMix64, on any device the same."""
+    x = counter * _signed(0x9E3779B97F4A7C15) + key
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        # int64 shifts copy the sign; the mask makes them logical
+        x = (x ^ ((x >> shift) & ((1 << (64 - shift)) - 1))) * _signed(factor)
+    return (x ^ ((x >> 31) & ((1 << 33) - 1))) & ((1 << 63) - 1)
+
+
 def mask_kmers(
-    ids: torch.Tensor, k: int, rate: float, vocabulary_size: int, generator: torch.Generator
+    ids: torch.Tensor, k: int, rate: float, vocabulary_size: int, seed: int, first_row: int = 0
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Mask contiguous spans of k-mers as DNABERT does (Eq. 1; FACTS D.5, K.8).
 
     Centres are chosen with probability ``rate / k`` and widened to k tokens; of the chosen tokens 80 % become [MASK],
     10 % a random token of the whole vocabulary, 10 % stay. Special tokens and [UNK] are never chosen.
 
+    What happens to a token is a pure function of the seed, its row and its place, so that a batch cut into pieces, or
+    shared out over processes or devices, is masked as a whole one is.
+
     Parameters
     ----------
-    ids : int64 [batch, tokens]
+    ids : int64 [rows, tokens]
     rate : float
         0.15, later 0.20. Overlapping spans make the true share slightly smaller.
-    generator : torch.Generator
-        On the device of `ids`.
+    seed : int
+        Of the step.
+    first_row : int
+        Number of the first row within the step.
 
     Returns
     -------
-    int64 [batch, tokens]
+    int64 [rows, tokens]
         Masked ids.
-    bool [batch, tokens]
+    bool [rows, tokens]
         Tokens to predict.
     """
     maskable = ids >= len(SPECIALS)
-    draw = torch.rand(ids.shape, generator=generator, device=ids.device)
-    centres = (draw < rate / k) & maskable
-    chosen = torch.zeros_like(centres)
     n = ids.shape[1]
+    rows = torch.arange(first_row, first_row + len(ids), device=ids.device) << 32
+    counter = rows[:, None] + 2 * torch.arange(n, device=ids.device)
+    centres = (_hash(counter, seed) < int(rate / k * 2**63)) & maskable
+    chosen = torch.zeros_like(centres)
     for offset in SPAN_OFFSETS[k]:
         if abs(offset) >= n:
             continue
@@ -173,8 +223,11 @@ def mask_kmers(
         else:
             chosen[:, :offset] |= centres[:, -offset:]
     chosen &= maskable
-    fate = torch.rand(ids.shape, generator=generator, device=ids.device)
-    random_ids = torch.randint(vocabulary_size, ids.shape, generator=generator, device=ids.device)
-    masked = torch.where(chosen & (fate < 0.8), MASK, ids)
-    masked = torch.where(chosen & (fate >= 0.9), random_ids, masked)
+    # One draw tells both what becomes of a token (its upper bits) and which random one (its lower bits).
+    draw = _hash(counter[chosen] + 1, seed)
+    fate = draw >> 32
+    shown = torch.where(fate < int(0.8 * 2**31), MASK, ids[chosen])
+    shown = torch.where(fate >= int(0.9 * 2**31), (draw & 0xFFFFFFFF) % vocabulary_size, shown)
+    masked = ids.clone()
+    masked[chosen] = shown
     return masked, chosen

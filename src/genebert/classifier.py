@@ -19,9 +19,9 @@ from genebert.devices import autocast
 from genebert.errors import InputError
 from genebert.files import read_json
 from genebert.kmers import CLS, PAD, SEP, kmer_ids
+from genebert.models.folders import weights_file
 from genebert.scores import sequence_codes
 
-WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 ROWS = 1 << 14  # sequences turned into tokens at a time: bounds the int64 intermediates
 PREDICT_BATCH = 256
 
@@ -153,20 +153,6 @@ def load_encoder(folder: str | Path, dropout: float) -> nn.Module:
     if missing:
         raise InputError(f"{folder}: {len(missing)} tensors of the encoder are missing, the first is {missing[0]}")
     return encoder
-
-
-def weights_file(folder: str | Path) -> Path:
-    """Return the file with the weights of a model folder.
-
-    Raises
-    ------
-    InputError
-        There is none.
-    """
-    for name in WEIGHTS:
-        if (path := Path(folder) / name).is_file():
-            return path
-    raise InputError(f"{folder}: holds no weights; expected {' or '.join(WEIGHTS)}")
 
 
 class Classifier(nn.Module):

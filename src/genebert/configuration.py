@@ -26,6 +26,20 @@ FORMAT_KEYS = {
     "bed": ("beds",),
 }
 PLACEHOLDER = "{data}"
+HUB = "hub"  # in place of a path of weights: the library downloads them
+# Region encoder -> the file of config/sources.tsv with its ImageNet weights.
+IMAGENET_FILES = {
+    **{
+        name: f"{name}/model.safetensors"
+        for name in (
+            "vit-b-384", "vit-l-384", "deit-s-224", "deit-b-224", "deit-b-384",
+            "swin-t-224", "swin-s-224", "swin-b-224", "swin-b-384",
+        )
+    },
+    "t2t-vit-14": "t2t-vit-14/81.5_T2T_ViT_14.pth.tar",
+    "t2t-vit-24": "t2t-vit-24/82.3_T2T_ViT_24.pth.tar",
+}  # fmt: skip
+NOT_ON_THE_HUB = ("t2t-vit-14", "t2t-vit-24")
 
 
 # ------------------------------------------------------------------------------------------------ reading and merging
@@ -122,17 +136,26 @@ def model_names(config: dict, models: dict[str, dict]) -> list[str]:
 
 
 def _lay_over(model: dict, changes: dict) -> dict:
-    """Merge an entry over a model; arguments written for one region encoder are not handed to another."""
+    """Merge an entry over a model.
+
+    Arguments written for one region encoder are not handed to another, and a micro-batch larger than the entry's batch
+    becomes that batch.
+    """
     name = changes.get("region_encoder", {}).get("name", model["region_encoder"]["name"])
     if name != model["region_encoder"]["name"]:
         model = model | {"region_encoder": model["region_encoder"] | {"arguments": {}}}
-    return merge(model, changes)
+    merged = merge(model, changes)
+    training, changed = merged["training"], changes.get("training", {})
+    if "batch" in changed and "micro_batch" not in changed and training["micro_batch"] is not None:
+        training["micro_batch"] = min(training["micro_batch"], training["batch"])
+    return merged
 
 
 def resolve_model(config: dict, models: dict[str, dict], name: str) -> dict:
     """Return the full settings of a model, paths expanded.
 
-    `model:` of the config, under the entry of ``config/models.yaml``, under the entry in `models:` of the config.
+    `model:` of the config, under the entry of ``config/models.yaml``, under the entry in `models:` of the config. The
+    word `imagenet` for the weights of an image backbone becomes the path of its file in IMAGENET_FILES.
 
     Parameters
     ----------
@@ -151,7 +174,11 @@ def resolve_model(config: dict, models: dict[str, dict], name: str) -> dict:
     if name not in names:
         raise InputError(f"unknown model {name}; {suggest(name, names)}")
     model = _lay_over(config["model"], models.get(name, {}))
-    return _expand(_lay_over(model, config.get("models", {}).get(name, {})), config["data"])
+    model = _lay_over(model, config.get("models", {}).get(name, {}))
+    region = model["region_encoder"]
+    if region["weights"] == "imagenet" and region["name"] in IMAGENET_FILES:
+        region["weights"] = f"{PLACEHOLDER}/{IMAGENET_FILES[region['name']]}"
+    return _expand(model, config["data"])
 
 
 def canonical_models(config: dict, models: dict[str, dict]) -> dict[str, str]:
@@ -163,6 +190,12 @@ def canonical_models(config: dict, models: dict[str, dict]) -> dict[str, str]:
         canonical[name] = next((other for other, known in distinct.items() if known == settings), name)
         distinct.setdefault(canonical[name], settings)
     return canonical
+
+
+def is_trained(model: dict) -> bool:
+    """Say whether a model's settings have steps and a loss."""
+    losses = model["losses"]
+    return model["training"]["steps"] > 0 and bool(losses["mgm"] or losses["ngsp"] or losses["srm"])
 
 
 # --------------------------------------------------------------------------------------------------------- validation
@@ -325,6 +358,8 @@ def _check_model(model: dict, region_bp: int | None) -> Iterator[str]:
         )
     if region_bp is not None and region_bp < model["k"]:
         yield f"k: found {model['k']}, expected at most corpus.region_bp, {region_bp}"
+    if region["name"] in NOT_ON_THE_HUB and region["weights"] == HUB:
+        yield f"region_encoder.weights: found 'hub', expected a path, imagenet or null: the hub has no {region['name']}"
     if region["name"] == "region-transformer":
         if region["weights"] is not None:
             yield (

@@ -224,6 +224,11 @@ class Draw:
     cell_type: np.ndarray
     group: np.ndarray
 
+    def rows(self, start: int, stop: int) -> "Draw":
+        """Return some of the samples."""
+        part = slice(start, stop)
+        return Draw(self.regions[part], self.label[part], self.cell_type[part], self.group[part])
+
 
 class SampleOrder:
     """Which samples each step sees: a pure function of (seed, step).

@@ -17,11 +17,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from genebert.classifier import Classifier, load_encoder, predict, tokenise, weights_file
+from genebert.classifier import Classifier, load_encoder, predict, tokenise
 from genebert.devices import autocast, choose_device
 from genebert.errors import InputError
 from genebert.files import read_json, sha256
 from genebert.kmers import vocabulary_k
+from genebert.models.folders import weights_file
 from genebert.scores import check_examples, read_splits, versions, write_score, write_unavailable
 from genebert.training.optimiser import make_adamw
 

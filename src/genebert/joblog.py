@@ -10,14 +10,14 @@ from genebert.errors import InputError
 
 
 @contextmanager
-def logged(log: str | Path) -> Iterator[logging.Logger]:
+def logged(log: str | Path, mode: str = "w") -> Iterator[logging.Logger]:
     """Send the package's log lines to the file `log`, and end the job on bad input with one sentence.
 
     An :class:`~genebert.errors.InputError` becomes one line in the log and on standard error, and exit status 1. Any
     other exception is written to the log with its traceback and raised again.
     """
     Path(log).parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(log, mode="w")
+    handler = logging.FileHandler(log, mode=mode)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
     logger = logging.getLogger("genebert")
     logger.setLevel(logging.INFO)

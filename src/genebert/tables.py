@@ -197,11 +197,21 @@ def _origins(scores: dict[tuple[str, str], list[dict[str, Any]]]) -> list[str]:
         record = group[0].get("model_record") or {}
         if "settings" not in record or "training" not in record:
             continue
-        weights = record["settings"]["sequence_encoder"]["weights"]
         steps = record["training"]["steps"] if any(record["settings"]["losses"].get(x) for x in LOSSES) else 0
-        start = f"weights of {weights}" if weights else "random weights"
-        lines[model] = f"{model}: {start}, " + (f"{steps:,} steps of pre-training" if steps else "no pre-training here")
-    return [f"Sequence encoder before fine-tuning: {'; '.join(lines.values())}."] if lines else []
+        starts = [
+            f"{encoder.replace('_', ' ')} from {_weights(source)}"
+            for encoder, source in record.get("initial_weights", {}).items()
+        ]
+        trained = f"{steps:,} steps of pre-training" if steps else "no pre-training here"
+        lines[model] = f"{model}: {', '.join([*starts, trained])}"
+    return [f"Before fine-tuning: {'; '.join(lines.values())}."] if lines else []
+
+
+def _weights(source: dict[str, str]) -> str:
+    """Return what weights an encoder started from, in words."""
+    if source["kind"] == "none":
+        return "random weights"
+    return f"{source.get('id') or source['name']} (sha256 {source['sha256'][:8]})"
 
 
 def _constant_notes(values: pd.DataFrame) -> list[str]:

@@ -5,6 +5,7 @@ import pytest
 import torch
 from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer, BertConfig, BertForMaskedLM
 
+from genebert.batches import Batch
 from genebert.errors import InputError
 from genebert.kmers import MASK, kmer_sentence, save_tokenizer
 from genebert.models.genebert import (
@@ -18,6 +19,7 @@ from genebert.models.genebert import (
 
 SETTINGS = ModelSettings(
     3,
+    "concatenated",
     SequenceEncoderSettings(2, 32, 4, 64, 0.1, 0.1, 128),
     RegionEncoderSettings("region-transformer", "fold", None, {"layers": 1, "hidden": 16, "heads": 2}),
     LossSettings(True, True, "infonce", 0.5, 0.07, "cls"),
@@ -75,23 +77,50 @@ def test_missing_motif_values_count_as_the_mean():
         assert torch.equal(model.encode_regions(motifs), model.encode_regions(filled))
 
 
+def rows(n_samples, lengths, segments=None):
+    """A batch of which only the layout matters."""
+    lengths = torch.tensor(lengths)
+    return Batch(torch.empty(0), segments, lengths, 0, None, torch.zeros(n_samples), 0)
+
+
+def pooled(pooling):
+    return make(replace(SETTINGS, losses=replace(SETTINGS.losses, pooling=pooling)))
+
+
 def test_pooling():
     hidden = torch.randn(2, 5, 32)
-    lengths = torch.tensor([5, 3])
-    assert torch.equal(make().pool(hidden, lengths), hidden[:, 0])
-    mean = make(replace(SETTINGS, losses=replace(SETTINGS.losses, pooling="mean"))).pool(hidden, lengths)
+    batch = rows(2, [5, 3])
+    assert torch.equal(pooled("cls").pool(hidden, batch), hidden[:, 0])
+    mean = pooled("mean").pool(hidden, batch)
     assert torch.allclose(mean[0], hidden[0].mean(0), atol=1e-6)
     assert torch.allclose(mean[1], hidden[1, :3].mean(0), atol=1e-6)
+
+
+def test_pooling_of_windows():
+    hidden = torch.randn(4, 5, 32)
+    batch = rows(2, [5, 3, 2, 4])  # two samples of two regions
+    assert torch.allclose(pooled("cls").pool(hidden, batch)[1], (hidden[2, 0] + hidden[3, 0]) / 2, atol=1e-6)
+    expected = torch.cat([hidden[2, :2], hidden[3, :4]]).mean(0)
+    assert torch.allclose(pooled("mean").pool(hidden, batch)[1], expected, atol=1e-6)
 
 
 def test_what_segment_prediction_sees():
     hidden = torch.randn(1, 8, 32)
     segments = torch.tensor([[0, 0, 0, 1, 1, 0, 0, 0]])  # three tokens of A, two of B, then padding
-    lengths = torch.tensor([5])
-    assert torch.equal(make().pair(hidden, segments, lengths), hidden[:, 0])
-    mean = make(replace(SETTINGS, losses=replace(SETTINGS.losses, pooling="mean")))
+    batch = rows(1, [5], segments)
+    assert torch.equal(pooled("cls").pair(hidden, batch), hidden[:, 0])
     expected = (hidden[:, :3].mean(1) - hidden[:, 3:5].mean(1)).abs()
-    assert torch.allclose(mean.pair(hidden, segments, lengths), expected, atol=1e-6)
+    assert torch.allclose(pooled("mean").pair(hidden, batch), expected, atol=1e-6)
+
+
+def test_what_segment_prediction_sees_of_windows():
+    hidden = torch.randn(4, 5, 32)
+    batch = rows(1, [5, 3, 2, 4])  # one sample of four regions
+    expected = ((hidden[0, 0] + hidden[1, 0]) / 2 - (hidden[2, 0] + hidden[3, 0]) / 2).abs()[None]
+    assert torch.allclose(pooled("cls").pair(hidden, batch), expected, atol=1e-6)
+    means = [hidden[i, :n].mean(0) for i, n in enumerate((5, 3, 2, 4))]
+    expected = ((means[0] + means[1]) / 2 - (means[2] + means[3]) / 2).abs()[None]
+    assert torch.allclose(pooled("mean").pair(hidden, batch), expected, atol=1e-6)
 
 
 def test_projection_only_where_widths_differ():

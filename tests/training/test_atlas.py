@@ -14,7 +14,8 @@ from genebert.genome import Genome, extract_sequences, prepare_genome
 from genebert.models.genebert import LossSettings, ModelSettings, RegionEncoderSettings, SequenceEncoderSettings
 from genebert.motifs import MotifMatrix, MotifSettings, build_motif_matrix, load_jaspar
 from genebert.simulate import HOUSEKEEPING, PROGRAMS, SimulationSettings, simulate
-from genebert.training.loop import TrainingSettings, pretrain
+from genebert.training.loop import pretrain
+from genebert.training.settings import TrainingSettings
 
 CHROMOSOMES = ["chr1", "chr2", "chr3"]
 
@@ -49,6 +50,7 @@ def test_training_lowers_all_three_losses(atlas, tmp_path):
     torch.set_num_threads(1)
     model = ModelSettings(
         3,
+        "concatenated",
         SequenceEncoderSettings(1, 64, 4, 128, 0.0, 0.0, 512),
         RegionEncoderSettings("region-transformer", "fold", None, {"layers": 1, "hidden": 64, "heads": 4}),
         LossSettings(True, True, "infonce", 0.5, 0.07, "mean"),
@@ -56,8 +58,8 @@ def test_training_lowers_all_three_losses(atlas, tmp_path):
     training = TrainingSettings(
         steps=250, batch=16, micro_batch=None, learning_rate=3e-3, warmup_fraction=0.1, decay_horizon=1.67,
         betas=(0.9, 0.98), epsilon=1e-6, weight_decay=0.01, clip=1.0, mask_rate=0.15, late_mask_rate=0.15,
-        late_mask_from=1.0, precision="auto", checkpoint_every=1000, log_every=50, validate_every=250,
-        validation_batches=8,
+        late_mask_from=1.0, precision="auto", compile=False, checkpoint_activations=False,
+        checkpoint_every=1000, log_every=50, validate_every=250, validation_batches=8,
     )  # fmt: skip
     try:
         pretrain(model, training, sequences, motifs, groups, 1, tmp_path / "ck", tmp_path / "model", {}, "cpu")

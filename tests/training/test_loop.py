@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 import torch
+import torch.nn.functional as F
 from safetensors.torch import load_file
 
-from genebert.batches import SampleEncoder
+from genebert.batches import SampleEncoder, mask_kmers
 from genebert.corpus import SampleOrder, group_regions
 from genebert.genome import RegionSequences
 from genebert.models.genebert import (
@@ -25,11 +26,15 @@ from genebert.models.genebert import (
 )
 from genebert.training import loop
 from genebert.training.checkpoint import load_checkpoint, save_checkpoint
-from genebert.training.loop import Interrupted, TrainingSettings, compute, learning_rate, mask_rate, pretrain
+from genebert.training.loop import Interrupted, draw_pieces, pretrain
+from genebert.training.parallel import ALONE
+from genebert.training.settings import TrainingSettings, learning_rate, mask_rate, stream_seed
+from genebert.training.step import compute
 
 CPU = torch.device("cpu")
 MODEL = ModelSettings(
     3,
+    "concatenated",
     SequenceEncoderSettings(1, 32, 2, 64, 0.1, 0.0, 512),
     RegionEncoderSettings("region-transformer", "fold", None, {"layers": 1, "hidden": 32, "heads": 2}),
     LossSettings(True, True, "infonce", 0.5, 0.07, "cls"),
@@ -37,7 +42,8 @@ MODEL = ModelSettings(
 TRAINING = TrainingSettings(
     steps=12, batch=8, micro_batch=None, learning_rate=1e-3, warmup_fraction=0.1, decay_horizon=1.67, betas=(0.9, 0.98),
     epsilon=1e-6, weight_decay=0.01, clip=1.0, mask_rate=0.15, late_mask_rate=0.2, late_mask_from=0.83,
-    precision="float32", checkpoint_every=3, log_every=4, validate_every=8, validation_batches=2,
+    precision="float32", compile=False, checkpoint_activations=False, checkpoint_every=3, log_every=4,
+    validate_every=8, validation_batches=2,
 )  # fmt: skip
 
 
@@ -70,8 +76,9 @@ def contents(folder):
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def one_thread():
+    """Equal bytes are promised for an equal number of threads."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -79,7 +86,7 @@ def one_thread():
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory):
+def uninterrupted(one_thread, tmp_path_factory):
     return contents(run(tmp_path_factory.mktemp("whole")))
 
 
@@ -113,10 +120,10 @@ def test_resumed_equals_uninterrupted(uninterrupted, tmp_path, monkeypatch, kill
     real = loop.compute
     for kill in kills:
 
-        def dying(model, batch, step, *rest, kill=kill, **more):
-            if step == kill:
+        def dying(model, pieces, regions, step, *rest, kill=kill, **more):
+            if step == kill and more["train"]:
                 raise KeyboardInterrupt
-            return real(model, batch, step, *rest, **more)
+            return real(model, pieces, regions, step, *rest, **more)
 
         monkeypatch.setattr(loop, "compute", dying)
         with pytest.raises(KeyboardInterrupt):
@@ -130,10 +137,10 @@ def test_resumed_equals_uninterrupted(uninterrupted, tmp_path, monkeypatch, kill
 def test_a_signal_makes_a_checkpoint(uninterrupted, tmp_path, monkeypatch, number):
     real = loop.compute
 
-    def signalled(model, batch, step, *rest, **more):
+    def signalled(model, pieces, regions, step, *rest, **more):
         if step == 4:
             signal.raise_signal(number)
-        return real(model, batch, step, *rest, **more)
+        return real(model, pieces, regions, step, *rest, **more)
 
     monkeypatch.setattr(loop, "compute", signalled)
     with pytest.raises(Interrupted, match="after step 5: checkpoint written"):
@@ -166,10 +173,10 @@ def test_sigkill_at_a_random_moment(uninterrupted, tmp_path):
 def test_other_settings_never_take_up_a_checkpoint(uninterrupted, tmp_path, monkeypatch):
     real = loop.compute
 
-    def dying(model, batch, step, *rest, **more):
-        if step == 7:
+    def dying(model, pieces, regions, step, *rest, **more):
+        if step == 7 and more["train"]:
             raise KeyboardInterrupt
-        return real(model, batch, step, *rest, **more)
+        return real(model, pieces, regions, step, *rest, **more)
 
     monkeypatch.setattr(loop, "compute", dying)
     with pytest.raises(KeyboardInterrupt):
@@ -194,24 +201,33 @@ def test_damaged_checkpoint_falls_back(tmp_path, caplog):
     assert load_checkpoint(tmp_path / "nothing", CPU) is None
 
 
-def one_batch(model_settings=MODEL, motifs=None):
+def one_batch(model_settings=MODEL, micro=None):
+    """A model, one batch in pieces, and the regions of the whole batch."""
     sequences, scores, groups = toy_data()
     torch.manual_seed(0)
     model = GeneBERT(model_settings, torch.zeros(12), torch.ones(12), 4)
-    encoder = SampleEncoder(sequences, scores if motifs is None else motifs, 3, 512, CPU)
-    return model, encoder.encode(SampleOrder(groups, 8, 0).draw(0))
+    encoder = SampleEncoder(sequences, scores, 3, 512, CPU, model_settings.layout)
+    return model, *draw_pieces(SampleOrder(groups, 8, 0), encoder, 0, micro, ALONE)[:2]
 
 
+def without_dropout(settings):
+    region = {**settings.region_encoder.arguments, "dropout": 0.0}
+    return replace(
+        settings,
+        sequence_encoder=replace(settings.sequence_encoder, dropout=0.0),
+        region_encoder=replace(settings.region_encoder, arguments=region),
+    )
+
+
+@pytest.mark.parametrize("layout", ["concatenated", "windows"])
 @pytest.mark.parametrize("size", [1, 3, 8])
-def test_gradient_caching_equals_the_whole_batch(size):
+def test_gradient_caching_equals_the_whole_batch(size, layout):
     # dropout is drawn piece by piece, so it must be off for the comparison
-    encoder = replace(MODEL.sequence_encoder, dropout=0.0)
-    region = replace(MODEL.region_encoder, arguments={**MODEL.region_encoder.arguments, "dropout": 0.0})
-    settings = replace(MODEL, sequence_encoder=encoder, region_encoder=region)
+    settings = without_dropout(replace(MODEL, layout=layout))
     gradients = []
     for micro in (None, size):
-        model, batch = one_batch(settings)
-        result = compute(model, batch, 0, 0.15, replace(TRAINING, micro_batch=micro), 1, train=True)
+        model, batch, regions = one_batch(settings, micro)
+        result = compute(model, batch, regions, 0, 0.15, TRAINING, 1, train=True)
         gradients.append((result, {n: p.grad for n, p in model.named_parameters() if p.grad is not None}))
     (whole, expected), (pieces, found) = gradients
     assert whole == pytest.approx(pieces, rel=1e-5)
@@ -221,16 +237,30 @@ def test_gradient_caching_equals_the_whole_batch(size):
         assert torch.allclose(expected[name], found[name], atol=1e-6), name
 
 
+def test_recomputed_activations_and_compiled_encoders_change_nothing():
+    gradients = []
+    for options in ({}, {"checkpoint_activations": True}, {"compile_encoders": True}):
+        model, pieces, regions = one_batch(MODEL if "compile_encoders" not in options else without_dropout(MODEL))
+        plain = one_batch(model.settings)[0].train()
+        model.train().prepare(**({"compile_encoders": False, "checkpoint_activations": False} | options))
+        for which in (plain, model):
+            which.zero_grad()
+            result = compute(which, pieces, regions, 0, 0.15, TRAINING, 1, train=True)
+            gradients.append((result, {n: p.grad for n, p in which.named_parameters() if p.grad is not None}))
+        (expected, whole), (found, other) = gradients[-2:]
+        assert found == pytest.approx(expected, rel=1e-4), options
+        assert whole.keys() == other.keys()
+        for name in whole:
+            assert torch.allclose(whole[name], other[name], atol=1e-5), (options, name)
+
+
 def test_eq4_and_each_loss_by_hand():
-    model, batch = one_batch()
+    model, (batch,), regions = one_batch()
     model.eval()
-    result = compute(model, batch, 0, 0.15, TRAINING, 1, train=False)
+    result = compute(model, [batch], regions, 0, 0.15, TRAINING, 1, train=False)
     assert result["loss"] == pytest.approx(result["mgm"] + result["ngsp"] + 0.5 * result["srm"], rel=1e-5)
     # masks are a function of (seed, step): make them again and recompute the losses with plain operations
-    from genebert.batches import mask_kmers
-
-    generator = torch.Generator().manual_seed(loop.stream_seed(1, 0, 2))
-    ids, chosen = mask_kmers(batch.ids, 3, 0.15, 69, generator)
+    ids, chosen = mask_kmers(batch.ids, 3, 0.15, 69, stream_seed(1, 0, 2))
     with torch.no_grad():
         out = model.sequence_encoder(ids, token_type_ids=batch.segments, attention_mask=(batch.ids != 0).long())
         log_p = out.prediction_logits.log_softmax(-1)
@@ -240,11 +270,39 @@ def test_eq4_and_each_loss_by_hand():
     assert result["ngsp"] == pytest.approx(ngsp.item(), rel=1e-4)
 
 
+def test_windows_by_hand():
+    """One row a region: E_seq is the mean of the rows' [CLS], segment prediction sees the difference of the halves."""
+    model, (batch,), regions = one_batch(replace(MODEL, layout="windows"))
+    model.eval()
+    result = compute(model, [batch], regions, 0, 0.15, TRAINING, 1, train=False)
+    ids, chosen = mask_kmers(batch.ids, 3, 0.15, 69, stream_seed(1, 0, 2))
+    assert len(ids) == 8 * 4
+    with torch.no_grad():
+        bert = model.sequence_encoder.bert
+        hidden = bert(ids, attention_mask=(batch.ids != 0).long()).last_hidden_state
+        log_p = model.sequence_encoder.cls.predictions(hidden).log_softmax(-1)
+        mgm = -torch.stack([log_p[i, j, batch.ids[i, j]] for i, j in chosen.nonzero()]).mean()
+        first = hidden[:, 0].view(8, 4, -1)
+        pooled = bert.pooler((first[:, :2].mean(1) - first[:, 2:].mean(1)).abs()[:, None])
+        ngsp = F.cross_entropy(model.sequence_encoder.cls.seq_relationship(pooled), batch.label)
+        srm, _ = model.matching(first.mean(1), model.encode_regions(batch.motifs), regions)
+    assert result["mgm"] == pytest.approx(mgm.item(), rel=1e-4)
+    assert result["ngsp"] == pytest.approx(ngsp.item(), rel=1e-4)
+    assert result["srm"] == pytest.approx(srm.item(), rel=1e-4)
+
+
+@pytest.mark.parametrize("pooling", ["cls", "mean"])
+def test_windows_train(tmp_path, pooling):
+    model = replace(MODEL, layout="windows", losses=replace(MODEL.losses, pooling=pooling))
+    folder = run(tmp_path, replace(TRAINING, micro_batch=4), model)
+    assert json.loads((folder / "model.json").read_text())["settings"]["layout"] == "windows"
+
+
 @pytest.mark.parametrize("losses", [{"mgm": False}, {"ngsp": False}, {"srm": None}, {"srm": "paper_exp"}])
 def test_switches(losses):
     settings = replace(MODEL, losses=replace(MODEL.losses, **losses))
-    model, batch = one_batch(settings)
-    result = compute(model, batch, 0, 0.15, TRAINING, 1, train=True)
+    model, batch, regions = one_batch(settings)
+    result = compute(model, batch, regions, 0, 0.15, TRAINING, 1, train=True)
     for name in ("mgm", "ngsp", "srm"):
         assert (name in result) is bool(getattr(settings.losses, name))
     assert np.isfinite(result["loss"])

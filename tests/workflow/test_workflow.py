@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 
 import pandas as pd
 import pytest
@@ -115,6 +116,7 @@ def test_every_promised_file(finished):
     for name in (
         "accessibility/pseudobulk.h5ad", "accessibility/accessible.h5ad", "sequences/regions.npy",
         "motifs/matrix.npy", "motifs/motifs.tsv", "corpus/groups.npz", "corpus/corpus.json",
+        "corpus/card.json", "corpus/card.md", "corpus/sharing.svg", "corpus/regions_per_type.png",
         "models/genebert/model.safetensors", "models/genebert/vocab.txt", "models/genebert/metrics.jsonl",
         "tasks/promoter/prom-core/train.parquet", "tasks/promoter/prom-core/card.json",
         "scores/promoter/prom-core/genebert/seed0.json", "scores/promoter/prom-core/boosted-trees/seed0.parquet",
@@ -141,6 +143,42 @@ def test_nothing_is_left_to_do_and_the_report_can_be_made(root, finished):
     done = snakemake(root, "--directory", str(finished), *TINY, "--report", str(finished / "report.html"), "--", "all")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Table 1" in (finished / "report.html").read_text()
+
+
+def test_two_processes_train_what_one_trains(root, finished, tmp_path):
+    """`torchrun` from the rule; the run's data are those of `finished`."""
+    overlay = tmp_path / "two.yaml"
+    overlay.write_text("resources: {pretrain: {threads: 2, processes: 2}}\nmodel: {training: {micro_batch: 4}}\n")
+    shutil.copytree(finished, tmp_path / "run", copy_function=os.link)
+    done = snakemake(
+        root, "--cores", "2", "--directory", str(tmp_path / "run"), *TINY, str(overlay), "--forcerun", "pretrain",
+        "--rerun-triggers", "mtime", "--", "results/tiny/models/genebert/config.json",
+    )  # fmt: skip
+    log = tmp_path / "run/logs/tiny/pretrain/genebert.log"
+    assert done.returncode == 0, done.stderr + log.read_text()
+    assert "starting 2 processes on 1 nodes" in log.read_text()
+    assert "on 2 x cpu" in log.read_text()
+    assert (tmp_path / "run/logs/tiny/pretrain/genebert.log.rank1").exists()
+    one, two = (
+        [json.loads(line) for line in (run / "results/tiny/models/genebert/metrics.jsonl").read_text().splitlines()]
+        for run in (finished, tmp_path / "run")
+    )
+    # Masks are the same; dropout is drawn for each piece, of which there are two instead of one.
+    assert two[0]["mgm"] == pytest.approx(one[0]["mgm"], rel=0.02)
+    assert two[0]["srm"] == pytest.approx(one[0]["srm"], rel=0.1)
+
+
+def test_several_nodes_are_asked_for(root, tmp_path):
+    overlay = tmp_path / "nodes.yaml"
+    overlay.write_text("resources: {pretrain: {nodes: 2, processes: 4, gpu: 4}}\n")
+    done = snakemake(
+        root, "-n", "--directory", str(tmp_path), "--configfile", str(overlay), "--",
+        "results/paper/models/genebert/config.json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    plan = done.stdout[done.stdout.index("\nrule pretrain:") :]
+    for word in ("mpi=srun", "nodes=2", "tasks=2", "processes=4", "gpu=4"):
+        assert word in plan
 
 
 def test_the_same_run_elsewhere_gives_the_same_files(root, finished, tmp_path):

@@ -14,8 +14,9 @@ from transformers.utils.logging import disable_progress_bar
 
 from genebert.batches import Batch
 from genebert.errors import InputError
-from genebert.files import atomic_path, read_json, write_json
+from genebert.files import atomic_path, read_json, sha256, write_json
 from genebert.kmers import SPECIALS, save_tokenizer, vocabulary_k
+from genebert.models.folders import weights_file
 from genebert.models.losses import sequence_region_matching, shared_regions
 from genebert.models.regions import build_region_encoder
 
@@ -76,7 +77,9 @@ class LossSettings:
         Start value; learned.
     pooling : {"cls", "mean"}
         ``cls``: E_seq, and what segment prediction sees, is the hidden state at [CLS] (paper). ``mean``: E_seq is the
-        mean over all tokens, and segment prediction sees the difference between the means of both segments.
+        mean over all tokens, and segment prediction sees the difference between the means of both segments. With
+        ``layout: windows`` E_seq is the mean over the regions' [CLS] or over all tokens (FACTS K.1), and segment
+        prediction sees the difference between the means of both halves' regions.
     """
 
     mgm: bool
@@ -94,9 +97,17 @@ class LossSettings:
 
 @dataclass(frozen=True)
 class ModelSettings:
-    """All that defines a GeneBERT network."""
+    """All that defines a GeneBERT network.
+
+    Attributes
+    ----------
+    k : int
+    layout : {"concatenated", "windows"}
+        One token sequence a sample, or one a region; see :class:`genebert.batches.SampleEncoder`.
+    """
 
     k: int
+    layout: str
     sequence_encoder: SequenceEncoderSettings
     region_encoder: RegionEncoderSettings
     losses: LossSettings
@@ -106,6 +117,7 @@ class ModelSettings:
         """Build from the `model` section of a config (its `training` key is left out here)."""
         return cls(
             value["k"],
+            value["layout"],
             SequenceEncoderSettings(**value["sequence_encoder"]),
             RegionEncoderSettings(**value["region_encoder"]),
             LossSettings(**value["losses"]),
@@ -186,6 +198,12 @@ def _initialise_from(encoder: BertForPreTraining, folder: str, k: int) -> None:
     encoder.load_state_dict(state)
 
 
+def _source_of(folder: str) -> dict:
+    """Return what names the weights of a Hugging Face folder, in the form of the region encoders' `weights_source`."""
+    path = weights_file(folder)
+    return {"kind": "file", "name": "/".join(path.parts[-2:]), "sha256": sha256(path)}
+
+
 class GeneBERT(nn.Module):
     """Sequence encoder, region encoder and the pre-training heads.
 
@@ -207,13 +225,16 @@ class GeneBERT(nn.Module):
         n_regions: int = 10,
     ):
         super().__init__()
-        self.settings = settings
+        self.settings, self.n_regions = settings, n_regions
         config = bert_config(settings.k, settings.sequence_encoder)
         config._attn_implementation = "sdpa"
         self.sequence_encoder = BertForPreTraining(config)
+        # What the encoders started from; a loaded model keeps what its folder says.
+        self.initial_weights: dict[str, dict] = {"sequence_encoder": {"kind": "none"}}
         if settings.sequence_encoder.weights is not None:
             _initialise_from(self.sequence_encoder, settings.sequence_encoder.weights, settings.k)
-        self.region_encoder = None
+            self.initial_weights["sequence_encoder"] = _source_of(settings.sequence_encoder.weights)
+        self.region_encoder = self.log_scale = None
         if settings.losses.srm is not None:
             if motif_mean is None or motif_sd is None:
                 raise ValueError("sequence-region matching needs the motif statistics")
@@ -223,11 +244,22 @@ class GeneBERT(nn.Module):
             self.region_encoder = build_region_encoder(
                 region.name, region.image, region.weights, region.arguments, len(motif_mean), n_regions
             )
+            self.initial_weights["region_encoder"] = self.region_encoder.weights_source
             # Eq. 3 takes inner products, so the widths must agree; a projection only where they do not (FACTS K.11).
             hidden = settings.sequence_encoder.hidden
             width = self.region_encoder.width
             self.projection = nn.Identity() if width == hidden else nn.Linear(width, hidden, bias=False)
             self.log_scale = nn.Parameter(torch.tensor(-math.log(settings.losses.temperature)))
+
+    def prepare(self, *, compile_encoders: bool, checkpoint_activations: bool) -> None:
+        """Set up for training what changes neither weights nor results: compiled encoders, recomputed activations."""
+        if checkpoint_activations:
+            self.sequence_encoder.gradient_checkpointing_enable({"use_reentrant": False})
+        if compile_encoders:
+            # Pieces differ in length; one graph serves them all.
+            self.sequence_encoder.bert.compile(dynamic=True)
+            if self.region_encoder is not None:
+                self.region_encoder.compile()
 
     def encode_sequences(self, ids: torch.Tensor, segments: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Return the last hidden states [batch, tokens, hidden]; [CLS] is token 0."""
@@ -241,6 +273,11 @@ class GeneBERT(nn.Module):
         standardised = torch.nan_to_num((motifs - self.motif_mean) / self.motif_sd, nan=0.0)
         return self.projection(self.region_encoder(standardised))
 
+    def embed(self, batch: Batch, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return E_seq and E_reg [samples, hidden] alone; the same as in :meth:`forward` for equal random numbers."""
+        hidden = self.encode_sequences(ids, batch.segments, batch.lengths)
+        return self.pool(hidden, batch).float(), self.encode_regions(batch.motifs).float()
+
     def forward(self, batch: Batch, ids: torch.Tensor, chosen: torch.Tensor) -> Outputs:
         """Encode samples and sum their per-token and per-sample losses.
 
@@ -249,9 +286,9 @@ class GeneBERT(nn.Module):
         Parameters
         ----------
         batch : Batch
-        ids : int64 [batch, tokens]
+        ids : int64 [rows, tokens]
             The batch's ids with masked k-mers.
-        chosen : bool [batch, tokens]
+        chosen : bool [rows, tokens]
             Where a k-mer is to be predicted.
         """
         losses = self.settings.losses
@@ -266,28 +303,39 @@ class GeneBERT(nn.Module):
             mgm = F.cross_entropy(logits, target, reduction="sum")
             mgm_correct = (logits.argmax(1) == target).sum()
         if losses.ngsp:
-            paired = self.pair(hidden, batch.segments, batch.lengths)
+            paired = self.pair(hidden, batch)
             logits = heads.seq_relationship(self.sequence_encoder.bert.pooler(paired[:, None])).float()
             ngsp = F.cross_entropy(logits, batch.label, reduction="sum")
             ngsp_correct = (logits.argmax(1) == batch.label).sum()
         if losses.srm is not None:
             region = self.encode_regions(batch.motifs).float()
-        sequence = self.pool(hidden, batch.lengths).float()
+        sequence = self.pool(hidden, batch).float()
         return Outputs(sequence, region, mgm, mgm_correct, ngsp, ngsp_correct)
 
-    def pool(self, hidden: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Return E_seq [batch, hidden] of hidden states [batch, tokens, hidden]; see LossSettings."""
+    def pool(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """Return E_seq [samples, hidden] of hidden states [rows, tokens, hidden]; see LossSettings."""
+        samples = len(batch.label)
         if self.settings.losses.pooling == "cls":
-            return hidden[:, 0]
-        shown = shown_tokens(hidden.shape[1], lengths)[..., None]
-        return (hidden * shown).sum(1) / lengths[:, None]
+            return hidden[:, 0].view(samples, -1, hidden.shape[2]).mean(1)
+        shown = shown_tokens(hidden.shape[1], batch.lengths)[..., None]
+        sums = (hidden * shown).sum(1).view(samples, -1, hidden.shape[2]).sum(1)
+        return sums / batch.lengths.view(samples, -1).sum(1, keepdim=True)
 
-    def pair(self, hidden: torch.Tensor, segments: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Return what segment prediction sees [batch, hidden]; see LossSettings."""
+    def pair(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """Return what segment prediction sees [samples, hidden]; see LossSettings."""
+        samples = len(batch.label)
+        if len(hidden) > samples:  # one row a region: the halves of a sample are rows of their own
+            rows = hidden[:, 0]
+            if self.settings.losses.pooling == "mean":
+                shown = shown_tokens(hidden.shape[1], batch.lengths)[..., None]
+                rows = (hidden * shown).sum(1) / batch.lengths[:, None]
+            rows = rows.view(samples, -1, hidden.shape[2])
+            half = rows.shape[1] // 2
+            return (rows[:, :half].mean(1) - rows[:, half:].mean(1)).abs()
         if self.settings.losses.pooling == "cls":
             return hidden[:, 0]
-        in_b = segments[..., None]
-        in_a = shown_tokens(hidden.shape[1], lengths)[..., None].long() - in_b
+        in_b = batch.segments[..., None]
+        in_a = shown_tokens(hidden.shape[1], batch.lengths)[..., None].long() - in_b
         return ((hidden * in_a).sum(1) / in_a.sum(1) - (hidden * in_b).sum(1) / in_b.sum(1)).abs()
 
     def matching(
@@ -325,7 +373,8 @@ class GeneBERT(nn.Module):
             }
             if rest:
                 save_file(rest, temporary / "region_encoder.safetensors")
-            write_json(temporary / "model.json", {"settings": asdict(self.settings), **record})
+            info = {"settings": asdict(self.settings), "initial_weights": self.initial_weights, **record}
+            write_json(temporary / "model.json", info)
             for name, content in (files or {}).items():
                 (temporary / name).write_text(content)
 
@@ -345,4 +394,5 @@ class GeneBERT(nn.Module):
         )
         model.sequence_encoder = BertForPreTraining.from_pretrained(folder, attn_implementation="sdpa")
         model.load_state_dict(rest, strict=False)
+        model.initial_weights = info["initial_weights"]
         return model

@@ -8,9 +8,23 @@ import torch.nn.functional as F
 from torch import nn
 
 from genebert.errors import InputError
+from genebert.models.image_weights import check_tensors, locate_weights, read_tensors
+from genebert.models.t2t_vit import T2T_SIZES, T2TViT, sum_colours
 
-# Table 7 name -> timm model. Untagged timm names change their weights between releases (FACTS J).
-IMAGE_BACKBONES = {"swin-t-224": "swin_tiny_patch4_window7_224.ms_in1k"}
+# Table 7 name -> timm model; untagged timm names change their weights between releases (FACTS J). None: written here.
+IMAGE_BACKBONES = {
+    "vit-b-384": "vit_base_patch16_384.augreg_in21k_ft_in1k",
+    "vit-l-384": "vit_large_patch16_384.augreg_in21k_ft_in1k",
+    "t2t-vit-14": None,
+    "t2t-vit-24": None,
+    "deit-s-224": "deit_small_patch16_224.fb_in1k",
+    "deit-b-224": "deit_base_patch16_224.fb_in1k",
+    "deit-b-384": "deit_base_patch16_384.fb_in1k",
+    "swin-t-224": "swin_tiny_patch4_window7_224.ms_in1k",
+    "swin-s-224": "swin_small_patch4_window7_224.ms_in1k",
+    "swin-b-224": "swin_base_patch4_window7_224.ms_in1k",
+    "swin-b-384": "swin_base_patch4_window12_384.ms_in1k",
+}
 REGION_ENCODERS = (*IMAGE_BACKBONES, "region-transformer")
 
 
@@ -48,38 +62,87 @@ def resize(matrix: torch.Tensor, size: int, *, antialias: bool) -> torch.Tensor:
     return F.interpolate(matrix[:, None], (size, size), mode="bilinear", align_corners=False, antialias=antialias)
 
 
+def build_backbone(name: str, arguments: dict, *, in_chans: int, num_classes: int) -> nn.Module:
+    """Return an image backbone with random weights.
+
+    Parameters
+    ----------
+    name : str
+        Key of IMAGE_BACKBONES.
+    arguments : dict
+        What differs from the published sizes: arguments of ``timm.create_model``, or of T2TViT.
+    in_chans, num_classes : int
+        Published are 3 and 1,000; without classes the output is the pooled features.
+
+    Raises
+    ------
+    InputError
+        The backbone does not take these arguments.
+    """
+    model = IMAGE_BACKBONES[name]
+    try:
+        if model is None:
+            return T2TViT(**T2T_SIZES[name] | arguments, in_chans=in_chans, num_classes=num_classes)
+        import timm
+
+        return timm.create_model(model, pretrained=False, in_chans=in_chans, num_classes=num_classes, **arguments)
+    except (TypeError, ValueError, AssertionError) as error:
+        raise InputError(f"region_encoder.arguments: {name} does not take what was given ({error})") from error
+
+
+def parameter_count(name: str) -> int:
+    """Return the number of parameters of an image backbone as published, with three channels and 1,000 classes."""
+    with torch.device("meta"):
+        return sum(p.numel() for p in build_backbone(name, {}, in_chans=3, num_classes=1000).parameters())
+
+
 class ImageRegionEncoder(nn.Module):
-    """A timm image backbone on the matrix laid out as a one-channel image.
+    """An image backbone on the matrix laid out as a one-channel image.
+
+    Published weights are for three colours. They are summed over colours in the first layer, so that the output is the
+    same as for the image repeated three times: timm's backbones begin with a convolution, for T2T-ViT see
+    :func:`genebert.models.t2t_vit.sum_colours`.
 
     Parameters
     ----------
     name : str
         Key of IMAGE_BACKBONES.
     image : {"fold", "resize", "area"}
-    weights : path or None
-        ImageNet weights; timm sums the first layer's weights over colours, as if the image were repeated three times.
+    weights : path, "hub" or None
+        ImageNet weights in a file or on the hub (timm's only), or none.
     arguments : dict
-        Further arguments of ``timm.create_model``, for small encoders.
+        See :func:`build_backbone`.
+
+    Attributes
+    ----------
+    width : int
+        Of E_reg.
+    weights_source : dict
+        Where the weights are from; see :func:`genebert.models.image_weights.locate_weights`.
     """
 
     def __init__(self, name: str, image: str, weights: str | Path | None, arguments: dict):
-        import timm
-
         super().__init__()
         if image not in ("fold", "resize", "area"):
             raise InputError(f"region_encoder.image: found {image!r}, expected fold, resize or area")
         self.image = image
-        overlay = None if weights is None else {"file": str(weights)}
-        self.backbone = timm.create_model(
-            IMAGE_BACKBONES[name],
-            pretrained=weights is not None,
-            pretrained_cfg_overlay=overlay,
-            num_classes=0,
-            in_chans=1,
-            **arguments,
-        )
-        self.size = self.backbone.pretrained_cfg["input_size"][-1]
+        self.backbone = build_backbone(name, arguments, in_chans=1, num_classes=0)
+        timm_settings = getattr(self.backbone, "pretrained_cfg", {})
+        self.size = arguments.get("img_size", timm_settings.get("input_size", [224])[-1])
+        if not isinstance(self.size, int):
+            raise InputError(f"region_encoder.arguments.img_size: found {self.size}, expected one number: a square")
         self.width = self.backbone.num_features
+        path, self.weights_source = locate_weights(weights, timm_settings.get("hf_hub_id"))
+        if path is not None:
+            state = read_tensors(path)
+            with torch.device("meta"):
+                check_tensors(path, state, build_backbone(name, arguments, in_chans=3, num_classes=0).state_dict())
+            if IMAGE_BACKBONES[name] is None:
+                state = sum_colours(state)
+            else:
+                first = timm_settings["first_conv"] + ".weight"
+                state[first] = state[first].sum(1, keepdim=True)
+            self.backbone.load_state_dict(state)
 
     def forward(self, matrix: torch.Tensor) -> torch.Tensor:
         """Return E_reg [batch, width] of matrices [batch, regions, tfs]."""
@@ -112,6 +175,7 @@ class RegionTransformer(nn.Module):
         )
         self.encoder = nn.TransformerEncoder(layer, layers, norm=nn.LayerNorm(hidden), enable_nested_tensor=False)
         self.width = hidden
+        self.weights_source = {"kind": "none"}
 
     def forward(self, matrix: torch.Tensor) -> torch.Tensor:
         """Return E_reg [batch, hidden] of matrices [batch, regions, tfs]."""

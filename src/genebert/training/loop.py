@@ -5,183 +5,57 @@ import json
 import logging
 import shutil
 import signal
-import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
-from genebert.batches import Batch, SampleEncoder, mask_kmers
-from genebert.corpus import TRAIN, VALID, Groups, SampleOrder
-from genebert.devices import autocast, choose_device
+from genebert.batches import Batch, SampleEncoder
+from genebert.corpus import TRAIN, VALID, Draw, Groups, SampleOrder
 from genebert.genome import RegionSequences
 from genebert.models.genebert import GeneBERT, ModelSettings
 from genebert.training.checkpoint import load_checkpoint, save_checkpoint
+from genebert.training.floors import kmer_counts, mgm_floors
+from genebert.training.meter import Meter
 from genebert.training.optimiser import make_adamw
+from genebert.training.parallel import ALONE, Ranks, processes
+from genebert.training.settings import TrainingSettings, learning_rate, mask_rate, stream_seed
+from genebert.training.step import compute
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """Settings of the loop.
-
-    Attributes
-    ----------
-    steps : int
-        Optimiser steps; 0 leaves the encoders as initialised.
-    batch : int
-        Samples a step; all of them are contrasted with each other.
-    micro_batch : int or None
-        Samples at a time through the encoders. The gradient is that of the whole batch: embeddings are computed first
-        without gradient, then again piece by piece (gradient caching). None: all at once.
-    learning_rate : float
-        Peak.
-    warmup_fraction : float
-        Share of the steps with rising rate.
-    decay_horizon : float
-        Multiple of the steps at which the linear decay would reach zero.
-    betas, epsilon, weight_decay : AdamW
-    clip : float
-        Largest gradient norm.
-    mask_rate, late_mask_rate, late_mask_from : float
-        Share of k-mers masked, and the later share from that fraction of the steps on.
-    precision : {"auto", "float32", "bfloat16"}
-    checkpoint_every, log_every, validate_every : int
-        In steps.
-    validation_batches : int
-    """
-
-    steps: int
-    batch: int
-    micro_batch: int | None
-    learning_rate: float
-    warmup_fraction: float
-    decay_horizon: float
-    betas: tuple[float, float]
-    epsilon: float
-    weight_decay: float
-    clip: float
-    mask_rate: float
-    late_mask_rate: float
-    late_mask_from: float
-    precision: str
-    checkpoint_every: int
-    log_every: int
-    validate_every: int
-    validation_batches: int
 
 
 class Interrupted(RuntimeError):
     """Training was asked to stop; a checkpoint was written."""
 
 
-def learning_rate(step: int, settings: TrainingSettings) -> float:
-    """Return the rate of a step: linear warm-up, then linear decay towards the horizon."""
-    warmup = settings.warmup_fraction * settings.steps
-    if step < warmup:
-        return settings.learning_rate * (step + 1) / (warmup + 1)
-    horizon = settings.decay_horizon * settings.steps
-    return settings.learning_rate * max(0.0, (horizon - step) / max(1.0, horizon - warmup))
-
-
-def mask_rate(step: int, settings: TrainingSettings) -> float:
-    """Return the share of k-mers to mask at a step (paper: 15 %, then 20 % for the last sixth)."""
-    return settings.late_mask_rate if step >= settings.late_mask_from * settings.steps else settings.mask_rate
-
-
-def stream_seed(*key: int) -> int:
-    """Return a 63-bit seed that is a pure function of its key, so that streams of random numbers need no state."""
-    return int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> np.uint64(1))
-
-
-def _piece(batch: Batch, rows: slice) -> Batch:
-    return replace(
-        batch,
-        ids=batch.ids[rows],
-        segments=batch.segments[rows],
-        lengths=batch.lengths[rows],
-        regions=batch.regions[rows],
-        motifs=None if batch.motifs is None else batch.motifs[rows],
-        label=batch.label[rows],
-    )
-
-
-def compute(
-    model: GeneBERT, batch: Batch, step: int, rate: float, settings: TrainingSettings, seed: int, *, train: bool
-) -> dict[str, float | torch.Tensor]:
-    """Return the losses and accuracies of a batch and, when training, add its gradient to the parameters.
-
-    All randomness (masks, dropout) is a function of (seed, step, piece).
-    """
-    losses, device = model.settings.losses, batch.ids.device
-    generator = torch.Generator(device).manual_seed(stream_seed(seed, step, 2))
-    vocabulary = model.sequence_encoder.config.vocab_size
-    ids, chosen = batch.ids, torch.zeros_like(batch.ids, dtype=torch.bool)
-    if losses.mgm:
-        ids, chosen = mask_kmers(batch.ids, model.settings.k, rate, vocabulary, generator)
-    n_masked, n_samples = int(chosen.sum()), len(batch.label)
-    size = settings.micro_batch or n_samples
-    rows = [slice(start, start + size) for start in range(0, n_samples, size)]
-
-    def encode(i: int):
-        torch.manual_seed(stream_seed(seed, step, 3, i))
-        with autocast(settings.precision, device):
-            return model(_piece(batch, rows[i]), ids[rows[i]], chosen[rows[i]])
-
-    result: dict[str, float | torch.Tensor] = {}
-    cached = None
-    matching = torch.zeros((), device=device)
-    if losses.srm is not None and len(rows) > 1:
-        with torch.no_grad():
-            pieces = [encode(i) for i in range(len(rows))]
-        sequence = torch.cat([p.sequence for p in pieces]).requires_grad_(train)
-        region = torch.cat([p.region for p in pieces]).requires_grad_(train)
-        with torch.set_grad_enabled(train):
-            matching, result["srm_accuracy"] = model.matching(sequence, region, batch.regions)
-        if train:
-            (losses.srm_weight * matching).backward()
-            cached = sequence.grad, region.grad
-    totals = torch.zeros(4, device=device)
-    with torch.set_grad_enabled(train):
-        for i, piece in enumerate(rows):
-            out = encode(i)
-            totals += torch.stack([out.mgm, out.mgm_correct, out.ngsp, out.ngsp_correct]).detach()
-            # A batch may have no masked k-mer (short or N-only regions): no target, no loss, and no 0/0.
-            loss = out.mgm / max(n_masked, 1) + out.ngsp / n_samples
-            if losses.srm is not None and len(rows) == 1:
-                matching, result["srm_accuracy"] = model.matching(out.sequence, out.region, batch.regions)
-                loss = loss + losses.srm_weight * matching
-            elif cached is not None:
-                loss = loss + (out.sequence * cached[0][piece]).sum() + (out.region * cached[1][piece]).sum()
-            if train:
-                loss.backward()
-    total = torch.zeros((), device=device)
-    if losses.mgm and n_masked:
-        result["mgm"], result["mgm_accuracy"] = totals[0] / n_masked, totals[1] / n_masked
-        total = total + result["mgm"]
-    if losses.ngsp:
-        result["ngsp"], result["ngsp_accuracy"] = totals[2] / n_samples, totals[3] / n_samples
-        total = total + result["ngsp"]
-    if losses.srm is not None:
-        result["srm"], result["temperature"] = matching.detach(), 1 / model.scale.detach()
-        total = total + losses.srm_weight * result["srm"]
-    result["loss"] = total
-    return {name: float(value) for name, value in result.items()}
+def draw_pieces(
+    order: SampleOrder, encoder: SampleEncoder, step: int, micro_batch: int | None, ranks: Ranks
+) -> tuple[list[Batch], torch.Tensor, Draw]:
+    """Return this process's share of a step's batch in pieces, the regions of the whole batch, and its draw."""
+    draw = order.draw(step)
+    mine = ranks.share(len(draw.label))
+    size = micro_batch or len(mine)
+    pieces = [
+        encoder.encode(draw.rows(start, min(start + size, mine.stop)), start)
+        for start in range(mine.start, mine.stop, size)
+    ]
+    return pieces, torch.from_numpy(draw.regions).to(encoder.device), draw
 
 
 def evaluate(
-    model: GeneBERT, order: SampleOrder, encoder: SampleEncoder, settings: TrainingSettings
+    model: GeneBERT, order: SampleOrder, encoder: SampleEncoder, settings: TrainingSettings, ranks: Ranks = ALONE
 ) -> dict[str, float]:
     """Return mean losses and accuracies over the first validation batches, masked the same way every time."""
     model.eval()
-    n_batches = max(1, min(settings.validation_batches, len(order.groups) // order.batch))
-    results = [
-        compute(model, encoder.encode(order.draw(i)), i, settings.mask_rate, settings, order.seed, train=False)
-        for i in range(n_batches)
-    ]
+    results = []
+    for i in range(max(1, min(settings.validation_batches, len(order.groups) // order.batch))):
+        pieces, regions, _ = draw_pieces(order, encoder, i, settings.micro_batch, ranks)
+        results.append(
+            compute(model, pieces, regions, i, settings.mask_rate, settings, order.seed, train=False, ranks=ranks)
+        )
     model.train()
     return {f"valid_{name}": round(float(np.mean([r[name] for r in results if name in r])), 6) for name in results[0]}
 
@@ -234,7 +108,26 @@ def pretrain(
     FloatingPointError
         A loss was not finite; the message names step and samples.
     """
-    where = choose_device(device)
+    with processes(device) as (ranks, where):
+        _pretrain(
+            model_settings, settings, sequences, motifs, groups, seed, Path(checkpoints), output, data, ranks, where
+        )
+
+
+def _pretrain(
+    model_settings: ModelSettings,
+    settings: TrainingSettings,
+    sequences: RegionSequences,
+    motifs: np.ndarray | None,
+    groups: Groups,
+    seed: int,
+    checkpoints: Path,
+    output: str | Path,
+    data: dict,
+    ranks: Ranks,
+    where: torch.device,
+) -> None:
+    ranks.share(settings.batch)
     train, valid = groups.subset(TRAIN), groups.subset(VALID)
     n_regions = groups.regions.shape[1]
     torch.manual_seed(stream_seed(seed, 0))
@@ -250,8 +143,10 @@ def pretrain(
         "samples_seen": settings.steps * settings.batch,
     }
     fingerprint = hashlib.sha256(json.dumps([asdict(model_settings), record], sort_keys=True).encode()).hexdigest()
-    folder = Path(checkpoints) / fingerprint[:16]
+    folder = checkpoints / fingerprint[:16]
     history: list[str] = []
+    if settings.steps and model_settings.losses.mgm:
+        record["floors"] = {"mgm": mgm_floors(kmer_counts(sequences, np.unique(train.regions), model_settings.k))}
     if settings.steps and model_settings.losses.any:
         encoder = SampleEncoder(
             sequences,
@@ -259,10 +154,13 @@ def pretrain(
             model_settings.k,
             model_settings.sequence_encoder.max_tokens,
             where,
+            model_settings.layout,
         )
-        history = _train(model, settings, train, valid, encoder, seed, folder)
-    model.eval().save(output, record, {"metrics.jsonl": "".join(f"{line}\n" for line in history)})
-    shutil.rmtree(folder, ignore_errors=True)
+        history = _train(model, settings, train, valid, encoder, seed, folder, ranks)
+    if ranks.rank == 0:
+        model.eval().save(output, record, {"metrics.jsonl": "".join(f"{line}\n" for line in history)})
+        shutil.rmtree(folder, ignore_errors=True)
+    ranks.wait()
 
 
 def _train(
@@ -273,10 +171,12 @@ def _train(
     encoder: SampleEncoder,
     seed: int,
     folder: Path,
+    ranks: Ranks,
 ) -> list[str]:
     """Run or resume the steps; return the lines of ``metrics.jsonl``."""
     order = SampleOrder(train, settings.batch, seed)
-    valid_order = SampleOrder(valid, min(settings.batch, len(valid)), seed) if len(valid) >= 2 else None
+    n_valid = min(settings.batch, len(valid)) // ranks.size * ranks.size
+    valid_order = SampleOrder(valid, n_valid, seed) if n_valid >= 2 else None
     optimiser = make_adamw(model, settings.learning_rate, settings.betas, settings.epsilon, settings.weight_decay)
     history: list[str] = []
     running: dict[str, list[float]] = {}
@@ -288,33 +188,29 @@ def _train(
         optimiser.load_state_dict(state["optimiser"])
         history, running = state["history"], state["running"]
         logger.info("resumed from step %d", first)
-    n_parameters = sum(p.numel() for p in model.parameters())
-    logger.info(
-        "%s parameters, %d groups (%d for validation), batch %d, %d steps = %.2f epochs, on %s",
-        f"{n_parameters:,}", len(train), len(valid), settings.batch, settings.steps,
-        settings.steps * settings.batch / len(train), encoder.device,
-    )  # fmt: skip
+    model.prepare(compile_encoders=settings.compile, checkpoint_activations=settings.checkpoint_activations)
+    meter = Meter(model, settings, encoder.device, ranks)
+    meter.plan(draw_pieces(order, encoder, first, settings.micro_batch, ranks)[0], len(train), len(valid), first)
 
     asked: list[int] = []
     handlers = {s: signal.signal(s, lambda number, _: asked.append(number)) for s in (signal.SIGTERM, signal.SIGUSR1)}
     model.train()
-    began, tokens, shortened, logged = time.perf_counter(), 0, 0, first
     try:
         for step in range(first, settings.steps):
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate(step, settings)
-            draw = order.draw(step)
-            batch = encoder.encode(draw)
+            pieces, regions, draw = draw_pieces(order, encoder, step, settings.micro_batch, ranks)
             optimiser.zero_grad(set_to_none=True)
-            result = compute(model, batch, step, mask_rate(step, settings), settings, seed, train=True)
+            result = compute(
+                model, pieces, regions, step, mask_rate(step, settings), settings, seed, train=True, ranks=ranks
+            )
             norm = float(nn.utils.clip_grad_norm_(model.parameters(), settings.clip))
             if not (np.isfinite(norm) and np.isfinite(result["loss"])):
                 raise FloatingPointError(
                     f"step {step}: loss {result['loss']}, gradient norm {norm}; groups {draw.group.tolist()}"
                 )
             optimiser.step()
-            tokens += int(batch.lengths.sum())
-            shortened += batch.shortened
+            meter.count(pieces)
             for name, value in {**result, "gradient_norm": norm}.items():
                 running.setdefault(name, []).append(value)
 
@@ -322,23 +218,25 @@ def _train(
             if done % settings.log_every == 0 or done == settings.steps:
                 line = {"step": done, "learning_rate": learning_rate(step, settings)}
                 line |= {name: round(float(np.mean(values)), 6) for name, values in running.items()}
+                speed = meter.report(done)
                 if valid_order and (done % settings.validate_every == 0 or done == settings.steps):
-                    line |= evaluate(model, valid_order, encoder, settings)
+                    line |= evaluate(model, valid_order, encoder, settings, ranks)
+                    meter.start()
                 history.append(json.dumps(line))
                 running = {}
-                seconds = time.perf_counter() - began
-                logger.info(
-                    "step %d/%d, %s, %.0f tokens/s, %d samples shortened, %.0f s left",
-                    done, settings.steps,
-                    ", ".join(f"{k} {v:.4g}" for k, v in line.items() if k != "step"),
-                    tokens / seconds, shortened, seconds / (done - logged) * (settings.steps - done),
-                )  # fmt: skip
-                began, tokens, logged = time.perf_counter(), 0, done
-            if asked or (done % settings.checkpoint_every == 0 and done < settings.steps):
-                state = {"model": model.state_dict(), "optimiser": optimiser.state_dict()}
-                save_checkpoint(folder, done, {**state, "history": history, "running": running})
-                if asked:
-                    raise Interrupted(f"signal {asked[0]} after step {done}: checkpoint written, run again to resume")
+                shown = ", ".join(f"{name} {value:.4g}" for name, value in line.items() if name != "step")
+                logger.info("step %d/%d, %s, %s", done, settings.steps, shown, speed)
+            stop = ranks.any(bool(asked), encoder.device)
+            if stop or (done % settings.checkpoint_every == 0 and done < settings.steps):
+                if ranks.rank == 0:
+                    state = {"model": model.state_dict(), "optimiser": optimiser.state_dict()}
+                    save_checkpoint(folder, done, {**state, "history": history, "running": running})
+                ranks.wait()
+                if stop:
+                    raise Interrupted(
+                        f"signal {asked[0] if asked else 'to another process'} after step {done}: checkpoint written, "
+                        "run again to resume"
+                    )
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)

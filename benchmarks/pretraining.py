@@ -1,0 +1,255 @@
+"""Speed of pre-training beside a plain Hugging Face loop, in one run.
+
+    PYTHONPATH=src python benchmarks/pretraining.py [--device cuda] [--layers 4 --hidden 256] [--lengths 512 5120]
+
+"plain" is what a user would write first: k-mer strings looked up in a dictionary, BertForPreTraining with eager
+attention in float32, vocabulary logits at every position, torch's AdamW. "ours" is one step of the loop of `genebert`
+with the same network, batch and losses (masked k-mers and segment pairs), and then with the region encoder and matching
+too. Both take the same samples of ten regions. The two are measured in turns; the fastest stretch of each counts.
+Further lines: the share of the device's measured matrix-product rate, the input pipeline alone, growth with sequence
+length and batch, and on a GPU the memory, with and without torch.compile.
+
+On an H200, BERT-base at 5,000 tokens (not run here):
+    PYTHONPATH=src python benchmarks/pretraining.py --device cuda --layers 12 --hidden 768 --batch 8 \\
+        --lengths 5120 512 --batches 16 --compile
+"""
+
+import argparse
+import random
+import time
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from transformers import BertConfig, BertForPreTraining
+
+from genebert.batches import SPAN_OFFSETS, SampleEncoder
+from genebert.corpus import Groups, SampleOrder
+from genebert.devices import autocast
+from genebert.genome import RegionSequences, decode
+from genebert.kmers import CLS, MASK, SEP, SPECIALS, UNK, kmer_sentence, vocabulary
+from genebert.models.flops import step_flops
+from genebert.models.genebert import (
+    GeneBERT,
+    LossSettings,
+    ModelSettings,
+    RegionEncoderSettings,
+    SequenceEncoderSettings,
+)
+from genebert.training.loop import draw_pieces
+from genebert.training.meter import matrix_rate
+from genebert.training.optimiser import make_adamw
+from genebert.training.parallel import ALONE
+from genebert.training.settings import TrainingSettings
+from genebert.training.step import compute
+
+TARGET = 4.0
+K, REGIONS, N_TFS, N = 6, 10, 579, 400
+TRAINING = TrainingSettings(
+    steps=1, batch=0, micro_batch=None, learning_rate=1e-4, warmup_fraction=0.1, decay_horizon=1.67, betas=(0.9, 0.98),
+    epsilon=1e-6, weight_decay=0.01, clip=1.0, mask_rate=0.15, late_mask_rate=0.2, late_mask_from=0.83,
+    precision="auto", compile=False, checkpoint_activations=False, checkpoint_every=1, log_every=1, validate_every=1,
+    validation_batches=1,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Case:
+    """Sizes of one comparison."""
+
+    layers: int
+    hidden: int
+    tokens: int
+    batch: int
+    device: torch.device
+
+
+def make_data(tokens: int) -> tuple[RegionSequences, np.ndarray, Groups]:
+    """Return random regions, ten of which make `tokens` tokens, motif rows and groups."""
+    rng = np.random.default_rng(0)
+    length = (tokens - 3) // REGIONS + K - 1
+    offsets = np.arange(N + 1) * length
+    motifs = rng.normal(size=(N, N_TFS)).astype(np.float16)
+    rows = np.arange(N - N % REGIONS, dtype=np.int32).reshape(-1, REGIONS)
+    one = np.zeros(len(rows))
+    groups = Groups(rows, one.astype(np.int16), one.astype(np.int32), one.astype(np.uint8), ["a"])
+    return RegionSequences(rng.integers(0, 4, offsets[-1]).astype(np.uint8), offsets, "random"), motifs, groups
+
+
+class Plain:
+    """The loop that a user would write first."""
+
+    def __init__(self, case: Case, data):
+        self.case, (self.sequences, _, groups) = case, data
+        self.order = SampleOrder(groups, case.batch, 1)
+        self.ids = {token: i for i, token in enumerate(vocabulary(K))}
+        config = BertConfig(
+            vocab_size=len(self.ids), hidden_size=case.hidden, num_hidden_layers=case.layers,
+            num_attention_heads=max(1, case.hidden // 64), intermediate_size=4 * case.hidden,
+            max_position_embeddings=case.tokens,
+        )  # fmt: skip
+        config._attn_implementation = "eager"
+        self.model = BertForPreTraining(config).to(case.device).train()
+        self.optimiser = torch.optim.AdamW(self.model.parameters(), 1e-4)
+        self.random = random.Random(1)
+        self.step = 0
+
+    def batch(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        draw = self.order.draw(self.step)
+        self.step += 1
+        all_ids, all_segments, all_labels = [], [], []
+        for regions in draw.regions:
+            ids, segments = [CLS], [0]
+            for half in (0, 1):
+                for region in regions[half * 5 : half * 5 + 5]:
+                    words = kmer_sentence(decode(np.asarray(self.sequences[region])), K).split()
+                    ids += [self.ids.get(word, UNK) for word in words]
+                    segments += [half] * len(words)
+                ids.append(SEP)
+                segments.append(half)
+            labels = [-100] * len(ids)
+            for centre in range(len(ids)):
+                if ids[centre] >= len(SPECIALS) and self.random.random() < 0.15 / K:
+                    for place in (centre + offset for offset in SPAN_OFFSETS[K]):
+                        if 0 <= place < len(ids) and ids[place] >= len(SPECIALS) and labels[place] == -100:
+                            labels[place] = ids[place]
+            for place, label in enumerate(labels):
+                if label != -100:
+                    fate = self.random.random()
+                    ids[place] = MASK if fate < 0.8 else self.random.randrange(len(self.ids)) if fate >= 0.9 else label
+            all_ids.append(ids)
+            all_segments.append(segments)
+            all_labels.append(labels)
+        return *map(torch.tensor, (all_ids, all_segments, all_labels)), torch.from_numpy(draw.label)
+
+    def __call__(self) -> None:
+        ids, segments, labels, pairs = (tensor.to(self.case.device) for tensor in self.batch())
+        out = self.model(input_ids=ids, token_type_ids=segments, labels=labels, next_sentence_label=pairs)
+        self.optimiser.zero_grad()
+        out.loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimiser.step()
+        out.loss.item()
+
+
+class Ours:
+    """One step of the loop."""
+
+    def __init__(
+        self, case: Case, data, *, srm: bool, compiled: bool = False, dropout: float = 0.0, precision: str = "auto"
+    ):
+        self.case, (sequences, motifs, groups) = case, data
+        heads = max(1, case.hidden // 64)
+        self.settings = ModelSettings(
+            K,
+            "concatenated",
+            SequenceEncoderSettings(case.layers, case.hidden, heads, 4 * case.hidden, 0.1, dropout, case.tokens),
+            RegionEncoderSettings("swin-t-224", "fold"),
+            LossSettings(True, True, "infonce" if srm else None, 0.5, 0.07, "cls"),
+        )
+        self.training = replace(TRAINING, batch=case.batch, precision=precision)
+        self.model = GeneBERT(self.settings, torch.zeros(N_TFS), torch.ones(N_TFS)).to(case.device).train()
+        self.model.prepare(compile_encoders=compiled, checkpoint_activations=False)
+        self.optimiser = make_adamw(self.model, 1e-4, (0.9, 0.98), 1e-6, 0.01)
+        self.encoder = SampleEncoder(sequences, motifs if srm else None, K, case.tokens, case.device)
+        self.order = SampleOrder(groups, case.batch, 1)
+        self.step = 0
+
+    def input(self) -> tuple:
+        pieces, regions, _ = draw_pieces(self.order, self.encoder, self.step, None, ALONE)
+        self.step += 1
+        return pieces, regions
+
+    def __call__(self) -> None:
+        pieces, regions = self.input()
+        self.optimiser.zero_grad(set_to_none=True)
+        compute(self.model, pieces, regions, self.step, 0.15, self.training, 1, train=True)
+        float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0))
+        self.optimiser.step()
+
+    def flops(self) -> float:
+        lengths = [self.case.tokens] * self.case.batch
+        return step_flops(self.settings, lengths, self.case.batch, N_TFS, REGIONS, rate=0.15).model
+
+
+def fastest(jobs: dict, repeats: int, seconds: float) -> dict[str, float]:
+    """Return the seconds of one call of each job: all in turns, the best of `repeats` stretches."""
+    best = {}
+    for name, job in jobs.items():
+        job()  # warm-up, compilation
+        began = time.perf_counter()
+        job()
+        best[name] = time.perf_counter() - began
+    for _ in range(repeats):
+        for name, job in jobs.items():
+            calls, began = 0, time.perf_counter()
+            while time.perf_counter() - began < seconds:
+                job()
+                calls += 1
+            best[name] = min(best[name], (time.perf_counter() - began) / calls)
+    return best
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--layers", type=int, default=4)
+    parser.add_argument("--hidden", type=int, default=256)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--lengths", type=int, nargs="+", default=[512, 1024, 2560, 5120])
+    parser.add_argument("--batches", type=int, nargs="+", default=[4, 16, 64])
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=3.0, help="of each stretch")
+    parser.add_argument("--compile", action="store_true", help="also measure with torch.compile")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    device = torch.device(arguments.device)
+    rate = matrix_rate(device, "auto")
+    with autocast("auto", device):
+        kind = (torch.ones(2, 2, device=device) @ torch.ones(2, 2, device=device)).dtype
+    print(f"{device}, {arguments.threads} threads; matrix products reach {rate / 1e12:.3g} TFLOP/s in {kind}")
+
+    case = Case(arguments.layers, arguments.hidden, arguments.lengths[0], arguments.batch, device)
+    data = make_data(case.tokens)
+    jobs = {
+        "plain": Plain(case, data),
+        "ours": Ours(case, data, srm=False),
+        "ours, attention dropout 0.1 as plain": Ours(case, data, srm=False, dropout=0.1),
+        "ours, float32": Ours(case, data, srm=False, precision="float32"),
+        "ours, with Swin-T and matching": Ours(case, data, srm=True),
+    }
+    if arguments.compile:
+        jobs["ours, compiled"] = Ours(case, data, srm=False, compiled=True)
+    times = fastest(jobs, arguments.repeats, arguments.seconds)
+    tokens = case.tokens * case.batch
+    print(
+        f"\n{case.layers} layers x {case.hidden}, batch {case.batch} x {case.tokens} tokens (target: {TARGET} x plain)"
+    )
+    print(f"{'':<40}{'tokens/s':>10}{'x plain':>9}{'of matrix rate':>16}")
+    for name, seconds in times.items():
+        share = f"{100 * jobs[name].flops() / seconds / rate:15.1f}%" if name != "plain" else ""
+        print(f"{name:<40}{tokens / seconds:10,.0f}{times['plain'] / seconds:9.2f}{share}", flush=True)
+    pipeline = fastest({"plain": jobs["plain"].batch, "ours": jobs["ours"].input}, arguments.repeats, 1.0)
+    print("\ninput pipeline alone: tokens/s, share of its own step")
+    for name, seconds in pipeline.items():
+        print(f"{name:<40}{tokens / seconds:14,.0f}{100 * seconds / times[name]:8.2f}%")
+    if device.type == "cuda":
+        print(f"peak memory {torch.cuda.max_memory_allocated(device) / 1e9:.1f} GB")
+    del jobs
+
+    print("\ngrowth of ours (no matching): tokens/s, share of the matrix rate")
+    sizes = [(length, max(1, tokens // length)) for length in arguments.lengths]
+    sizes += [(arguments.lengths[0], batch) for batch in arguments.batches if batch != case.batch]
+    for length, batch in sizes:
+        job = Ours(replace(case, tokens=length, batch=batch), make_data(length), srm=False)
+        (seconds,) = fastest({"": job}, 1, arguments.seconds).values()
+        print(
+            f"  {batch:4d} x {length:5d} tokens {batch * length / seconds:12,.0f}"
+            f"{100 * job.flops() / seconds / rate:8.1f}%",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

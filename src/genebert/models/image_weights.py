@@ -1,0 +1,119 @@
+"""ImageNet weights of the image backbones: where they come from, reading them, and that they fit."""
+
+import argparse
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+
+from genebert.errors import InputError
+from genebert.files import sha256
+
+HUB = "hub"
+# Where training scripts keep the tensors: moving averages, which are what is published, before the last step's.
+_KEYS = ("state_dict_ema", "state_dict", "model")
+# Constants that older checkpoints store and the models compute.
+_CONSTANTS = ("relative_position_index", "attn_mask")
+
+
+def locate_weights(weights: str | Path | None, hub_id: str | None) -> tuple[Path | None, dict]:
+    """Return the file of the weights, and a record of where it is from.
+
+    Parameters
+    ----------
+    weights : path, "hub" or None
+        ``hub``: the file of timm's repository on the Hugging Face hub, downloaded unless it is in the hub's cache.
+    hub_id : str or None
+        That repository; None if there is none.
+
+    Returns
+    -------
+    path or None
+    dict
+        ``{"kind": "none"}``, ``{"kind": "file", "name", "sha256"}`` (folder and name) or
+        ``{"kind": "hub", "id", "sha256"}``.
+
+    Raises
+    ------
+    InputError
+        There is no such file, or the hub has none or cannot be reached.
+    """
+    if weights is None:
+        return None, {"kind": "none"}
+    if weights != HUB:
+        path = Path(weights)
+        if not path.is_file():
+            raise InputError(f"region_encoder.weights: found {path}, which is no file; expected a file of weights")
+        return path, {"kind": "file", "name": "/".join(path.parts[-2:]), "sha256": sha256(path)}
+    if hub_id is None:
+        raise InputError("region_encoder.weights: found hub, but T2T-ViT is not on the hub; expected a file or null")
+    from huggingface_hub import hf_hub_download
+
+    try:
+        path = Path(hf_hub_download(hub_id, "model.safetensors"))
+    except OSError as error:  # all errors of the hub and of the network are of this kind
+        raise InputError(
+            f"region_encoder.weights: found hub, but {hub_id} cannot be had from the hub and is not in its cache "
+            f"({type(error).__name__}); expected a connection, or a file instead of hub"
+        ) from error
+    return path, {"kind": "hub", "id": hub_id, "sha256": sha256(path)}
+
+
+def read_tensors(path: Path) -> dict[str, torch.Tensor]:
+    """Return the tensors of a ``.safetensors`` file or a PyTorch checkpoint, the classifier's left out.
+
+    Checkpoints may hold the tensors directly or, first of these, as ``state_dict_ema``, ``state_dict`` or ``model``.
+    They are read without running code from the file. Names are those of present timm: in Swin checkpoints of the
+    original authors the layer between two stages belongs to the first of them.
+
+    Raises
+    ------
+    InputError
+        The file is damaged or holds something else.
+    """
+    expected = "expected a .safetensors file or a PyTorch checkpoint of tensors"
+    try:
+        if path.suffix == ".safetensors":
+            state = load_file(path)
+        else:
+            # Training scripts keep their command line beside the weights: a plain record.
+            with torch.serialization.safe_globals([argparse.Namespace]):
+                state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file makes the readers raise nearly anything
+        raise InputError(f"{path}: cannot be read ({type(error).__name__}); {expected}") from error
+    key = next((key for key in _KEYS if isinstance(state, Mapping) and isinstance(state.get(key), Mapping)), None)
+    state = state if key is None else state[key]
+    if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise InputError(f"{path}: holds something else than named tensors; {expected}")
+    state = {name.removeprefix("module."): tensor for name, tensor in state.items()}
+    if "layers.0.downsample.reduction.weight" in state:
+        state = {re.sub(r"(?<=^layers\.)\d+(?=\.downsample)", _next, name): state[name] for name in state}
+    dropped = [name for name in state if name.startswith("head.") or name.endswith(_CONSTANTS)]
+    return {name: tensor for name, tensor in state.items() if name not in dropped}
+
+
+def _next(number: re.Match) -> str:
+    return str(int(number[0]) + 1)
+
+
+def check_tensors(path: Path, found: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor]) -> None:
+    """Make sure that exactly the expected tensors are there, in their shapes.
+
+    Raises
+    ------
+    InputError
+        The first tensor that is missing, has another shape or is not known.
+    """
+    for name, tensor in expected.items():
+        if name not in found:
+            raise InputError(f"{path}: the tensor {name} is missing; expected the weights of the configured encoder")
+        if found[name].shape != tensor.shape:
+            raise InputError(
+                f"{path}: the tensor {name} has the shape {tuple(found[name].shape)}, expected {tuple(tensor.shape)} "
+                "as in the configured encoder"
+            )
+    for name in found:
+        if name not in expected:
+            raise InputError(f"{path}: found the tensor {name}, expected only those of the configured encoder")

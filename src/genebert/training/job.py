@@ -1,0 +1,140 @@
+"""One pre-training job from the files of a run, in this process or in several that `torchrun` starts."""
+
+import json
+import logging
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from genebert.errors import InputError
+from genebert.files import sha256, write_json
+from genebert.joblog import logged
+
+logger = logging.getLogger(__name__)
+
+PORT = 29500  # where the processes of several nodes meet
+
+
+@dataclass(frozen=True)
+class PretrainJob:
+    """What a job needs to know; written as JSON for the processes that `torchrun` starts.
+
+    Attributes
+    ----------
+    model : dict
+        Full settings of the model, with `training`.
+    sequences, motifs, corpus : str
+        Folders of the run.
+    weights : list of str
+        Files of initial weights, hashed into the model's record.
+    region_bp : int or None
+    seed : int
+    checkpoints, output : str
+    threads : int
+        Of each process.
+    log : str
+        Log file of the job; further processes write into ``{log}.rank{n}``.
+    device : str
+    """
+
+    model: dict
+    sequences: str
+    motifs: str
+    corpus: str
+    weights: list[str]
+    region_bp: int | None
+    seed: int
+    checkpoints: str
+    output: str
+    threads: int
+    log: str
+    device: str = "auto"
+
+
+def run(job: PretrainJob) -> None:
+    """Train in this process."""
+    import torch
+
+    from genebert.corpus import Groups
+    from genebert.genome import RegionSequences
+    from genebert.models.genebert import ModelSettings
+    from genebert.motifs import MotifMatrix
+    from genebert.training.loop import pretrain
+    from genebert.training.settings import TrainingSettings
+
+    torch.set_num_threads(job.threads)
+    files = [Path(job.sequences) / "regions.npy", Path(job.motifs) / "matrix.npy", Path(job.corpus) / "groups.npz"]
+    pretrain(
+        ModelSettings.from_dict(job.model),
+        TrainingSettings(**job.model["training"]),
+        RegionSequences.load(job.sequences).crop(job.region_bp),
+        MotifMatrix.load(job.motifs).values,
+        Groups.load(job.corpus),
+        job.seed,
+        job.checkpoints,
+        job.output,
+        {"region_bp": job.region_bp, **{str(path): sha256(path) for path in (*files, *job.weights)}},
+        job.device,
+    )
+
+
+def launch(job: PretrainJob, processes: int, nodes: int = 1, launcher: str = "srun") -> None:
+    """Train in `processes` processes on each of `nodes` nodes; with one of each, in this process.
+
+    Parameters
+    ----------
+    launcher : str
+        Command that starts one task a node; only called for several nodes.
+
+    Raises
+    ------
+    InputError
+        A process ended with an error; `torchrun` then ends all others.
+    """
+    if processes * nodes == 1:
+        run(job)
+        return
+    spec = Path(job.checkpoints) / "job.json"
+    write_json(spec, asdict(job))
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nnodes",
+        str(nodes),
+        "--nproc-per-node",
+        str(processes),
+    ]
+    if nodes == 1:
+        command += ["--standalone"]
+    else:
+        # This runs on the first of the job's nodes.
+        host = f"{socket.gethostname()}:{PORT}"
+        command = [launcher, "--nodes", str(nodes), "--ntasks-per-node", "1", *command]
+        command += ["--rdzv-backend", "c10d", "--rdzv-id", Path(job.output).name, "--rdzv-endpoint", host]
+    command += ["-m", "genebert.training.job", str(spec)]
+    logger.info("starting %d processes on %d nodes", processes, nodes)
+    # Conda environments do not hold the package.
+    paths = [str(Path(__file__).resolve().parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": str(job.threads)}
+    status = subprocess.run(command, env=environment, check=False).returncode
+    spec.unlink(missing_ok=True)
+    if status:
+        raise InputError(
+            f"pre-training: a process ended with status {status}; the reason is in {job.log} or {job.log}.rank*"
+        )
+
+
+def main() -> None:
+    """Run one of several processes; `torchrun` calls this."""
+    job = PretrainJob(**json.loads(Path(sys.argv[1]).read_text()))
+    rank = int(os.environ["RANK"])
+    with logged(job.log if rank == 0 else f"{job.log}.rank{rank}", mode="a" if rank == 0 else "w"):
+        run(job)
+
+
+if __name__ == "__main__":
+    main()
