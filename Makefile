@@ -7,7 +7,7 @@ VENV := .venv
 READY := $(VENV)/.ready
 SNAKEMAKE := $(VENV)/bin/snakemake --cores $(CORES)
 
-.PHONY: demo test check clean
+.PHONY: demo test check rehearsal clean
 
 demo: $(READY)
 	$(SNAKEMAKE) --configfile config/demo.yaml --quiet rules host progress -- all
@@ -24,6 +24,10 @@ check: $(READY)
 	for config in "" config/demo.yaml config/chr20.yaml; do \
 	    $(VENV)/bin/snakemake -n --quiet all $${config:+--configfile $$config} -- all || exit 1; \
 	done
+
+# Everything before pre-training at the paper's size: 25 GB of disk and about 20 minutes.
+rehearsal: $(READY)
+	$(VENV)/bin/python benchmarks/rehearsal.py --cores $(CORES)
 
 # The stamp is made last, so that an interrupted installation is done again.
 $(READY): requirements.txt pyproject.toml

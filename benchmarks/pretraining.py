@@ -145,7 +145,7 @@ class Ours:
             "concatenated",
             SequenceEncoderSettings(case.layers, case.hidden, heads, 4 * case.hidden, 0.1, dropout, case.tokens),
             RegionEncoderSettings("swin-t-224", "fold"),
-            LossSettings(True, True, "infonce" if srm else None, 0.5, 0.07, "cls"),
+            LossSettings(True, True, "infonce" if srm else None, 0.5, 0.07, "cls", True),
         )
         self.training = replace(TRAINING, batch=case.batch, precision=precision)
         self.model = GeneBERT(self.settings, torch.zeros(N_TFS), torch.ones(N_TFS)).to(case.device).train()

@@ -56,7 +56,7 @@ SMALL = ModelSettings(
     "concatenated",
     SequenceEncoderSettings(2, 64, 2, 256, 0.0, 0.0, 128),
     RegionEncoderSettings("region-transformer", "fold", None, {"layers": 2, "hidden": 32, "heads": 2}),
-    LossSettings(True, True, "infonce", 0.5, 0.07, "cls"),
+    LossSettings(True, True, "infonce", 0.5, 0.07, "cls", True),
 )
 TRAINING = TrainingSettings(**load_yaml(ROOT / "config" / "config.yaml")["model"]["training"])
 PAPER = Data(1_700_000, 5046, 10, 579, 0, "")
@@ -86,7 +86,7 @@ def test_by_hand():
     settings = replace(SMALL, sequence_encoder=tiny)
     # 2 masked: 2 x (2 x 4 + 2 x 2 x 69); 3 samples: 3 x (2 x 4 + 2 x 2 x 2); 9 pairs x 2 x 2
     assert heads_forward(settings, 2, 3) == 2 * (8 + 276) + 3 * 16 + 36
-    assert heads_forward(replace(settings, losses=LossSettings(False, True, None, 0.5, 0.07, "cls")), 2, 3) == 48
+    assert heads_forward(replace(settings, losses=LossSettings(False, True, None, 0.5, 0.07, "cls", True)), 2, 3) == 48
 
 
 @pytest.mark.parametrize("n_tokens", [64, 300])

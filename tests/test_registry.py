@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 import yaml
 
+from genebert.configuration import IMAGENET_FILES
 from genebert.sources import read_registry, read_tfbs_list
 
 SOURCES_HEADER = ["name", "url", "mirrors", "checksum", "bytes", "set", "access", "licence", "note"]
@@ -160,8 +161,9 @@ def test_every_path_of_the_configs_is_there(root, by_name):
     found = set()
     for config in ("config.yaml", "chr20.yaml", "demo.yaml"):
         found |= set(_data_paths(yaml.safe_load((root / "config" / config).read_text())))
-    assert len(found) >= 6
-    for path in found:
+    assert len(found) >= 5
+    assert len(IMAGENET_FILES) == 11
+    for path in found | set(IMAGENET_FILES.values()):
         assert path in by_name or any(name.startswith(f"{path}/") for name in by_name), path
     assert {f"dnabert6/{file}" for file in ("config.json", "vocab.txt", "pytorch_model.bin")} <= set(by_name)
 

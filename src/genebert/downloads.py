@@ -345,6 +345,8 @@ def _transfer(place: str, download: _Download, start: int, validator: str | None
             if failure:
                 raise failure[0] from None
             code, text = error.args
+            if code == pycurl.E_WRITE_ERROR:
+                raise KeyboardInterrupt from None  # Ctrl-C between the lines of a callback, which libcurl has swallowed
             _give_reason(curl, code, text, download)
         finally:
             progress.bar.close()

@@ -22,7 +22,7 @@ SETTINGS = ModelSettings(
     "concatenated",
     SequenceEncoderSettings(2, 32, 4, 64, 0.1, 0.1, 128),
     RegionEncoderSettings("region-transformer", "fold", None, {"layers": 1, "hidden": 16, "heads": 2}),
-    LossSettings(True, True, "infonce", 0.5, 0.07, "cls"),
+    LossSettings(True, True, "infonce", 0.5, 0.07, "cls", True),
 )
 SEQUENCE = "ACGTTGCATTAGCCATG"
 

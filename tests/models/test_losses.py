@@ -46,6 +46,26 @@ def test_symmetric_and_indifferent_to_the_order_of_pairs(form):
     assert torch.allclose(loss, sequence_region_matching(sequence[order], region[order], form, scale)[0], atol=1e-6)
 
 
+def test_centred_embeddings_do_not_feel_what_all_have_in_common():
+    sequence, region = vectors()
+    scale = torch.tensor(3.0)
+    expected = sequence_region_matching(sequence - sequence.mean(0), region - region.mean(0), "infonce", scale)[0]
+    shifted = (sequence + 50, region - torch.arange(7.0) * 9)
+    assert sequence_region_matching(*shifted, "infonce", scale, centre=True)[0] == pytest.approx(
+        expected.item(), abs=1e-4
+    )
+    assert sequence_region_matching(*shifted, "infonce", scale)[0] != pytest.approx(expected.item(), abs=1e-2)
+
+
+@pytest.mark.parametrize("centre", [True, False])
+def test_equal_embeddings_give_a_finite_gradient(centre):
+    sequence, region = (torch.ones(4, 7, requires_grad=True) for _ in range(2))
+    loss, _ = sequence_region_matching(sequence, region, "infonce", torch.tensor(10.0), centre=centre)
+    loss.backward()
+    assert loss.item() == pytest.approx(math.log(4), abs=1e-5)
+    assert torch.isfinite(sequence.grad).all() and sequence.grad.abs().max() < 1e4
+
+
 def test_unknown_form():
     with pytest.raises(ValueError, match="expected infonce"):
         sequence_region_matching(*vectors(), "clip", torch.tensor(1.0))

@@ -53,7 +53,7 @@ def test_training_lowers_all_three_losses(atlas, tmp_path):
         "concatenated",
         SequenceEncoderSettings(1, 64, 4, 128, 0.0, 0.0, 512),
         RegionEncoderSettings("region-transformer", "fold", None, {"layers": 1, "hidden": 64, "heads": 4}),
-        LossSettings(True, True, "infonce", 0.5, 0.07, "mean"),
+        LossSettings(True, True, "infonce", 0.5, 0.07, "mean", True),
     )
     training = TrainingSettings(
         steps=250, batch=16, micro_batch=None, learning_rate=3e-3, warmup_fraction=0.1, decay_horizon=1.67,

@@ -37,7 +37,7 @@ MODEL = ModelSettings(
     "concatenated",
     SequenceEncoderSettings(1, 32, 2, 64, 0.1, 0.0, 512),
     RegionEncoderSettings("region-transformer", "fold", None, {"layers": 1, "hidden": 32, "heads": 2}),
-    LossSettings(True, True, "infonce", 0.5, 0.07, "cls"),
+    LossSettings(True, True, "infonce", 0.5, 0.07, "cls", True),
 )
 TRAINING = TrainingSettings(
     steps=12, batch=8, micro_batch=None, learning_rate=1e-3, warmup_fraction=0.1, decay_horizon=1.67, betas=(0.9, 0.98),
@@ -234,7 +234,8 @@ def test_gradient_caching_equals_the_whole_batch(size, layout):
     assert expected.keys() == found.keys()
     assert "log_scale" in found
     for name in expected:
-        assert torch.allclose(expected[name], found[name], atol=1e-6), name
+        size = float(expected[name].abs().max())
+        assert torch.allclose(expected[name], found[name], rtol=1e-3, atol=1e-4 * size), name
 
 
 def test_recomputed_activations_and_compiled_encoders_change_nothing():
@@ -251,7 +252,8 @@ def test_recomputed_activations_and_compiled_encoders_change_nothing():
         assert found == pytest.approx(expected, rel=1e-4), options
         assert whole.keys() == other.keys()
         for name in whole:
-            assert torch.allclose(whole[name], other[name], atol=1e-5), (options, name)
+            size = float(whole[name].abs().max())
+            assert torch.allclose(whole[name], other[name], rtol=1e-3, atol=1e-4 * size + 1e-7), (options, name)
 
 
 def test_eq4_and_each_loss_by_hand():

@@ -75,6 +75,8 @@ class LossSettings:
         Lambda of Eq. 4.
     temperature : float
         Start value; learned.
+    centre : bool
+        Take the batch's mean from E_seq and E_reg before ``infonce`` contrasts them.
     pooling : {"cls", "mean"}
         ``cls``: E_seq, and what segment prediction sees, is the hidden state at [CLS] (paper). ``mean``: E_seq is the
         mean over all tokens, and segment prediction sees the difference between the means of both segments. With
@@ -88,6 +90,7 @@ class LossSettings:
     srm_weight: float
     temperature: float
     pooling: str
+    centre: bool
 
     @property
     def any(self) -> bool:
@@ -342,7 +345,10 @@ class GeneBERT(nn.Module):
         self, sequence: torch.Tensor, region: torch.Tensor, regions: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the SRM loss and retrieval accuracy of a whole contrastive batch; see models.losses."""
-        return sequence_region_matching(sequence, region, self.settings.losses.srm, self.scale, shared_regions(regions))
+        losses = self.settings.losses
+        return sequence_region_matching(
+            sequence, region, losses.srm, self.scale, shared_regions(regions), losses.centre
+        )
 
     @property
     def scale(self) -> torch.Tensor:

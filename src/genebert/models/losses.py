@@ -24,6 +24,7 @@ def sequence_region_matching(
     form: str,
     scale: torch.Tensor | None = None,
     excluded: torch.Tensor | None = None,
+    centre: bool = False,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Contrast true sequence-matrix pairs with all others of the batch (Eq. 3; FACTS K.10).
 
@@ -39,6 +40,9 @@ def sequence_region_matching(
         Inverse temperature; ``infonce`` only.
     excluded : bool [batch, batch]
         Pairs left out of the negatives (see :func:`shared_regions`); the diagonal must be False.
+    centre : bool
+        Take the batch's mean from all embeddings before they are normalised; ``infonce`` only. At the start all
+        embeddings of an encoder are nearly the same vector, so that all cosines are 1 and there is little to contrast.
 
     Returns
     -------
@@ -49,7 +53,10 @@ def sequence_region_matching(
     """
     sequence, region = sequence.float(), region.float()
     if form == "infonce":
-        sequence, region = F.normalize(sequence, dim=1), F.normalize(region, dim=1)
+        if centre:
+            sequence, region = sequence - sequence.mean(0), region - region.mean(0)
+        # The bound keeps the gradient finite where embeddings are all the same, as those of regions of N are.
+        sequence, region = (F.normalize(embeddings, dim=1, eps=1e-3) for embeddings in (sequence, region))
     scores = sequence @ region.T
     if form == "infonce":
         scores = scores * scale
