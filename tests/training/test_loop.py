@@ -221,9 +221,11 @@ def without_dropout(settings):
 
 @pytest.mark.parametrize("layout", ["concatenated", "windows"])
 @pytest.mark.parametrize("size", [1, 3, 8])
-def test_gradient_caching_equals_the_whole_batch(size, layout):
-    # dropout is drawn piece by piece, so it must be off for the comparison
-    settings = without_dropout(replace(MODEL, layout=layout))
+@pytest.mark.parametrize(("centre", "tolerance"), [(False, 1e-6), (True, 1e-2)])
+def test_gradient_caching_equals_the_whole_batch(size, layout, centre, tolerance):
+    # Dropout is drawn piece by piece, so it must be off for the comparison. With centring the samples' gradients of
+    # what all share, such as [CLS], cancel to rounding errors.
+    settings = without_dropout(replace(MODEL, layout=layout, losses=replace(MODEL.losses, centre=centre)))
     gradients = []
     for micro in (None, size):
         model, batch, regions = one_batch(settings, micro)
@@ -235,7 +237,7 @@ def test_gradient_caching_equals_the_whole_batch(size, layout):
     assert "log_scale" in found
     for name in expected:
         size = float(expected[name].abs().max())
-        assert torch.allclose(expected[name], found[name], rtol=1e-3, atol=1e-4 * size), name
+        assert torch.allclose(expected[name], found[name], rtol=tolerance, atol=tolerance * size + 1e-6), name
 
 
 def test_recomputed_activations_and_compiled_encoders_change_nothing():
@@ -253,7 +255,7 @@ def test_recomputed_activations_and_compiled_encoders_change_nothing():
         assert whole.keys() == other.keys()
         for name in whole:
             size = float(whole[name].abs().max())
-            assert torch.allclose(whole[name], other[name], rtol=1e-3, atol=1e-4 * size + 1e-7), (options, name)
+            assert torch.allclose(whole[name], other[name], rtol=1e-3, atol=1e-3 * size + 1e-7), (options, name)
 
 
 def test_eq4_and_each_loss_by_hand():
