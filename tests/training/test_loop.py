@@ -242,8 +242,9 @@ def test_gradient_caching_equals_the_whole_batch(size, layout, centre, tolerance
 
 def test_recomputed_activations_and_compiled_encoders_change_nothing():
     gradients = []
+    settings = replace(MODEL, losses=replace(MODEL.losses, centre=False))
     for options in ({}, {"checkpoint_activations": True}, {"compile_encoders": True}):
-        model, pieces, regions = one_batch(MODEL if "compile_encoders" not in options else without_dropout(MODEL))
+        model, pieces, regions = one_batch(without_dropout(settings) if "compile_encoders" in options else settings)
         plain = one_batch(model.settings)[0].train()
         model.train().prepare(**({"compile_encoders": False, "checkpoint_activations": False} | options))
         for which in (plain, model):
@@ -255,7 +256,7 @@ def test_recomputed_activations_and_compiled_encoders_change_nothing():
         assert whole.keys() == other.keys()
         for name in whole:
             size = float(whole[name].abs().max())
-            assert torch.allclose(whole[name], other[name], rtol=1e-3, atol=1e-3 * size + 1e-7), (options, name)
+            assert torch.allclose(whole[name], other[name], rtol=1e-3, atol=1e-4 * size + 1e-6), (options, name)
 
 
 def test_eq4_and_each_loss_by_hand():
