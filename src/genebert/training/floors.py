@@ -43,13 +43,12 @@ def mgm_floors(counts: np.ndarray) -> dict[str, float]:
     -------
     dict of str to float
         ``base frequencies``: letters independent; ``base trigrams``: each letter from the two before it; ``k-mer
-        frequencies``: the k-mer as a whole.
+        frequencies``: the k-mer as a whole (for k = 3 the same).
     """
     k = round(np.log2(len(counts)) / 2)
     table = counts.reshape((4,) * k)
     one, two, three = (_entropy(table.sum(axis=tuple(range(n, k)))) for n in (1, 2, 3))
-    return {
-        "base frequencies": round(k * one, 4),
-        "base trigrams": round(three + (k - 3) * (three - two), 4),
-        "k-mer frequencies": round(_entropy(counts), 4),
-    }
+    floors = {"base frequencies": k * one, "k-mer frequencies": _entropy(counts)}
+    if k > 3:
+        floors["base trigrams"] = three + (k - 3) * (three - two)
+    return {name: round(value, 4) for name, value in floors.items()}
