@@ -25,11 +25,13 @@ NAME = "epdnew/promoters.bed"
 QUICK = Patience(attempts=3, wait=0.01, longest_wait=0.05, timeout=1)
 # A client in a process of its own: address, resources, checksum.
 CLIENT = f"""
+import signal
 import sys
 from pathlib import Path
 from genebert.downloads import Patience, retrieve
 from genebert.errors import InputError
 from genebert.sources import Source
+signal.signal(signal.SIGINT, signal.default_int_handler)  # shells start background jobs with it ignored
 url, resources, checksum = sys.argv[1:]
 source = Source({NAME!r}, url, (), checksum, None, "unknown", "note")
 try:
