@@ -50,7 +50,7 @@ def retrieved_file(source):
 def placed_file(wildcards):
     """A file placed by hand, once it is there; the rule explains where to get it before."""
     path = Path(f"resources/{wildcards.source}")
-    return existing(str(path) if path.exists() else None)
+    return [str(path)] if path.exists() else []
 
 
 def weight_files(folder):
@@ -81,11 +81,10 @@ def score_files(table):
 
 def curve_files():
     """The training curves of all models that tables show and that are trained."""
-    shown = {name for rows in config["tables"].values() for names in rows.values() for name in names}
-    trained = {CANONICAL[name] for name in shown - set(BASELINES)}
+    shown = {CANONICAL[name] for name in configuration.table_models(config, MODELS)}
     return [
         f"{RESULTS}/figures/pretrain/{name}.{suffix}"
-        for name in sorted(trained)
+        for name in sorted(shown)
         if configuration.is_trained(configuration.resolve_model(config, MODELS, name))
         for suffix in ("svg", "png")
     ]

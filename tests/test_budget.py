@@ -20,9 +20,8 @@ from genebert.budget import (
     read_configuration,
     render,
     row_lengths,
-    table_models,
 )
-from genebert.configuration import load_yaml, merge, model_names, resolve_model
+from genebert.configuration import load_yaml, merge, model_names, resolve_model, table_models
 from genebert.corpus import Draw
 from genebert.errors import InputError
 from genebert.genome import RegionSequences

@@ -377,7 +377,7 @@ def test_ctcf_in_gm12878_peaks(chr20, shared_data, jaspar, tmp_path):
 
     def cut(starts, lengths):
         offsets = np.concatenate(([0], np.cumsum(lengths)))
-        return genome.RegionSequences(chr20[scan_module._spread(starts, lengths)], offsets, "hg19")
+        return genome.RegionSequences(chr20[genome.ranges(starts, lengths)], offsets, "hg19")
 
     ctcf = [motif for motif in jaspar if motif.matrix_id == "MA0139.1"]
     peak_sequences = cut(starts, lengths)

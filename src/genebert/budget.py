@@ -6,7 +6,7 @@ from pathlib import Path
 
 from genebert import configuration
 from genebert.accessibility.build import PAPER
-from genebert.configuration import BASELINES, canonical_models, model_names, resolve_model
+from genebert.configuration import canonical_models, model_names, resolve_model
 from genebert.corpus import PAPER_SEQUENCES
 from genebert.errors import InputError
 from genebert.files import read_json
@@ -113,12 +113,6 @@ def read_configuration(folder: str | Path, overlays: Iterable[str | Path] = ()) 
     models = configuration.load_models(folder / "models.yaml")
     configuration.validate_config(config, models, folder / "schemas")
     return configuration.normalise(config), models
-
-
-def table_models(config: dict, models: dict[str, dict]) -> list[str]:
-    """Return the models that the configured tables compare, baselines left out, in the order of :func:`model_names`."""
-    used = {name for rows in config["tables"].values() for row in rows.values() for name in row} - set(BASELINES)
-    return [name for name in model_names(config, models) if name in used]
 
 
 # ------------------------------------------------------------------------------------------------------------- data

@@ -43,7 +43,8 @@ def sources(arguments: argparse.Namespace) -> int:
 def budget(arguments: argparse.Namespace) -> int:
     """Print what the configured models cost."""
     # torch takes seconds to import; `genebert sources` does without.
-    from genebert.budget import make_budget, model_names, read_configuration, render, table_models
+    from genebert.budget import make_budget, read_configuration, render
+    from genebert.configuration import model_names, table_models
 
     config, models = read_configuration(_config_folder(arguments.config), arguments.configfile)
     if arguments.all:

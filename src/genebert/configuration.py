@@ -14,6 +14,7 @@ import yaml
 
 from genebert.chromosomes import normalise_chromosome
 from genebert.errors import InputError
+from genebert.models.backbones import HUB, IMAGE_BACKBONES
 from genebert.schemas import dotted, make_validator, sentences, show, suggest
 
 BASELINES = ("kmer-logreg", "boosted-trees")
@@ -26,20 +27,13 @@ FORMAT_KEYS = {
     "bed": ("beds",),
 }
 PLACEHOLDER = "{data}"
-HUB = "hub"  # in place of a path of weights: the library downloads them
 # Region encoder -> the file of config/sources.tsv with its ImageNet weights.
 IMAGENET_FILES = {
-    **{
-        name: f"{name}/model.safetensors"
-        for name in (
-            "vit-b-384", "vit-l-384", "deit-s-224", "deit-b-224", "deit-b-384",
-            "swin-t-224", "swin-s-224", "swin-b-224", "swin-b-384",
-        )
-    },
+    **{name: f"{name}/model.safetensors" for name in IMAGE_BACKBONES},
     "t2t-vit-14": "t2t-vit-14/81.5_T2T_ViT_14.pth.tar",
     "t2t-vit-24": "t2t-vit-24/82.3_T2T_ViT_24.pth.tar",
-}  # fmt: skip
-NOT_ON_THE_HUB = ("t2t-vit-14", "t2t-vit-24")
+}
+NOT_ON_THE_HUB = tuple(name for name, model in IMAGE_BACKBONES.items() if model is None)
 
 
 # ------------------------------------------------------------------------------------------------ reading and merging
@@ -133,6 +127,12 @@ def _expand(value: Any, data: str) -> Any:
 def model_names(config: dict, models: dict[str, dict]) -> list[str]:
     """Return the names of all models: those of ``config/models.yaml``, then those only in the config."""
     return list(dict.fromkeys([*models, *config.get("models", {})]))
+
+
+def table_models(config: dict, models: dict[str, dict]) -> list[str]:
+    """Return the models that the configured tables compare, baselines left out, in the order of :func:`model_names`."""
+    used = {name for rows in config["tables"].values() for row in rows.values() for name in row} - set(BASELINES)
+    return [name for name in model_names(config, models) if name in used]
 
 
 def _lay_over(model: dict, changes: dict) -> dict:

@@ -7,7 +7,6 @@ that jobs which run at once never write the same one) and enforced from then on.
 """
 
 import gzip
-import hashlib
 import json
 import logging
 import os
@@ -20,7 +19,7 @@ from urllib.parse import quote, unquote
 
 from genebert.errors import InputError
 from genebert.files import atomic_path, is_web_page, write_json
-from genebert.sources import UNKNOWN, Source, expected_checksum, lock_file, partial_file
+from genebert.sources import UNKNOWN, Source, checksum_like, expected_checksum, lock_file, partial_file
 
 logger = logging.getLogger(__name__)
 
@@ -115,12 +114,7 @@ def retrieve(source: Source, target: Path, mirror: str | None = None, patience: 
 
 def _stands(source: Source, target: Path, resources: Path) -> bool:
     expected = expected_checksum(source, resources)
-    return expected is not None and target.is_file() and _digest(target, expected.partition(":")[0]) == expected
-
-
-def _digest(path: Path, algorithm: str) -> str:
-    with path.open("rb") as handle:
-        return f"{algorithm}:{hashlib.file_digest(handle, algorithm).hexdigest()}"
+    return expected is not None and target.is_file() and checksum_like(expected, target) == expected
 
 
 def _places(source: Source, mirror: str | None) -> list[str]:
@@ -228,7 +222,7 @@ class _Download:
         if size == 0 or source.bytes not in (None, size):
             raise _RefusedError(f"found {size} bytes, expected {source.bytes or 'some'}")
         expected = expected_checksum(source, self.resources)
-        found = _digest(self.part, expected.partition(":")[0] if expected else "sha256")
+        found = checksum_like(expected, self.part)
         if expected is None:
             if source.name.endswith(".gz"):
                 _check_gzip(self.part)

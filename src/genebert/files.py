@@ -89,7 +89,12 @@ def is_web_page(path: str | Path) -> bool:
         return handle.read(512).lstrip().lower().startswith((b"<!doctype html", b"<html", b"<head", b"<?xml"))
 
 
+def hex_digest(path: str | Path, algorithm: str) -> str:
+    """Return the hex digest of a file by an algorithm of hashlib, such as md5."""
+    with Path(path).open("rb") as handle:
+        return hashlib.file_digest(handle, algorithm).hexdigest()
+
+
 def sha256(path: str | Path) -> str:
     """Return the hex SHA-256 of a file."""
-    with Path(path).open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
+    return hex_digest(path, "sha256")

@@ -63,6 +63,11 @@ def reverse_complement(codes: np.ndarray) -> np.ndarray:
     return _COMPLEMENT[codes][::-1]
 
 
+def ranges(starts: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Return ``starts[i], starts[i] + 1, ..., starts[i] + sizes[i] - 1`` for all i, end to end (int64)."""
+    return np.repeat(starts - (np.cumsum(sizes) - sizes), sizes) + np.arange(sizes.sum())
+
+
 def sort_regions(regions: pd.DataFrame) -> np.ndarray:
     """Return the positions (int64) that sort regions by chromosome (natural order), start and end."""
     codes, found = pd.factorize(regions["chrom"])
@@ -392,8 +397,7 @@ class RegionSequences:
         for first in range(0, len(self), _BLOCK_REGIONS):
             block = slice(first, first + _BLOCK_REGIONS)
             low, high = offsets[first], offsets[min(first + _BLOCK_REGIONS, len(self))]
-            index = np.repeat(starts[block] - offsets[:-1][block], kept[block]) + np.arange(low, high)
-            codes[low:high] = self.codes[index]
+            codes[low:high] = self.codes[ranges(starts[block], kept[block])]
         return RegionSequences(codes, offsets, self.genome)
 
 

@@ -4,14 +4,13 @@ A name in the registry is a path below ``resources/``. Read each time the Snakef
 """
 
 import csv
-import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 from genebert.errors import InputError
-from genebert.files import read_json, sha256
+from genebert.files import hex_digest, read_json
 
 COLUMNS = ("name", "url", "mirrors", "checksum", "bytes", "set", "access", "licence", "note")
 TFBS_COLUMNS = (
@@ -218,6 +217,12 @@ def expected_checksum(source: Source, resources: str | Path) -> str | None:
     return f"sha256:{lock.read_text().split()[0]}" if lock.exists() else None
 
 
+def checksum_like(expected: str | None, path: Path) -> str:
+    """Return ``algorithm:hex`` of a file, by the algorithm of the expected one; SHA-256 where none is known."""
+    algorithm = expected.partition(":")[0] if expected else "sha256"
+    return f"{algorithm}:{hex_digest(path, algorithm)}"
+
+
 def state_of(source: Source, resources: str | Path) -> State:
     """Say what stands of a source below `resources`; reads the whole file where there is a checksum."""
     path = Path(resources) / source.name
@@ -234,13 +239,11 @@ def state_of(source: Source, resources: str | Path) -> State:
     if source.access != "open":
         record = placed_record(resources, source.name)
         if not record.exists():
-            return State("unchecked", "its form is checked by `snakemake placed`")
+            return State("unchecked", f"its form is checked by `snakemake {record}`")
         expected = f"sha256:{read_json(record)['sha256']}"
     else:
         expected = expected_checksum(source, resources)
     if expected is None:
-        return State("unchecked", f"checksum not known; sha256:{sha256(path)}")
-    algorithm = expected.partition(":")[0]
-    with path.open("rb") as handle:
-        found = f"{algorithm}:{hashlib.file_digest(handle, algorithm).hexdigest()}"
+        return State("unchecked", f"checksum not known; {checksum_like(None, path)}")
+    found = checksum_like(expected, path)
     return State("there") if found == expected else State("wrong", f"{found}, expected {expected}")

@@ -14,7 +14,7 @@ import pandas as pd
 from genebert.accessibility import merge_overlapping
 from genebert.corpus import TRAIN, VALID, Groups
 from genebert.errors import InputError
-from genebert.genome import RegionSequences, encode, reverse_complement
+from genebert.genome import RegionSequences, encode, ranges, reverse_complement
 
 logger = logging.getLogger(__name__)
 
@@ -87,11 +87,6 @@ def kmer_words(codes: np.ndarray, k: int) -> np.ndarray:
         width *= 2
 
 
-def _ranges(starts: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Return the ranges ``starts[i] ... starts[i] + sizes[i] - 1``, one behind the other."""
-    return np.repeat(starts - (np.cumsum(sizes) - sizes), sizes) + np.arange(sizes.sum())
-
-
 def _pieces(sizes: np.ndarray, bases: int) -> Iterator[slice]:
     """Cut a list into runs of about `bases` bases, at least one item each."""
     total = np.cumsum(sizes)
@@ -108,7 +103,7 @@ def _same_bases(codes: np.ndarray, at: np.ndarray, others: np.ndarray, from_: np
     same = np.empty(len(at), dtype=bool)
     for piece in _pieces(sizes, _PIECE_BASES):
         n = sizes[piece]
-        equal = codes[_ranges(at[piece], n)] == others[_ranges(from_[piece], n)]
+        equal = codes[ranges(at[piece], n)] == others[ranges(from_[piece], n)]
         same[piece] = np.logical_and.reduceat(equal, np.cumsum(n) - n)
     return same
 
@@ -131,7 +126,7 @@ class _Seeds:
         at = np.flatnonzero(self.table[self._slots(words)])
         low = np.searchsorted(self.words, words[at], side="left")
         times = np.searchsorted(self.words, words[at], side="right") - low
-        return np.repeat(at, times), self.order[_ranges(low, times)]
+        return np.repeat(at, times), self.order[ranges(low, times)]
 
 
 def _find(texts: list[str], k: int, sequences: RegionSequences) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -14,9 +14,9 @@ from transformers.utils.logging import disable_progress_bar
 
 from genebert.batches import Batch
 from genebert.errors import InputError
-from genebert.files import atomic_path, read_json, sha256, write_json
+from genebert.files import atomic_path, read_json, write_json
 from genebert.kmers import SPECIALS, save_tokenizer, vocabulary_k
-from genebert.models.folders import weights_file
+from genebert.models.folders import file_source, weights_file
 from genebert.models.losses import sequence_region_matching, shared_regions
 from genebert.models.regions import build_region_encoder
 
@@ -201,12 +201,6 @@ def _initialise_from(encoder: BertForPreTraining, folder: str, k: int) -> None:
     encoder.load_state_dict(state)
 
 
-def _source_of(folder: str) -> dict:
-    """Return what names the weights of a Hugging Face folder, in the form of the region encoders' `weights_source`."""
-    path = weights_file(folder)
-    return {"kind": "file", "name": "/".join(path.parts[-2:]), "sha256": sha256(path)}
-
-
 class GeneBERT(nn.Module):
     """Sequence encoder, region encoder and the pre-training heads.
 
@@ -236,7 +230,7 @@ class GeneBERT(nn.Module):
         self.initial_weights: dict[str, dict] = {"sequence_encoder": {"kind": "none"}}
         if settings.sequence_encoder.weights is not None:
             _initialise_from(self.sequence_encoder, settings.sequence_encoder.weights, settings.k)
-            self.initial_weights["sequence_encoder"] = _source_of(settings.sequence_encoder.weights)
+            self.initial_weights["sequence_encoder"] = file_source(weights_file(settings.sequence_encoder.weights))
         self.region_encoder = self.log_scale = None
         if settings.losses.srm is not None:
             if motif_mean is None or motif_sd is None:

@@ -10,8 +10,9 @@ from safetensors.torch import load_file
 
 from genebert.errors import InputError
 from genebert.files import sha256
+from genebert.models.backbones import HUB
+from genebert.models.folders import file_source
 
-HUB = "hub"
 # Where training scripts keep the tensors: moving averages, which are what is published, before the last step's.
 _KEYS = ("state_dict_ema", "state_dict", "model")
 # Constants that older checkpoints store and the models compute.
@@ -46,7 +47,7 @@ def locate_weights(weights: str | Path | None, hub_id: str | None) -> tuple[Path
         path = Path(weights)
         if not path.is_file():
             raise InputError(f"region_encoder.weights: found {path}, which is no file; expected a file of weights")
-        return path, {"kind": "file", "name": "/".join(path.parts[-2:]), "sha256": sha256(path)}
+        return path, file_source(path)
     if hub_id is None:
         raise InputError("region_encoder.weights: found hub, but T2T-ViT is not on the hub; expected a file or null")
     from huggingface_hub import hf_hub_download

@@ -9,19 +9,13 @@ from operator import attrgetter
 
 import numpy as np
 
-from genebert.genome import BASES, RegionSequences
+from genebert.genome import BASES, RegionSequences, ranges
 from genebert.motifs.scoring import Scoring
 
 LETTERS = np.frombuffer(BASES.encode(), dtype=np.uint8)
 _N = ord("N")
 # MOODS' look-ahead filter; 7 is its default, the fastest here, and the window of the atlas' recipe (FACTS A.2).
 MOODS_WINDOW = 7
-
-
-def _spread(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Return ``starts[i], starts[i] + 1, ..., starts[i] + lengths[i] - 1`` for all i, end to end."""
-    ends = np.cumsum(lengths)
-    return np.repeat(starts - ends + lengths, lengths) + np.arange(ends[-1])
 
 
 @dataclass(frozen=True)
@@ -89,7 +83,7 @@ class HitScanner:
         lengths = sequences.offsets[regions + 1] - starts
         targets = np.cumsum(lengths + 1) - lengths - 1
         text = np.full(int((lengths + 1).sum()), _N, dtype=np.uint8)
-        text[_spread(targets, lengths)] = LETTERS[sequences.codes[_spread(starts, lengths)]]
+        text[ranges(targets, lengths)] = LETTERS[sequences.codes[ranges(starts, lengths)]]
         text = text.tobytes().decode("ascii")
         motif, strand, position, score = [], [], [], []
         for scanner, motifs in self._scanners:
@@ -160,7 +154,7 @@ class BestScorer:
         step = max(self.PIECE, 2 * self._widest) - self._widest + 1
         pieces = np.maximum(1, -(-(stops - starts - self._widest + 1) // step))
         owner = np.repeat(np.arange(len(regions)), pieces)
-        piece_starts = starts[owner] + step * _spread(np.zeros_like(pieces), pieces)
+        piece_starts = starts[owner] + step * ranges(np.zeros_like(pieces), pieces)
         lengths = np.minimum(piece_starts + step + self._widest - 1, stops[owner]) - piece_starts
         longest_first = np.argsort(-lengths, kind="stable")
         best = np.empty((len(owner), len(self._matrices)), dtype=np.float32)
@@ -181,7 +175,7 @@ class BestScorer:
         number = np.arange(len(starts))
         layer, lane = number // self._lanes, number % self._lanes
         text = np.full(self._lanes * stack * rows, _N, dtype=np.uint8)
-        text[_spread((lane * stack + layer) * rows, lengths)] = LETTERS[codes[_spread(starts, lengths)]]
+        text[ranges((lane * stack + layer) * rows, lengths)] = LETTERS[codes[ranges(starts, lengths)]]
         striped = self._stripe(text.tobytes().decode("ascii"))
         buffer = np.empty((stack, rows, self._lanes), dtype=np.float32)
         best = np.empty((len(starts), len(self._matrices)), dtype=np.float32)

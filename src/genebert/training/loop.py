@@ -108,33 +108,9 @@ def pretrain(
     FloatingPointError
         A loss was not finite; the message names step and samples.
     """
-    with processes(device) as (ranks, where):
-        _pretrain(
-            model_settings, settings, sequences, motifs, groups, seed, Path(checkpoints), output, data, ranks, where
-        )
-
-
-def _pretrain(
-    model_settings: ModelSettings,
-    settings: TrainingSettings,
-    sequences: RegionSequences,
-    motifs: np.ndarray | None,
-    groups: Groups,
-    seed: int,
-    checkpoints: Path,
-    output: str | Path,
-    data: dict,
-    ranks: Ranks,
-    where: torch.device,
-) -> None:
-    ranks.share(settings.batch)
     train, valid = groups.subset(TRAIN), groups.subset(VALID)
-    n_regions = groups.regions.shape[1]
-    torch.manual_seed(stream_seed(seed, 0))
-    mean = sd = None
-    if model_settings.losses.srm is not None:
-        mean, sd = motif_statistics(motifs, np.unique(train.regions))
-    model = GeneBERT(model_settings, mean, sd, n_regions).to(where)
+    regions, n_regions = np.unique(train.regions), groups.regions.shape[1]
+    matching = model_settings.losses.srm is not None
     record = {
         "training": asdict(settings),
         "seed": seed,
@@ -143,24 +119,29 @@ def _pretrain(
         "samples_seen": settings.steps * settings.batch,
     }
     fingerprint = hashlib.sha256(json.dumps([asdict(model_settings), record], sort_keys=True).encode()).hexdigest()
-    folder = checkpoints / fingerprint[:16]
-    history: list[str] = []
-    if settings.steps and model_settings.losses.mgm:
-        record["floors"] = {"mgm": mgm_floors(kmer_counts(sequences, np.unique(train.regions), model_settings.k))}
-    if settings.steps and model_settings.losses.any:
-        encoder = SampleEncoder(
-            sequences,
-            motifs if model_settings.losses.srm is not None else None,
-            model_settings.k,
-            model_settings.sequence_encoder.max_tokens,
-            where,
-            model_settings.layout,
-        )
-        history = _train(model, settings, train, valid, encoder, seed, folder, ranks)
-    if ranks.rank == 0:
-        model.eval().save(output, record, {"metrics.jsonl": "".join(f"{line}\n" for line in history)})
-        shutil.rmtree(folder, ignore_errors=True)
-    ranks.wait()
+    folder = Path(checkpoints) / fingerprint[:16]
+    with processes(device) as (ranks, where):
+        ranks.share(settings.batch)
+        torch.manual_seed(stream_seed(seed, 0))
+        mean, sd = motif_statistics(motifs, regions) if matching else (None, None)
+        model = GeneBERT(model_settings, mean, sd, n_regions).to(where)
+        history: list[str] = []
+        if settings.steps and model_settings.losses.mgm:
+            record["floors"] = {"mgm": mgm_floors(kmer_counts(sequences, regions, model_settings.k))}
+        if settings.steps and model_settings.losses.any:
+            encoder = SampleEncoder(
+                sequences,
+                motifs if matching else None,
+                model_settings.k,
+                model_settings.sequence_encoder.max_tokens,
+                where,
+                model_settings.layout,
+            )
+            history = _train(model, settings, train, valid, encoder, seed, folder, ranks)
+        if ranks.rank == 0:
+            model.eval().save(output, record, {"metrics.jsonl": "".join(f"{line}\n" for line in history)})
+            shutil.rmtree(folder, ignore_errors=True)
+        ranks.wait()
 
 
 def _train(
