@@ -27,17 +27,19 @@ def draw_of(regions):
 
 
 def reference(sequences, regions, k):
-    """Token and segment ids of one sample, written out."""
+    """Token ids, segment ids and regions of one sample's tokens, written out."""
     half = len(regions) // 2
-    ids, segments = [CLS], [0]
-    for part, which in ((regions[:half], 0), (regions[half:], 1)):
-        for region in part:
-            kmers = kmer_ids(np.asarray(sequences[region]), k).tolist()
+    ids, segments, owners = [CLS], [0], [-1]
+    for part, which in ((range(half), 0), (range(half, len(regions)), 1)):
+        for number in part:
+            kmers = kmer_ids(np.asarray(sequences[regions[number]]), k).tolist()
             ids += kmers
             segments += [which] * len(kmers)
+            owners += [number] * len(kmers)
         ids.append(SEP)
         segments.append(which)
-    return ids, segments
+        owners.append(-1)
+    return ids, segments, owners
 
 
 @given(
@@ -52,12 +54,14 @@ def test_tokens_equal_the_reference_and_no_kmer_crosses_a_border(lengths, k, see
     motifs = np.random.default_rng(1).normal(size=(len(lengths), 7)).astype(np.float16)
     batch = SampleEncoder(sequences, motifs, k, 10_000, CPU).encode(draw_of(regions))
     for i, row in enumerate(regions):
-        ids, segments = reference(sequences, row, k)
+        ids, segments, owners = reference(sequences, row, k)
         n = len(ids)
         assert batch.lengths[i] == n
         assert batch.ids[i, :n].tolist() == ids
         assert batch.segments[i, :n].tolist() == segments
+        assert batch.owners[i, :n].tolist() == owners
         assert (batch.ids[i, n:] == PAD).all()
+        assert (batch.owners[i, n:] == -1).all()
         # rows of the matrix follow the regions shown
         assert np.array_equal(batch.motifs[i].numpy(), motifs[row].astype(np.float32))
     assert batch.shortened == 0

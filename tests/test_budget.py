@@ -84,8 +84,10 @@ def test_by_hand():
     assert sequence_forward(tiny, [3, 1]) == 4 * 2 * (16 + 16) + 10 * 8
     settings = replace(SMALL, sequence_encoder=tiny)
     # 2 masked: 2 x (2 x 4 + 2 x 2 x 69); 3 samples: 3 x (2 x 4 + 2 x 2 x 2); 9 pairs x 2 x 2
-    assert heads_forward(settings, 2, 3) == 2 * (8 + 276) + 3 * 16 + 36
-    assert heads_forward(replace(settings, losses=LossSettings(False, True, None, 0.5, 0.07, "cls", True)), 2, 3) == 48
+    assert heads_forward(settings, 2, 3, 5) == 2 * (8 + 276) + 3 * 16 + 36
+    assert heads_forward(replace(settings, losses=LossSettings(False, True, None, 0.5, 0.07, "cls", True)), 2, 3, 5) == 48
+    by_region = replace(settings, losses=replace(settings.losses, pooling="regions"))
+    assert heads_forward(by_region, 2, 3, 5) - heads_forward(settings, 2, 3, 5) == 4 * 36
 
 
 @pytest.mark.parametrize("n_tokens", [64, 300])
@@ -130,7 +132,8 @@ def batch_of(settings: ModelSettings, samples: int, n_tokens: int, first: int = 
     ids = torch.randint(5, 69, (samples, n_tokens), generator=generator)
     segments = (torch.arange(n_tokens) >= n_tokens // 2).long().expand(samples, -1)
     motifs = torch.randn(samples, REGIONS, TFS, generator=generator)
-    return Batch(ids, segments, torch.full((samples,), n_tokens), first, motifs, torch.arange(samples) % 2, 0)
+    owners = torch.arange(n_tokens).expand(samples, -1) % REGIONS
+    return Batch(ids, segments, torch.full((samples,), n_tokens), owners, first, motifs, torch.arange(samples) % 2, 0)
 
 
 @pytest.mark.parametrize("pieces", [1, 2])

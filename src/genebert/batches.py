@@ -33,6 +33,8 @@ class Batch:
         0 for [CLS] A [SEP], 1 for B [SEP]; windows: 0.
     lengths : int64 [rows]
         Tokens of each row without padding.
+    owners : int64 [rows, tokens]
+        Which of the sample's regions (0 to regions_per_sample - 1) a k-mer is of; -1 for special tokens.
     first : int
         Number of the batch's first sample within the step.
     motifs : float [batch, regions_per_sample, n_tfs] or None
@@ -46,6 +48,7 @@ class Batch:
     ids: torch.Tensor
     segments: torch.Tensor
     lengths: torch.Tensor
+    owners: torch.Tensor
     first: int
     motifs: torch.Tensor | None
     label: torch.Tensor
@@ -104,18 +107,25 @@ class SampleEncoder:
         starts = starts + (available - shown) // 2
 
         # A row is a sequence of stretches of the table: [CLS], k-mers of regions, [SEP] ..., padding.
+        numbers = torch.arange(n_regions, device=self.home).expand_as(shown)
         if self.layout == "windows":
-            parts = [(starts.reshape(-1, 1), shown.reshape(-1, 1))]
+            parts = [tuple(table.reshape(-1, 1) for table in (starts, shown, numbers))]
         else:
             half = n_regions // 2
-            parts = [(starts[:, :half], shown[:, :half]), (starts[:, half:], shown[:, half:])]
+            parts = [
+                tuple(table[:, side] for table in (starts, shown, numbers)) for side in (slice(half), slice(half, None))
+            ]
         rows = len(parts[0][1])
         one = torch.ones(rows, 1, dtype=torch.int64, device=self.home)
         cls, sep, pad = (self._kmers.numel() - self.max_tokens - 2 + i for i in range(3))
-        lengths = 1 + sum(1 + n.sum(1) for _, n in parts)
+        lengths = 1 + sum(1 + n.sum(1) for _, n, _ in parts)
         n_tokens = int(lengths.max())
-        stretches = torch.cat([one, *(t for _, n in parts for t in (n, one)), n_tokens - lengths[:, None]], 1).flatten()
-        begin = torch.cat([one * cls, *(t for s, _ in parts for t in (s, one * sep)), one * pad], 1).flatten()
+        stretches = torch.cat(
+            [one, *(t for _, n, _ in parts for t in (n, one)), n_tokens - lengths[:, None]], 1
+        ).flatten()
+        begin = torch.cat([one * cls, *(t for s, _, _ in parts for t in (s, one * sep)), one * pad], 1).flatten()
+        owner = torch.cat([-one, *(t for _, _, i in parts for t in (i, -one)), -one], 1).flatten()
+        owners = torch.repeat_interleave(owner, stretches, output_size=rows * n_tokens).view(rows, n_tokens)
         place = torch.repeat_interleave(begin - stretches.cumsum(0) + stretches, stretches, output_size=rows * n_tokens)
         place += torch.arange(rows * n_tokens, device=self.home)
         ids = self._kmers[place].view(rows, n_tokens).to(self.device).long()
@@ -129,7 +139,7 @@ class SampleEncoder:
             segments = ((position >= length_a[:, None]) & (position < lengths[:, None])).long()
         motifs = None if self._motifs is None else self._motifs[regions].to(self.device).float()
         label = torch.from_numpy(draw.label).to(self.device)
-        return Batch(ids, segments, lengths, first, motifs, label, shortened)
+        return Batch(ids, segments, lengths, owners.to(self.device), first, motifs, label, shortened)
 
 
 def _tensor(array: np.ndarray) -> torch.Tensor:

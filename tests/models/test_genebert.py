@@ -24,6 +24,7 @@ SETTINGS = ModelSettings(
     RegionEncoderSettings("region-transformer", "fold", None, {"layers": 1, "hidden": 16, "heads": 2}),
     LossSettings(True, True, "infonce", 0.5, 0.07, "cls", True),
 )
+SWIN = {"embed_dim": 8, "depths": [1, 1, 1, 1], "num_heads": [1, 1, 2, 2]}
 SEQUENCE = "ACGTTGCATTAGCCATG"
 
 
@@ -77,10 +78,10 @@ def test_missing_motif_values_count_as_the_mean():
         assert torch.equal(model.encode_regions(motifs), model.encode_regions(filled))
 
 
-def rows(n_samples, lengths, segments=None):
+def rows(n_samples, lengths, owners=None):
     """A batch of which only the layout matters."""
-    lengths = torch.tensor(lengths)
-    return Batch(torch.empty(0), segments, lengths, 0, None, torch.zeros(n_samples), 0)
+    owners = None if owners is None else torch.tensor(owners)
+    return Batch(torch.empty(0), None, torch.tensor(lengths), owners, 0, None, torch.zeros(n_samples), 0)
 
 
 def pooled(pooling):
@@ -104,23 +105,55 @@ def test_pooling_of_windows():
     assert torch.allclose(pooled("mean").pool(hidden, batch)[1], expected, atol=1e-6)
 
 
-def test_what_segment_prediction_sees():
-    hidden = torch.randn(1, 8, 32)
-    segments = torch.tensor([[0, 0, 0, 1, 1, 0, 0, 0]])  # three tokens of A, two of B, then padding
-    batch = rows(1, [5], segments)
+# [CLS] A A [SEP] B B B [SEP] padding; the regions of the k-mers
+OWNERS = [[-1, 0, 0, 1, -1, 2, 3, 3, -1, -1]]
+
+
+def test_pooling_by_region():
+    hidden = torch.randn(1, 10, 32)
+    embedded = pooled("regions").pool(hidden, rows(1, [9], OWNERS)).view(4, 32)
+    for region, tokens in enumerate(([1, 2], [3], [5], [6, 7])):
+        assert torch.allclose(embedded[region], hidden[0, tokens].mean(0), atol=1e-6)
+    without = [[-1, 0, 0, 0, -1, 2, 3, 3, -1, -1]]  # region 1 is shorter than k
+    assert (pooled("regions").pool(hidden, rows(1, [9], without)).view(4, 32)[1] == 0).all()
+
+
+def test_pooling_by_region_of_windows():
+    hidden = torch.randn(4, 3, 32)
+    owners = [[-1, 0, -1], [-1, 1, 1], [-1, 2, -1], [-1, 3, 3]]
+    embedded = pooled("regions").pool(hidden, rows(1, [3, 3, 3, 3], owners))
+    expected = torch.cat([hidden[0, 1], hidden[1, 1:].mean(0), hidden[2, 1], hidden[3, 1:].mean(0)])
+    assert torch.allclose(embedded[0], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "regions"])
+def test_what_segment_prediction_sees(pooling):
+    hidden = torch.randn(1, 10, 32)
+    batch = rows(1, [9], OWNERS)
     assert torch.equal(pooled("cls").pair(hidden, batch), hidden[:, 0])
-    expected = (hidden[:, :3].mean(1) - hidden[:, 3:5].mean(1)).abs()
-    assert torch.allclose(pooled("mean").pair(hidden, batch), expected, atol=1e-6)
+    halves = hidden[0, [1, 2]].mean(0) + hidden[0, 3], hidden[0, 5] + hidden[0, [6, 7]].mean(0)
+    expected = ((halves[0] - halves[1]) / 2).abs()[None]
+    assert torch.allclose(pooled(pooling).pair(hidden, batch), expected, atol=1e-6)
 
 
 def test_what_segment_prediction_sees_of_windows():
     hidden = torch.randn(4, 5, 32)
-    batch = rows(1, [5, 3, 2, 4])  # one sample of four regions
+    owners = [[-1, 0, 0, 0, -1], [-1, 1, -1, -1, -1], [-1, 2, -1, -1, -1], [-1, 3, 3, -1, -1]]
+    batch = rows(1, [5, 3, 3, 4], owners)
     expected = ((hidden[0, 0] + hidden[1, 0]) / 2 - (hidden[2, 0] + hidden[3, 0]) / 2).abs()[None]
     assert torch.allclose(pooled("cls").pair(hidden, batch), expected, atol=1e-6)
-    means = [hidden[i, :n].mean(0) for i, n in enumerate((5, 3, 2, 4))]
+    means = [hidden[0, 1:4].mean(0), hidden[1, 1], hidden[2, 1], hidden[3, 1:3].mean(0)]
     expected = ((means[0] + means[1]) / 2 - (means[2] + means[3]) / 2).abs()[None]
     assert torch.allclose(pooled("mean").pair(hidden, batch), expected, atol=1e-6)
+
+
+def test_one_embedding_a_region_on_both_sides():
+    for pooling, width in (("cls", 32), ("mean", 32), ("regions", 4 * 32)):
+        for name, arguments in (("region-transformer", {"layers": 1, "hidden": 16, "heads": 2}), ("swin-t-224", SWIN)):
+            region = replace(SETTINGS.region_encoder, name=name, arguments=arguments)
+            losses = replace(SETTINGS.losses, pooling=pooling)
+            model = make(replace(SETTINGS, region_encoder=region, losses=losses))
+            assert model.encode_regions(torch.randn(2, 4, 20)).shape == (2, width)
 
 
 def test_projection_only_where_widths_differ():

@@ -296,7 +296,7 @@ def test_windows_by_hand():
     assert result["srm"] == pytest.approx(srm.item(), rel=1e-4)
 
 
-@pytest.mark.parametrize("pooling", ["cls", "mean"])
+@pytest.mark.parametrize("pooling", ["cls", "mean", "regions"])
 def test_windows_train(tmp_path, pooling):
     model = replace(MODEL, layout="windows", losses=replace(MODEL.losses, pooling=pooling))
     folder = run(tmp_path, replace(TRAINING, micro_batch=4), model)

@@ -88,12 +88,12 @@ def sequence_forward(settings: SequenceEncoderSettings, lengths: Sequence[float]
     return settings.layers * (2 * tokens * (4 * h * h + 2 * h * f) + 4 * squares * h)
 
 
-def heads_forward(settings: ModelSettings, masked: float, samples: int) -> float:
+def heads_forward(settings: ModelSettings, masked: float, samples: int, n_regions: int) -> float:
     """Return the operations of the heads and of the contrast, forward.
 
     - MGM: ``2 h² + 2 h V`` a masked token, V = size of the vocabulary;
     - NGSP: ``2 h² + 2 · 2 h`` a sample;
-    - SRM: ``2 h B²`` for the scores of all pairs of B samples.
+    - SRM: ``2 w B²`` for the scores of all pairs of B samples; w = h, or h a region with ``pooling: regions``.
     """
     h = settings.sequence_encoder.hidden
     vocabulary = len(SPECIALS) + 4**settings.k
@@ -103,7 +103,8 @@ def heads_forward(settings: ModelSettings, masked: float, samples: int) -> float
     if settings.losses.ngsp:
         flops += samples * (2 * h * h + 4 * h)
     if settings.losses.srm is not None:
-        flops += 2 * h * samples * samples
+        width = h * n_regions if settings.losses.pooling == "regions" else h
+        flops += 2 * width * samples * samples
     return flops
 
 
@@ -160,7 +161,7 @@ def step_flops(
     sequence = sequence_forward(settings.sequence_encoder, lengths)
     region = samples * region_forward(settings, n_tfs, n_regions)
     kmers = sum(lengths) - SPECIALS_PER_ROW[settings.layout] * len(lengths)
-    heads = heads_forward(settings, kmers * masked_share(settings.k, rate), samples)
+    heads = heads_forward(settings, kmers * masked_share(settings.k, rate), samples, n_regions)
     recomputed = 0.0
     if cached and settings.losses.srm is not None:
         recomputed += sequence + region

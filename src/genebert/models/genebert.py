@@ -77,11 +77,12 @@ class LossSettings:
         Start value; learned.
     centre : bool
         Take the batch's mean from E_seq and E_reg before ``infonce`` contrasts them.
-    pooling : {"cls", "mean"}
-        ``cls``: E_seq, and what segment prediction sees, is the hidden state at [CLS] (paper). ``mean``: E_seq is the
-        mean over all tokens, and segment prediction sees the difference between the means of both segments. With
-        ``layout: windows`` E_seq is the mean over the regions' [CLS] or over all tokens (FACTS K.1), and segment
-        prediction sees the difference between the means of both halves' regions.
+    pooling : {"regions", "mean", "cls"}
+        ``cls``: E_seq, and what segment prediction sees, is the hidden state at [CLS] (paper); with ``layout: windows``
+        the mean over the regions' [CLS] (FACTS K.1). ``mean``: E_seq is the mean over all tokens. ``regions``: the mean
+        over each region's k-mers, those of all regions end to end, so that the inner product of Eq. 3 is a sum over
+        regions; a mean over ten regions loses which is which. But for ``cls``, segment prediction sees the difference
+        between the means of both segments.
     """
 
     mgm: bool
@@ -132,9 +133,9 @@ class Outputs(NamedTuple):
 
     Attributes
     ----------
-    sequence : float [batch, hidden]
-        E_seq; see :meth:`GeneBERT.pool`.
-    region : float [batch, hidden] or None
+    sequence : float [batch, width]
+        E_seq; see :meth:`GeneBERT.pool`. The width is `hidden`, times the number of regions with ``pooling: regions``.
+    region : float [batch, width] or None
         E_reg; None when SRM is off.
     mgm, mgm_correct : scalar
         Summed cross-entropy over masked k-mers, and how many were predicted right.
@@ -243,9 +244,10 @@ class GeneBERT(nn.Module):
             )
             self.initial_weights["region_encoder"] = self.region_encoder.weights_source
             # Eq. 3 takes inner products, so the widths must agree; a projection only where they do not (FACTS K.11).
-            hidden = settings.sequence_encoder.hidden
-            width = self.region_encoder.width
-            self.projection = nn.Identity() if width == hidden else nn.Linear(width, hidden, bias=False)
+            wanted, width = settings.sequence_encoder.hidden, self.region_encoder.width
+            if settings.losses.pooling == "regions" and not self.region_encoder.per_region:
+                wanted *= n_regions
+            self.projection = nn.Identity() if width == wanted else nn.Linear(width, wanted, bias=False)
             self.log_scale = nn.Parameter(torch.tensor(-math.log(settings.losses.temperature)))
 
     def prepare(self, *, compile_encoders: bool, checkpoint_activations: bool) -> None:
@@ -266,12 +268,14 @@ class GeneBERT(nn.Module):
         return self.sequence_encoder.bert(ids, attention_mask=mask, token_type_ids=segments).last_hidden_state
 
     def encode_regions(self, motifs: torch.Tensor) -> torch.Tensor:
-        """Return E_reg [batch, hidden] of motif rows [batch, regions, tfs]."""
-        standardised = torch.nan_to_num((motifs - self.motif_mean) / self.motif_sd, nan=0.0)
-        return self.projection(self.region_encoder(standardised))
+        """Return E_reg [batch, width] of motif rows [batch, regions, tfs]."""
+        encoded = self.region_encoder(torch.nan_to_num((motifs - self.motif_mean) / self.motif_sd, nan=0.0))
+        if self.region_encoder.per_region and self.settings.losses.pooling != "regions":
+            encoded = encoded.mean(1)
+        return self.projection(encoded).flatten(1)
 
     def embed(self, batch: Batch, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return E_seq and E_reg [samples, hidden] alone; the same as in :meth:`forward` for equal random numbers."""
+        """Return E_seq and E_reg [samples, width] alone; the same as in :meth:`forward` for equal random numbers."""
         hidden = self.encode_sequences(ids, batch.segments, batch.lengths)
         return self.pool(hidden, batch).float(), self.encode_regions(batch.motifs).float()
 
@@ -310,30 +314,34 @@ class GeneBERT(nn.Module):
         return Outputs(sequence, region, mgm, mgm_correct, ngsp, ngsp_correct)
 
     def pool(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
-        """Return E_seq [samples, hidden] of hidden states [rows, tokens, hidden]; see LossSettings."""
-        samples = len(batch.label)
-        if self.settings.losses.pooling == "cls":
+        """Return E_seq [samples, width] of hidden states [rows, tokens, hidden]; see LossSettings."""
+        samples, pooling = len(batch.label), self.settings.losses.pooling
+        if pooling == "regions":
+            return self.region_means(hidden, batch).flatten(1)
+        if pooling == "cls":
             return hidden[:, 0].view(samples, -1, hidden.shape[2]).mean(1)
         shown = shown_tokens(hidden.shape[1], batch.lengths)[..., None]
         sums = (hidden * shown).sum(1).view(samples, -1, hidden.shape[2]).sum(1)
         return sums / batch.lengths.view(samples, -1).sum(1, keepdim=True)
 
+    def region_means(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """Return the mean hidden state of each region's k-mers [samples, regions, hidden]; 0 where it has none."""
+        samples = len(batch.label)
+        owners = batch.owners.view(samples, 1, -1)
+        member = (owners == torch.arange(self.n_regions, device=owners.device)[:, None]).to(hidden.dtype)
+        return member @ hidden.view(samples, -1, hidden.shape[2]) / member.sum(2, keepdim=True).clamp(min=1)
+
     def pair(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
         """Return what segment prediction sees [samples, hidden]; see LossSettings."""
-        samples = len(batch.label)
-        if len(hidden) > samples:  # one row a region: the halves of a sample are rows of their own
-            rows = hidden[:, 0]
-            if self.settings.losses.pooling == "mean":
-                shown = shown_tokens(hidden.shape[1], batch.lengths)[..., None]
-                rows = (hidden * shown).sum(1) / batch.lengths[:, None]
-            rows = rows.view(samples, -1, hidden.shape[2])
-            half = rows.shape[1] // 2
-            return (rows[:, :half].mean(1) - rows[:, half:].mean(1)).abs()
-        if self.settings.losses.pooling == "cls":
+        samples, pooling = len(batch.label), self.settings.losses.pooling
+        if pooling == "cls" and len(hidden) == samples:
             return hidden[:, 0]
-        in_b = batch.segments[..., None]
-        in_a = shown_tokens(hidden.shape[1], batch.lengths)[..., None].long() - in_b
-        return ((hidden * in_a).sum(1) / in_a.sum(1) - (hidden * in_b).sum(1) / in_b.sum(1)).abs()
+        if pooling == "cls":  # one row a region, each with a [CLS] of its own
+            means = hidden[:, 0].view(samples, -1, hidden.shape[2])
+        else:
+            means = self.region_means(hidden, batch)
+        half = self.n_regions // 2
+        return (means[:, :half].mean(1) - means[:, half:].mean(1)).abs()
 
     def matching(
         self, sequence: torch.Tensor, region: torch.Tensor, regions: torch.Tensor

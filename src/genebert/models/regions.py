@@ -1,4 +1,4 @@
-"""Region encoders: from a sample's 10 x TFs matrix to one vector E_reg (paper section 3.2)."""
+"""Region encoders: from a sample's 10 x TFs matrix to E_reg, one vector or one a region (paper section 3.2)."""
 
 import math
 from pathlib import Path
@@ -106,7 +106,11 @@ class ImageRegionEncoder(nn.Module):
         Of E_reg.
     weights_source : dict
         Where the weights are from; see :func:`genebert.models.image_weights.locate_weights`.
+    per_region : bool
+        False: one vector a sample.
     """
+
+    per_region = False
 
     def __init__(self, name: str, image: str, weights: str | Path | None, arguments: dict):
         super().__init__()
@@ -141,14 +145,21 @@ class ImageRegionEncoder(nn.Module):
 
 
 class RegionTransformer(nn.Module):
-    """An encoder made for the matrix: one token a region, position, transformer layers, mean over regions (FACTS O).
+    """An encoder made for the matrix: one token a region, position, transformer layers (FACTS O).
 
     Parameters
     ----------
     n_tfs, n_regions : int
     layers, hidden, heads : int
     dropout : float
+
+    Attributes
+    ----------
+    per_region : bool
+        True: one vector a region.
     """
+
+    per_region = True
 
     def __init__(
         self, n_tfs: int, n_regions: int, layers: int = 4, hidden: int = 256, heads: int = 4, dropout: float = 0.1
@@ -165,8 +176,8 @@ class RegionTransformer(nn.Module):
         self.weights_source = {"kind": "none"}
 
     def forward(self, matrix: torch.Tensor) -> torch.Tensor:
-        """Return E_reg [batch, hidden] of matrices [batch, regions, tfs]."""
-        return self.encoder(self.embed(matrix) + self.position).mean(1)
+        """Return one vector a region [batch, regions, hidden] of matrices [batch, regions, tfs]."""
+        return self.encoder(self.embed(matrix) + self.position)
 
 
 def build_region_encoder(
