@@ -15,19 +15,22 @@ configfile: Path(workflow.basedir) / "config/config.yaml"
 
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
-from genebert import configuration
+from genebert import configuration, data_sets, validation
 from genebert.errors import InputError
-from genebert.sources import load_registry, select
+from genebert.models.backbones import HUB
+from genebert.sources import load_registry, read_tfbs_list, select
 
 BASE = Path(workflow.basedir)
 try:
     MODELS = configuration.load_models(BASE / "config/models.yaml")
-    configuration.validate_config(config, MODELS, BASE / "config/schemas")
+    validation.validate_config(config, MODELS, BASE / "config")
     REGISTRY = load_registry(BASE / "config")
     RETRIEVED = select(REGISTRY, config["retrieve"])
+    config = configuration.normalise(config)
+    DATA_SETS = data_sets.data_sets(config, read_tfbs_list(BASE / "config/tfbs.tsv"))
+    ROWS = {table: data_sets.table_rows(config, DATA_SETS, table) for table in config["tables"]}
 except InputError as error:
     raise WorkflowError(str(error)) from None
-config = configuration.normalise(config)
 
 RUN = config["run"]
 RESULTS = f"results/{RUN}"
@@ -49,21 +52,26 @@ include: "rules/card.smk"
 include: "rules/finetune.smk"
 include: "rules/baselines.smk"
 include: "rules/tables.smk"
+include: "rules/figures.smk"
 
 
 localrules:
     all,
     retrieve,
     table1,
+    table2,
+    table6,
+    learning_curves,
 
 
 rule all:
-    """Everything: the data card, training curves and all tables of the run."""
+    """Everything: the data card, training curves, all tables and figures of the run."""
     default_target: True
     input:
         rules.card.output,
         curve_files(),
         [table_files(name) for name in config["tables"]],
+        learning_curve_files(),
 
 
 rule retrieve:
@@ -76,3 +84,21 @@ rule table1:
     """Table 1, promoters."""
     input:
         table_files("table1"),
+
+
+rule table2:
+    """Table 2, transcription factor binding sites."""
+    input:
+        table_files("table2"),
+
+
+rule table6:
+    """Table 6, binding sites by cell and tissue type, with training on one cell and testing on another."""
+    input:
+        table_files("table6"),
+
+
+rule learning_curves:
+    """Test AUC against the number of labelled examples."""
+    input:
+        learning_curve_files(),

@@ -8,13 +8,17 @@ GENOME = [f"{RESULTS}/genome/{name}" for name in ("genome.fa", "genome.fa.fai", 
 JASPAR = f"resources/jaspar/{config['motifs']['release']}.{config['motifs']['order']}"
 MATRIX_KEYS = configuration.FORMAT_KEYS[config["accessibility"]["format"]]
 TABLE_FORMATS = ("csv", "md", "html", "tex")
+SPLITS = [f"{split}.parquet" for split in ("train", "valid", "test")]
+TASK_FILES = [*SPLITS, "card.json"]
 
 
 wildcard_constraints:
     model="|".join(CANONICAL),
     baseline="|".join(BASELINES),
     task="[a-z]+",
+    dataset="[^/]+",
     seed=r"\d+",
+    n=r"\d+",
 
 
 def settings_of(stage):
@@ -66,16 +70,49 @@ def model_files(name):
 
 def task_files(task, dataset):
     """The labelled splits of a data set."""
-    return [f"{RESULTS}/tasks/{task}/{dataset}/{split}.parquet" for split in ("train", "valid", "test")]
+    return [f"{RESULTS}/tasks/{task}/{dataset}/{file}" for file in SPLITS]
 
 
 def score_files(table):
     """The score files that a table is rendered from."""
+    files = []
+    for dataset, models in ROWS[table].items():
+        for model in models:
+            folder = f"{RESULTS}/scores/{dataset}/{model}"
+            if reason_of_absence(dataset, model):
+                files.append(f"{folder}/unavailable.json")
+            else:
+                files += [f"{folder}/seed{seed}.json" for seed in config["finetune"]["seeds"]]
+    return files
+
+
+def reason_of_absence(dataset, model):
+    """Why a data set or model cannot be had, as the config says; None for one that can."""
+    reasons = config["unavailable"]
+    origin = configuration.model_entry(config, MODELS, model).get("of")
+    return next((reasons[name] for name in (model, origin, dataset) if name in reasons), None)
+
+
+def learning_curve_scores(wildcards):
+    """The score files of a learning curve."""
+    name = f"{wildcards.task}/{wildcards.dataset}"
+    curve = config["learning_curves"][name]
     return [
-        f"{RESULTS}/scores/{dataset}/{model}/seed{seed}.json"
-        for dataset, models in config["tables"][table].items()
-        for model in models
+        f"{RESULTS}/learning_curves/{name}/{model}/n{size}_seed{seed}.json"
+        for model in curve["models"]
+        if not reason_of_absence(name, model)
+        for size in curve["sizes"]
         for seed in config["finetune"]["seeds"]
+    ]
+
+
+def learning_curve_files():
+    """The figures of all learning curves with a model and a data set that can be had."""
+    return [
+        f"{RESULTS}/figures/learning_curves/{name}.{suffix}"
+        for name, curve in config["learning_curves"].items()
+        if not all(reason_of_absence(name, model) for model in curve["models"])
+        for suffix in ("svg", "png", "csv")
     ]
 
 
@@ -91,8 +128,9 @@ def curve_files():
 
 
 def table_files(table):
-    """A table in all its formats."""
-    return [f"{RESULTS}/tables/{table}.{suffix}" for suffix in TABLE_FORMATS]
+    """A table in all its formats; Table 6 has its cells' matrix beside it."""
+    more = [f"{RESULTS}/tables/table6_transfer.csv"] if table == "table6" else []
+    return [f"{RESULTS}/tables/{table}.{suffix}" for suffix in TABLE_FORMATS] + more
 
 
 def matrix_file(key):
@@ -111,13 +149,23 @@ def initial_weights(wildcards):
     files = weight_files(model["sequence_encoder"]["weights"])
     if model["losses"]["srm"]:
         weights = model["region_encoder"]["weights"]
-        files += existing(None if weights == configuration.HUB else weights)
+        files += existing(None if weights == HUB else weights)
     return files
 
 
 def promoter_settings(wildcards):
     """The config of one promoter data set."""
-    return config["tasks"]["promoter"][wildcards.dataset]
+    return DATA_SETS["promoter"][wildcards.dataset]
+
+
+def tfbs_settings(wildcards):
+    """The config of one TFBS data set, without what only its tests use."""
+    return {key: value for key, value in DATA_SETS["tfbs"][wildcards.dataset].items() if key != "transfer"}
+
+
+def tfbs_peaks(wildcards):
+    """The peak file of a TFBS data set."""
+    return tfbs_settings(wildcards)["peaks"]
 
 
 def promoter_inputs(wildcards):
@@ -137,13 +185,46 @@ def trained_model(wildcards):
 
 
 def labelled_splits(wildcards):
-    """Train, validation and test examples."""
-    return task_files(wildcards.task, wildcards.dataset)
+    """Train, validation and test examples, and the card of the data set."""
+    return [f"{RESULTS}/tasks/{wildcards.task}/{wildcards.dataset}/{file}" for file in TASK_FILES]
+
+
+def transfer_folders(wildcards):
+    """Name to folder of the other data sets that a model trained on this one is tested on."""
+    others = DATA_SETS[wildcards.task][wildcards.dataset].get("transfer", [])
+    able = [name for name in others if f"{wildcards.task}/{name}" not in config["unavailable"]]
+    return {name: f"{RESULTS}/tasks/{wildcards.task}/{name}" for name in able}
+
+
+def transfer_tests(wildcards):
+    """Their test examples."""
+    return [f"{folder}/test.parquet" for folder in transfer_folders(wildcards).values()]
 
 
 def finetune_settings(wildcards):
-    """Fine-tuning settings of the task."""
-    return config["finetune"][wildcards.task]
+    """Fine-tuning settings of the task, under those of the model's entry."""
+    return data_sets.finetune_settings(config, MODELS, wildcards.task, wildcards.model)
+
+
+def finetune_part_settings(wildcards):
+    """The same, under those of the learning curve."""
+    curve = config["learning_curves"][f"{wildcards.task}/{wildcards.dataset}"]
+    return finetune_settings(wildcards) | curve["finetune"]
+
+
+def n_train(wildcards):
+    """Number of training examples of a point of a learning curve."""
+    return int(wildcards.n)
+
+
+def baseline_motifs(wildcards):
+    """The motif matrices, for the baseline that scores them."""
+    return f"{JASPAR}.txt" if wildcards.baseline in data_sets.NEED_FACTOR else []
+
+
+def absence(wildcards):
+    """Why a data set or model cannot be had."""
+    return reason_of_absence(f"{wildcards.task}/{wildcards.dataset}", wildcards.method)
 
 
 def table_scores(wildcards):
@@ -153,13 +234,7 @@ def table_scores(wildcards):
 
 def table_rows(wildcards):
     """Data sets and models of a table, in the order of its rows."""
-    return config["tables"][f"table{wildcards.number}"]
-
-
-def task_annotation(task, settings):
-    """Name to file of what a data set is made from, beside the genome."""
-    keys = {"promoter": ("path", "motifs") if settings["source"] == "epdnew" else ("path",)}[task]
-    return {key: settings[key] for key in keys if settings[key]}
+    return ROWS[f"table{wildcards.number}"]
 
 
 def raw_files():
@@ -169,12 +244,14 @@ def raw_files():
     files = {key: settings[key] for key in keys if settings[key] and (key in MATRIX_KEYS or key == "blacklist")}
     files |= {f"peaks of {name}": path for name, path in settings["beds"].items() if "beds" in MATRIX_KEYS}
     files |= {"genome": config["genome"]["fasta"], "motifs": f"{JASPAR}.txt"}
-    for task, sets in config["tasks"].items():
-        for name, data_set in sets.items():
-            files |= {f"{task}/{name}, {key}": path for key, path in task_annotation(task, data_set).items()}
+    for name in data_set_names():
+        task, _, data_set = name.partition("/")
+        annotation = data_sets.raw_files(DATA_SETS[task][data_set])
+        files |= {f"{name}, {key}": path for key, path in annotation.items()}
     return files
 
 
 def data_set_names():
-    """The configured downstream data sets, as task/data set."""
-    return [f"{task}/{name}" for task, sets in config["tasks"].items() for name in sets]
+    """The configured downstream data sets that can be had, as task/data set."""
+    names = [f"{task}/{name}" for task, sets in DATA_SETS.items() for name in sets]
+    return [name for name in names if name not in config["unavailable"]]

@@ -18,7 +18,7 @@ rule table:
     benchmark:
         f"{BENCHMARKS}/table/table{{number}}.tsv"
     wildcard_constraints:
-        number=r"\d",
+        number="[1-57-8]",
     conda:
         "../envs/tables.yaml"
     threads: 1
@@ -32,3 +32,24 @@ rule table:
         notes=config["notes"],
     script:
         "../workflow/scripts/table.py"
+
+
+use rule table as table_by_cell with:
+    output:
+        [
+            report(
+                f"{RESULTS}/tables/table{{number}}.{suffix}",
+                caption="../workflow/report/table.rst",
+                category="Tables",
+                labels={"table": "{number}", "format": suffix},
+            )
+            for suffix in TABLE_FORMATS
+        ],
+        report(
+            f"{RESULTS}/tables/table{{number}}_transfer.csv",
+            caption="../workflow/report/transfer.rst",
+            category="Tables",
+            labels={"table": "{number}, from cell to cell", "format": "csv"},
+        ),
+    wildcard_constraints:
+        number="6",

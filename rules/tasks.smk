@@ -3,11 +3,7 @@ rule promoter:
     input:
         unpack(promoter_inputs),
     output:
-        expand(
-            "{results}/tasks/promoter/{{dataset}}/{file}",
-            results=RESULTS,
-            file=["train.parquet", "valid.parquet", "test.parquet", "card.json"],
-        ),
+        expand("{results}/tasks/promoter/{{dataset}}/{file}", results=RESULTS, file=TASK_FILES),
     log:
         f"{LOGS}/promoter/{{dataset}}.log",
     benchmark:
@@ -24,3 +20,28 @@ rule promoter:
         chromosomes=config["chromosomes"],
     script:
         "../workflow/scripts/promoter.py"
+
+
+rule tfbs:
+    """Make the labelled splits of a TF-binding data set."""
+    input:
+        peaks=tfbs_peaks,
+        genome=GENOME,
+    output:
+        expand("{results}/tasks/tfbs/{{dataset}}/{file}", results=RESULTS, file=TASK_FILES),
+    log:
+        f"{LOGS}/tfbs/{{dataset}}.log",
+    benchmark:
+        f"{BENCHMARKS}/tfbs/{{dataset}}.tsv"
+    conda:
+        "../envs/tasks.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing("tfbs", "mem_mb"),
+        runtime=growing("tfbs", "runtime"),
+    params:
+        settings=tfbs_settings,
+        seed=config["seed"],
+        chromosomes=config["chromosomes"],
+    script:
+        "../workflow/scripts/tfbs.py"

@@ -85,7 +85,8 @@ def test_by_hand():
     settings = replace(SMALL, sequence_encoder=tiny)
     # 2 masked: 2 x (2 x 4 + 2 x 2 x 69); 3 samples: 3 x (2 x 4 + 2 x 2 x 2); 9 pairs x 2 x 2
     assert heads_forward(settings, 2, 3, 5) == 2 * (8 + 276) + 3 * 16 + 36
-    assert heads_forward(replace(settings, losses=LossSettings(False, True, None, 0.5, 0.07, "cls", True)), 2, 3, 5) == 48
+    ngsp_alone = replace(settings, losses=LossSettings(False, True, None, 0.5, 0.07, "cls", True))
+    assert heads_forward(ngsp_alone, 2, 3, 5) == 48
     by_region = replace(settings, losses=replace(settings.losses, pooling="regions"))
     assert heads_forward(by_region, 2, 3, 5) - heads_forward(settings, 2, 3, 5) == 4 * 36
 

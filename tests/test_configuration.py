@@ -1,38 +1,24 @@
 import ast
 import copy
 import re
-from pathlib import Path
 
 import pytest
+from config_inputs import CONFIG, MODELS, ROOT, nested, problems
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from genebert import configuration
-from genebert.configuration import load_models, load_yaml, merge
+from genebert import validation
+from genebert.configuration import load_yaml, merge
 from genebert.errors import InputError
 from genebert.schemas import suggest
 
-ROOT = Path(__file__).resolve().parent.parent
 SCHEMAS = ROOT / "config" / "schemas"
-CONFIG = load_yaml(ROOT / "config" / "config.yaml")
-MODELS = load_models(ROOT / "config" / "models.yaml")
 OVERLAYS = sorted(path for path in (ROOT / "config").glob("*.yaml") if path.name not in ("config.yaml", "models.yaml"))
-
-
-def problems(overlay: dict, models: dict | None = None) -> list[str]:
-    """Return the lines of complaint about the paper's config with an overlay."""
-    try:
-        configuration.validate_config(merge(CONFIG, overlay), MODELS if models is None else models, SCHEMAS)
-    except InputError as error:
-        return str(error).splitlines()
-    return []
-
-
-def nested(path: str, value: object) -> dict:
-    """Return `value` below a dotted path."""
-    for key in reversed(path.split(".")):
-        value = {key: value}
-    return value
+# Blocks whose keys are not the project's.
+FREE_NAMES = (
+    ("accessibility", "beds"), ("learning_curves",), ("model", "region_encoder", "arguments"), ("tasks", "promoter"),
+    ("simulate", "chromosomes"), *(("tables", table) for table in CONFIG["tables"]),
+)  # fmt: skip
 
 
 def leaves(config: dict, path: tuple = ()) -> list[tuple]:
@@ -88,6 +74,10 @@ def test_the_schema_has_the_fields_of_the_settings_classes():
     assert schema_keys("model", "training") == fields("training/settings.py", "TrainingSettings")
     assert schema_keys("simulate") | {"seed"} == fields("simulate/settings.py", "SimulationSettings")
     assert schema_keys("motifs") >= fields("motifs/matrix.py", "MotifSettings")
+    assert schema_keys("tasks", "tfbs") | {"seed"} >= fields("tasks/tfbs.py", "TfbsSettings")
+    finetune = load_yaml(SCHEMAS / "models.schema.yaml")["$defs"]["finetune"]["properties"].keys()
+    assert finetune <= fields("finetune_settings.py", "FinetuneSettings")
+    assert finetune == CONFIG["finetune"]["tfbs"].keys() == CONFIG["finetune"]["promoter"].keys()
 
 
 def test_the_schema_knows_the_names_that_the_rules_ask_resources_for():
@@ -105,17 +95,16 @@ def test_parts_of_the_two_schemas_have_different_names():
 def test_every_key_of_the_config_is_required():
     """But for those whose default is said elsewhere."""
     for path in leaves(CONFIG):
-        if path[0] in ("simulate", "resources", "tasks", "tables") and len(path) > 1:
+        in_part = path[0] in ("simulate", "resources", "tables") and len(path) > 1
+        if in_part or path[:-1] in FREE_NAMES or "finetune" in path[1:-1]:
             continue
         config = copy.deepcopy(CONFIG)
         block = config
         for key in path[:-1]:
             block = block[key]
-        if path[:-1] in (("accessibility", "beds"), ("model", "region_encoder", "arguments")):
-            continue
         del block[path[-1]]
         with pytest.raises(InputError) as caught:
-            configuration.validate_config(config, MODELS, SCHEMAS)
+            validation.validate_config(config, MODELS, ROOT / "config")
         assert str(caught.value) == f"config: missing key {'.'.join(path)}; expected as in config/config.yaml"
 
 
@@ -123,14 +112,12 @@ def test_simulate_and_resources_may_be_given_in_part():
     config = merge(CONFIG, {})
     config["simulate"] = {}
     config["resources"] = {"default": CONFIG["resources"]["default"]}
-    configuration.validate_config(config, MODELS, SCHEMAS)
+    validation.validate_config(config, MODELS, ROOT / "config")
 
 
 # ------------------------------------------------------------------------------------------------------ unknown keys
 
-KNOWN = [path for path in leaves(CONFIG) if path[0] not in ("tasks", "tables") or path == (path[0],)]
-KNOWN += [("tasks", "promoter", "prom-core", key) for key in CONFIG["tasks"]["promoter"]["prom-core"]]
-KNOWN = [path for path in KNOWN if path[:-1] not in (("simulate", "chromosomes"), ("accessibility", "beds"))]
+KNOWN = [path for path in leaves(CONFIG) if path[:-1] not in FREE_NAMES]
 
 
 @st.composite
@@ -162,7 +149,7 @@ def test_a_misspelt_key_is_reported_with_the_right_one(misspelling):
     assume(wrong and wrong not in block and wrong != "models")
     block[wrong] = block.pop(path[-1])
     try:
-        configuration.validate_config(config, MODELS, SCHEMAS)
+        validation.validate_config(config, MODELS, ROOT / "config")
     except InputError as error:
         lines = str(error).splitlines()
     prefix = ".".join([*path[:-1], ""])
@@ -258,6 +245,34 @@ NOTATION = " as text: the number needs a point and a sign, such as 3.0e-5 or 1.0
         ("model.region_encoder.weights", "", "found '', expected imagenet, hub, a path or null"),
         ("finetune.seeds", [0, 1, 0], "found 0 twice, expected no repeats"),
         ("finetune.seeds", [], "found [], expected a list with at least one entry"),
+        ("tasks.tfbs.data_sets", 9, "found 9, expected table2, all_506 or a list of names of config/tfbs.tsv"),
+        ("tasks.tfbs.data_sets", ["A", "A"], "found 'A' twice, expected no repeats"),
+        ("tasks.tfbs.data_sets", [9], "data_sets[0]: found 9, expected a name of config/tfbs.tsv (put it in quotes)"),
+        ("tasks.tfbs.own.mine", {"peaks": "p", "factor": ""}, "factor: found '', expected the name of a factor"),
+        ("tasks.tfbs.length", 0, "found 0, expected a whole number of at least 1"),
+        ("tasks.tfbs.negatives", "random", "found 'random', expected one of shuffle, genomic"),
+        ("tasks.tfbs.split", "random", "found 'random', expected one of ranks, chromosome"),
+        ("tasks.promoter.prom-core.split", "ranks", "found 'ranks', expected one of random, chromosome"),
+        ("tasks.tfbs.valid_fraction", 0, "found 0, expected a number above 0 and below 1"),
+        ("tasks.tfbs.test_chromosomes", ["chr 1"], "found 'chr 1', expected a chromosome such as chr20 or 20"),
+        ("tasks.tfbs.transfer", None, "found null, expected table6, all or a list of data sets"),
+        ("finetune.tfbs.pooling", "max", "found 'max', expected one of mean, cls"),
+        (
+            "finetune.tfbs.grid",
+            {"learning_rate": []},
+            "grid.learning_rate: found [], expected a list with at least one",
+        ),
+        ("models.mine", {"finetune": {"epochs": 0}}, "finetune.epochs: found 0, expected a whole number of at least 1"),
+        ("models.mine", {"of": "a b"}, "of: found 'a b', expected a name of letters"),
+        ("learning_curves.promoter/prom-core.sizes", [50], "found [50], expected at least two numbers of examples"),
+        (
+            "learning_curves.promoter/prom-core.sizes",
+            [1, 5],
+            "sizes[0]: found 1, expected a whole number of at least 2",
+        ),
+        ("learning_curves.promoter/prom-core.models", [], "found [], expected a list with at least one entry"),
+        ("unavailable", {"dnabert": ""}, "unavailable.dnabert: found '', expected the reason"),
+        ("unavailable", ["dnabert"], 'found ["dnabert"], expected a block of keys'),
         ("tables.table1", {"promoter/prom-core": []}, "found [], expected a list with at least one entry"),
         ("tables.table1", {"promoter/prom-core": ["dnabert", "dnabert"]}, "found 'dnabert' twice, expected no repeats"),
         ("resources.motifs.threads", 0, "found 0, expected a whole number of at least 1"),
@@ -272,11 +287,23 @@ def test_values(path, value, sentence):
 
 
 @pytest.mark.parametrize("name", ["a b", "", "../x", ".hidden", "x{y}"])
-@pytest.mark.parametrize("where", ["models", "tasks.promoter"])
+@pytest.mark.parametrize("where", ["models", "tasks.promoter", "tasks.tfbs.own"])
 def test_names_that_become_folders(where, name):
     value = CONFIG["tasks"]["promoter"]["prom-core"] if where == "tasks.promoter" else {}
+    value = {"peaks": "p.bed", "factor": "CTCF"} if where == "tasks.tfbs.own" else value
     (line,) = problems(nested(where, {name: value}))
     assert line.startswith(f"config: a key below {where} is named '{name}', expected a name of letters, digits")
+
+
+def test_blocks_below_free_names():
+    lines = problems({"tasks": {"tfbs": {"own": {"mine": {"peaks": "p", "cel": "A"}}}}})
+    assert lines == [
+        "config: unknown key tasks.tfbs.own.mine.cel; did you mean tasks.tfbs.own.mine.cell?",
+        "config: missing key tasks.tfbs.own.mine.factor; expected as in config/config.yaml",
+    ]
+    config = CONFIG | {"tables": {"table2": {}}}
+    with pytest.raises(InputError, match=r"^config: tables\.table2: found an empty block {}, expected a block of keys"):
+        validation.validate_config(config, MODELS, ROOT / "config")
 
 
 def test_all_problems_are_listed_at_once():
@@ -291,194 +318,3 @@ def test_all_problems_are_listed_at_once():
         "unknown",
         "accessibility.beds",
     ]
-
-
-# -------------------------------------------------------------------------------------------------- rules across keys
-
-
-@pytest.mark.parametrize(
-    ("overlay", "sentence"),
-    [
-        (
-            {"accessibility": {"format": "bed"}},
-            "accessibility.beds: found an empty block {}, but accessibility.format bed",
-        ),
-        (
-            {"accessibility": {"format": "mtx", "cells": "c"}},
-            "accessibility.peaks: found null, but accessibility.format mtx",
-        ),
-        (
-            {"accessibility": {"format": "mtx", "peaks": "p"}},
-            "accessibility.cells: found null, but accessibility.format mtx",
-        ),
-        (
-            {"accessibility": {"format": "dgcmatrix"}},
-            "accessibility.cells: found null, but accessibility.format dgcmatrix",
-        ),
-        (
-            {"accessibility": {"assay": None}},
-            "accessibility.assay: found null, but accessibility.format seurat needs it",
-        ),
-        (
-            {"accessibility": {"matrix": None}},
-            "accessibility.matrix: found null, but accessibility.format seurat needs it",
-        ),
-        ({"accessibility": {"group_by": None}}, "accessibility.group_by: found null, but accessibility.format seurat"),
-        (
-            {"accessibility": {"binarise": "min_fraction"}},
-            "accessibility.min_fraction: found null, but accessibility.binarise min_fraction needs it",
-        ),
-        (
-            {"motifs": {"background": [0.3, 0.2, 0.2, 0.2]}},
-            "motifs.background: found [0.3, 0.2, 0.2, 0.2] with the sum 0.9, expected the sum 1",
-        ),
-        (
-            {"motifs": {"region_bp": 51}},
-            "motifs.region_bp: found 51, expected null or the same as corpus.region_bp, null",
-        ),
-        (
-            {"motifs": {"region_bp": 50}, "corpus": {"region_bp": 51}},
-            "motifs.region_bp: found 50, expected null or the same as corpus.region_bp, 51",
-        ),
-        ({"chromosomes": ["chr1", 2, "1"]}, "chromosomes: found 1 and chr1, which are the same; expected no repeats"),
-        (
-            {"chromosomes": ["chr1", "chr2"], "corpus": {"holdout_chromosomes": ["2", "chr8", 21]}},
-            "corpus.holdout_chromosomes: found chr8, 21, expected only names that chromosomes lists",
-        ),
-        (
-            {"chromosomes": ["chr1", "chr2"], "corpus": {"holdout_chromosomes": ["2", "chr1"]}},
-            "corpus.holdout_chromosomes: found all of chromosomes, expected at least one left for pre-training",
-        ),
-        (
-            {"simulate": {"mostly_n": ["chr9"]}},
-            "simulate.mostly_n: found chr9, expected only names that simulate.chromosomes",
-        ),
-        (
-            {"simulate": {"domain_purity": 0.9, "housekeeping": 0.2}},
-            "simulate.domain_purity and housekeeping: found 0.9 and 0.2, expected at most 1 together",
-        ),
-        ({"genome": {"fasta": "{date}/hg19.fa"}}, "genome.fasta: found the placeholder {date}, expected {data}"),
-        (
-            {"accessibility": {"beds": {"a": "{data"}}},
-            "accessibility.beds.a: found the placeholder {data, expected {data}",
-        ),
-        ({"data": "{data}/x"}, "data: found the placeholder {data}, expected none here"),
-        (
-            {"tables": {"table1": {"promoter/prom-cor": ["genebert"]}}},
-            "tables.table1: unknown data set promoter/prom-cor; did you mean promoter/prom-core?",
-        ),
-        (
-            {"tables": {"table1": {"promoter/prom-core": ["genbert"]}}},
-            "tables.table1.promoter/prom-core: unknown model or baseline genbert; did you mean genebert?",
-        ),
-        (
-            {"tables": {"table1": {"promoter/prom-core": ["boosted-tree"]}}},
-            "tables.table1.promoter/prom-core: unknown model or baseline boosted-tree; did you mean boosted-trees?",
-        ),
-        ({"models": {"kmer-logreg": {}}}, "the model name kmer-logreg is that of a baseline, expected another name"),
-    ],
-)
-def test_rules_across_keys(overlay, sentence):
-    (line,) = problems(overlay)
-    assert line.startswith(f"config: {sentence}")
-
-
-@pytest.mark.parametrize(
-    ("changes", "sentence"),
-    [
-        (
-            {"sequence_encoder": {"hidden": 100}},
-            "sequence_encoder.hidden: found 100, expected a multiple of sequence_encoder.heads, 12",
-        ),
-        (
-            {"losses": {"mgm": False, "ngsp": False, "srm": None}},
-            "training.steps: found 120000, but no loss is on; expected 0, or a loss",
-        ),
-        (
-            {"training": {"batch": 1, "micro_batch": None}},
-            "training.batch: found 1, expected at least 2: losses.srm contrasts the samples of a batch",
-        ),
-        (
-            {"training": {"batch": 16, "micro_batch": 32}},
-            "training.micro_batch: found 32, expected at most training.batch, 16",
-        ),
-        (
-            {"region_encoder": {"name": "region-transformer", "weights": "w"}},
-            "region_encoder.weights: found 'w', expected null: region-transformer has no published weights",
-        ),
-        (
-            {"region_encoder": {"name": "region-transformer"}},
-            "region_encoder.weights: found 'imagenet', expected null: region-transformer has no published weights",
-        ),
-        (
-            {"region_encoder": {"name": "t2t-vit-14", "weights": "hub"}},
-            "region_encoder.weights: found 'hub', expected a path, imagenet or null: the hub has no t2t-vit-14",
-        ),
-        (
-            {
-                "region_encoder": {
-                    "name": "region-transformer",
-                    "weights": None,
-                    "arguments": {"hidden": 10, "heads": 4},
-                }
-            },
-            "region_encoder.arguments.hidden: found 10, expected a multiple of region_encoder.arguments.heads, 4",
-        ),
-    ],
-)
-def test_rules_across_the_settings_of_a_model(changes, sentence):
-    assert problems({}, MODELS | {"mine": changes}) == [f"model mine: {sentence}"]
-    assert problems({"models": {"mine": changes}}) == [f"model mine: {sentence}"]
-
-
-def test_a_wrong_argument_of_the_region_transformer():
-    entry = {"region_encoder": {"name": "region-transformer", "weights": None, "arguments": {"layer": 3}}}
-    assert problems({}, MODELS | {"mine": entry}) == [
-        "models.yaml: unknown key models.mine.region_encoder.arguments.layer; "
-        "did you mean models.mine.region_encoder.arguments.layers?"
-    ]
-    # wrong only once the name comes from elsewhere
-    assert problems({"models": {"region-transformer": {"region_encoder": {"arguments": {"heads": "4"}}}}}) == [
-        "model region-transformer: region_encoder.arguments.heads: found '4', expected a whole number of at least 1 "
-        "(without quotes)"
-    ]
-
-
-def test_what_all_models_share_is_said_once():
-    (line,) = problems({"model": {"sequence_encoder": {"heads": 7}}})
-    assert line.startswith("model genebert, dnabert, from-scratch and ")
-    lines = problems({"corpus": {"region_bp": 5}})
-    assert len(lines) == 1 and lines[0].endswith("more: k: found 6, expected at most corpus.region_bp, 5")
-
-
-@pytest.mark.parametrize(
-    "overlay",
-    [
-        {"chromosomes": ["20"]},
-        {"chromosomes": [20, "X"], "corpus": {"holdout_chromosomes": ["chrX"]}},
-        {
-            "accessibility": {
-                "format": "bed",
-                "beds": {"FC.ExN": "a.bed.gz", "MG, fetal": "{data}/b.bed"},
-                "matrix": None,
-            }
-        },
-        {"accessibility": {"format": "bed", "beds": {"a": "a.bed"}, "group_by": None}},
-        {"accessibility": {"format": "mtx", "peaks": "p", "cells": "c"}},
-        {"accessibility": {"format": "dgcmatrix", "cells": "c"}},
-        {"accessibility": {"format": "h5ad"}},
-        {"accessibility": {"binarise": "min_fraction", "min_fraction": 0.05}},
-        {"motifs": {"matrix": "descartes"}},
-        {"motifs": {"background": [0.295, 0.205, 0.205, 0.295]}},
-        {"motifs": {"region_bp": 51}, "corpus": {"region_bp": 51}},
-        {"corpus": {"region_bp": 51}},
-        {"mirror": "https://host.org/copy"},
-        {"models": {"mine": {"training": {"steps": 5}}}, "tables": {"table1": {"promoter/prom-core": ["mine"]}}},
-        {"model": {"region_encoder": {"arguments": {"embed_dim": 24, "depths": [1, 1, 2, 1]}}}},
-        {"model": {"training": {"micro_batch": 32}}},
-        {"models": {"mine": {"region_encoder": {"name": "swin-b-384", "weights": "hub"}}}},
-        {"models": {"mine": {"region_encoder": {"name": "t2t-vit-14", "weights": "{data}/own.pth.tar"}}}},
-    ],
-)
-def test_what_is_allowed(overlay):
-    assert problems(overlay) == []

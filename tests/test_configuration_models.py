@@ -1,16 +1,21 @@
 """Named models, overlays, paths, and the reading of files."""
 
 import copy
-from pathlib import Path
 
 import pytest
+from config_inputs import CONFIG, MODELS, ROOT
 
-from genebert.configuration import canonical_models, load_models, load_yaml, merge, normalise, resolve_model
+from genebert.configuration import (
+    canonical_models,
+    load_models,
+    load_yaml,
+    merge,
+    model_entry,
+    normalise,
+    resolve_model,
+    table_models,
+)
 from genebert.errors import InputError
-
-ROOT = Path(__file__).resolve().parent.parent
-CONFIG = load_yaml(ROOT / "config" / "config.yaml")
-MODELS = load_models(ROOT / "config" / "models.yaml")
 
 # ------------------------------------------------------------------------------------------------------------ models
 
@@ -111,11 +116,54 @@ def test_equal_models_are_trained_once():
     }
     # one row each of Tables 7 and 8 is the headline model
     same = {name for name, first in canonical_models(CONFIG, MODELS).items() if first == "genebert"}
-    assert same == {"genebert", "swin-t-224", "batch-128", "lambda-0.5"}
+    assert same == {"genebert", "genebert-2e-4", "genebert-frozen", "swin-t-224", "batch-128", "lambda-0.5"}
+    assert canonical_models(CONFIG, MODELS)["dnabert-2e-4"] == "dnabert"
     # without published weights, from-scratch is no-losses
     bare = merge(CONFIG, {"model": {"sequence_encoder": {"weights": None}}})
     assert canonical_models(bare, MODELS)["no-losses"] == "from-scratch"
     assert canonical_models(CONFIG, MODELS)["no-losses"] == "no-losses"
+
+
+@pytest.mark.parametrize(
+    "overlay",
+    [
+        {},
+        {"data": "/lab", "model": {"k": 3, "training": {"batch": 4}}},
+        {"models": {"genebert": {"training": {"steps": 7}}, "dnabert": {"region_encoder": {"name": "deit-s-224"}}}},
+        {"models": {"genebert": {"finetune": {"epochs": 1}}}},
+    ],
+)
+def test_an_entry_of_another_model_is_that_model(overlay):
+    """Also where an overlay changes the other one."""
+    config = merge(CONFIG, overlay)
+    others = {"dnabert-2e-4": "dnabert", "genebert-2e-4": "genebert", "genebert-frozen": "genebert"}
+    for name, origin in others.items():
+        assert model_entry(config, MODELS, name).keys() == {"of", "finetune"}
+        settings = resolve_model(config, MODELS, name)
+        assert settings == resolve_model(config, MODELS, origin)
+        assert settings.keys() == CONFIG["model"].keys()
+        assert canonical_models(config, MODELS)[name] == origin
+    if "models" in overlay and "training" in overlay["models"]["genebert"]:
+        assert resolve_model(config, MODELS, "genebert-2e-4")["training"]["steps"] == 7
+
+
+def test_an_overlay_may_change_what_an_entry_is_of():
+    config = merge(CONFIG, {"models": {"genebert-2e-4": {"of": "mgm"}, "mine": {"of": "mgm-ngsp"}}})
+    for name, origin in (("genebert-2e-4", "mgm"), ("mine", "mgm-ngsp")):
+        assert resolve_model(config, MODELS, name) == resolve_model(config, MODELS, origin)
+        assert canonical_models(config, MODELS)[name] == origin
+
+
+def test_models_of_the_tables():
+    """In the order of all models, without baselines and what cannot be had."""
+    rows = ["pwm", "genebert-frozen", "from-scratch", "dnabert-2e-4", "genebert"]
+    config = merge(CONFIG, {"tables": {"table1": {"promoter/prom-core": rows}}})
+    config["tables"] = {"table1": config["tables"]["table1"]}
+    assert table_models(config, MODELS) == ["genebert", "from-scratch", "dnabert-2e-4", "genebert-frozen"]
+    config["unavailable"] = {"genebert-frozen": "why"}
+    assert table_models(config, MODELS) == ["genebert", "from-scratch", "dnabert-2e-4"]
+    config["unavailable"] = {"dnabert": "why", "genebert": "why"}  # and with them what is made of them
+    assert table_models(config, MODELS) == ["from-scratch"]
 
 
 # ------------------------------------------------------------------------------------------------- paths and reading

@@ -19,13 +19,12 @@ from genebert.metrics import (
     threshold_metrics,
 )
 from genebert.scores import (
-    check_examples,
     read_score,
-    read_splits,
     sequence_codes,
     write_score,
     write_unavailable,
 )
+from genebert.tasks.examples import check_examples, read_splits
 
 
 def noisy(n: int, seed: int, strength: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
@@ -251,6 +250,7 @@ def written(folder, **changes):
         "scores": {"valid": score, "test": score[::-1] / 2},
         "deterministic": False,
         "provenance": {"settings": {"x": 1}, "data_sha256": {"test": "abc"}},
+        "seconds": 1.26,
     } | changes
     return write_score(folder / "s.json", folder / "s.parquet", NAMES, 3, **arguments), arguments
 
@@ -269,6 +269,22 @@ def test_score_file_holds_metrics_at_both_thresholds_and_the_predictions(tmp_pat
     table = pd.read_parquet(tmp_path / "s.parquet")
     assert table.dtypes.astype(str).to_dict() == {"label": "int8", "score": "float64"}
     assert table["score"].tolist() == test_score.tolist() and table["label"].tolist() == test_label.tolist()
+
+
+def test_score_file_holds_the_wall_time_and_what_other_test_sets_gave(tmp_path):
+    label, predicted = noisy(60, 9)
+    score, _ = written(tmp_path)
+    assert score["seconds"] == 1.3 and "transfer" not in score
+    score, _ = written(
+        tmp_path, transfer={"CTCF_BE(2)-C_CTCF_UW": (label, predicted, 7), "b": (1 - label, predicted, 0)}
+    )
+    assert score == read_score(tmp_path / "s.json")
+    assert list(score["transfer"]) == ["CTCF_BE(2)-C_CTCF_UW", "b"]
+    found = score["transfer"]["CTCF_BE(2)-C_CTCF_UW"]
+    assert found == {"metrics": classification_metrics(label, predicted), "left_out": 7}
+    assert score["transfer"]["b"]["metrics"]["roc_auc"] == pytest.approx(1 - found["metrics"]["roc_auc"])
+    with pytest.raises(InputError, match="60 positives and 0 negatives"):
+        written(tmp_path, transfer={"b": (np.ones(60), predicted, 0)})
 
 
 def test_score_file_is_the_same_each_time(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from genebert.configuration import IMAGENET_FILES
-from genebert.sources import read_registry, read_tfbs_list
+from genebert.sources import read_registry, tfbs_sources
 
 SOURCES_HEADER = ["name", "url", "mirrors", "checksum", "bytes", "set", "access", "licence", "note"]
 TFBS_HEADER = [
@@ -275,7 +275,7 @@ def test_tissues_of_table6(tfbs):
 
 
 def test_the_package_reads_the_tfbs_list(root, tfbs):
-    listed = read_tfbs_list(root / "config/tfbs.tsv")
+    listed = tfbs_sources(root / "config/tfbs.tsv")
     registry = read_registry(root / "config/sources.tsv")
     assert {name: source.checksum for name, source in listed.items()} == {
         f"tfbs/{row['file']}": f"md5:{row['md5']}" for row in tfbs

@@ -20,9 +20,9 @@ from genebert.sources import (
     partial_file,
     placed_record,
     read_registry,
-    read_tfbs_list,
     select,
     state_of,
+    tfbs_sources,
 )
 
 CONTENT = b"chr1 960583 960643 KLHL17_1 900 + 960632 960643\n" * 5
@@ -106,7 +106,7 @@ def changed(row, **values):
 def test_peak_files(tmp_path):
     treated = changed(PEAKS, file="y.narrowPeak.gz", treatment="EtOH")
     caution = changed(PEAKS, file="z.narrowPeak.gz", quality="caution")
-    found = read_tfbs_list(tfbs_file(tmp_path, PEAKS, treated, caution))
+    found = tfbs_sources(tfbs_file(tmp_path, PEAKS, treated, caution))
     assert [source.set for source in found.values()] == ["tfbs-506", "tfbs-690", "tfbs-690"]
     first = found["tfbs/x.narrowPeak.gz"]
     assert (first.url, *first.mirrors) == tuple(f"{base}/x.narrowPeak.gz" for base in TFBS_BASES)
@@ -116,7 +116,7 @@ def test_peak_files(tmp_path):
 @pytest.mark.parametrize("rows", [[PEAKS, PEAKS], [changed(PEAKS, md5="12")], [changed(PEAKS, file="x.bed")]])
 def test_bad_peak_files(tmp_path, rows):
     with pytest.raises(InputError, match=r"tfbs\.tsv, line \d: found x\..* expected one line for each file"):
-        read_tfbs_list(tfbs_file(tmp_path, *rows))
+        tfbs_sources(tfbs_file(tmp_path, *rows))
 
 
 def test_sets(tmp_path):

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from genebert import configuration
+from genebert import configuration, validation
 from genebert.accessibility.build import PAPER
 from genebert.configuration import canonical_models, model_names, resolve_model
 from genebert.corpus import PAPER_SEQUENCES
@@ -111,7 +111,7 @@ def read_configuration(folder: str | Path, overlays: Iterable[str | Path] = ()) 
     for path in overlays:
         config = configuration.merge(config, configuration.load_yaml(path))
     models = configuration.load_models(folder / "models.yaml")
-    configuration.validate_config(config, models, folder / "schemas")
+    validation.validate_config(config, models, folder)
     return configuration.normalise(config), models
 
 

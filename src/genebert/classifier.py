@@ -1,15 +1,16 @@
 """A sequence classifier on top of a BERT over k-mers: tokens, encoder, head, predictions.
 
 The input is ``[CLS] k-mers [SEP]`` in segment 0; the classifier is dropout and one linear layer to two logits on the
-last hidden state of [CLS], the paper's E_seq (FACTS K.28: the sequence encoder alone). DNABERT's own classifier sends
-that state through BERT's pooler first; the pooler of a checkpoint without next-sentence training is random, so it is
-left out here for every model alike.
+pooled last hidden states, the paper's E_seq (FACTS K.28: the sequence encoder alone). DNABERT's own classifier sends
+the state at [CLS] through BERT's pooler first; the pooler of a checkpoint without next-sentence training is random, so
+it is left out here for every model alike.
 """
 
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -48,6 +49,10 @@ class Tokens:
         """Return the same on another device."""
         return Tokens(self.ids.to(device), self.lengths.to(device), self.padded)
 
+    def order(self) -> torch.Tensor:
+        """Return the rows by length, for batches that are as narrow as can be (int64 [n])."""
+        return torch.argsort(self.lengths, stable=True)
+
     def batch(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Return ids (int64 [rows, longest of them]) and the attention mask, None for a set without padding."""
         if not self.padded:
@@ -56,6 +61,21 @@ class Tokens:
         longest = int(lengths.max())
         mask = (torch.arange(longest, device=lengths.device) < lengths[:, None]).long()
         return self.ids[rows, :longest].long(), mask
+
+
+@dataclass(frozen=True)
+class Features:
+    """Pooled states of a whole set, float32 [n, hidden]: what a :class:`Probe` reads."""
+
+    values: torch.Tensor
+
+    def order(self) -> torch.Tensor:
+        """Return the rows (int64 [n])."""
+        return torch.arange(len(self.values), device=self.values.device)
+
+    def batch(self, rows: torch.Tensor) -> tuple[torch.Tensor]:
+        """Return the features of some rows."""
+        return (self.values[rows],)
 
 
 def tokenise(sequences: Sequence[str], k: int, max_tokens: int, where: str = "sequences") -> Tokens:
@@ -114,6 +134,24 @@ def _quiet_loading() -> Iterator[None]:
             library.enable_progress_bar()
 
 
+def read_bert_config(folder: str | Path) -> dict[str, Any]:
+    """Return the ``config.json`` of a Hugging Face folder.
+
+    Raises
+    ------
+    InputError
+        Not a folder with a BERT.
+    """
+    path = Path(folder) / "config.json"
+    config = read_json(path) if path.is_file() else {}
+    if config.get("model_type") != "bert":
+        raise InputError(
+            f"{folder}: config.json says model_type {config.get('model_type')!r}; expected a Hugging Face folder of a "
+            "BERT"
+        )
+    return config
+
+
 def load_encoder(folder: str | Path, dropout: float) -> nn.Module:
     """Return the ``transformers.BertModel`` of a Hugging Face folder, without pooler, in float32.
 
@@ -127,13 +165,7 @@ def load_encoder(folder: str | Path, dropout: float) -> nn.Module:
     from safetensors import SafetensorError
     from transformers import BertModel
 
-    folder = Path(folder)
-    config = read_json(folder / "config.json") if (folder / "config.json").is_file() else {}
-    if config.get("model_type") != "bert":
-        raise InputError(
-            f"{folder}: config.json says model_type {config.get('model_type')!r}; expected a Hugging Face folder of a "
-            "BERT"
-        )
+    read_bert_config(folder)
     weights_file(folder)
     with _quiet_loading():
         try:
@@ -155,35 +187,103 @@ def load_encoder(folder: str | Path, dropout: float) -> nn.Module:
     return encoder
 
 
-class Classifier(nn.Module):
-    """Encoder, dropout and a linear layer to two logits on the last hidden state of [CLS]."""
+def pool(states: torch.Tensor, mask: torch.Tensor | None, pooling: str) -> torch.Tensor:
+    """Return one state a sequence, float32 [n, hidden], of hidden states [n, tokens, hidden].
 
-    def __init__(self, encoder: nn.Module, dropout: float):
+    Parameters
+    ----------
+    states : float [n, tokens, hidden]
+    mask : int64 [n, tokens] or None
+        0 where a token is padding; None: none is.
+    pooling : {"cls", "mean"}
+        The state at [CLS], or the mean over all tokens that are not padding, as
+        :meth:`genebert.models.genebert.GeneBERT.pool` takes them.
+    """
+    if pooling == "cls":
+        return states[:, 0].float()
+    if mask is None:
+        return states.float().mean(1)
+    return (states.float() * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+
+
+class _LinearHead(nn.Module):
+    """Dropout and a linear layer to two logits, in float32."""
+
+    def __init__(self, width: int, dropout: float, sd: float):
         super().__init__()
-        self.encoder = encoder
         self.dropout = nn.Dropout(dropout)
-        self.linear = nn.Linear(encoder.config.hidden_size, 2)
-        nn.init.normal_(self.linear.weight, std=encoder.config.initializer_range)
+        self.linear = nn.Linear(width, 2)
+        nn.init.normal_(self.linear.weight, std=sd)
         nn.init.zeros_(self.linear.bias)
+
+    def classify(self, state: torch.Tensor) -> torch.Tensor:
+        """Return float32 logits [n, 2] of states [n, width]."""
+        # bfloat16 logits have 8 significant bits: scores would tie, and the AUC would suffer.
+        with torch.autocast(state.device.type, enabled=False):
+            return self.linear(self.dropout(state))
+
+
+class Classifier(_LinearHead):
+    """Encoder and linear head; all weights are trained."""
+
+    def __init__(self, encoder: nn.Module, dropout: float, pooling: str):
+        super().__init__(encoder.config.hidden_size, dropout, encoder.config.initializer_range)
+        self.encoder = encoder
+        self.pooling = pooling
 
     def forward(self, ids: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
         """Return float32 logits [n, 2] of ids int64 [n, tokens]."""
-        state = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state[:, 0]
-        # bfloat16 logits have 8 significant bits: scores would tie, and the AUC would suffer.
-        with torch.autocast(ids.device.type, enabled=False):
-            return self.linear(self.dropout(state.float()))
+        states = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+        return self.classify(pool(states, mask, self.pooling))
 
 
-def predict(model: Classifier, tokens: Tokens, precision: str = "auto") -> np.ndarray:
+class Probe(_LinearHead):
+    """Linear head on features that are standardised with fixed means and standard deviations.
+
+    Pooled states of a BERT have means that are many times their standard deviations: as they are, gradient descent
+    would hardly move on them.
+
+    Parameters
+    ----------
+    training : Features
+        Their mean and standard deviation are kept as the buffers `mean` and `sd`.
+    dropout : float
+        Of standardised features.
+    sd : float
+        Of the initial weights.
+    """
+
+    def __init__(self, training: Features, dropout: float, sd: float):
+        super().__init__(training.values.shape[1], dropout, sd)
+        spread, mean = torch.std_mean(training.values, 0, correction=0)
+        self.register_buffer("mean", mean)
+        self.register_buffer("sd", torch.where(spread > 0, spread, 1.0))
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        """Return float32 logits [n, 2] of features float32 [n, width]."""
+        return self.classify((values - self.mean) / self.sd)
+
+
+def encode(encoder: nn.Module, tokens: Tokens, pooling: str, precision: str) -> Features:
+    """Return the pooled states of a whole set; without dropout, and nothing is trained."""
+    encoder.eval()
+    states, order = [], tokens.order()
+    with torch.no_grad(), autocast(precision, order.device):
+        for rows in order.split(PREDICT_BATCH):
+            ids, mask = tokens.batch(rows)
+            states.append(pool(encoder(input_ids=ids, attention_mask=mask).last_hidden_state, mask, pooling))
+    values = torch.cat(states)
+    return Features(torch.empty_like(values).index_copy_(0, order, values))
+
+
+def predict(model: Classifier | Probe, inputs: Tokens | Features, precision: str = "auto") -> np.ndarray:
     """Return the probability of class 1 (float64 [n])."""
     device = next(model.parameters()).device
     model.eval()
-    margins = []
-    # Sequences of like length together: a batch is as wide as its longest.
-    order = torch.argsort(tokens.lengths, stable=True)
+    margins, order = [], inputs.order()
     with torch.inference_mode(), autocast(precision, device):
         for rows in order.split(PREDICT_BATCH):
-            logits = model(*tokens.batch(rows)).double()
+            logits = model(*inputs.batch(rows)).double()
             margins.append(logits[:, 1] - logits[:, 0])
     score = torch.empty(len(order), dtype=torch.float64, device=device)
     score[order] = torch.cat(margins).sigmoid()

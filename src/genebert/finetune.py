@@ -1,13 +1,16 @@
-"""Fine-tuning of a BERT over k-mers on labelled sequences.
+"""Fine-tuning of a BERT over k-mers on labelled sequences, or of a linear probe on its frozen states.
 
-The network is :class:`genebert.classifier.Classifier`. AdamW, linear warm-up and decay, clipping as DNABERT (FACTS
-D.4); early stopping on the validation AUC, and the weights of the best epoch make the scores.
+The network is :class:`genebert.classifier.Classifier` or :class:`genebert.classifier.Probe`. AdamW, linear warm-up and
+decay, clipping as DNABERT (FACTS D.4); early stopping on the validation AUC, and the weights of the best epoch make the
+scores.
 """
 
 import copy
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,77 +20,38 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from genebert.classifier import Classifier, load_encoder, predict, tokenise
+from genebert.classifier import (
+    Classifier,
+    Features,
+    Probe,
+    Tokens,
+    encode,
+    load_encoder,
+    predict,
+    read_bert_config,
+    tokenise,
+)
 from genebert.devices import autocast, choose_device
 from genebert.errors import InputError
 from genebert.files import read_json, sha256
+from genebert.finetune_settings import FinetuneSettings
 from genebert.kmers import vocabulary_k
 from genebert.models.folders import weights_file
-from genebert.scores import check_examples, read_splits, versions, write_score, write_unavailable
+from genebert.scores import versions, write_score, write_unavailable
+from genebert.tasks.examples import check_examples, read_about, read_splits, training_subset
+from genebert.tasks.transfer import transfer_tables
 from genebert.training.optimiser import make_adamw
 
 logger = logging.getLogger(__name__)
 
+SEEN = {
+    "cls": "the last hidden state of [CLS]",
+    "mean": "the mean of the last hidden states of all tokens, [CLS] and [SEP] included",
+}
 
-@dataclass(frozen=True)
-class FinetuneSettings:
-    """Settings of fine-tuning.
 
-    Attributes
-    ----------
-    learning_rate : float
-        Peak.
-    epochs : int
-        Most epochs; the schedule's length.
-    batch : int
-        Sequences a step.
-    warmup_fraction : float
-        Share of the steps with rising rate; then linear decay to zero.
-    weight_decay : float
-        Not on biases and LayerNorm.
-    patience : int
-        Epochs without a better validation AUC before training stops.
-    dropout : float
-        In the encoder (hidden states and attention) and before the classifier.
-    clip : float
-        Largest gradient norm.
-    betas, epsilon : AdamW
-    precision : {"auto", "float32", "bfloat16"}
-        ``auto``: bfloat16 autocast where the processor has it. The classifier itself is always float32.
-
-    Raises
-    ------
-    InputError
-        A value out of its range.
-    """
-
-    learning_rate: float = 3e-5
-    epochs: int = 10
-    batch: int = 32
-    warmup_fraction: float = 0.1
-    weight_decay: float = 0.01
-    patience: int = 3
-    dropout: float = 0.1
-    clip: float = 1.0
-    betas: tuple[float, float] = (0.9, 0.999)
-    epsilon: float = 1e-8
-    precision: str = "auto"
-
-    def __post_init__(self) -> None:
-        for name in ("learning_rate", "clip", "epsilon"):
-            if not getattr(self, name) > 0:
-                raise InputError(f"finetune.{name}: found {getattr(self, name)}, expected a number above 0")
-        for name in ("epochs", "batch", "patience"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise InputError(f"finetune.{name}: found {value}, expected a whole number of at least 1")
-        for name in ("warmup_fraction", "dropout"):
-            if not 0 <= getattr(self, name) < 1:
-                raise InputError(f"finetune.{name}: found {getattr(self, name)}, expected 0 or more and less than 1")
-        if not self.weight_decay >= 0:
-            raise InputError(f"finetune.weight_decay: found {self.weight_decay}, expected 0 or more")
-        if self.precision not in ("auto", "float32", "bfloat16"):
-            raise InputError(f"finetune.precision: found {self.precision!r}, expected one of auto, float32, bfloat16")
+class Diverged(InputError):
+    """Training gave something else than numbers."""
 
 
 def _optimiser(model: nn.Module, settings: FinetuneSettings, steps: int):
@@ -113,14 +77,21 @@ class FinetuneResult:
     Attributes
     ----------
     scores : dict
-        ``valid`` and ``test`` -> probability of class 1 (float64 [n]) with the weights of the best epoch.
+        Each table but ``train`` -> probability of class 1 (float64 [n]) with the weights of the best epoch.
     history : list of dict
         For each epoch: epoch (from 1), train_loss, valid_auc, learning_rate at its end.
     best_epoch : int
         The first of the epochs with the largest validation AUC.
+    settings : FinetuneSettings
+        Those that the scores come from: of a grid, the chosen combination.
+    trials : list of dict
+        For each combination of the grid: settings (what differs), valid_auc, best_epoch; for one that diverged the
+        last two are None, and diverged says why. One entry without a grid.
+    chosen : int
+        Its place in `trials`.
     k : int
     precision : str
-        float32 or bfloat16, as used.
+        float32 or bfloat16, as used by the encoder.
     device : str
         cpu or cuda.
     seconds : float
@@ -129,10 +100,92 @@ class FinetuneResult:
     scores: dict[str, np.ndarray]
     history: list[dict[str, float]]
     best_epoch: int
+    settings: FinetuneSettings
+    trials: list[dict[str, Any]]
+    chosen: int
     k: int
     precision: str
     device: str
     seconds: float
+
+
+def _precision(settings: FinetuneSettings) -> str:
+    return "float32" if settings.frozen and settings.precision == "auto" else settings.precision
+
+
+def _train(
+    model: Classifier | Probe,
+    inputs: dict[str, Tokens] | dict[str, Features],
+    labels: dict[str, np.ndarray],
+    settings: FinetuneSettings,
+    seed: int,
+    where: str | Path,
+) -> tuple[list[dict[str, float]], int]:
+    """Train a network on `train`, leave it with the weights of its best epoch; return the history and that epoch."""
+    from sklearn.metrics import roc_auc_score
+
+    place, precision = next(model.parameters()).device, _precision(settings)
+    train, target = inputs["train"], torch.from_numpy(labels["train"]).to(place)
+    n = len(target)
+    optimiser, schedule = _optimiser(model, settings, settings.epochs * -(-n // settings.batch))
+    history: list[dict[str, float]] = []
+    best_auc, best_epoch, best_state = -np.inf, 0, {}
+    for epoch in range(1, settings.epochs + 1):
+        model.train()
+        start = time.perf_counter()
+        order = torch.from_numpy(_order(n, seed, epoch)).to(place)
+        total = torch.zeros((), device=place, dtype=torch.float64)
+        for rows in order.split(settings.batch):
+            with autocast(precision, place):
+                logits = model(*train.batch(rows))
+            loss = functional.cross_entropy(logits, target[rows])
+            loss.backward()
+            nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
+            optimiser.step()
+            schedule.step()
+            optimiser.zero_grad(set_to_none=True)
+            total += loss.detach() * len(rows)
+        train_loss = float(total) / n
+        valid_scores = predict(model, inputs["valid"], precision)
+        if not np.isfinite(train_loss) or not np.isfinite(valid_scores).all():
+            raise Diverged(
+                f"{where}: training diverged in epoch {epoch} with seed {seed}: loss {train_loss}, "
+                f"{int((~np.isfinite(valid_scores)).sum())} validation scores not finite; expected numbers "
+                f"(a learning rate below {settings.learning_rate}, or precision float32)"
+            )
+        auc = float(roc_auc_score(labels["valid"], valid_scores))
+        rate = optimiser.param_groups[0]["lr"]
+        history.append({"epoch": epoch, "train_loss": train_loss, "valid_auc": auc, "learning_rate": rate})
+        logger.info(
+            "epoch %d of %d: loss %.4f, validation AUC %.4f, %.0f sequences/s",
+            epoch, settings.epochs, train_loss, auc, n / (time.perf_counter() - start),
+        )  # fmt: skip
+        if auc > best_auc:
+            best_auc, best_epoch, best_state = auc, epoch, copy.deepcopy(model.state_dict())
+        elif epoch - best_epoch >= settings.patience:
+            logger.info("stopped: no better validation AUC in %d epochs", settings.patience)
+            break
+    model.load_state_dict(best_state)
+    return history, best_epoch
+
+
+def _network(
+    model_folder: str | Path,
+    tokens: dict[str, Tokens],
+    settings: FinetuneSettings,
+    seed: int,
+    features: Callable[[str, str], dict[str, Features]],
+) -> tuple[Classifier | Probe, dict[str, Tokens] | dict[str, Features]]:
+    """Return a network before training, and what it reads; `seed` sets its weights and the dropout that follows."""
+    place = tokens["train"].ids.device
+    if settings.frozen:
+        inputs = features(settings.pooling, _precision(settings))
+        sd = read_bert_config(model_folder).get("initializer_range", 0.02)
+        torch.manual_seed(seed)
+        return Probe(inputs["train"], settings.dropout, sd).to(place), inputs
+    encoder = load_encoder(model_folder, settings.dropout)
+    torch.manual_seed(seed)
+    return Classifier(encoder, settings.dropout, settings.pooling).to(place), tokens
 
 
 def finetune(
@@ -142,7 +195,7 @@ def finetune(
     seed: int,
     device: str = "auto",
 ) -> FinetuneResult:
-    """Fine-tune a model on labelled sequences and score the validation and test sequences.
+    """Fine-tune a model on labelled sequences and score all others.
 
     On a CPU with the same number of threads, equal arguments give equal scores, bit for bit.
 
@@ -151,7 +204,8 @@ def finetune(
     model_folder : path
         Hugging Face folder of a BERT with DNABERT's k-mer vocabulary (``config.json``, weights, ``vocab.txt``).
     tables : dict
-        ``train``, ``valid`` and ``test`` -> DataFrame with columns sequence and label (0, 1).
+        ``train``, ``valid``, ``test`` and any others to score -> DataFrame with columns sequence and label (0, 1).
+        Only labels of train and valid are used, those of valid for the epoch and the grid's combination.
     settings : FinetuneSettings
     seed : int
         Of the classifier's initial weights, the order of the examples and dropout.
@@ -162,80 +216,51 @@ def finetune(
     ------
     InputError
         The folder is not such a model, a sequence does not fit it, a table lacks a class, or the loss is no longer a
-        number.
+        number (with a grid: in all of its combinations).
     """
-    from sklearn.metrics import roc_auc_score
-
     start = time.perf_counter()
     place = choose_device(device)
     k = vocabulary_k(model_folder)
     for split, table in tables.items():
         check_examples(table, split)
+    positions = read_bert_config(model_folder).get("max_position_embeddings", 512)
+    tokens = {
+        split: tokenise(table["sequence"].tolist(), k, positions, split).to(place) for split, table in tables.items()
+    }
+    labels = {split: tables[split]["label"].to_numpy(np.int64) for split in ("train", "valid")}
+
+    @cache
+    def features(pooling: str, precision: str) -> dict[str, Features]:
+        encoder = load_encoder(model_folder, 0.0).to(place)
+        return {split: encode(encoder, one, pooling, precision) for split, one in tokens.items()}
+
+    trials: list[dict[str, Any]] = []
+    best, failed = None, None
     # The caller's random state is left as it was.
     with torch.random.fork_rng(devices=[place] if place.type == "cuda" else []):
-        torch.manual_seed(seed)
-        encoder = load_encoder(model_folder, settings.dropout)
-        model = Classifier(encoder, settings.dropout).to(place)
-        positions = encoder.config.max_position_embeddings
-        tokens = {
-            split: tokenise(table["sequence"].tolist(), k, positions, split).to(place)
-            for split, table in tables.items()
-        }
-        labels = {split: torch.from_numpy(table["label"].to_numpy(np.int64)) for split, table in tables.items()}
-        train_labels, valid_labels = labels["train"].to(place), labels["valid"].numpy()
-        n = len(train_labels)
-        steps = settings.epochs * -(-n // settings.batch)
-        optimiser, schedule = _optimiser(model, settings, steps)
-
-        history: list[dict[str, float]] = []
-        best_auc, best_epoch, best_state = -np.inf, 0, {}
-        for epoch in range(1, settings.epochs + 1):
-            model.train()
-            epoch_start = time.perf_counter()
-            order = torch.from_numpy(_order(n, seed, epoch)).to(place)
-            total = torch.zeros((), device=place, dtype=torch.float64)
-            for rows in order.split(settings.batch):
-                with autocast(settings.precision, place):
-                    logits = model(*tokens["train"].batch(rows))
-                loss = functional.cross_entropy(logits, train_labels[rows])
-                loss.backward()
-                nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
-                optimiser.step()
-                schedule.step()
-                optimiser.zero_grad(set_to_none=True)
-                total += loss.detach() * len(rows)
-            train_loss = float(total) / n
-            valid_scores = predict(model, tokens["valid"], settings.precision)
-            if not np.isfinite(train_loss) or not np.isfinite(valid_scores).all():
-                raise InputError(
-                    f"{model_folder}: training diverged in epoch {epoch} with seed {seed}: loss {train_loss}, "
-                    f"{int((~np.isfinite(valid_scores)).sum())} validation scores not finite; expected numbers "
-                    f"(a learning rate below {settings.learning_rate}, or precision float32)"
-                )
-            auc = float(roc_auc_score(valid_labels, valid_scores))
-            history.append(
-                {
-                    "epoch": epoch,
-                    "train_loss": train_loss,
-                    "valid_auc": auc,
-                    "learning_rate": optimiser.param_groups[0]["lr"],
-                }
-            )
-            logger.info(
-                "epoch %d of %d: loss %.4f, validation AUC %.4f, %.0f sequences/s",
-                epoch, settings.epochs, train_loss, auc, n / (time.perf_counter() - epoch_start),
-            )  # fmt: skip
-            if auc > best_auc:
-                best_auc, best_epoch, best_state = auc, epoch, copy.deepcopy(model.state_dict())
-            elif epoch - best_epoch >= settings.patience:
-                logger.info("stopped: no better validation AUC in %d epochs", settings.patience)
-                break
-        model.load_state_dict(best_state)
-        scores = {split: predict(model, tokens[split], settings.precision) for split in ("valid", "test")}
-        with autocast(settings.precision, place):
-            used = "bfloat16" if torch.is_autocast_enabled(place.type) else "float32"
+        for number, (change, one) in enumerate(settings.combinations()):
+            if change:
+                logger.info("grid: %s", ", ".join(f"{name} {value}" for name, value in change.items()))
+            model, inputs = _network(model_folder, tokens, one, seed, features)
+            try:
+                history, epoch = _train(model, inputs, labels, one, seed, model_folder)
+            except Diverged as error:
+                failed = failed or error
+                logger.warning("%s", error)
+                trials.append({"settings": change, "valid_auc": None, "best_epoch": None, "diverged": str(error)})
+                continue
+            auc = history[epoch - 1]["valid_auc"]
+            trials.append({"settings": change, "valid_auc": auc, "best_epoch": epoch})
+            if best is None or auc > trials[best[0]]["valid_auc"]:
+                best = number, one, model, inputs, history, epoch
+    if best is None:
+        raise failed
+    chosen, used, model, inputs, history, epoch = best
+    scores = {split: predict(model, one, _precision(used)) for split, one in inputs.items() if split != "train"}
+    with autocast(_precision(used), place):
+        precision = "bfloat16" if torch.is_autocast_enabled(place.type) else "float32"
     seconds = time.perf_counter() - start
-    return FinetuneResult(scores, history, best_epoch, k, used, place.type, seconds)
+    return FinetuneResult(scores, history, epoch, used, trials, chosen, k, precision, place.type, seconds)
 
 
 def run_finetune(
@@ -247,6 +272,8 @@ def run_finetune(
     out_parquet: str | Path,
     names: dict[str, str],
     device: str = "auto",
+    transfer: dict[str, str | Path] | None = None,
+    n_train: int | None = None,
 ) -> dict[str, Any]:
     """Fine-tune a model on a task folder and write its score file.
 
@@ -263,40 +290,70 @@ def run_finetune(
     names : dict
         task, dataset, model, as the table will show them.
     device : str
+    transfer : dict, optional
+        Other data set of the task -> its folder: its test set is scored too, see
+        :func:`genebert.tasks.transfer.transfer_tables`.
+    n_train : int, optional
+        Train on so many of the training examples only, see :func:`genebert.tasks.examples.training_subset`.
 
     Returns
     -------
     dict
         The content of the score file.
     """
+    start = time.perf_counter()
     record_file = Path(model_folder) / "model.json"
     record = read_json(record_file) if record_file.is_file() else None
     if record and "unavailable" in record:
         logger.warning("%s cannot be had: %s", names["model"], record["unavailable"])
         return write_unavailable(out_json, out_parquet, names, seed, record["unavailable"])
     tables, hashes = read_splits(task_folder)
-    result = finetune(model_folder, tables, settings, seed, device)
+    # What is left out of foreign test sets does not depend on n_train: all points of a learning curve see the same.
+    foreign = transfer_tables(tables, transfer) if transfer else {}
+    tables["train"] = training_subset(tables["train"], n_train, seed)
+    others = {f"transfer to {name}": one.table for name, one in foreign.items()}
+    result = finetune(model_folder, tables | others, settings, seed, device)
     weights = weights_file(model_folder)
+    used = result.settings
     provenance = {
-        "method": {"kind": "finetune", "classifier": "linear, two logits, on the last hidden state of [CLS]"},
-        "settings": {**asdict(settings), "precision_used": result.precision, "device": result.device, "k": result.k},
+        "method": {
+            "kind": "finetune",
+            "encoder": "frozen" if used.frozen else "fine-tuned",
+            "classifier": f"linear, two logits, on {SEEN[used.pooling]}" + (", standardised" if used.frozen else ""),
+        },
+        "settings": {
+            **asdict(used), "grid": settings.grid, "precision_used": result.precision, "device": result.device,
+            "k": result.k,
+        },
         "best_epoch": result.best_epoch,
         "history": result.history,
         "model_sha256": sha256(weights),
         "model_file": weights.name,
         "model_record": record,
+        "data_set": read_about(task_folder),
         "data_sha256": hashes,
         "n_train": len(tables["train"]),
         "versions": versions("torch", "transformers", "numpy"),
-    }
+    }  # fmt: skip
+    if settings.grid:
+        provenance["grid_search"] = {"trials": result.trials, "chosen": result.trials[result.chosen]["settings"]}
+    if foreign:
+        provenance["transfer_sha256"] = {name: sha256(Path(transfer[name]) / "test.parquet") for name in foreign}
     labels = {split: table["label"].to_numpy() for split, table in tables.items()}
     score = write_score(
-        out_json, out_parquet, names, seed, labels, result.scores, deterministic=False, provenance=provenance
-    )
+        out_json, out_parquet, names, seed, labels, result.scores,
+        deterministic=False,
+        provenance=provenance,
+        seconds=time.perf_counter() - start,
+        transfer={
+            name: (one.table["label"].to_numpy(), result.scores[f"transfer to {name}"], one.left_out)
+            for name, one in foreign.items()
+        } or None,
+    )  # fmt: skip
     metrics = score["metrics"]
     logger.info(
         "%s, seed %d: test AUC %.4f (epoch %d of %d), %s, %.1f s",
         names["model"], seed, metrics["roc_auc"], result.best_epoch, len(result.history),
-        "collapsed to one class" if metrics["collapsed"] else f"MCC {metrics['mcc']:.3f}", result.seconds,
+        "collapsed to one class" if metrics["collapsed"] else f"MCC {metrics['mcc']:.3f}", score["seconds"],
     )  # fmt: skip
     return score

@@ -1,6 +1,6 @@
 """From labelled splits to score files: what the baselines and fine-tuning share.
 
-A score file holds no times, so that the same seed on the same machine gives the same bytes; times are in the job's log.
+But for `seconds`, the same seed on the same machine gives the same bytes.
 """
 
 from collections.abc import Sequence
@@ -12,58 +12,11 @@ import numpy as np
 import pandas as pd
 
 from genebert.errors import InputError
-from genebert.files import atomic_path, read_json, sha256, write_json
+from genebert.files import atomic_path, read_json, write_json
 from genebert.genome import N_CODE, encode
-from genebert.metrics import check_predictions, classification_metrics, threshold_from_validation, threshold_metrics
-from genebert.tasks.splits import SPLITS
+from genebert.metrics import classification_metrics, threshold_from_validation, threshold_metrics
 
 NAMES = ("task", "dataset", "model")
-
-
-def read_splits(folder: str | Path) -> tuple[dict[str, pd.DataFrame], dict[str, str]]:
-    """Read the train, valid and test tables of a task.
-
-    Returns
-    -------
-    tables : dict
-        Split -> DataFrame with at least the columns sequence (str) and label (0, 1).
-    hashes : dict
-        Split -> SHA-256 of its file.
-
-    Raises
-    ------
-    InputError
-        A file is missing or not Parquet, lacks a column or has an empty sequence, or its labels are not of both
-        classes.
-    """
-    tables, hashes = {}, {}
-    for split in SPLITS:
-        path = Path(folder) / f"{split}.parquet"
-        try:
-            table = pd.read_parquet(path)
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path}: not a readable Parquet file ({error})") from error
-        tables[split] = check_examples(table, str(path))
-        hashes[split] = sha256(path)
-    return tables, hashes
-
-
-def check_examples(table: pd.DataFrame, where: str) -> pd.DataFrame:
-    """Return `table` if it holds sequences with labels of both classes.
-
-    Raises
-    ------
-    InputError
-        It does not.
-    """
-    missing = [name for name in ("sequence", "label") if name not in table]
-    if missing:
-        raise InputError(f"{where}: has no column {missing[0]!r}; expected sequence and label, found {list(table)}")
-    empty = table["sequence"].isna() | (table["sequence"].str.len() == 0)
-    if empty.any():
-        raise InputError(f"{where}: {int(empty.sum())} of {len(table)} sequences are empty; expected DNA letters")
-    check_predictions(table["label"].to_numpy(), np.zeros(len(table)), where)
-    return table
 
 
 def sequence_codes(sequences: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -96,6 +49,8 @@ def write_score(
     *,
     deterministic: bool,
     provenance: dict[str, Any],
+    seconds: float,
+    transfer: dict[str, tuple[np.ndarray, np.ndarray, int]] | None = None,
 ) -> dict[str, Any]:
     """Write one score file and the test predictions behind it.
 
@@ -113,6 +68,11 @@ def write_score(
     provenance : dict
         Settings, versions, hashes of model and data: whatever else says where the numbers come from. Keys are added
         at the top level.
+    seconds : float
+        Wall time of fit and scoring: the one number in the file that differs from run to run.
+    transfer : dict, optional
+        Other data set of the task -> labels, scores and the number of examples left out of its test set; see
+        :func:`genebert.tasks.transfer.transfer_tables`.
 
     Returns
     -------
@@ -129,7 +89,13 @@ def write_score(
         "metrics_at_validation_threshold": threshold_metrics(labels["test"], scores["test"], threshold),
         "validation": {name: validation[name] for name in ("roc_auc", "auprc", "n", "n_positive")},
         **provenance,
+        "seconds": round(seconds, 1),
     }
+    if transfer is not None:
+        score["transfer"] = {
+            name: {"metrics": classification_metrics(label, predicted), "left_out": left_out}
+            for name, (label, predicted, left_out) in transfer.items()
+        }
     table = pd.DataFrame(
         {"label": np.asarray(labels["test"], dtype=np.int8), "score": np.asarray(scores["test"], dtype=np.float64)}
     )
@@ -140,13 +106,14 @@ def write_score(
 
 
 def write_unavailable(
-    path_json: str | Path, path_parquet: str | Path, names: dict[str, str], seed: int, reason: str
+    path_json: str | Path, path_parquet: str | Path | None, names: dict[str, str], seed: int, reason: str
 ) -> dict[str, Any]:
     """Write the score file of a model that cannot be had, with the reason and no number; predictions are empty."""
     score = {**{name: names[name] for name in NAMES}, "seed": seed, "unavailable": reason}
-    with atomic_path(path_parquet) as temporary:
-        empty = pd.DataFrame({"label": np.array([], dtype=np.int8), "score": np.array([], dtype=np.float64)})
-        empty.to_parquet(temporary, index=False)
+    if path_parquet is not None:
+        with atomic_path(path_parquet) as temporary:
+            empty = pd.DataFrame({"label": np.array([], dtype=np.int8), "score": np.array([], dtype=np.float64)})
+            empty.to_parquet(temporary, index=False)
     write_json(path_json, score)
     return score
 

@@ -138,29 +138,39 @@ def read_registry(path: str | Path) -> dict[str, Source]:
     return registry
 
 
-def read_tfbs_list(path: str | Path) -> dict[str, Source]:
-    """Return the ENCODE uniform TFBS files of ``tfbs.tsv`` as sources (FACTS E).
-
-    Files of quality ``good`` without treatment are the set ``tfbs-506`` (508 files of 506 names), the others
-    ``tfbs-690``.
+def read_tfbs_list(path: str | Path) -> list[dict[str, str]]:
+    """Return the ENCODE uniform TFBS files of ``tfbs.tsv``, column to value for each (FACTS E).
 
     Raises
     ------
     InputError
         As :func:`read_registry`.
     """
-    sources: dict[str, Source] = {}
+    entries: dict[str, dict[str, str]] = {}
     for where, row in _lines(path, TFBS_COLUMNS, "the list of uniform TFBS files"):
         entry = dict(zip(TFBS_COLUMNS, row, strict=True))
+        file = entry["file"]
+        if not _CHECKSUM.fullmatch(f"md5:{entry['md5']}") or file in entries or not file.endswith(".narrowPeak.gz"):
+            raise InputError(f"{where}: found {file} with md5 {entry['md5']}, expected one line for each file")
+        entries[file] = entry
+    return list(entries.values())
+
+
+def in_506(entry: dict[str, str]) -> bool:
+    """Say whether a file of ``tfbs.tsv`` is of good quality and without treatment: 508 files of 506 names."""
+    return entry["quality"] == "good" and entry["treatment"] == "None"
+
+
+def tfbs_sources(path: str | Path) -> dict[str, Source]:
+    """Return the files of ``tfbs.tsv`` as sources, set ``tfbs-506`` (see :func:`in_506`) or ``tfbs-690``."""
+    sources: dict[str, Source] = {}
+    for entry in read_tfbs_list(path):
         name, checksum = f"tfbs/{entry['file']}", f"md5:{entry['md5']}"
-        if not _CHECKSUM.fullmatch(checksum) or name in sources or not entry["file"].endswith(".narrowPeak.gz"):
-            raise InputError(f"{where}: found {entry['file']} with md5 {entry['md5']}, expected one line for each file")
-        in_506 = entry["quality"] == "good" and entry["treatment"] == "None"
         first, *mirrors = (f"{base}/{entry['file']}" for base in TFBS_BASES)
         note = f"ENCODE uniform peaks {entry['name']}, hg19"
         sources[name] = Source(
             name, first, tuple(mirrors), checksum, None, "ENCODE data use policy", note,
-            "tfbs-506" if in_506 else "tfbs-690",
+            "tfbs-506" if in_506(entry) else "tfbs-690",
         )  # fmt: skip
     return sources
 
@@ -168,7 +178,7 @@ def read_tfbs_list(path: str | Path) -> dict[str, Source]:
 def load_registry(folder: str | Path) -> dict[str, Source]:
     """Return all sources of a config folder: ``sources.tsv``, and of ``tfbs.tsv`` what that does not list."""
     registry = read_registry(Path(folder) / "sources.tsv")
-    return read_tfbs_list(Path(folder) / "tfbs.tsv") | registry
+    return tfbs_sources(Path(folder) / "tfbs.tsv") | registry
 
 
 def select(registry: dict[str, Source], sets: list[str]) -> list[Source]:

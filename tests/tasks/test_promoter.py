@@ -1,17 +1,13 @@
-"""The core-promoter task: EPD's coordinates, DNABERT's geometry, both kinds of negatives, DNABERT's own files."""
+"""The core-promoter task: EPD's coordinates, DNABERT's geometry, both kinds of negatives, splits."""
 
 import json
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from genebert.errors import InputError
 from genebert.genome import Genome, decode, encode, prepare_genome, reverse_complement
-from genebert.kmers import kmer_sentence
 from genebert.motifs import load_jaspar
 from genebert.simulate import SimulationSettings, simulate
 from genebert.tasks.epd import TATA_CUTOFF, TATA_WEIGHTS, read_promoters, tata_scores
@@ -22,7 +18,6 @@ from genebert.tasks.promoter import (
     initiator_shares,
     mosaics,
     parent_windows,
-    read_kmer_tsv,
     tata_negatives,
 )
 
@@ -212,6 +207,50 @@ def test_set_from_epdnew(atlas, tmp_path):
     assert card["leakage"]["test_mosaics_with_parent_in_train"] > 0
 
 
+def test_parents(atlas, tmp_path):
+    """A promoter and its mosaic name the promoter's window; other negatives have no parent."""
+    build(atlas, tmp_path)
+    everything = pd.concat(read(tmp_path).values())
+    positives = everything[everything["label"] == 1]
+    own = positives["chrom"] + ":" + positives["start"].astype(str) + "-" + positives["end"].astype(str)
+    assert (positives["parent"] == own).all()
+    assert everything.loc[everything["source"] == "genomic-tata", "parent"].isna().all()
+    mosaic = everything[everything["source"] == "mosaic"].set_index("parent")["sequence"]
+    plain = positives[positives["source"] == "non-tata-promoter"].set_index("parent")["sequence"]
+    pairs = pd.concat([mosaic, plain], axis=1, keys=["mosaic", "promoter"]).dropna()
+    assert len(pairs) >= 0.95 * len(mosaic)
+    same = np.array([np.mean(encode(a) == encode(b)) for a, b in pairs.to_numpy()])
+    assert same.mean() == pytest.approx(0.4 + 0.6 / 4, abs=0.02)  # 8 of 20 blocks are kept
+    strangers = [
+        np.mean(encode(a) == encode(b)) for a, b in zip(pairs["mosaic"][1:], pairs["promoter"][:-1], strict=True)
+    ]
+    assert np.mean(strangers) < 0.35
+
+
+def test_split_by_chromosome(atlas, tmp_path):
+    by = {"split": "chromosome", "test_chromosomes": ("chr2",), "valid_chromosomes": ("chr3",)}
+    prepared = tmp_path / "genome.fa"
+    text = (atlas / "genome.fa").read_text()
+    write(prepared, text + text.replace(">chr1", ">chr3").split(">chr2")[0])
+    lines = (atlas / "epdnew.bed").read_text().splitlines()
+    moved = [line.replace("chr1 ", "chr3 ").replace("_1 ", "_3 ") for line in lines if line.startswith("chr1 ")][:60]
+    path = write(tmp_path / "p.bed", "\n".join(lines + moved) + "\n")
+    # The third chromosome is a copy of the first, whose promoters go from training to where their copies are.
+    arguments = {"path": path, "genome_fasta": prepared, "motifs": None, "chromosomes": ["chr1", "chr2", "chr3"]}
+    card = build(atlas, tmp_path / "out", settings=PromoterSettings(**by), **arguments)
+    tables = read(tmp_path / "out")
+    for name, chrom in (("train", "chr1"), ("test", "chr2"), ("valid", "chr3")):
+        table = tables[name]
+        assert set(table["chrom"].dropna()) == {chrom}
+        assert set(table["parent"].dropna().str.split(":").str[0]) == {chrom}
+        assert set(table["source"]) == {"tata-promoter", "non-tata-promoter", "mosaic", "genomic-tata"}
+    assert card["leakage"]["test_mosaics_with_parent_in_train"] == 0
+    assert card["leakage"]["note"] == "a promoter and its mosaic are on one chromosome and so in one split"
+    assert card["test_overlapping_train"] == 0
+    assert card["removed_because_also_elsewhere"]["train_in_valid"] > 40
+    assert card["settings"]["test_chromosomes"] == ["chr2"]
+
+
 def test_same_seed_same_files(atlas, tmp_path):
     for name, seed in (("a", 42), ("b", 42), ("c", 43)):
         build(atlas, tmp_path / name, settings=PromoterSettings(seed=seed))
@@ -254,6 +293,16 @@ def test_bad_input_of_the_whole_set(atlas, tmp_path):
         ({"genome_fasta": None}, "needs a genome; found none"),
         ({"settings": PromoterSettings(source="tsv")}, "source is 'tsv', expected epdnew or kmer-tsv"),
         ({"motifs": write(tmp_path / "m", "#Name\tTATA-box\nSIM00002_1\t1\n")}, "399 of 400 promoters are missing"),
+        ({"settings": PromoterSettings(split="rank")}, "tasks.promoter.split: found 'rank', expected random or chrom"),
+        ({"settings": PromoterSettings(split="chromosome")}, "tasks.promoter.test_chromosomes: is empty"),
+        (
+            {"settings": PromoterSettings(split="chromosome", test_chromosomes=("chr1",), valid_chromosomes=("chr2",))},
+            "tasks.promoter.test_chromosomes: .* expected at least one left for training",
+        ),
+        (
+            {"settings": PromoterSettings(source="kmer-tsv", split="chromosome")},
+            "tasks.promoter.split: found chromosome with the source kmer-tsv, whose examples have no places",
+        ),
         ({"settings": PromoterSettings(test_fraction=1.2)}, "test_fraction: found 1.2"),
         ({"settings": PromoterSettings(test_fraction=0.001)}, "test would hold 0 positives"),
     ]  # fmt: skip
@@ -277,114 +326,7 @@ def test_only_unknown_sequence(toy, tmp_path):
         build(folder, tmp_path / "out", path=path, motifs=None, chromosomes=["chr1"])
 
 
-# ---- DNABERT's table
-
-
-def tsv(rows, k=6):
-    return "sequence\tlabel\n" + "".join(f"{kmer_sentence(sequence, k)}\t{label}\n" for sequence, label in rows)
-
-
-@given(st.lists(st.tuples(st.text("ACGT", min_size=20, max_size=20), st.integers(0, 1)), min_size=1), st.integers(3, 6))
-def test_kmer_table_round_trip(tmp_path_factory, rows, k):
-    path = tmp_path_factory.getbasetemp() / "round_trip.tsv"
-    write(path, tsv(rows, k))
-    examples, found = read_kmer_tsv(path)
-    assert found == k
-    assert list(zip(examples["sequence"], examples["label"], strict=True)) == rows
-
-
-def test_kmer_table_becomes_a_task(tmp_path):
-    rng = np.random.default_rng(5)
-    rows = [(decode(rng.integers(0, 4, 70)), i % 2) for i in range(200)]
-    path = write(tmp_path / "ready.tsv", tsv(rows))
-    settings = PromoterSettings(source="kmer-tsv")
-    card = build_promoter_task(settings, path, None, None, ["chr20"], tmp_path / "out")
-    assert card["k"] == 6
-    assert card["counts"] == {"train": {"0": 81, "1": 81}, "valid": {"0": 9, "1": 9}, "test": {"0": 10, "1": 10}}
-    tables = read(tmp_path / "out")
-    assert dict(zip(pd.concat(tables.values())["sequence"], pd.concat(tables.values())["label"], strict=True)) == dict(
-        rows
-    )
-    assert tables["test"]["chrom"].isna().all()
-    again = build_promoter_task(replace(settings, seed=1), path, None, None, ["chr20"], tmp_path / "again")
-    assert again["counts"] == card["counts"]
-    assert set(read(tmp_path / "again")["test"]["sequence"]) != set(tables["test"]["sequence"])
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("a\tb\n", "first line is 'a\\\\tb', expected the header"),
-        ("sequence\tlabel\n", "holds no example"),
-        ("sequence\tlabel\nACGTAC CGTACG\t2\n", "line 2: label is '2', expected 0 or 1"),
-        ("sequence\tlabel\nACGTAC CGTACG\n", "line 2: label is 'CGTACG', expected 0 or 1"),
-        ("sequence\tlabel\nACGTAC TTTTTT\t1\n", "line 2: .* is not a list of overlapping k-mers"),
-        ("sequence\tlabel\nACGTAC CGTACN\t1\n", "line 2: sequence has the letters 'N', expected only A, C, G, T"),
-        ("sequence\tlabel\nACGTAC CGTACG\t1\nACGTAC\t0\n", "line 3: 6 bases in 6-mers, expected 7 bases in 6-mers"),
-        ("sequence\tlabel\nACGTAC CGTACG\t1\nACGTA CGTAC GTACG\t0\n", "line 3: 7 bases in 5-mers, expected 7"),
-    ],
-)  # fmt: skip
-def test_kmer_table_that_is_wrong(tmp_path, text, words):
-    with pytest.raises(InputError, match=words) as error:
-        read_kmer_tsv(write(tmp_path / "bad.tsv", text))
-    assert "\n" not in str(error.value)
-
-
 # ---- real data
-
-
-@pytest.fixture(scope="module")
-def dnabert(shared_data):
-    return read_kmer_tsv(shared_data / "promoters" / "dnabert_prom_core_test.tsv")
-
-
-@pytest.fixture(scope="module")
-def deepromoter(shared_data):
-    return (shared_data / "promoters" / "deepromoter_hs_TATA_300bp.txt").read_text().upper().split()
-
-
-@pytest.mark.shared
-def test_dnaberts_test_split(dnabert):
-    examples, k = dnabert
-    assert k == 6
-    assert len(examples) == 5919
-    assert examples["label"].sum() == 2915
-    assert set(examples["sequence"].str.len()) == {70}
-    assert examples["sequence"].duplicated().sum() == 2
-
-
-@pytest.mark.shared
-def test_deepromoters_tata_promoters_at_offset_216(dnabert, deepromoter):
-    examples, _ = dnabert
-    positives = set(examples.loc[examples["label"] == 1, "sequence"])
-    assert len(deepromoter) == 2929
-    assert sum(parent[216:286] in positives for parent in deepromoter) == 296
-    # Any other offset is a neighbouring start site upstream, each time at another distance, without a TATA box.
-    row = {sequence: i for i, sequence in enumerate(examples["sequence"])}
-    others = [
-        (offset, row[parent[offset : offset + 70]])
-        for parent in deepromoter
-        for offset in range(231)
-        if offset != 216 and parent[offset : offset + 70] in positives
-    ]
-    assert len(others) == len({offset for offset, _ in others}) == 10
-    assert all(offset < 216 and number >= 613 for offset, number in others)
-
-
-@pytest.mark.shared
-def test_tata_rule_reproduces_epds_flags_and_dnaberts_negatives(dnabert, deepromoter):
-    """The first 613 rows of the public file are its TATA part: 10 % of 2 x 3,065."""
-    assert has_tata_box(np.array([encode(parent) for parent in deepromoter])).all()
-    examples, _ = dnabert
-    codes = np.array([encode(sequence) for sequence in examples["sequence"]])
-    tata_part, label = np.arange(len(codes)) < 613, examples["label"].to_numpy()
-    at_place = tata_scores(codes[:, 1:16])[:, 0] >= TATA_CUTOFF
-    assert (tata_part & (label == 0)).sum() == 309
-    assert at_place[tata_part & (label == 0)].all()
-    assert at_place[~tata_part].mean() < 0.01
-    window = (tata_scores(codes[:, :19]) >= TATA_CUTOFF).any(axis=1)  # starts TSS-33..TSS-29 are inside the 70 bases
-    assert window[tata_part & (label == 1)].mean() > 0.93
-    assert window[~tata_part & (label == 1)].mean() < 0.001
 
 
 @pytest.fixture(scope="module")

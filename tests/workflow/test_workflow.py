@@ -3,10 +3,14 @@
 import json
 import os
 import shutil
+from functools import reduce
 
 import pandas as pd
 import pytest
-from run_snakemake import snakemake
+from config_inputs import ROOT
+from run_snakemake import TINY, snakemake
+
+from genebert.configuration import load_yaml, merge
 
 pytestmark = pytest.mark.workflow
 
@@ -67,16 +71,6 @@ def test_single_targets(root, target, tmp_path):
     assert ("\ntable " in done.stdout) is ("table1" in target)
 
 
-def test_models_with_equal_settings_are_trained_once(root, tmp_path):
-    """In the demo `dnabert` is `mgm`: asking for both plans one training."""
-    done = snakemake(
-        root, "-n", "--directory", str(tmp_path), "--configfile", "config/demo.yaml",
-        "--config", "tables={table1: {promoter/prom-core: [mgm, dnabert]}}", "--", "table1",
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("\nrule pretrain:") == 1
-
-
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
@@ -99,18 +93,6 @@ def test_lint(root, tmp_path):
     assert "Congratulations" in done.stdout + done.stderr
 
 
-TINY = ("--configfile", "config/demo.yaml", "tests/config/tiny.yaml")
-
-
-@pytest.fixture(scope="module")
-def finished(root, tmp_path_factory):
-    """The whole workflow at test size."""
-    folder = tmp_path_factory.mktemp("run")
-    done = snakemake(root, "--cores", "2", "--directory", str(folder), *TINY, "--", "all")
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder
-
-
 def test_every_promised_file(finished):
     results = finished / "results/tiny"
     for name in (
@@ -120,21 +102,72 @@ def test_every_promised_file(finished):
         "models/genebert/model.safetensors", "models/genebert/vocab.txt", "models/genebert/metrics.jsonl",
         "tasks/promoter/prom-core/train.parquet", "tasks/promoter/prom-core/card.json",
         "scores/promoter/prom-core/genebert/seed0.json", "scores/promoter/prom-core/boosted-trees/seed0.parquet",
-        *(f"tables/table1.{suffix}" for suffix in ("csv", "md", "html", "tex")),
+        *(f"tables/table{number}.{suffix}" for number in (1, 2, 6) for suffix in ("csv", "md", "html", "tex")),
+        *(f"tasks/tfbs/CTCF_BE(2)-C_CTCF_UW/{file}" for file in ("train.parquet", "test.parquet", "card.json")),
+        "scores/tfbs/CTCF_BE(2)-C_CTCF_UW/genebert/seed0.parquet", "tables/table6_transfer.csv",
+        *(f"figures/learning_curves/promoter/prom-core.{suffix}" for suffix in ("svg", "png", "csv")),
+        "figures/pretrain/genebert.svg", "figures/pretrain/dnabert.png",
     ):  # fmt: skip
         assert (results / name).stat().st_size > 0, name
     assert not any((results / "checkpoints").glob("*/*"))
     assert not list(results.rglob(".*"))  # no temporary file left
 
 
-def test_the_table_shows_what_the_score_files_say(finished):
-    table = pd.read_csv(finished / "results/tiny/tables/table1.csv")
-    text = (finished / "results/tiny/tables/table1.md").read_text()
+CONFIG = reduce(merge, (load_yaml(ROOT / path) for path in ("config/config.yaml", *TINY[1:])))
+NAMES = ("CTCF_A549_CTCF_UT-A", "CTCF_BE(2)-C_CTCF_UW")
+
+
+def score(run, dataset, model):
+    return json.loads((run / f"results/tiny/scores/{dataset}/{model}/seed0.json").read_text())
+
+
+@pytest.mark.parametrize("number", [1, 2, 6])
+def test_the_tables_show_what_the_score_files_say(finished, number):
+    tables = finished / "results/tiny/tables"
+    text = (tables / f"table{number}.md").read_text()
     assert "tiny" in text
     assert "simulated, test size" in text
-    for model in ("kmer-logreg", "boosted-trees", "from-scratch", "dnabert", "genebert"):
-        score = json.loads((finished / f"results/tiny/scores/promoter/prom-core/{model}/seed0.json").read_text())
-        assert (table == score["metrics"]["roc_auc"]).any(axis=None), model
+    (models,) = CONFIG["tables"][f"table{number}"].values()
+    sets = ["promoter/prom-core"] if number == 1 else [f"tfbs/{name}" for name in NAMES]
+    table = pd.read_csv(tables / f"table{number}.csv", index_col=["dataset", "model"])
+    fitted = table[table["n_seeds"] > 0]
+    assert list(fitted.index) == [(dataset, model) for dataset in sets for model in models]
+    for dataset, model in fitted.index:
+        metrics = score(finished, dataset, model)["metrics"]
+        row = fitted.loc[(dataset, model)]
+        for column, key in (("auc", "roc_auc"), ("precision", "precision"), ("mcc", "mcc"), ("auprc", "auprc")):
+            assert row[f"{column}_mean"] == metrics[key], (dataset, model, column)
+        assert f"{metrics['roc_auc']:.3f}" in text
+
+
+def test_the_transfer_matrix_shows_what_the_score_files_say(finished):
+    table = pd.read_csv(finished / "results/tiny/tables/table6_transfer.csv")
+    table = table.set_index(["model", "trained_on", "tested_on"])
+    models = CONFIG["tables"]["table6"]["tfbs"]
+    assert len(table) == 4 * len(models) and table.index.is_unique
+    for model in models:
+        for name, other in (NAMES, NAMES[::-1]):
+            found = score(finished, f"tfbs/{name}", model)
+            own, foreign = (table.loc[(model, f"tfbs/{name}", f"tfbs/{tested}")] for tested in (name, other))
+            assert (own["auc_mean"], own["left_out"]) == (found["metrics"]["roc_auc"], 0)
+            assert list(found["transfer"]) == [other]
+            entry = found["transfer"][other]
+            assert foreign["auc_mean"] == entry["metrics"]["roc_auc"]
+            assert foreign["left_out"] == entry["left_out"] > 0  # the cells share peaks
+            test = pd.read_parquet(finished / f"results/tiny/tasks/tfbs/{other}/test.parquet")
+            assert foreign["n_test"] + foreign["left_out"] == len(test)
+
+
+def test_the_learning_curve_shows_what_the_score_files_say(finished):
+    points = pd.read_csv(finished / "results/tiny/figures/learning_curves/promoter/prom-core.csv")
+    points = points.set_index(["model", "n_train"])["roc_auc"]
+    curve = CONFIG["learning_curves"]["promoter/prom-core"]
+    assert set(points.index) == {(model, n) for model in curve["models"] for n in curve["sizes"]}
+    folder = finished / "results/tiny/learning_curves/promoter/prom-core"
+    for (model, n), auc in points.items():
+        found = json.loads((folder / f"{model}/n{n}_seed0.json").read_text())
+        assert (found["n_train"], found["metrics"]["roc_auc"]) == (n, auc)
+        assert "transfer" not in found
 
 
 def test_nothing_is_left_to_do_and_the_report_can_be_made(root, finished):
@@ -142,14 +175,16 @@ def test_nothing_is_left_to_do_and_the_report_can_be_made(root, finished):
     assert "Nothing to be done" in again.stdout + again.stderr
     done = snakemake(root, "--directory", str(finished), *TINY, "--report", str(finished / "report.html"), "--", "all")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "Table 1" in (finished / "report.html").read_text()
+    report = (finished / "report.html").read_text()
+    for words in ("Table 1", "table2.md", "from cell to cell", "Learning curves"):
+        assert words in report, words
 
 
 def test_two_processes_train_what_one_trains(root, finished, tmp_path):
     """`torchrun` from the rule; the run's data are those of `finished`."""
     overlay = tmp_path / "two.yaml"
     overlay.write_text("resources: {pretrain: {threads: 2, processes: 2}}\nmodel: {training: {micro_batch: 4}}\n")
-    shutil.copytree(finished, tmp_path / "run", copy_function=os.link)
+    shutil.copytree(finished, tmp_path / "run")
     done = snakemake(
         root, "--cores", "2", "--directory", str(tmp_path / "run"), *TINY, str(overlay), "--forcerun", "pretrain",
         "--rerun-triggers", "mtime", "--", "results/tiny/models/genebert/config.json",

@@ -8,13 +8,15 @@ with logged(snakemake.log[0]):
     from genebert.finetune import FinetuneSettings, run_finetune
 
     torch.set_num_threads(snakemake.threads)
-    wildcards = snakemake.wildcards
+    wildcards, params = snakemake.wildcards, snakemake.params
     run_finetune(
         Path(snakemake.input.model[0]).parent,
         Path(snakemake.input.splits[0]).parent,
-        FinetuneSettings(**snakemake.params.settings),
+        FinetuneSettings(**params.settings),
         int(wildcards.seed),
         snakemake.output.score,
         snakemake.output.predictions,
         {"task": wildcards.task, "dataset": wildcards.dataset, "model": wildcards.model},
+        transfer=params.transfer,
+        n_train=params.n_train,
     )

@@ -12,6 +12,9 @@ with logged(snakemake.log[0]):
         snakemake.params.rows,
         snakemake.params.run,
         snakemake.params.scale,
-        {Path(path).suffix[1:]: path for path in snakemake.output},
+        {
+            "transfer_csv" if Path(path).stem.endswith("_transfer") else Path(path).suffix[1:]: path
+            for path in snakemake.output
+        },
         snakemake.params.notes,
     )

@@ -14,6 +14,7 @@ from scipy import sparse
 from genebert.files import atomic_path, write_json
 from genebert.genome import decode, region_names
 from genebert.motifs import Motif
+from genebert.simulate.ctcf import PEAK_FILES, ctcf_truth, draw_peaks, narrow_peaks, plant_ctcf
 from genebert.simulate.landscape import Planter, Sequence, background, layout_regions, plant_programs
 from genebert.simulate.promoters import choose_start_sites, epd_bed, write_promoters
 from genebert.simulate.settings import HOUSEKEEPING, SimulationSettings, check_settings
@@ -94,10 +95,10 @@ def _contains(regions: pd.DataFrame, positions: np.ndarray) -> np.ndarray:
     return inside.astype(int)
 
 
-def _sites(planter: Planter, sequence: Sequence, regions: pd.DataFrame) -> pd.DataFrame:
+def _sites(planted: list[tuple], sequence: Sequence, regions: pd.DataFrame) -> pd.DataFrame:
     """Return all planted instances by place, with the region that holds them (`.` outside)."""
     columns = ["start", "end", "strand", "matrix_id", "name", "sequence", "planted_for"]
-    sites = pd.DataFrame(planter.sites, columns=columns).sort_values("start", ignore_index=True)
+    sites = pd.DataFrame(planted, columns=columns).sort_values("start", ignore_index=True)
     index = np.searchsorted(regions["global_start"].to_numpy(), sites["start"].to_numpy(), side="right") - 1
     inside = (index >= 0) & (sites["end"].to_numpy() <= regions["global_end"].to_numpy()[index])
     sites["region"] = np.where(inside, regions["name"].to_numpy()[index], ".")
@@ -112,9 +113,10 @@ def simulate(settings: SimulationSettings, motifs: list[Motif], folder: str | Pa
     """Write a toy atlas: genome, counts, cells, promoters, and the truth behind them.
 
     The files are ``genome.fa.gz``; ``matrix.mtx.gz`` (peaks x cells), ``peaks.bed``, ``cells.tsv``; ``blacklist.bed``;
-    ``epdnew.bed`` and ``promoter_motifs.txt``; ``truth.json``, ``truth_regions.tsv`` (program, domain and cell types of
-    each region) and ``truth_sites.tsv`` (every planted motif instance: place, strand, sequence as read on its strand).
-    Equal settings and motifs give equal bytes.
+    ``epdnew.bed`` and ``promoter_motifs.txt``; ``tfbs/``, CTCF peaks in the form and under the names of UCSC's uniform
+    TFBS (:data:`genebert.simulate.PEAK_FILES`); ``truth.json``, ``truth_regions.tsv`` (program, domain and cell types
+    of each region) and ``truth_sites.tsv`` (every planted motif instance: place, strand, sequence as read on its
+    strand). Equal settings and motifs give equal bytes.
 
     Parameters
     ----------
@@ -131,13 +133,14 @@ def simulate(settings: SimulationSettings, motifs: list[Motif], folder: str | Pa
     Raises
     ------
     InputError
-        A setting out of range, a factor without a motif, or chromosomes too short for regions or promoters.
+        A setting out of range, a factor without a motif, or chromosomes too short for regions, promoters or
+        CTCF sites.
     """
     folder = Path(folder)
     programs = check_settings(settings, motifs)
     names = list(programs)
     # One stream a part: a change in one setting leaves the other parts as they were.
-    layout, bases, plants, reads, files = (np.random.default_rng([settings.seed, part]) for part in range(5))
+    layout, bases, plants, reads, files, binding = (np.random.default_rng([settings.seed, part]) for part in range(6))
 
     regions = layout_regions(settings, layout)
     sequence = background(settings, regions, bases)
@@ -148,6 +151,9 @@ def simulate(settings: SimulationSettings, motifs: list[Motif], folder: str | Pa
     promoters = choose_start_sites(settings, regions, sequence, plants)
     flags = write_promoters(promoters, planter)
     plant_programs(settings, regions, list(programs.values()), planter)
+    binder = Planter(sequence, motifs, binding)  # last, so that only the bases of its own sites change
+    places = plant_ctcf(settings, regions, promoters, binder)
+    peaks = draw_peaks(settings, places, binding)
 
     chrom, position = sequence.place(promoters["tss"].to_numpy())
     promoters = promoters.assign(chrom=np.array(sequence.chroms)[chrom], position=position)
@@ -167,6 +173,10 @@ def simulate(settings: SimulationSettings, motifs: list[Motif], folder: str | Pa
     _text(folder / "epdnew.bed", epd_bed(promoters))
     _table(folder / "promoter_motifs.txt", pd.concat([promoters["name"].rename("#Name"), flags], axis=1))
 
+    for name, table in peaks.items():
+        text = narrow_peaks(table, sequence).to_csv(sep="\t", index=False, header=False, float_format="%.6f")
+        _gz(folder / "tfbs" / PEAK_FILES[name], text.encode())
+
     labels = np.array(["house-keeping", *names])
     truth_regions = regions[["name", "chrom", "start", "end", "domain"]].assign(
         program=labels[regions["program"] + 1],
@@ -174,7 +184,7 @@ def simulate(settings: SimulationSettings, motifs: list[Motif], folder: str | Pa
         has_promoter=_contains(regions, promoters["tss"].to_numpy()),
     )
     _table(folder / "truth_regions.tsv", truth_regions)
-    sites = _sites(planter, sequence, regions)
+    sites = _sites(planter.sites + binder.sites, sequence, regions)
     _table(folder / "truth_sites.tsv", sites)
     truth = {
         "simulated": True,
@@ -195,6 +205,7 @@ def simulate(settings: SimulationSettings, motifs: list[Motif], folder: str | Pa
         "planted_motifs": len(sites),
         "promoters": len(promoters),
         "promoters_with_tata_box": int(promoters["tata"].sum()),
+        "ctcf": ctcf_truth(places, peaks),
     }
     write_json(folder / "truth.json", truth)
     logger.info("%s: %d regions, %d cells, %d promoters simulated", folder, len(regions), len(cells), len(promoters))

@@ -43,21 +43,26 @@ class Planter:
     def __init__(self, sequence: Sequence, motifs: list[Motif], rng: np.random.Generator):
         self.sequence, self.rng = sequence, rng
         self.motifs = {motif.name: motif for motif in motifs}
-        self.cumulative = {
-            motif.name: np.cumsum(motif.counts / motif.counts.sum(axis=0), axis=0)[:3] for motif in motifs
-        }
+        self.cumulative = {}
         self.sites: list[tuple] = []
 
-    def put(self, name: str, start: int, strand: str, why: str) -> None:
-        """Plant one instance that begins (leftmost base) at `start`."""
-        cumulative = self.cumulative[name]
+    def put(self, name: str, start: int, strand: str, why: str, strength: float = 1.0) -> np.ndarray:
+        """Plant one instance that begins (leftmost base) at `start`; return its bases as read on `strand`.
+
+        `strength` is an exponent of the matrix: above 1 the instance is closer to the consensus, below 1 farther.
+        """
+        if (name, strength) not in self.cumulative:
+            weights = self.motifs[name].counts ** strength
+            self.cumulative[name, strength] = np.cumsum(weights / weights.sum(axis=0), axis=0)[:3]
+        cumulative = self.cumulative[name, strength]
         codes = (self.rng.random(cumulative.shape[1]) > cumulative).sum(axis=0).astype(np.uint8)
         self.sequence.write(start, codes, strand)
         self.sites.append((start, start + len(codes), strand, self.motifs[name].matrix_id, name, decode(codes), why))
+        return codes
 
     def put_somewhere(self, name: str, start: int, end: int, why: str) -> bool:
         """Plant one instance at a random free place inside ``[start, end)``; say whether there was one."""
-        width = self.cumulative[name].shape[1]
+        width = self.motifs[name].width
         if end - start < width:
             return False
         for place in self.rng.integers(start, end - width + 1, size=20):

@@ -19,7 +19,9 @@ PROGRAMS = {
 }
 HOUSEKEEPING = ("SP2", "NRF1", "NFYA", "YY1", "ELK1", "ZBTB33")
 MIN_REGION, MAX_REGION = 120, 900
+SHARES = ("domain_purity", "housekeeping", "tata", "ctcf", "ctcf_outside", "ctcf_partner", "ctcf_shared")
 TATA_BOX = "TBP"  # JASPAR's TBP matrix is Bucher's TATA box
+CTCF, CTCF_PARTNER = "CTCF", "YY1"
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,17 @@ class SimulationSettings:
     n_promoters : int
     tata : float
         Share of promoters with a TATA box.
+    ctcf : float
+        Number of CTCF sites planted in regions, as a share of the number of regions. With 0 here and in
+        `ctcf_outside` the peak files are empty.
+    ctcf_outside : float
+        Number of CTCF sites planted between regions, as a share of the number of regions.
+    ctcf_partner : float
+        Share of these sites that have their partner's motif beside them and are bound; the others are decoys.
+    ctcf_shared : float
+        Share of a cell line's peaks that all cell lines have; the rest is its own.
+    ctcf_without_site : float
+        Share of a cell line's peaks, below 1, without a CTCF site; they lie in regions.
     """
 
     seed: int = 42
@@ -75,6 +88,11 @@ class SimulationSettings:
     noise: float = 0.001
     n_promoters: int = 1200
     tata: float = 0.12
+    ctcf: float = 0.25
+    ctcf_outside: float = 0.04
+    ctcf_partner: float = 0.6
+    ctcf_shared: float = 0.8
+    ctcf_without_site: float = 0.15
 
 
 def check_settings(settings: SimulationSettings, motifs: list[Motif]) -> dict[str, tuple[str, ...]]:
@@ -86,7 +104,7 @@ def check_settings(settings: SimulationSettings, motifs: list[Motif]) -> dict[st
             raise InputError(f"simulation: {name} is {getattr(settings, name)}, expected at least 1")
     if not MIN_REGION <= settings.region_bp <= MAX_REGION:
         raise InputError(f"simulation: region_bp is {settings.region_bp}, expected {MIN_REGION} to {MAX_REGION}")
-    for name in ("domain_purity", "housekeeping", "tata"):
+    for name in SHARES:
         if not 0 <= getattr(settings, name) <= 1:
             raise InputError(f"simulation: {name} is {getattr(settings, name)}, expected a share between 0 and 1")
     if settings.domain_purity + settings.housekeeping > 1:
@@ -94,9 +112,13 @@ def check_settings(settings: SimulationSettings, motifs: list[Motif]) -> dict[st
             f"simulation: domain_purity {settings.domain_purity} and housekeeping {settings.housekeeping} are "
             "more than 1 together; expected shares of all regions"
         )
+    if not 0 <= settings.ctcf_without_site < 1:
+        raise InputError(
+            f"simulation: ctcf_without_site is {settings.ctcf_without_site}, expected a share from 0 to below 1"
+        )
     programs = {name: PROGRAMS[name] for name in list(PROGRAMS)[: settings.n_cell_types]}
     known = {motif.name for motif in motifs}
-    needed = {name for names in programs.values() for name in names} | set(HOUSEKEEPING) | {TATA_BOX}
+    needed = {name for names in programs.values() for name in names} | {*HOUSEKEEPING, TATA_BOX, CTCF, CTCF_PARTNER}
     if needed - known:
         raise InputError(
             f"simulation: the {len(known)} motifs lack {', '.join(sorted(needed - known))}; expected JASPAR 2018 CORE "

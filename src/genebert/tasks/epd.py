@@ -1,6 +1,7 @@
 """What the Eukaryotic Promoter Database gives: promoter positions, TATA flags, and the TATA matrix behind them."""
 
 import re
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ def read_lines(path: Path) -> list[str]:
     try:
         with open_plain_or_gzip(path) as handle:
             return handle.read().decode().splitlines()
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as text ({error})") from error
 
 

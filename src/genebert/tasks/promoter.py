@@ -20,10 +20,10 @@ import numpy as np
 import pandas as pd
 
 from genebert.errors import InputError
-from genebert.genome import N_CODE, Genome, decode, reverse_complement
+from genebert.genome import N_CODE, Genome, reverse_complement
 from genebert.kmers import sentence_to_sequence
 from genebert.tasks.epd import TATA_CUTOFF, TATA_WIDTH, read_lines, read_promoters, read_tata_flags, tata_scores
-from genebert.tasks.splits import stratified_split, write_task
+from genebert.tasks.splits import chromosome_split, make_examples, place_names, stratified_split, write_task
 
 logger = logging.getLogger(__name__)
 
@@ -49,14 +49,21 @@ class PromoterSettings:
     source : str
         ``epdnew`` (promoter positions, the set is built) or ``kmer-tsv`` (DNABERT's ready form).
     test_fraction, valid_fraction : float
-        Share of all examples, and of what is then left; stratified (FACTS K.21).
+        Share of all examples, and of what is then left; stratified (FACTS K.21). For ``random``.
     seed : int
+    split : {"random", "chromosome"}
+        ``chromosome``: by the two lists; a mosaic follows its promoter. `epdnew` only.
+    test_chromosomes, valid_chromosomes : tuple of str
+        For ``chromosome``; all others are for training.
     """
 
     source: str = "epdnew"
     test_fraction: float = 0.1
     valid_fraction: float = 0.1
     seed: int = 42
+    split: str = "random"
+    test_chromosomes: tuple[str, ...] = ()
+    valid_chromosomes: tuple[str, ...] = ()
 
 
 def has_tata_box(parents: np.ndarray) -> np.ndarray:
@@ -233,10 +240,6 @@ def _tata_flags(promoters: pd.DataFrame, parents: np.ndarray, motifs: Path | Non
     return flags.to_numpy(dtype=bool)
 
 
-def _examples(sequences: np.ndarray, label: int, source: np.ndarray | str, **place: object) -> pd.DataFrame:
-    return pd.DataFrame({"sequence": [decode(row) for row in sequences], "label": label, "source": source, **place})
-
-
 def _from_promoters(
     settings: PromoterSettings, path: Path, fasta: Path, motifs: Path | None, chromosomes: list[str], folder: Path
 ) -> dict:
@@ -267,17 +270,23 @@ def _from_promoters(
     rng = np.random.default_rng(settings.seed)
     start = _window_starts(kept) + np.where(kept["strand"] == "+", CROP.start, PARENT - CROP.stop)
     kinds = np.where(tata, "tata", "non-tata")
-    positives = _examples(
-        parents[:, CROP], 1, np.char.add(kinds, "-promoter"),
-        chrom=kept["chrom"], start=start, end=start + LENGTH, strand=kept["strand"],
-    )  # fmt: skip
-    mosaic = _examples(mosaics(parents[~tata], rng)[:, CROP], 0, "mosaic")
-    drawn = tata_negatives(genome, promoters, weights, int(tata.sum()), rng)
-    genomic = _examples(drawn.pop("codes"), 0, "genomic-tata", **drawn)
-    examples = pd.concat([positives, mosaic, genomic], ignore_index=True)
-    split = stratified_split(
-        examples["source"].to_numpy(), settings.test_fraction, settings.valid_fraction, settings.seed
+    places = pd.DataFrame({"chrom": kept["chrom"], "start": start, "end": start + LENGTH})
+    parent = np.array(place_names(places), dtype=object)
+    positives = make_examples(
+        parents[:, CROP], 1, np.char.add(kinds, "-promoter"), **places, strand=kept["strand"], parent=parent
     )
+    mosaic = make_examples(mosaics(parents[~tata], rng)[:, CROP], 0, "mosaic", parent=parent[~tata])
+    drawn = tata_negatives(genome, promoters, weights, int(tata.sum()), rng)
+    genomic = make_examples(drawn.pop("codes"), 0, "genomic-tata", **drawn)
+    examples = pd.concat([positives, mosaic, genomic], ignore_index=True)
+    if settings.split == "chromosome":
+        chroms = pd.concat([kept["chrom"], kept["chrom"][~tata], genomic["chrom"]])
+        lists = settings.test_chromosomes, settings.valid_chromosomes
+        split = chromosome_split(chroms, *lists, chromosomes, "tasks.promoter")
+    else:
+        split = stratified_split(
+            examples["source"].to_numpy(), settings.test_fraction, settings.valid_fraction, settings.seed
+        )
     parent_split = split[: len(kept)][~tata]
     mosaic_split = split[len(kept) : len(kept) + len(mosaic)]
     made = {
@@ -302,7 +311,9 @@ def _from_promoters(
         "leakage": {
             "test_mosaics_with_parent_in_train": int(((mosaic_split == "test") & (parent_split == "train")).sum()),
             "test_promoters_with_mosaic_in_train": int(((mosaic_split == "train") & (parent_split == "test")).sum()),
-            "note": "a promoter and its mosaic are shuffled one by one, as in DNABERT's set",
+            "note": "a promoter and its mosaic are on one chromosome and so in one split"
+            if settings.split == "chromosome"
+            else "a promoter and its mosaic are shuffled one by one, as in DNABERT's set",
         },
     }
     return write_task(examples, split, folder, made)
@@ -334,14 +345,18 @@ def build_promoter_task(
     Returns
     -------
     dict
-        The data card. Stratified by label and by kind (with or without TATA box) where the kind is known.
+        The data card. A random split is stratified by label and by kind (with or without TATA box) where the kind is
+        known.
 
     Raises
     ------
     InputError
-        Unknown source, no genome for `epdnew`, no promoter left, or a file that cannot be read as described.
+        Unknown source or split, a split by chromosome of examples without places or with lists that do not fit, no
+        genome for `epdnew`, no promoter left, or a file that cannot be read as described.
     """
     path, folder = Path(path), Path(folder)
+    if settings.split not in ("random", "chromosome"):
+        raise InputError(f"tasks.promoter.split: found {settings.split!r}, expected random or chromosome")
     if settings.source == "epdnew":
         if genome_fasta is None:
             raise InputError("promoter task: source epdnew needs a genome; found none, expected a FASTA file")
@@ -349,6 +364,11 @@ def build_promoter_task(
             settings, path, Path(genome_fasta), Path(motifs) if motifs else None, chromosomes, folder
         )
     if settings.source == "kmer-tsv":
+        if settings.split == "chromosome":
+            raise InputError(
+                "tasks.promoter.split: found chromosome with the source kmer-tsv, whose examples have no places; "
+                "expected random, or the source epdnew"
+            )
         examples, k = read_kmer_tsv(path)
         examples["source"] = settings.source
         split = stratified_split(

@@ -1,19 +1,25 @@
-"""What all tasks share: stratified seeded splits, protection of the test set, and the data card."""
+"""What all tasks share: splits, examples with their places, protection of the test set, and the data card."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from genebert.chromosomes import normalise_chromosome
 from genebert.errors import InputError
-from genebert.files import atomic_path, write_json
+from genebert.files import atomic_path, read_json, write_json
+from genebert.genome import decode
 
 logger = logging.getLogger(__name__)
 
 SPLITS = ("train", "valid", "test")
-COLUMNS = ("sequence", "label", "source", "chrom", "start", "end", "strand")
+COLUMN_TYPES = {
+    "sequence": "str", "label": "int8", "source": "str", "chrom": "string", "start": "Int64", "end": "Int64",
+    "strand": "string", "parent": "string",
+}  # fmt: skip
 
 
 def stratified_split(strata: np.ndarray, test_fraction: float, valid_fraction: float, seed: int) -> np.ndarray:
@@ -54,6 +60,92 @@ def stratified_split(strata: np.ndarray, test_fraction: float, valid_fraction: f
     return split
 
 
+def chromosome_split(
+    chroms: Sequence[str] | np.ndarray | pd.Series,
+    test_chromosomes: Sequence[str],
+    valid_chromosomes: Sequence[str],
+    chromosomes: Sequence[str],
+    where: str,
+) -> np.ndarray:
+    """Assign every example to the split of its chromosome (FACTS K.21, K.22).
+
+    Parameters
+    ----------
+    chroms : str [n]
+        Normalised names.
+    test_chromosomes, valid_chromosomes : sequence of str
+        All others are for training.
+    chromosomes : sequence of str
+        All that the run has.
+    where : str
+        Prefix of the two keys in messages, such as ``tasks.tfbs``.
+
+    Returns
+    -------
+    array of str [n]
+
+    Raises
+    ------
+    InputError
+        A list is empty or names a chromosome that the run lacks, the two share one, or they leave none for training.
+    """
+    lists = {"test": test_chromosomes, "valid": valid_chromosomes}
+    lists = {name: [normalise_chromosome(chrom) for chrom in given] for name, given in lists.items()}
+    for name, given in lists.items():
+        if not given:
+            raise InputError(f"{where}.{name}_chromosomes: is empty, expected at least one chromosome")
+        for chrom in given:
+            if chrom not in chromosomes:
+                raise InputError(
+                    f"{where}.{name}_chromosomes: found {chrom}, expected chromosomes of the run: "
+                    f"{', '.join(chromosomes)}"
+                )
+    both = sorted(set(lists["test"]) & set(lists["valid"]))
+    if both:
+        raise InputError(f"{where}.valid_chromosomes: {both[0]} is a test chromosome too, expected others")
+    if not set(chromosomes) - set(lists["test"]) - set(lists["valid"]):
+        raise InputError(
+            f"{where}.test_chromosomes: with valid_chromosomes they are all {len(chromosomes)} chromosomes of the run, "
+            "expected at least one left for training"
+        )
+    chroms = pd.Series(np.asarray(chroms, dtype=object))
+    return np.select([chroms.isin(lists["test"]), chroms.isin(lists["valid"])], ["test", "valid"], "train")
+
+
+def overlapping(places: pd.DataFrame, others: pd.DataFrame) -> np.ndarray:
+    """Say which of `places` share at least one base with any of `others`.
+
+    Parameters
+    ----------
+    places, others : DataFrame
+        Columns chrom, start, end; rows without a place overlap nothing.
+
+    Returns
+    -------
+    bool [len(places)]
+    """
+    found = np.zeros(len(places), dtype=bool)
+    placed = places["start"].notna().to_numpy()
+    for chrom, here in others[["chrom", "start", "end"]].dropna().groupby("chrom"):
+        rows = np.flatnonzero(placed & places["chrom"].isin([chrom]).to_numpy(bool))
+        start, end = (np.sort(here[name].to_numpy(np.int64)) for name in ("start", "end"))
+        first, last = (places[name].iloc[rows].to_numpy(np.int64) for name in ("start", "end"))
+        # If as many intervals have begun before `last` as have ended by `first`, none lies across.
+        found[rows] = np.searchsorted(start, last, side="left") > np.searchsorted(end, first, side="right")
+    return found
+
+
+def place_names(places: pd.DataFrame) -> list[str]:
+    """Return ``chrom:start-end`` of every row: the form of the column `parent`."""
+    columns = (places[name].to_numpy().tolist() for name in ("chrom", "start", "end"))
+    return [f"{chrom}:{start}-{end}" for chrom, start, end in zip(*columns, strict=True)]
+
+
+def make_examples(codes: np.ndarray, label: int, source: np.ndarray | str, **columns: object) -> pd.DataFrame:
+    """Return examples of one label from base codes (uint8 [n, length]); `columns` as :func:`write_task` wants them."""
+    return pd.DataFrame({"sequence": [decode(row) for row in codes], "label": label, "source": source, **columns})
+
+
 def protect_test(sequences: pd.Series, split: np.ndarray) -> tuple[np.ndarray, dict[str, int]]:
     """Find the examples to drop so that no sequence is in two splits; the test set is left as it is.
 
@@ -92,7 +184,8 @@ def write_task(examples: pd.DataFrame, split: np.ndarray, folder: str | Path, ma
     ----------
     examples : DataFrame
         Columns sequence (upper-case), label (0/1), source; chrom, start, end, strand where the sequence has a place
-        in the genome, else missing.
+        in the genome, else missing; parent, the place (:func:`place_names`) of a positive, for that positive and for
+        the negative made from it or matched to it.
     split : array of str [n]
         From :func:`stratified_split` or any other rule.
     folder : path
@@ -102,7 +195,8 @@ def write_task(examples: pd.DataFrame, split: np.ndarray, folder: str | Path, ma
     Returns
     -------
     dict
-        The content of ``card.json``.
+        The content of ``card.json``. Its ``test_overlapping_train`` counts the test examples that share a base of the
+        genome with a training example, and is missing (None) where test examples have no places.
 
     Raises
     ------
@@ -111,7 +205,7 @@ def write_task(examples: pd.DataFrame, split: np.ndarray, folder: str | Path, ma
     """
     folder = Path(folder)
     keep, removed = protect_test(examples["sequence"], split)
-    frame = examples.assign(split=split)[keep]
+    frame = examples.reindex(columns=list(COLUMN_TYPES)).astype(COLUMN_TYPES).assign(split=split)[keep]
     for name in SPLITS:
         labels = frame.loc[frame["split"] == name, "label"]
         if labels.nunique() < 2:
@@ -121,9 +215,12 @@ def write_task(examples: pd.DataFrame, split: np.ndarray, folder: str | Path, ma
             )
     sequences = examples["sequence"]
     is_gc = frame["sequence"].str.count("[GC]") / frame["sequence"].str.len()
+    parts = {name: frame[frame["split"] == name].drop(columns="split").reset_index(drop=True) for name in SPLITS}
+    placed = parts["test"]["start"].notna().any()
     card = {
         **made,
         "counts": _counts(frame, "label"),
+        "class_balance": {name: round(float((part["label"] == 1).mean()), 4) for name, part in parts.items()},
         "sources": _counts(frame, "source"),
         "sequence_length": [int(sequences.str.len().min()), int(sequences.str.len().max())],
         "gc_content": {str(label): round(float(is_gc[frame["label"] == label].mean()), 4) for label in (0, 1)},
@@ -132,15 +229,11 @@ def write_task(examples: pd.DataFrame, split: np.ndarray, folder: str | Path, ma
             "sequences_with_both_labels": int((examples.groupby("sequence")["label"].nunique() > 1).sum()),
         },
         "removed_because_also_elsewhere": removed,
+        "test_overlapping_train": int(overlapping(parts["test"], parts["train"]).sum()) if placed else None,
     }
-    for name in SPLITS:
-        part = frame.loc[frame["split"] == name].reindex(columns=list(COLUMNS)).reset_index(drop=True)
-        part = part.astype(
-            {"sequence": "str", "label": "int8", "source": "str", "chrom": "string", "start": "Int64", "end": "Int64",
-             "strand": "string"}
-        )  # fmt: skip
+    for name, part in parts.items():
         with atomic_path(folder / f"{name}.parquet") as temporary:
             part.to_parquet(temporary, index=False)
     write_json(folder / "card.json", card)
-    logger.info("%s: %s", folder, ", ".join(f"{name} {int((frame['split'] == name).sum())}" for name in SPLITS))
-    return card
+    logger.info("%s: %s", folder, ", ".join(f"{name} {len(part)}" for name, part in parts.items()))
+    return read_json(folder / "card.json")

@@ -1,11 +1,13 @@
-"""What masked genome modelling reaches without learning anything but frequencies."""
+"""What masked genome modelling and segment prediction reach from frequencies and base composition alone."""
 
 import numpy as np
 
+from genebert.corpus import Groups, SampleOrder
 from genebert.genome import RegionSequences
 from genebert.kmers import SPECIALS, kmer_ids
 
 _BLOCK_REGIONS = 1 << 14
+_FLOOR_SAMPLES = 50_000
 
 
 def kmer_counts(sequences: RegionSequences, regions: np.ndarray, k: int) -> np.ndarray:
@@ -52,3 +54,57 @@ def mgm_floors(counts: np.ndarray) -> dict[str, float]:
     if k > 3:
         floors["base trigrams"] = three + (k - 3) * (three - two)
     return {name: round(value, 4) for name, value in floors.items()}
+
+
+def composition(sequences: RegionSequences) -> np.ndarray:
+    """Return the shares of G or C, and of CpG, of each region: float64 [n_regions, 2]; 0 for one without a base."""
+    shares = np.zeros((len(sequences), 2))
+    for first in range(0, len(sequences), _BLOCK_REGIONS):
+        block = slice(first, first + _BLOCK_REGIONS)
+        offsets = sequences.offsets[first : first + _BLOCK_REGIONS + 1]
+        codes = np.asarray(sequences.codes[offsets[0] : offsets[-1]])
+        is_cpg = np.append((codes[:-1] == 1) & (codes[1:] == 2), [False] * min(1, len(codes)))
+        for column, flags in enumerate(((codes == 1) | (codes == 2), is_cpg)):
+            total = np.append(0, np.cumsum(flags))[offsets - offsets[0]]
+            shares[block, column] = np.diff(total) / np.maximum(1, np.diff(offsets))
+    return shares
+
+
+def _halves(shares: np.ndarray, groups: Groups, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return features and labels of `n` samples: by how much the composition of both halves differs."""
+    draw = SampleOrder(groups, n, seed).draw(0)
+    half = draw.regions.shape[1] // 2
+    a, b = shares[draw.regions[:, :half]].mean(1), shares[draw.regions[:, half:]].mean(1)
+    apart = np.abs(a - b)
+    return np.hstack([apart, apart**2]), draw.label
+
+
+def ngsp_floors(sequences: RegionSequences, train: Groups, valid: Groups, seed: int) -> dict[str, float]:
+    """Return what logistic regression makes of segment prediction from GC and CpG content of both halves (FACTS O).
+
+    What a model does beyond it is about more than the base composition of a neighbourhood.
+
+    Returns
+    -------
+    dict of str to float
+        ``ngsp`` (cross-entropy, nats) and ``ngsp_accuracy`` on validation samples; empty where there are none of both
+        labels.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import log_loss
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    if not len(valid) or not SampleOrder(train, 1, 0).has_negative.any():
+        return {}
+    shares = composition(sequences)
+    # Several draws of each group: half of its partners are redrawn.
+    features, labels = _halves(shares, train, min(5 * len(train), _FLOOR_SAMPLES), seed)
+    tested, truth = _halves(shares, valid, min(10 * len(valid), _FLOOR_SAMPLES), seed + 1)
+    if len(np.unique(labels)) < 2 or len(np.unique(truth)) < 2:
+        return {}
+    chance = make_pipeline(StandardScaler(), LogisticRegression()).fit(features, labels).predict_proba(tested)[:, 1]
+    return {
+        "ngsp": round(float(log_loss(truth, chance)), 4),
+        "ngsp_accuracy": round(float(((chance >= 0.5) == truth).mean()), 4),
+    }

@@ -17,7 +17,7 @@ from genebert.corpus import TRAIN, VALID, Draw, Groups, SampleOrder
 from genebert.genome import RegionSequences
 from genebert.models.genebert import GeneBERT, ModelSettings
 from genebert.training.checkpoint import load_checkpoint, save_checkpoint
-from genebert.training.floors import kmer_counts, mgm_floors
+from genebert.training.floors import kmer_counts, mgm_floors, ngsp_floors
 from genebert.training.meter import Meter
 from genebert.training.optimiser import make_adamw
 from genebert.training.parallel import ALONE, Ranks, processes
@@ -126,8 +126,8 @@ def pretrain(
         mean, sd = motif_statistics(motifs, regions) if matching else (None, None)
         model = GeneBERT(model_settings, mean, sd, n_regions).to(where)
         history: list[str] = []
-        if settings.steps and model_settings.losses.mgm:
-            record["floors"] = {"mgm": mgm_floors(kmer_counts(sequences, regions, model_settings.k))}
+        if settings.steps and ranks.rank == 0:
+            record["floors"] = _floors(model_settings, sequences, train, valid, seed)
         if settings.steps and model_settings.losses.any:
             encoder = SampleEncoder(
                 sequences,
@@ -142,6 +142,20 @@ def pretrain(
             model.eval().save(output, record, {"metrics.jsonl": "".join(f"{line}\n" for line in history)})
             shutil.rmtree(folder, ignore_errors=True)
         ranks.wait()
+
+
+def _floors(
+    model: ModelSettings, sequences: RegionSequences, train: Groups, valid: Groups, seed: int
+) -> dict[str, dict[str, float]]:
+    """Return what the losses that are on reach without a network: metric to label to value."""
+    floors = {}
+    if model.losses.mgm:
+        floors["mgm"] = mgm_floors(kmer_counts(sequences, np.unique(train.regions), model.k))
+    if model.losses.ngsp:
+        floors |= {
+            key: {"base composition": value} for key, value in ngsp_floors(sequences, train, valid, seed).items()
+        }
+    return floors
 
 
 def _train(

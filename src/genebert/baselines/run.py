@@ -1,0 +1,119 @@
+"""A simple model on a task folder: fit, scores on the test set and on those of other data sets, score file."""
+
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+from genebert.baselines.fitting import find_baseline, fit
+from genebert.baselines.pwm import factor_motifs
+from genebert.errors import InputError
+from genebert.files import read_json, sha256
+from genebert.motifs import Motif, read_jaspar
+from genebert.scores import versions, write_score, write_unavailable
+from genebert.tasks.examples import read_about, read_splits, training_subset
+from genebert.tasks.transfer import transfer_tables
+
+logger = logging.getLogger(__name__)
+
+
+def _motifs(task_folder: Path, jaspar: str | Path | None) -> tuple[str, list[Motif]]:
+    """Return the factor that a task's card names, and its matrices."""
+    if jaspar is None:
+        raise InputError("pwm: no JASPAR file given; expected the path of the matrices in JASPAR's text form")
+    path = task_folder / "card.json"
+    if not path.is_file():
+        raise InputError(f"{path}: does not exist; expected the card of a task, with the key factor")
+    factor = read_json(path).get("factor")
+    if not isinstance(factor, str) or not factor:
+        raise InputError(
+            f"{path}: factor is {factor!r}, expected the name of a transcription factor (pwm is a baseline of tasks on "
+            "the binding of one factor)"
+        )
+    return factor, factor_motifs(read_jaspar(jaspar), factor)
+
+
+def run_baseline(
+    name: str,
+    task_folder: str | Path,
+    seed: int,
+    out_json: str | Path,
+    out_parquet: str | Path,
+    names: dict[str, str],
+    transfer: dict[str, str | Path] | None = None,
+    jaspar: str | Path | None = None,
+    n_train: int | None = None,
+    release: str = "JASPAR2018",
+) -> dict[str, Any]:
+    """Fit a simple model on a task folder and write its score file.
+
+    Parameters
+    ----------
+    name : str
+        A key of `BASELINES`.
+    task_folder : path
+        Holds train, valid and test.parquet, and card.json.
+    seed : int
+        Of the fit, and of the choice of `n_train` examples.
+    out_json, out_parquet : path
+    names : dict
+        task, dataset, model, as the table will show them.
+    transfer : dict, optional
+        Other data set of the task -> its task folder: the fitted model is scored on their test sets too.
+    jaspar : path, optional
+        JASPAR text (:func:`genebert.motifs.read_jaspar`), for ``pwm``. A factor without a matrix gives a score file
+        that says so and holds no number.
+    n_train : int, optional
+        Fit on so many training examples (:func:`genebert.tasks.examples.training_subset`); all by default.
+    release : str
+        Where `jaspar` comes from; for the record.
+
+    Returns
+    -------
+    dict
+        The content of the score file.
+
+    Raises
+    ------
+    InputError
+        Unknown name, unreadable tables, or for ``pwm`` no `jaspar` or no factor in the card; see :func:`fit`.
+    """
+    baseline, folder = find_baseline(name), Path(task_folder)
+    motifs, source = None, {}
+    if name == "pwm":
+        factor, motifs = _motifs(folder, jaspar)
+        if not motifs:
+            reason = f"{release.replace('JASPAR', 'JASPAR ')} CORE vertebrates has no matrix of {factor}"
+            logger.warning("pwm cannot be had: %s", reason)
+            return write_unavailable(out_json, out_parquet, names, seed, reason)
+        source = {"factor": factor, "jaspar_release": release, "jaspar_sha256": sha256(jaspar)}
+    tables, hashes = read_splits(folder)
+    n_all = len(tables["train"])
+    # As in fine-tuning, what is left out of foreign test sets does not depend on n_train.
+    others = transfer_tables(tables, transfer) if transfer else None
+    tables["train"] = training_subset(tables["train"], n_train, seed)
+    start = time.perf_counter()
+    fitted = fit(name, tables, seed, motifs)
+    labels = {split: tables[split]["label"].to_numpy() for split in ("valid", "test")}
+    scores = {split: fitted.score(tables[split]) for split in ("valid", "test")}
+    foreign = others and {
+        other: (found.table["label"].to_numpy(), fitted.score(found.table), found.left_out)
+        for other, found in others.items()
+    }
+    seconds = time.perf_counter() - start
+    provenance = {
+        "method": {"kind": "baseline", "name": name},
+        "settings": {**source, **fitted.settings},
+        "data_set": read_about(task_folder),
+        "data_sha256": hashes,
+        "n_train": len(tables["train"]),
+        "versions": versions(*baseline.packages),
+    }
+    score = write_score(
+        out_json, out_parquet, names, seed, labels, scores,
+        # The seed also chooses the examples of a smaller training set.
+        deterministic=baseline.deterministic and len(tables["train"]) == n_all,
+        provenance=provenance, seconds=seconds, transfer=foreign,
+    )  # fmt: skip
+    logger.info("%s, seed %d: test AUC %.4f, %.1f s", name, seed, score["metrics"]["roc_auc"], seconds)
+    return score

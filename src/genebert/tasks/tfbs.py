@@ -1,0 +1,353 @@
+"""The TF-binding task: windows at ChIP-seq summits against shuffles of themselves or other genomic windows.
+
+As DeepBind's sets behind the paper's Tables 2 and 6 (FACTS E, K.22): 101 bases at the summit, the even ones of the
+1,000 strongest peaks as test set, one dinucleotide-preserving shuffle for every peak.
+"""
+
+import logging
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from genebert.errors import InputError
+from genebert.genome import N_CODE, Genome, check_regions, sort_regions
+from genebert.tasks.peaks import read_chip_peaks
+from genebert.tasks.splits import chromosome_split, make_examples, overlapping, place_names, write_task
+
+logger = logging.getLogger(__name__)
+
+RANKED = 1000  # DeepBind: the even ranks up to here are the test set
+GC_TOLERANCE = 0.01
+MIN_LENGTH = 20
+# Streams of random numbers: one for each use, so that one choice does not change the others.
+ORDER, VALID, SHUFFLE, GENOMIC = 1, 2, 3, 4
+
+
+@dataclass(frozen=True)
+class TfbsSettings:
+    """How a TF-binding set is made.
+
+    Attributes
+    ----------
+    length : int
+        Bases of a window.
+    negatives : {"shuffle", "genomic"}
+        One dinucleotide-preserving shuffle of every peak's window; or one window of the same chromosome outside all
+        peaks with the same GC content within 1 percentage point.
+    split : {"ranks", "chromosome"}
+        ``ranks``, DeepBind's: even ranks up to 1,000 are the test set. ``chromosome``: by the two lists.
+    test_chromosomes, valid_chromosomes : tuple of str
+        For ``chromosome``; all others are for training.
+    valid_fraction : float
+        For ``ranks``: share of the peaks that are not in the test set.
+    seed : int
+
+    Raises
+    ------
+    InputError
+        A value out of its range.
+    """
+
+    length: int = 101
+    negatives: str = "shuffle"
+    split: str = "ranks"
+    test_chromosomes: tuple[str, ...] = ()
+    valid_chromosomes: tuple[str, ...] = ()
+    valid_fraction: float = 0.1
+    seed: int = 42
+
+    def __post_init__(self) -> None:
+        for name, least in (("length", MIN_LENGTH), ("seed", 0)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < least:
+                raise InputError(f"tasks.tfbs.{name}: found {value!r}, expected a whole number of at least {least}")
+        for name, choices in (("negatives", ("shuffle", "genomic")), ("split", ("ranks", "chromosome"))):
+            if getattr(self, name) not in choices:
+                raise InputError(f"tasks.tfbs.{name}: found {getattr(self, name)!r}, expected {' or '.join(choices)}")
+        if not 0 < self.valid_fraction < 1:
+            raise InputError(
+                f"tasks.tfbs.valid_fraction: found {self.valid_fraction}, expected a number between 0 and 1, both "
+                "excluded"
+            )
+
+
+def rank_peaks(peaks: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, str]:
+    """Sort peaks by signal, the strongest first; equal ones by place.
+
+    Returns
+    -------
+    DataFrame
+    str
+        By what they are ranked: ``signal``, or a seeded random order and why.
+    """
+    peaks = peaks.iloc[sort_regions(peaks)].reset_index(drop=True)
+    signal = peaks["signal"].to_numpy()
+    if np.isnan(signal).all():
+        ranked_by = "random order, the file has no signal"
+    elif len(peaks) > 1 and (signal == signal[0]).all():
+        ranked_by = f"random order, the signal of all peaks is {signal[0]:g}"
+    else:
+        return peaks.iloc[np.argsort(-signal, kind="stable")].reset_index(drop=True), "signal"
+    order = np.random.default_rng([seed, ORDER]).permutation(len(peaks))
+    return peaks.iloc[order].reset_index(drop=True), ranked_by
+
+
+def rank_split(number: int, valid_fraction: float, seed: int) -> np.ndarray:
+    """Return the split (str [number]) of ranks 1 to `number`: even ones up to 1,000 test, some of the others valid."""
+    ranks = np.arange(1, number + 1)
+    split = np.where((ranks % 2 == 0) & (ranks <= RANKED), "test", "train").astype("<U5")
+    rest = np.random.default_rng([seed, VALID]).permutation(np.flatnonzero(split == "train"))
+    split[rest[: round(valid_fraction * len(rest))]] = "valid"
+    return split
+
+
+def window_codes(genome: Genome, windows: pd.DataFrame, length: int) -> tuple[np.ndarray, np.ndarray]:
+    """Fetch windows of one length.
+
+    Returns
+    -------
+    codes : uint8 [n, length]
+        N where the window leaves its chromosome.
+    inside : bool [n]
+        It does not.
+    """
+    codes = np.full((len(windows), length), N_CODE, dtype=np.uint8)
+    inside = np.zeros(len(windows), dtype=bool)
+    starts = windows["start"].to_numpy()
+    for chrom, rows in windows.groupby("chrom").indices.items():
+        whole = genome.codes(chrom)
+        inside[rows] = (starts[rows] >= 0) & (starts[rows] + length <= len(whole))
+        rows = rows[inside[rows]]
+        codes[rows] = whole[starts[rows, None] + np.arange(length)]
+    return codes, inside
+
+
+def shuffle_dinucleotides(codes: np.ndarray, seed: int) -> np.ndarray:
+    """Shuffle sequences so that each keeps its dinucleotide counts, its first and its last base.
+
+    Parameters
+    ----------
+    codes : uint8 [n, length]
+        Without N.
+    seed : int
+
+    Returns
+    -------
+    uint8 [n, length]
+        A function of the set of sequences and the seed: the order of the sequences does not matter.
+    """
+    from dinuc_shuf import shuffle
+
+    order = np.lexsort(codes.T[::-1])
+    one_hot = np.eye(N_CODE, dtype=np.uint8)[codes[order]]
+    shuffled = np.empty_like(codes)
+    shuffled[order] = shuffle(one_hot, np.random.default_rng([seed, SHUFFLE])).argmax(axis=2)
+    return shuffled
+
+
+def gc_counts(codes: np.ndarray) -> np.ndarray:
+    """Return how many bases of each window (uint8 [n, length]) are G or C (int64 [n])."""
+    return np.count_nonzero((codes == 1) | (codes == 2), axis=1)
+
+
+def match_counts(wanted: np.ndarray, available: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Choose for every wanted count an item with that count, else with the nearest one left; no item twice.
+
+    Parameters
+    ----------
+    wanted : int64 [n]
+    available : int64 [m], m >= n
+    rng : Generator
+        Chooses among items of equal count.
+
+    Returns
+    -------
+    int64 [n]
+        Positions in `available`.
+    """
+    order = rng.permutation(len(available))
+    order = order[np.argsort(available[order], kind="stable")]
+    top = int(max(wanted.max(initial=0), available.max(initial=0)))
+    left = np.split(order, np.cumsum(np.bincount(available, minlength=top + 1))[:-1])
+    need = {count: np.flatnonzero(wanted == count) for count in np.unique(wanted).tolist()}
+    chosen = np.full(len(wanted), -1)
+    for distance in range(top + 1):
+        for count in need:
+            for near in {count - distance, count + distance} & set(range(top + 1)):
+                taken = min(len(need[count]), len(left[near]))
+                chosen[need[count][:taken]] = left[near][:taken]
+                need[count], left[near] = need[count][taken:], left[near][taken:]
+    return chosen
+
+
+def genomic_windows(
+    genome: Genome, windows: pd.DataFrame, counts: np.ndarray, taken: pd.DataFrame, length: int, seed: int
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Find for every window one of the same chromosome with the same GC content, without N, outside `taken`.
+
+    They come from a grid of adjoining windows whose origin is random, so that no two of them overlap.
+
+    Parameters
+    ----------
+    genome : Genome
+    windows : DataFrame
+        Column chrom.
+    counts : int64 [n]
+        G and C of each of `windows`.
+    taken : DataFrame
+        Columns chrom, start, end.
+    length, seed : int
+
+    Returns
+    -------
+    DataFrame
+        Columns chrom, start, end, in the order of `windows`.
+    codes : uint8 [n, length]
+
+    Raises
+    ------
+    InputError
+        A chromosome has fewer such windows than are wanted.
+    """
+    rng = np.random.default_rng([seed, GENOMIC])
+    start = np.zeros(len(windows), dtype=np.int64)
+    codes = np.empty((len(windows), length), dtype=np.uint8)
+    for chrom, rows in sorted(windows.groupby("chrom").indices.items()):
+        whole = genome.codes(chrom)
+        origin = int(rng.integers(length))
+        number = max(0, (len(whole) - origin) // length)
+        grid = whole[origin : origin + number * length].reshape(number, length)
+        begin = origin + length * np.arange(number)
+        free = ~overlapping(pd.DataFrame({"chrom": chrom, "start": begin, "end": begin + length}), taken)
+        free = np.flatnonzero(free & (grid < N_CODE).all(axis=1))
+        if len(free) < len(rows):
+            raise InputError(
+                f"{genome.path}: {chrom} has {len(free)} windows of {length} bases without N outside the peaks, "
+                f"expected at least {len(rows)}, one for each peak"
+            )
+        chosen = free[match_counts(counts[rows], gc_counts(grid[free]), rng)]
+        start[rows], codes[rows] = begin[chosen], grid[chosen]
+    return pd.DataFrame({"chrom": windows["chrom"].to_numpy(), "start": start, "end": start + length}), codes
+
+
+def _positives(
+    settings: TfbsSettings, path: Path, listed: pd.DataFrame, genome: Genome, chromosomes: list[str]
+) -> tuple[pd.DataFrame, np.ndarray, dict]:
+    """Return the windows that can be used (chrom, start, end; best rank first), their codes and the card's counts."""
+    peaks = listed[listed["chrom"].isin(chromosomes)]
+    if peaks.empty:
+        raise InputError(
+            f"{path}: none of its {len(listed)} peaks lies on {', '.join(chromosomes)}; it has "
+            f"{', '.join(sorted(listed['chrom'].unique())[:5])}"
+        )
+    for chrom in peaks["chrom"].unique():
+        genome.codes(chrom, 0, 0)
+    # A window may run out of its chromosome, a peak's centre cannot: that is another genome build.
+    centre = np.minimum(peaks["centre"], peaks["end"] - 1)
+    centres = pd.DataFrame({"chrom": peaks["chrom"], "start": centre, "end": centre + 1})
+    check_regions(centres, genome.lengths, str(path), genome.path.name)
+    peaks, ranked_by = rank_peaks(peaks, settings.seed)
+    start = peaks["centre"] - settings.length // 2
+    windows = pd.DataFrame({"chrom": peaks["chrom"], "start": start, "end": start + settings.length})
+    codes, inside = window_codes(genome, windows, settings.length)
+    with_n = inside & (codes == N_CODE).any(axis=1)
+    again = inside & ~with_n & windows.duplicated().to_numpy()
+    used = inside & ~with_n & ~again
+    if not used.any():
+        raise InputError(
+            f"{path}: the windows of all {len(peaks)} peaks have N in or run out of {genome.path}; expected some "
+            "without"
+        )
+    middle = int((~peaks["has_summit"][used]).sum())
+    counts = {
+        "listed": len(listed),
+        "outside_chromosomes": len(listed) - len(peaks),
+        "off_the_end": int((~inside).sum()),
+        "with_n": int(with_n.sum()),
+        "same_window_as_a_better_peak": int(again.sum()),
+        "used": int(used.sum()),
+        "without_summit": middle,
+        "centred_on": "summit" if middle == 0 else "middle" if middle == used.sum() else "summit, middle where none",
+        "ranked_by": ranked_by,
+    }
+    return windows[used].reset_index(drop=True), codes[used], counts
+
+
+def build_tfbs_task(
+    settings: TfbsSettings,
+    peaks_path: str | Path,
+    genome_fasta: str | Path,
+    factor: str,
+    cell: str,
+    tissue: str,
+    chromosomes: list[str],
+    folder: str | Path,
+) -> dict:
+    """Write one TF-binding data set: train, valid and test parquet files and ``card.json``.
+
+    Parameters
+    ----------
+    settings : TfbsSettings
+    peaks_path : path
+        narrowPeak or BED (:func:`genebert.tasks.peaks.read_chip_peaks`).
+    genome_fasta : path
+        FASTA as written by :func:`genebert.genome.prepare_genome`.
+    factor, cell, tissue : str
+        What was measured and where, for the card.
+    chromosomes : list of str
+        Peaks elsewhere are left out and counted.
+    folder : path
+
+    Returns
+    -------
+    dict
+        The data card. A peak and its negative are in the same split.
+
+    Raises
+    ------
+    InputError
+        A file that cannot be read as described, no peak that can be used, peaks of another genome build, chromosome
+        lists that do not fit, or too few peaks to fill all splits.
+    """
+    path, fasta, seed = Path(peaks_path), Path(genome_fasta), settings.seed
+    listed = read_chip_peaks(path)
+    genome = Genome(fasta)
+    windows, codes, counts = _positives(settings, path, listed, genome, chromosomes)
+    if settings.split == "chromosome":
+        lists = settings.test_chromosomes, settings.valid_chromosomes
+        split = chromosome_split(windows["chrom"], *lists, chromosomes, "tasks.tfbs")
+    else:
+        split = rank_split(len(windows), settings.valid_fraction, seed)
+    parent = place_names(windows)
+    positives = make_examples(codes, 1, "peak", **windows, strand="+", parent=parent)
+    if settings.negatives == "shuffle":
+        shuffled = shuffle_dinucleotides(codes, seed)
+        negatives = make_examples(shuffled, 0, "shuffled", parent=parent)
+        made = {"rule": "dinucleotide-preserving shuffle of each peak's window, first and last base kept",
+                "same_sequence_as_the_peak": int((shuffled == codes).all(axis=1).sum())}  # fmt: skip
+    else:
+        gc = gc_counts(codes)
+        taken = pd.concat([listed[["chrom", "start", "end"]], windows], ignore_index=True)
+        places, drawn = genomic_windows(genome, windows, gc, taken, settings.length, seed)
+        negatives = make_examples(drawn, 0, "genomic", **places, strand="+", parent=parent)
+        # Whole bases: 1.01 of 101 allow one more or less.
+        off = int((np.abs(gc_counts(drawn) - gc) > GC_TOLERANCE * settings.length).sum())
+        made = {"rule": "window of the same chromosome outside all peaks, GC content within 1 percentage point",
+                "gc_farther_off": off}  # fmt: skip
+        if off:
+            logger.warning("%s: %d of %d genomic negatives differ by more than 1 %% in GC", path, off, len(gc))
+    in_test = split == "test"
+    card = {
+        "task": "tfbs",
+        "factor": factor,
+        "cell": cell,
+        "tissue": tissue,
+        "settings": asdict(settings),
+        "files": {"peaks": path.name, "genome": fasta.name},
+        "peaks": counts,
+        "negatives": made,
+        "test_windows_overlapping_training": int(overlapping(windows[in_test], windows[~in_test]).sum()),
+    }
+    return write_task(pd.concat([positives, negatives], ignore_index=True), np.tile(split, 2), folder, card)

@@ -1,0 +1,117 @@
+"""What real Snakemake plans for tables and learning curves: dry-runs only."""
+
+import pytest
+from config_inputs import CONFIG
+from run_snakemake import jobs, snakemake
+
+from genebert.configuration import load_yaml, merge
+from genebert.data_sets import TABLE2
+
+pytestmark = pytest.mark.workflow
+
+TARGETS = ("table1", "table2", "table6", "learning_curves")
+BE2 = "CTCF_BE(2)-C_CTCF_UW"
+PROMOTER = ("promoter", "prom-core")
+
+
+def plan(root, folder, targets, overlay="{}", *configs):
+    """Return the planned jobs and what was printed; `overlay` is YAML, laid over the files `configs`."""
+    (folder / "overlay.yaml").write_text(overlay)
+    files = ("--configfile", *configs, str(folder / "overlay.yaml"))
+    done = snakemake(root, "-n", "--directory", str(folder), *files, "--", *targets)
+    return jobs(done), done.stdout
+
+
+def of(planned, rule, *keys):
+    """Return the wildcards of a rule's jobs."""
+    return {tuple(values[key] for key in keys) for name, values in planned if name == rule}
+
+
+@pytest.mark.parametrize("name", ["config", "demo", "chr20"])
+def test_named_targets(root, tmp_path, name):
+    """Each row of Tables 1, 2 and 6 is fitted once a seed, also where two tables show it."""
+    config = merge(CONFIG, {} if name == "config" else load_yaml(root / f"config/{name}.yaml"))
+    planned, printed = plan(root, tmp_path, TARGETS, "{}", *([] if name == "config" else [f"config/{name}.yaml"]))
+    sets = {"demo": ("CTCF_A549_CTCF_UT-A", "CTCF_AG04449_CTCF_UW", BE2)}.get(name, TABLE2)
+    seeds = [str(seed) for seed in config["finetune"]["seeds"]]
+    assert len(seeds) == {"config": 5, "demo": 2, "chr20": 3}[name]
+    places = {PROMOTER, *(("tfbs", one) for one in sets)}
+    assert of(planned, "promoter", "dataset") == {("prom-core",)}
+    assert of(planned, "tfbs", "dataset") == {(one,) for one in sets}
+    assert of(planned, "finetune", "task", "dataset", "model", "seed") == {
+        (*place, model, seed) for place in places for model in ("from-scratch", "dnabert", "genebert") for seed in seeds
+    }
+    assert of(planned, "baseline", "task", "dataset", "baseline", "seed") == {
+        (*place, method, seed)
+        for place in places
+        for method in ("kmer-logreg", "boosted-trees", "cnn", "pwm")
+        if (place[0], method) != ("promoter", "pwm")
+        for seed in seeds
+    }
+    curve = config["learning_curves"]["promoter/prom-core"]
+    for rule, key in (("finetune_part", "model"), ("baseline_part", "baseline")):
+        methods = [one for one in curve["models"] if (one == "kmer-logreg") is (key == "baseline")]
+        assert of(planned, rule, "task", "dataset", key, "n", "seed") == {
+            (*PROMOTER, method, str(n), seed) for method in methods for n in curve["sizes"] for seed in seeds
+        }
+    assert of(planned, "pretrain", "model") == {("from-scratch",), ("dnabert",), ("genebert",)}
+    assert of(planned, "table", "number") == {("1",), ("2",)} and of(planned, "table_by_cell", "number") == {("6",)}
+    assert of(planned, "learning_curve", "task", "dataset") == {PROMOTER}
+    for suffix in ("csv", "md", "html", "tex"):
+        assert all(f"results/{config['run']}/tables/table{number}.{suffix}" in printed for number in (1, 2, 6))
+    assert f"results/{config['run']}/tables/table6_transfer.csv" in printed
+    assert [rule for rule, _ in planned].count("finetune") == 3 * len(places) * len(seeds)
+    assert "unavailable" not in {rule for rule, _ in planned}
+
+
+def test_parentheses_in_a_path(root, tmp_path):
+    target = f"results/paper/scores/tfbs/{BE2}/genebert/seed0.json"
+    planned, printed = plan(root, tmp_path, [target])
+    assert of(planned, "finetune", "dataset", "model", "seed") == {(BE2, "genebert", "0")}
+    assert "input: resources/tfbs/wgEncodeAwgTfbsUwBe2cCtcfUniPk.narrowPeak.gz" in printed
+    # of the other sets, those of Table 6 are made for their tests
+    assert of(planned, "tfbs", "dataset") == {(name,) for name in TABLE2[2:]}
+
+
+def test_a_model_that_cannot_be_had(root, tmp_path):
+    """Nor is anything made of it by another name; its rows get a file that says so."""
+    overlay = (
+        "unavailable: {dnabert: no network}\ntables: {table1: {promoter/prom-core: [genebert, dnabert-2e-4]}}\n"
+        "learning_curves: {tfbs/CTCF_A549_CTCF_UW: {models: [dnabert], sizes: [10, 20], finetune: {}}}\n"
+    )
+    planned, _ = plan(root, tmp_path, ["all"], overlay)
+    assert of(planned, "unavailable", "task", "dataset", "method") == {
+        (*PROMOTER, "dnabert-2e-4"), *(("tfbs", one, "dnabert") for one in TABLE2)
+    }  # fmt: skip
+    for rule in ("finetune", "finetune_part"):
+        assert of(planned, rule, "model") == {("from-scratch",), ("genebert",)}
+    assert of(planned, "table", "number") == {("1",), ("2",)} and of(planned, "table_by_cell", "number") == {("6",)}
+    assert of(planned, "pretrain", "model") == {("from-scratch",), ("genebert",)}
+    assert of(planned, "curves", "model") == {("genebert",)}
+    assert of(planned, "learning_curve", "task", "dataset") == {PROMOTER}
+
+
+def test_data_sets_that_cannot_be_had(root, tmp_path):
+    """Neither made nor downloaded, and no other set's models are tested on them."""
+    overlay = f"unavailable: {{tfbs/{BE2}: withdrawn, promoter/prom-core: withdrawn}}"
+    planned, printed = plan(root, tmp_path, ["all"], overlay)
+    rows = CONFIG["tables"]["table1"]["promoter/prom-core"]
+    assert of(planned, "unavailable", "task", "dataset", "method") == {
+        *((*PROMOTER, method) for method in rows),
+        *(("tfbs", BE2, method) for method in CONFIG["tables"]["table2"]["tfbs"]),
+    }
+    assert of(planned, "tfbs", "dataset") == {(name,) for name in TABLE2[:8]}
+    assert all(values.get("dataset") not in (BE2, "prom-core") for rule, values in planned if rule != "unavailable")
+    assert "Be2c" not in printed and "epdnew" not in printed
+    assert f"tasks/tfbs/{BE2}" not in printed
+    assert not {"learning_curve", "finetune_part", "baseline_part", "promoter"} & {rule for rule, _ in planned}
+    assert of(planned, "table", "number") == {("1",), ("2",)}
+
+
+def test_equal_models_are_trained_once(root, tmp_path):
+    """In the demo `dnabert` is `mgm`; `dnabert-2e-4` is the same one, fine-tuned at another rate."""
+    overlay = "tables: {table1: {promoter/prom-core: [mgm, dnabert, dnabert-2e-4]}}"
+    planned, _ = plan(root, tmp_path, ["table1"], overlay, "config/demo.yaml")
+    assert of(planned, "pretrain", "model") == {("dnabert",)}
+    models = {"mgm", "dnabert", "dnabert-2e-4"}
+    assert of(planned, "finetune", "model", "seed") == {(model, seed) for model in models for seed in "01"}

@@ -1,0 +1,100 @@
+"""What a change makes real Snakemake do again in a finished run: the smallest part that it concerns."""
+
+import json
+import shutil
+
+import pandas as pd
+import pytest
+from run_snakemake import TINY, counts, jobs, snakemake
+
+pytestmark = pytest.mark.workflow
+
+A549, BE2 = "CTCF_A549_CTCF_UT-A", "CTCF_BE(2)-C_CTCF_UW"
+
+
+def changed(root, folder, overlay, *more):
+    """Run with YAML laid over the finished run's configuration."""
+    return snakemake(root, "--cores", "2", "--directory", str(folder), *TINY, str(overlay), *more)
+
+
+BOTH = {"promoter", "tfbs"}
+
+
+@pytest.mark.parametrize(
+    ("overlay", "tasks", "planned"),
+    [
+        ("finetune: {tfbs: {epochs: 2}}", {"tfbs"}, {"finetune": 6, "table": 1, "table_by_cell": 1}),
+        (
+            "finetune: {promoter: {batch: 8}}", {"promoter"},
+            {"finetune": 3, "finetune_part": 2, "learning_curve": 1, "table": 1},
+        ),
+        # the curve has a number of epochs of its own
+        ("finetune: {promoter: {epochs: 2}}", {"promoter"}, {"finetune": 3, "table": 1}),
+        (
+            "models: {genebert: {finetune: {learning_rate: 0.1}}}", BOTH,
+            {"finetune": 3, "finetune_part": 2, "learning_curve": 1, "table": 2, "table_by_cell": 1},
+        ),
+        (
+            "tasks: {tfbs: {transfer: []}}", {"tfbs"},
+            {"baseline": 8, "finetune": 6, "table": 1, "table_by_cell": 1},
+        ),
+        (
+            "learning_curves: {promoter/prom-core: {sizes: [30, 100, 200]}}", {"promoter"},
+            {"baseline_part": 1, "finetune_part": 1, "learning_curve": 1},
+        ),
+        # the same pre-trained model at another rate: no training
+        (
+            "tables: {table1: {promoter/prom-core: [dnabert, dnabert-2e-4]}}", {"promoter"},
+            {"finetune": 1, "table": 1},
+        ),
+        ("resources: {finetune: {mem_mb: 1000}}", set(), {}),
+    ],
+)  # fmt: skip
+def test_a_changed_key(root, finished, tmp_path, overlay, tasks, planned):
+    (tmp_path / "overlay.yaml").write_text(overlay)
+    done = changed(root, finished, tmp_path / "overlay.yaml", "-n", "--", "all")
+    assert counts(done) == planned
+    assert {values["task"] for _, values in jobs(done) if "task" in values} == tasks
+
+
+def table2(folder):
+    tables = folder / "results/tiny/tables"
+    return pd.read_csv(tables / "table2.csv", index_col=["dataset", "model"]), (tables / "table2.md").read_text()
+
+
+def test_score_files_and_reasons_become_rows(root, finished, tmp_path):
+    """The table follows a score file that changes, and says what cannot be had, and why."""
+    folder = tmp_path / "run"
+    shutil.copytree(finished, folder)
+    file = folder / f"results/tiny/scores/tfbs/{BE2}/kmer-logreg/seed0.json"
+    score = json.loads(file.read_text())
+    auc, score["metrics"]["roc_auc"] = score["metrics"]["roc_auc"], 0.123
+    file.write_text(json.dumps(score))
+    overlay = tmp_path / "overlay.yaml"
+    rows = "tables: {table2: {tfbs: [kmer-logreg, dnabert]}}\n"
+    overlay.write_text(rows)
+    done = changed(root, folder, overlay, "--", "table2")
+    assert counts(done) == {"table": 1}
+    table, text = table2(folder)
+    assert table.loc[(f"tfbs/{BE2}", "kmer-logreg"), "auc_mean"] == 0.123
+    assert "0.123" in text
+
+    reasons = f"unavailable: {{dnabert: the weights need a login, tfbs/{A549}: withdrawn by its authors}}\n"
+    overlay.write_text(rows + reasons)
+    done = changed(root, folder, overlay, "--", "table2")
+    # The one row that is left is fitted again: not tested on the other set any more.
+    assert counts(done) == {"unavailable": 3, "baseline": 1, "table": 1}
+    table, text = table2(folder)
+    assert table.loc[(f"tfbs/{BE2}", "kmer-logreg"), "auc_mean"] == auc
+    assert "transfer" not in json.loads(file.read_text())
+    reasons = {(A549, "kmer-logreg"): "withdrawn by its authors"}
+    reasons |= dict.fromkeys([(A549, "dnabert"), (BE2, "dnabert")], "the weights need a login")
+    for (name, model), reason in reasons.items():
+        row = table.loc[(f"tfbs/{name}", model)]
+        assert row["n_seeds"] == 0 and pd.isna(row["auc_mean"]) and "unavailable" in row["remark"], row
+        found = json.loads((folder / f"results/tiny/scores/tfbs/{name}/{model}/unavailable.json").read_text())
+        assert found == {"task": "tfbs", "dataset": name, "model": model, "seed": 0, "unavailable": reason}
+        assert reason in text
+    # what was not asked for stayed
+    other = "results/tiny/tables/table6.csv"
+    assert (folder / other).read_bytes() == (finished / other).read_bytes()

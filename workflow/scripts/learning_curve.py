@@ -1,0 +1,15 @@
+from pathlib import Path
+
+from _job import logged
+
+with logged(snakemake.log[0]):
+    from genebert.learning_curve import write_learning_curve
+
+    params, output = snakemake.params, Path(snakemake.output[0])
+    write_learning_curve(
+        snakemake.input.scores,
+        output.parent,
+        output.stem,
+        f"{snakemake.wildcards.task}, {snakemake.wildcards.dataset}: labelled examples",
+        f"run {params.run} ({params.scale})",
+    )
