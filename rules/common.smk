@@ -209,7 +209,7 @@ def finetune_settings(wildcards):
 def finetune_part_settings(wildcards):
     """The same, under those of the learning curve."""
     curve = config["learning_curves"][f"{wildcards.task}/{wildcards.dataset}"]
-    return finetune_settings(wildcards) | curve["finetune"]
+    return data_sets.lay_over_finetune(finetune_settings(wildcards), curve["finetune"])
 
 
 def n_train(wildcards):

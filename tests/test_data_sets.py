@@ -171,6 +171,16 @@ def test_each_set_has_a_list_of_models_of_its_own():
     assert found["tfbs/CTCF_AoAF_CTCF_UW"] == ["cnn"]
 
 
+def test_what_an_entry_sets_is_not_searched_over():
+    grid = {"learning_rate": [1e-5, 1e-4], "epochs": [3, 5]}
+    config = merge(CONFIG, {"finetune": {"tfbs": {"grid": grid}}})
+    config["models"] = {"none": {"of": "genebert", "finetune": {"grid": {}}}}
+    assert finetune_settings(config, MODELS, "tfbs", "genebert")["grid"] == grid
+    fixed = finetune_settings(config, MODELS, "tfbs", "dnabert-2e-4")
+    assert (fixed["learning_rate"], fixed["grid"]) == (2e-4, {"epochs": [3, 5]})
+    assert finetune_settings(config, MODELS, "tfbs", "none")["grid"] == {}
+
+
 def test_settings_of_an_entry_go_over_those_of_the_task():
     task = CONFIG["finetune"]["tfbs"]
     assert finetune_settings(CONFIG, MODELS, "tfbs", "genebert") == task

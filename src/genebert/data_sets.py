@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from genebert.configuration import BASELINES, merge, model_entry, model_names
+from genebert.configuration import BASELINES, model_entry, model_names
 from genebert.errors import InputError
 from genebert.schemas import suggest
 from genebert.sources import in_506
@@ -106,8 +106,18 @@ def table_rows(config: Mapping[str, Any], sets: DataSets, table: str) -> dict[st
 
 
 def finetune_settings(config: Mapping[str, Any], models: dict[str, dict], task: str, name: str) -> dict[str, Any]:
-    """Return how a model is fine-tuned on a task: the task's settings under the entry's own."""
-    return merge(config["finetune"][task], model_entry(config, models, name).get("finetune", {}))
+    """Return how a model is fine-tuned on a task: the task's settings under the entry's own.
+
+    What the entry sets itself is not searched over: it leaves the task's grid. A grid of the entry replaces that.
+    """
+    own = model_entry(config, models, name).get("finetune", {})
+    return lay_over_finetune(config["finetune"][task], own)
+
+
+def lay_over_finetune(settings: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay settings of fine-tuning over others; see :func:`finetune_settings`."""
+    left = {key: values for key, values in settings["grid"].items() if key not in own}
+    return {**settings, "grid": left, **own}
 
 
 def raw_files(settings: Mapping[str, Any]) -> dict[str, str | Path]:
