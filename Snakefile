@@ -70,7 +70,7 @@ rule all:
     input:
         rules.card.output,
         curve_files(),
-        [table_files(name) for name in config["tables"]],
+        [table_files(name) for name, rows in ROWS.items() if rows],
         learning_curve_files(),
 
 

@@ -75,6 +75,8 @@ def task_files(task, dataset):
 
 def score_files(table):
     """The score files that a table is rendered from."""
+    if not ROWS.get(table):
+        raise WorkflowError(f"{table}: config tables and tasks have no data set for it; expected at least one")
     files = []
     for dataset, models in ROWS[table].items():
         for model in models:

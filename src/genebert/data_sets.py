@@ -93,15 +93,14 @@ def data_sets(config: Mapping[str, Any], entries: list[dict[str, str]]) -> DataS
 
 
 def table_rows(config: Mapping[str, Any], sets: DataSets, table: str) -> dict[str, list[str]]:
-    """Return ``task/data set`` -> models of a table; a key that is a task stands for all of its data sets."""
+    """Return ``task/data set`` -> models of a table; a key that is a task stands for all of its data sets.
+
+    Empty where its tasks have none: a run without data for a table goes without it.
+    """
     rows: dict[str, list[str]] = {}
     for key, models in config["tables"][table].items():
         for name in [f"{key}/{one}" for one in sets[key]] if key in sets else [key]:
             rows[name] = list(dict.fromkeys([*rows.get(name, ()), *models]))
-    if not rows:
-        raise InputError(
-            f"tables.{table}: found no data set, expected at least one: {', '.join(config['tables'][table])} has none"
-        )
     return rows
 
 
