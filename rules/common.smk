@@ -68,9 +68,14 @@ def model_files(name):
     return [f"{folder}/{file}" for file in ("config.json", "model.safetensors", "vocab.txt", "model.json")]
 
 
+def task_folder(task, dataset):
+    """The folder of a data set."""
+    return f"{RESULTS}/tasks/{task}/{dataset}"
+
+
 def task_files(task, dataset):
     """The labelled splits of a data set."""
-    return [f"{RESULTS}/tasks/{task}/{dataset}/{file}" for file in SPLITS]
+    return [f"{task_folder(task, dataset)}/{file}" for file in SPLITS]
 
 
 def score_files(table):
@@ -188,14 +193,14 @@ def trained_model(wildcards):
 
 def labelled_splits(wildcards):
     """Train, validation and test examples, and the card of the data set."""
-    return [f"{RESULTS}/tasks/{wildcards.task}/{wildcards.dataset}/{file}" for file in TASK_FILES]
+    return [f"{task_folder(wildcards.task, wildcards.dataset)}/{file}" for file in TASK_FILES]
 
 
 def transfer_folders(wildcards):
     """Name to folder of the other data sets that a model trained on this one is tested on."""
     others = DATA_SETS[wildcards.task][wildcards.dataset].get("transfer", [])
     able = [name for name in others if f"{wildcards.task}/{name}" not in config["unavailable"]]
-    return {name: f"{RESULTS}/tasks/{wildcards.task}/{name}" for name in able}
+    return {name: task_folder(wildcards.task, name) for name in able}
 
 
 def transfer_tests(wildcards):

@@ -223,7 +223,7 @@ def test_intervals_equal_base_by_base_reference(rows, others):
     rows, others = as_regions(rows), as_regions(others)
     bases = [{(c, i) for i in range(s, e)} for c, s, e in rows.itertuples(index=False)]
     covered = {(c, i) for c, s, e in others.itertuples(index=False) for i in range(s, e)}
-    assert acc.overlaps(rows, others).tolist() == [bool(b & covered) for b in bases]
+    assert gn.overlapping(rows, others).tolist() == [bool(b & covered) for b in bases]
     # Merging: groups are the connected components of "shares a base".
     merged, group = acc.merge_overlapping(rows)
     components: list[set] = []

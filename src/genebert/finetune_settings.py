@@ -40,8 +40,8 @@ class FinetuneSettings:
         classifier itself is always float32.
     pooling : {"mean", "cls"}
         What the classifier sees of the last hidden states: their mean over all tokens of the sequence, [CLS] and [SEP]
-        included, or the one at [CLS]. With ``losses.pooling: mean`` pre-training shapes that mean and never trains
-        [CLS].
+        included, or the one at [CLS]. With ``losses.pooling`` regions or mean, pre-training shapes means of states
+        and never trains [CLS].
     frozen : bool
         The encoder stays as it is, without dropout; the classifier is trained on its pooled states, standardised with
         mean and standard deviation of the training examples: a linear probe.

@@ -68,6 +68,30 @@ def ranges(starts: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     return np.repeat(starts - (np.cumsum(sizes) - sizes), sizes) + np.arange(sizes.sum())
 
 
+def overlapping(places: pd.DataFrame, others: pd.DataFrame) -> np.ndarray:
+    """Say which of `places` share at least one base with any of `others`.
+
+    Parameters
+    ----------
+    places, others : DataFrame
+        Columns chrom, start, end; rows without a place overlap nothing.
+
+    Returns
+    -------
+    bool [len(places)]
+    """
+    found = np.zeros(len(places), dtype=bool)
+    placed = np.flatnonzero(places["start"].notna().to_numpy())
+    rows_of = places.iloc[placed].groupby("chrom", observed=True).indices
+    for chrom, here in others[["chrom", "start", "end"]].dropna().groupby("chrom", observed=True):
+        rows = placed[rows_of.get(chrom, placed[:0])]
+        start, end = (np.sort(here[name].to_numpy(np.int64)) for name in ("start", "end"))
+        first, last = (places[name].iloc[rows].to_numpy(np.int64) for name in ("start", "end"))
+        # If as many intervals have begun before `last` as have ended by `first`, none lies across.
+        found[rows] = np.searchsorted(start, last, side="left") > np.searchsorted(end, first, side="right")
+    return found
+
+
 def sort_regions(regions: pd.DataFrame) -> np.ndarray:
     """Return the positions (int64) that sort regions by chromosome (natural order), start and end."""
     codes, found = pd.factorize(regions["chrom"])

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genebert.errors import InputError
+from genebert.genome import overlapping
 from genebert.tasks.splits import (
     chromosome_split,
-    overlapping,
     place_names,
     protect_test,
     stratified_split,

@@ -21,7 +21,7 @@ from genebert.accessibility.pseudobulk import (
     sum_by_cell_type,
 )
 from genebert.accessibility.r_objects import read_dgcmatrix, read_seurat
-from genebert.accessibility.regions import check_build, merge_overlapping, overlaps
+from genebert.accessibility.regions import check_build, merge_overlapping
 from genebert.accessibility.tables import read_bed, read_cells, read_peaks
 
 __all__ = [
@@ -35,7 +35,6 @@ __all__ = [
     "filter_regions",
     "load_regions",
     "merge_overlapping",
-    "overlaps",
     "pseudobulk_from_beds",
     "pseudobulk_from_matrix",
     "read_bed",

@@ -10,11 +10,11 @@ import scipy.sparse as sp
 
 from genebert.accessibility.matrices import MatrixInputs, read_matrix
 from genebert.accessibility.pseudobulk import PseudoBulk, binarise, pseudobulk_from_beds, pseudobulk_from_matrix
-from genebert.accessibility.regions import check_build, merge_overlapping, overlaps
+from genebert.accessibility.regions import check_build, merge_overlapping
 from genebert.accessibility.tables import read_bed
 from genebert.errors import InputError
 from genebert.files import atomic_path, write_json
-from genebert.genome import BUILD_LENGTHS, Genome, region_names, sort_regions
+from genebert.genome import BUILD_LENGTHS, Genome, overlapping, region_names, sort_regions
 
 logger = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ def filter_regions(
     keep("chromosomes", regions["chrom"].isin(chromosomes).to_numpy(), f"not on {', '.join(chromosomes)}")
     keep("accessible", accessible[:, kept].any(axis=0), "accessible in no cell type")
     if blacklist is not None:
-        keep("blacklist", ~overlaps(regions.iloc[kept], blacklist), "overlapping the blacklist")
+        keep("blacklist", ~overlapping(regions.iloc[kept], blacklist), "overlapping the blacklist")
     kept = kept[sort_regions(regions.iloc[kept])]
     chosen = regions.iloc[kept]
     unknown, lengths = genome.count_n(chosen), (chosen["end"] - chosen["start"]).to_numpy()

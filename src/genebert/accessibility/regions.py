@@ -114,15 +114,3 @@ def merge_overlapping(regions: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray]:
     merged = ordered.iloc[heads][["chrom", "start"]].reset_index(drop=True)
     merged["end"] = reach[tails] % _SPAN
     return merged, group
-
-
-def overlaps(regions: pd.DataFrame, others: pd.DataFrame) -> np.ndarray:
-    """Return for each of `regions` whether it shares at least one base with any of `others` (bool [n_regions])."""
-    if regions.empty or others.empty:
-        return np.zeros(len(regions), dtype=bool)
-    merged, _ = merge_overlapping(others)
-    chroms = pd.unique(pd.concat([merged["chrom"], regions["chrom"]])).tolist()
-    other_start, other_end = _linear(merged, chroms)
-    start, end = _linear(regions, chroms)
-    last = np.searchsorted(other_start, end, side="left") - 1
-    return (last >= 0) & (other_end[np.maximum(last, 0)] > start)

@@ -11,7 +11,7 @@ import pandas as pd
 from genebert.chromosomes import normalise_chromosome
 from genebert.errors import InputError
 from genebert.files import atomic_path, read_json, write_json
-from genebert.genome import decode
+from genebert.genome import decode, overlapping
 
 logger = logging.getLogger(__name__)
 
@@ -110,29 +110,6 @@ def chromosome_split(
         )
     chroms = pd.Series(np.asarray(chroms, dtype=object))
     return np.select([chroms.isin(lists["test"]), chroms.isin(lists["valid"])], ["test", "valid"], "train")
-
-
-def overlapping(places: pd.DataFrame, others: pd.DataFrame) -> np.ndarray:
-    """Say which of `places` share at least one base with any of `others`.
-
-    Parameters
-    ----------
-    places, others : DataFrame
-        Columns chrom, start, end; rows without a place overlap nothing.
-
-    Returns
-    -------
-    bool [len(places)]
-    """
-    found = np.zeros(len(places), dtype=bool)
-    placed = places["start"].notna().to_numpy()
-    for chrom, here in others[["chrom", "start", "end"]].dropna().groupby("chrom"):
-        rows = np.flatnonzero(placed & places["chrom"].isin([chrom]).to_numpy(bool))
-        start, end = (np.sort(here[name].to_numpy(np.int64)) for name in ("start", "end"))
-        first, last = (places[name].iloc[rows].to_numpy(np.int64) for name in ("start", "end"))
-        # If as many intervals have begun before `last` as have ended by `first`, none lies across.
-        found[rows] = np.searchsorted(start, last, side="left") > np.searchsorted(end, first, side="right")
-    return found
 
 
 def place_names(places: pd.DataFrame) -> list[str]:

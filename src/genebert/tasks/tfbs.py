@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from genebert.errors import InputError
-from genebert.genome import N_CODE, Genome, check_regions, sort_regions
+from genebert.genome import N_CODE, Genome, check_regions, overlapping, sort_regions
 from genebert.tasks.peaks import read_chip_peaks
-from genebert.tasks.splits import chromosome_split, make_examples, overlapping, place_names, write_task
+from genebert.tasks.splits import chromosome_split, make_examples, place_names, write_task
 
 logger = logging.getLogger(__name__)
 

@@ -7,9 +7,8 @@ from typing import NamedTuple
 import pandas as pd
 
 from genebert.errors import InputError
-from genebert.genome import parse_region_names
+from genebert.genome import overlapping, parse_region_names
 from genebert.tasks.examples import read_table
-from genebert.tasks.splits import overlapping
 
 PLACE = ["chrom", "start", "end"]
 

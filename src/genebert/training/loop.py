@@ -127,7 +127,7 @@ def pretrain(
         model = GeneBERT(model_settings, mean, sd, n_regions).to(where)
         history: list[str] = []
         if settings.steps and ranks.rank == 0:
-            record["floors"] = _floors(model_settings, sequences, train, valid, seed)
+            record["floors"] = _floors(model_settings, sequences, regions, train, valid, seed)
         if settings.steps and model_settings.losses.any:
             encoder = SampleEncoder(
                 sequences,
@@ -145,12 +145,12 @@ def pretrain(
 
 
 def _floors(
-    model: ModelSettings, sequences: RegionSequences, train: Groups, valid: Groups, seed: int
+    model: ModelSettings, sequences: RegionSequences, regions: np.ndarray, train: Groups, valid: Groups, seed: int
 ) -> dict[str, dict[str, float]]:
-    """Return what the losses that are on reach without a network: metric to label to value."""
+    """Return what the losses that are on reach without a network: metric to label to value; `regions`: of `train`."""
     floors = {}
     if model.losses.mgm:
-        floors["mgm"] = mgm_floors(kmer_counts(sequences, np.unique(train.regions), model.k))
+        floors["mgm"] = mgm_floors(kmer_counts(sequences, regions, model.k))
     if model.losses.ngsp:
         floors |= {
             key: {"base composition": value} for key, value in ngsp_floors(sequences, train, valid, seed).items()
