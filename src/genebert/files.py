@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -81,6 +82,21 @@ def open_plain_or_gzip(path: str | Path) -> BinaryIO:
     with Path(path).open("rb") as handle:
         compressed = handle.read(2) == b"\x1f\x8b"
     return gzip.open(path, "rb") if compressed else Path(path).open("rb")
+
+
+def read_lines(path: str | Path) -> list[str]:
+    """Return the lines of a plain or gzip text file, without line ends.
+
+    Raises
+    ------
+    InputError
+        The file is missing, damaged or no text.
+    """
+    try:
+        with open_plain_or_gzip(path) as handle:
+            return handle.read().decode().splitlines()
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as text ({error})") from error
 
 
 def is_web_page(path: str | Path) -> bool:

@@ -38,8 +38,8 @@ from genebert.finetune_settings import FinetuneSettings
 from genebert.kmers import vocabulary_k
 from genebert.models.folders import weights_file
 from genebert.scores import versions, write_score, write_unavailable
-from genebert.tasks.examples import check_examples, read_about, read_splits, training_subset
-from genebert.tasks.transfer import transfer_tables
+from genebert.tasks.examples import check_examples
+from genebert.tasks.inputs import read_inputs
 from genebert.training.optimiser import make_adamw
 
 logger = logging.getLogger(__name__)
@@ -307,12 +307,9 @@ def run_finetune(
     if record and "unavailable" in record:
         logger.warning("%s cannot be had: %s", names["model"], record["unavailable"])
         return write_unavailable(out_json, out_parquet, names, seed, record["unavailable"])
-    tables, hashes = read_splits(task_folder)
-    # What is left out of foreign test sets does not depend on n_train: all points of a learning curve see the same.
-    foreign = transfer_tables(tables, transfer) if transfer else {}
-    tables["train"] = training_subset(tables["train"], n_train, seed)
-    others = {f"transfer to {name}": one.table for name, one in foreign.items()}
-    result = finetune(model_folder, tables | others, settings, seed, device)
+    inputs = read_inputs(task_folder, seed, n_train, transfer)
+    others = {f"transfer to {name}": one.table for name, one in inputs.foreign.items()}
+    result = finetune(model_folder, inputs.tables | others, settings, seed, device)
     weights = weights_file(model_folder)
     used = result.settings
     provenance = {
@@ -330,16 +327,12 @@ def run_finetune(
         "model_sha256": sha256(weights),
         "model_file": weights.name,
         "model_record": record,
-        "data_set": read_about(task_folder),
-        "data_sha256": hashes,
-        "n_train": len(tables["train"]),
+        **inputs.record,
         "versions": versions("torch", "transformers", "numpy"),
     }  # fmt: skip
     if settings.grid:
         provenance["grid_search"] = {"trials": result.trials, "chosen": result.trials[result.chosen]["settings"]}
-    if foreign:
-        provenance["transfer_sha256"] = {name: sha256(Path(transfer[name]) / "test.parquet") for name in foreign}
-    labels = {split: table["label"].to_numpy() for split, table in tables.items()}
+    labels = {split: table["label"].to_numpy() for split, table in inputs.tables.items()}
     score = write_score(
         out_json, out_parquet, names, seed, labels, result.scores,
         deterministic=False,
@@ -347,7 +340,7 @@ def run_finetune(
         seconds=time.perf_counter() - start,
         transfer={
             name: (one.table["label"].to_numpy(), result.scores[f"transfer to {name}"], one.left_out)
-            for name, one in foreign.items()
+            for name, one in inputs.foreign.items()
         } or None,
     )  # fmt: skip
     metrics = score["metrics"]

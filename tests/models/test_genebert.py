@@ -14,6 +14,7 @@ from genebert.models.genebert import (
     ModelSettings,
     RegionEncoderSettings,
     SequenceEncoderSettings,
+    sinusoidal_positions,
     tile_positions,
 )
 
@@ -195,6 +196,23 @@ def test_initialisation_from_dnabert(dnabert):
     with torch.no_grad():
         hidden = model.encode_sequences(ids, torch.zeros_like(ids), torch.tensor([40, 40]))
         assert torch.allclose(model.sequence_encoder.cls.predictions(hidden), published(ids).logits, atol=1e-5)
+
+
+def test_start_of_the_positions():
+    """A shift by some tokens is one linear map, the same everywhere; with weights the checkpoint's positions count."""
+    table = sinusoidal_positions(90, 32).double()
+    for shift in (1, 7):
+        mapped = torch.linalg.lstsq(table[:80], table[shift : 80 + shift])
+        assert (table[:80] @ mapped.solution - table[shift : 80 + shift]).abs().max() < 1e-4 * table.abs().max()
+    assert sinusoidal_positions(5, 7).shape == (5, 7)
+
+    def start(positions):
+        model = make(replace(SETTINGS, sequence_encoder=replace(SETTINGS.sequence_encoder, positions=positions)))
+        return model.sequence_encoder.bert.embeddings.position_embeddings.weight
+
+    assert torch.equal(start("sinusoidal"), sinusoidal_positions(128, 32))
+    assert start("sinusoidal").requires_grad
+    assert start("random").detach().std() == pytest.approx(0.02, rel=0.1)
 
 
 def test_tiling():

@@ -11,8 +11,7 @@ from genebert.errors import InputError
 from genebert.files import read_json, sha256
 from genebert.motifs import Motif, read_jaspar
 from genebert.scores import versions, write_score, write_unavailable
-from genebert.tasks.examples import read_about, read_splits, training_subset
-from genebert.tasks.transfer import transfer_tables
+from genebert.tasks.inputs import read_inputs
 
 logger = logging.getLogger(__name__)
 
@@ -87,33 +86,27 @@ def run_baseline(
             logger.warning("pwm cannot be had: %s", reason)
             return write_unavailable(out_json, out_parquet, names, seed, reason)
         source = {"factor": factor, "jaspar_release": release, "jaspar_sha256": sha256(jaspar)}
-    tables, hashes = read_splits(folder)
-    n_all = len(tables["train"])
-    # As in fine-tuning, what is left out of foreign test sets does not depend on n_train.
-    others = transfer_tables(tables, transfer) if transfer else None
-    tables["train"] = training_subset(tables["train"], n_train, seed)
+    inputs = read_inputs(folder, seed, n_train, transfer)
     start = time.perf_counter()
-    fitted = fit(name, tables, seed, motifs)
-    labels = {split: tables[split]["label"].to_numpy() for split in ("valid", "test")}
-    scores = {split: fitted.score(tables[split]) for split in ("valid", "test")}
-    foreign = others and {
+    fitted = fit(name, inputs.tables, seed, motifs)
+    labels = {split: inputs.tables[split]["label"].to_numpy() for split in ("valid", "test")}
+    scores = {split: fitted.score(inputs.tables[split]) for split in ("valid", "test")}
+    foreign = {
         other: (found.table["label"].to_numpy(), fitted.score(found.table), found.left_out)
-        for other, found in others.items()
+        for other, found in inputs.foreign.items()
     }
     seconds = time.perf_counter() - start
     provenance = {
         "method": {"kind": "baseline", "name": name},
         "settings": {**source, **fitted.settings},
-        "data_set": read_about(task_folder),
-        "data_sha256": hashes,
-        "n_train": len(tables["train"]),
+        **inputs.record,
         "versions": versions(*baseline.packages),
     }
     score = write_score(
         out_json, out_parquet, names, seed, labels, scores,
         # The seed also chooses the examples of a smaller training set.
-        deterministic=baseline.deterministic and len(tables["train"]) == n_all,
-        provenance=provenance, seconds=seconds, transfer=foreign,
+        deterministic=baseline.deterministic and not inputs.is_part,
+        provenance=provenance, seconds=seconds, transfer=foreign or None,
     )  # fmt: skip
     logger.info("%s, seed %d: test AUC %.4f, %.1f s", name, seed, score["metrics"]["roc_auc"], seconds)
     return score

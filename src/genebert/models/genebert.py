@@ -26,6 +26,10 @@ disable_progress_bar()
 # The learned inverse temperature stays below 100, as in CLIP: larger ones make the contrast numerically useless.
 MAX_LOG_SCALE = math.log(100.0)
 
+# Five times BERT's spread of k-mer embeddings; wavelengths that cover a regulatory region.
+POSITION_SCALE = 0.1
+POSITION_BASE = 200.0
+
 
 @dataclass(frozen=True)
 class SequenceEncoderSettings:
@@ -41,6 +45,8 @@ class SequenceEncoderSettings:
         Rows of the position table. A checkpoint's shorter table is tiled (FACTS K.1).
     weights : str or None
         Hugging Face folder with a BERT over the same k-mer vocabulary, or None for random weights.
+    positions : {"sinusoidal", "random"}
+        What the learned position table starts from without `weights`; see :func:`sinusoidal_positions`.
     """
 
     layers: int
@@ -51,6 +57,7 @@ class SequenceEncoderSettings:
     attention_dropout: float
     max_tokens: int
     weights: str | None = None
+    positions: str = "sinusoidal"
 
 
 @dataclass(frozen=True)
@@ -176,6 +183,19 @@ def tile_positions(table: torch.Tensor, rows: int) -> torch.Tensor:
     return table.repeat(math.ceil(rows / len(table)), 1)[:rows].clone()
 
 
+def sinusoidal_positions(rows: int, width: int) -> torch.Tensor:
+    """Return sines and cosines of `width` / 2 wavelengths from 6 to 6 x 200 tokens as a position table [rows, width].
+
+    Overlapping k-mers make a masked one easy to tell from its neighbours, once attention has found them. From a random
+    table that takes thousands of steps; here "so many tokens to the left" is one linear map from the start
+    (docs/learning.md, masked k-mers).
+    """
+    half = (width + 1) // 2
+    frequency = POSITION_BASE ** -(torch.arange(half) / half)
+    angle = torch.arange(rows)[:, None] * frequency
+    return POSITION_SCALE * torch.cat([angle.sin(), angle.cos()], 1)[:, :width]
+
+
 def _initialise_from(encoder: BertForPreTraining, folder: str, k: int) -> None:
     """Copy all tensors that a checkpoint has; positions are tiled, heads it lacks stay random.
 
@@ -229,6 +249,10 @@ class GeneBERT(nn.Module):
         self.sequence_encoder = BertForPreTraining(config)
         # What the encoders started from; a loaded model keeps what its folder says.
         self.initial_weights: dict[str, dict] = {"sequence_encoder": {"kind": "none"}}
+        if settings.sequence_encoder.positions == "sinusoidal":
+            table = self.sequence_encoder.bert.embeddings.position_embeddings.weight
+            with torch.no_grad():
+                table.copy_(sinusoidal_positions(*table.shape))
         if settings.sequence_encoder.weights is not None:
             _initialise_from(self.sequence_encoder, settings.sequence_encoder.weights, settings.k)
             self.initial_weights["sequence_encoder"] = file_source(weights_file(settings.sequence_encoder.weights))

@@ -1,7 +1,6 @@
 """What the Eukaryotic Promoter Database gives: promoter positions, TATA flags, and the TATA matrix behind them."""
 
 import re
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +8,7 @@ import pandas as pd
 
 from genebert.chromosomes import normalise_chromosome
 from genebert.errors import InputError
-from genebert.files import open_plain_or_gzip
+from genebert.files import read_lines
 
 # TATA-box weights of Bucher 1990 (J Mol Biol 212:563, Table 3, as on EPD's page of promoter elements); rows A, C, G, T.
 TATA_WEIGHTS = np.array(
@@ -23,15 +22,6 @@ TATA_WEIGHTS = np.array(
 TATA_WIDTH = TATA_WEIGHTS.shape[1]
 # Printed as -8.16; the weights are rounded too, and five of EPD's own TATA promoters come to -8.17.
 TATA_CUTOFF = -8.175
-
-
-def read_lines(path: Path) -> list[str]:
-    """Return the lines of a plain or gzip text file, without line ends."""
-    try:
-        with open_plain_or_gzip(path) as handle:
-            return handle.read().decode().splitlines()
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as text ({error})") from error
 
 
 def _refseq_chromosome(accession: str) -> str | None:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from genebert.chromosomes import normalise_chromosome
 from genebert.errors import InputError
-from genebert.tasks.epd import read_lines
+from genebert.files import read_lines
 
 NARROW_PEAK_COLUMNS = 10
 SIGNAL, SUMMIT = 6, 9  # columns of narrowPeak, counted from 0

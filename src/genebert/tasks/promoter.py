@@ -20,9 +20,10 @@ import numpy as np
 import pandas as pd
 
 from genebert.errors import InputError
+from genebert.files import read_lines
 from genebert.genome import N_CODE, Genome, reverse_complement
 from genebert.kmers import sentence_to_sequence
-from genebert.tasks.epd import TATA_CUTOFF, TATA_WIDTH, read_lines, read_promoters, read_tata_flags, tata_scores
+from genebert.tasks.epd import TATA_CUTOFF, TATA_WIDTH, read_promoters, read_tata_flags, tata_scores
 from genebert.tasks.splits import chromosome_split, make_examples, place_names, stratified_split, write_task
 
 logger = logging.getLogger(__name__)
