@@ -147,13 +147,17 @@ def matrix_file(key):
 
 def model_settings(wildcards):
     """The full settings of a model: `model:` of the config with the changes of its entry."""
-    return configuration.resolve_model(config, MODELS, wildcards.model)
+    model = configuration.resolve_model(config, MODELS, wildcards.model)
+    if origin := configuration.starts_from(model):
+        model["sequence_encoder"]["weights"] = f"{RESULTS}/models/{CANONICAL[origin]}"
+    return model
 
 
 def initial_weights(wildcards):
     """Files of initial weights that a model's settings name."""
-    model = model_settings(wildcards)
-    files = weight_files(model["sequence_encoder"]["weights"])
+    model = configuration.resolve_model(config, MODELS, wildcards.model)
+    origin = configuration.starts_from(model)
+    files = model_files(origin) if origin else weight_files(model["sequence_encoder"]["weights"])
     if model["losses"]["srm"]:
         weights = model["region_encoder"]["weights"]
         files += existing(None if weights == HUB else weights)

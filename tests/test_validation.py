@@ -113,6 +113,26 @@ def test_rules_across_keys(overlay, sentence):
             "training.micro_batch: found 32, expected at most training.batch, 16",
         ),
         (
+            {"losses": {"contrast": "regions", "pooling": "mean"}},
+            "losses.contrast: found regions beside pooling mean, expected pooling regions",
+        ),
+        (
+            {"sequence_encoder": {"weights": "model:genbert"}},
+            "sequence_encoder.weights: found model:genbert, expected a model that is trained; did you mean genebert?",
+        ),
+        (
+            {"sequence_encoder": {"weights": "model:mine"}},
+            "sequence_encoder.weights: found model:mine, expected a model that does not itself start from mine",
+        ),
+        (
+            {"k": 3, "sequence_encoder": {"weights": "model:genebert"}},
+            "sequence_encoder.weights: found model:genebert with k 6, expected 3, as this model has",
+        ),
+        (
+            {"sequence_encoder": {"weights": "model:genebert", "layers": 6}},
+            "sequence_encoder.weights: found model:genebert with layers 12, expected 6, as this model has",
+        ),
+        (
             {"region_encoder": {"name": "region-transformer", "weights": "w"}},
             "region_encoder.weights: found 'w', expected null: region-transformer has no published weights",
         ),
@@ -139,6 +159,12 @@ def test_rules_across_keys(overlay, sentence):
 def test_rules_across_the_settings_of_a_model(changes, sentence):
     assert problems({}, MODELS | {"mine": changes}) == [f"model mine: {sentence}"]
     assert problems({"models": {"mine": changes}}) == [f"model mine: {sentence}"]
+
+
+def test_a_start_from_an_untrained_model():
+    (line,) = problems({"models": {"mine": {"sequence_encoder": {"weights": "model:from-scratch"}}}})
+    found = "sequence_encoder.weights: found model:from-scratch, expected a model that is trained"
+    assert line.startswith(f"model mine: {found}")
 
 
 def test_a_wrong_argument_of_the_region_transformer():

@@ -32,6 +32,8 @@ IMAGENET_FILES = {
     "t2t-vit-14": "t2t-vit-14/81.5_T2T_ViT_14.pth.tar",
     "t2t-vit-24": "t2t-vit-24/82.3_T2T_ViT_24.pth.tar",
 }
+# Before the name of another model whose sequence encoder a model starts from.
+OTHER_MODEL = "model:"
 NOT_ON_THE_HUB = tuple(name for name, model in IMAGE_BACKBONES.items() if model is None)
 
 
@@ -203,6 +205,12 @@ def canonical_models(config: dict, models: dict[str, dict]) -> dict[str, str]:
         canonical[name] = next((other for other, known in distinct.items() if known == settings), name)
         distinct.setdefault(canonical[name], settings)
     return canonical
+
+
+def starts_from(model: dict) -> str | None:
+    """Return the name of the model that a model's sequence encoder starts from, None for a folder or random weights."""
+    weights = model["sequence_encoder"]["weights"] or ""
+    return weights.removeprefix(OTHER_MODEL) if weights.startswith(OTHER_MODEL) else None
 
 
 def is_trained(model: dict) -> bool:

@@ -10,11 +10,14 @@ from genebert.chromosomes import normalise_chromosome
 from genebert.configuration import (
     FORMAT_KEYS,
     NOT_ON_THE_HUB,
+    OTHER_MODEL,
     PLACEHOLDER,
+    is_trained,
     load_yaml,
     model_entry,
     model_names,
     resolve_model,
+    starts_from,
 )
 from genebert.errors import InputError
 from genebert.models.backbones import HUB
@@ -55,7 +58,9 @@ def validate_config(config: dict, models: dict[str, dict], folder: str | Path) -
             problems.update(dict.fromkeys(f"config: {problem}" for problem in check(config)))
     if not broken.intersection({"data", "model", "models", "corpus"}):
         origins = list(_check_origins(config, models))
-        problems.update(dict.fromkeys(origins or _model_problems(config, models, schemas)))
+        problems.update(
+            dict.fromkeys(origins or [*_check_starts(config, models), *_model_problems(config, models, schemas)])
+        )
     if not broken.intersection({"tasks", "tables", "learning_curves", "unavailable", "models"}):
         entries = read_tfbs_list(Path(folder) / "tfbs.tsv")
         problems.update(dict.fromkeys(f"config: {problem}" for problem in data_sets.check(config, models, entries)))
@@ -146,6 +151,35 @@ def _check_origins(config: dict, models: dict[str, dict]) -> Iterator[str]:
             yield f"model {name}.{key}: found beside `of`, expected finetune alone: it is the same pre-trained model"
 
 
+def _check_starts(config: dict, models: dict[str, dict]) -> Iterator[str]:
+    """Check the models whose sequence encoder starts from that of another one."""
+    names = model_names(config, models)
+    trained = [name for name in names if is_trained(resolve_model(config, models, name))]
+    for name in names:
+        model = resolve_model(config, models, name)
+        origin = starts_from(model)
+        if origin is None or "of" in model_entry(config, models, name):
+            continue
+        where = f"model {name}: sequence_encoder.weights: found {OTHER_MODEL}{origin}"
+        if origin not in trained:
+            yield f"{where}, expected a model that is trained; {suggest(origin, trained)}"
+            continue
+        seen, other = {name}, origin
+        while other is not None and other not in seen and other in names:
+            seen.add(other)
+            other = starts_from(resolve_model(config, models, other))
+        if other is not None and other in seen:
+            yield f"{where}, expected a model that does not itself start from {name}"
+            continue
+        source = resolve_model(config, models, origin)
+        for key in ("layers", "hidden", "heads", "intermediate"):
+            theirs, ours = source["sequence_encoder"][key], model["sequence_encoder"][key]
+            if theirs != ours:
+                yield f"{where} with {key} {theirs}, expected {ours}, as this model has"
+        if source["k"] != model["k"]:
+            yield f"{where} with k {source['k']}, expected {model['k']}, as this model has"
+
+
 _CHECKS: tuple[tuple[set[str], Callable[[dict], Iterator[str]]], ...] = (
     (set(), _check_placeholders),
     ({"chromosomes", "corpus"}, _check_chromosomes),
@@ -179,6 +213,8 @@ def _check_model(model: dict, region_bp: int | None) -> Iterator[str]:
             f"sequence_encoder.hidden: found {sequence['hidden']}, expected a multiple of "
             f"sequence_encoder.heads, {sequence['heads']}"
         )
+    if losses["contrast"] == "regions" and losses["pooling"] != "regions":
+        yield f"losses.contrast: found regions beside pooling {losses['pooling']}, expected pooling regions"
     if region_bp is not None and region_bp < model["k"]:
         yield f"k: found {model['k']}, expected at most corpus.region_bp, {region_bp}"
     if region["name"] in NOT_ON_THE_HUB and region["weights"] == HUB:

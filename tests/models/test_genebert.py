@@ -157,6 +157,21 @@ def test_one_embedding_a_region_on_both_sides():
             assert model.encode_regions(torch.randn(2, 4, 20)).shape == (2, width)
 
 
+def test_contrast_of_regions():
+    """Each region's vectors are contrasted with those of all other regions; the same region is no negative."""
+    model = make(replace(SETTINGS, losses=replace(SETTINGS.losses, pooling="regions", contrast="regions")))
+    sequence, region = torch.randn(3, 4 * 32), torch.randn(3, 4 * 32)
+    regions = torch.tensor([[0, 1, 2, 3], [3, 4, 5, 6], [7, 8, 9, 10]])
+    loss, accuracy = model.matching(sequence, region, regions)
+    e_seq, e_reg = (x.view(12, 32) - x.view(12, 32).mean(0) for x in (sequence, region))
+    scores = torch.nn.functional.normalize(e_seq) @ torch.nn.functional.normalize(e_reg).T / 0.07
+    scores[3, 4] = scores[4, 3] = -torch.inf
+    own = scores.diagonal()
+    expected = (scores.logsumexp(1) - own + scores.logsumexp(0) - own).mean() / 2
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-4)
+    assert accuracy.item() == pytest.approx((scores.argmax(1) == torch.arange(12)).float().mean().item())
+
+
 def test_projection_only_where_widths_differ():
     assert isinstance(make().projection, torch.nn.Linear)
     region = replace(SETTINGS.region_encoder, arguments={"layers": 1, "hidden": 32, "heads": 2})

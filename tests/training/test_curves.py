@@ -82,6 +82,10 @@ def test_chance():
     assert floors["srm"] == {"chance, 32 samples": pytest.approx(math.log(32))}
     assert floors["srm_accuracy"] == {"chance": 1 / 32}
     assert "srm" not in chance_floors(info(None))
+    by_region = info(regions_per_sample=10)
+    by_region["settings"]["losses"]["contrast"] = "regions"
+    assert chance_floors(by_region)["srm"] == {"chance, 320 regions": pytest.approx(math.log(320))}
+    assert chance_floors(by_region)["srm_accuracy"] == {"chance": 1 / 320}
 
 
 def test_floors_of_the_data_come_from_the_model_record():

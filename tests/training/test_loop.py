@@ -221,11 +221,15 @@ def without_dropout(settings):
 
 @pytest.mark.parametrize("layout", ["concatenated", "windows"])
 @pytest.mark.parametrize("size", [1, 3, 8])
-@pytest.mark.parametrize(("centre", "tolerance"), [(False, 1e-6), (True, 1e-2)])
-def test_gradient_caching_equals_the_whole_batch(size, layout, centre, tolerance):
+@pytest.mark.parametrize(
+    ("losses", "tolerance"),
+    [({"centre": False}, 1e-6), ({}, 2e-2), ({"pooling": "regions", "contrast": "regions"}, 1e-2)],
+    ids=["plain", "centred", "regions"],
+)
+def test_gradient_caching_equals_the_whole_batch(size, layout, losses, tolerance):
     # Dropout is drawn piece by piece, so it must be off for the comparison. With centring the samples' gradients of
     # what all share, such as [CLS], cancel to rounding errors.
-    settings = without_dropout(replace(MODEL, layout=layout, losses=replace(MODEL.losses, centre=centre)))
+    settings = without_dropout(replace(MODEL, layout=layout, losses=replace(MODEL.losses, **losses)))
     gradients = []
     for micro in (None, size):
         model, batch, regions = one_batch(settings, micro)

@@ -108,6 +108,23 @@ def test_data_sets_that_cannot_be_had(root, tmp_path):
     assert of(planned, "table", "number") == {("1",), ("2",)}
 
 
+def test_a_model_that_starts_from_another(root, tmp_path):
+    """That one is trained first, under the name it is trained by, also where no table shows it."""
+    overlay = (
+        "models: {later: {sequence_encoder: {weights: 'model:mgm'}}}\ntables: {table1: {promoter/prom-core: [later]}}"
+    )
+    (tmp_path / "overlay.yaml").write_text(overlay)
+    files = ("--configfile", "config/demo.yaml", str(tmp_path / "overlay.yaml"))
+    done = snakemake(root, "-n", "--directory", str(tmp_path), *files, "--", "table1")
+    assert of(jobs(done), "pretrain", "model") == {("later",), ("dnabert",)}
+    (inputs,) = (
+        block.split("input: ")[1].split("\n")[0]
+        for block in done.stdout.split("rule pretrain:")[1:]
+        if "model=later" in block.split("rule ")[0]
+    )
+    assert "results/demo/models/dnabert/model.safetensors" in inputs
+
+
 def test_equal_models_are_trained_once(root, tmp_path):
     """In the demo `dnabert` is `mgm`; `dnabert-2e-4` is the same one, fine-tuned at another rate."""
     overlay = "tables: {table1: {promoter/prom-core: [mgm, dnabert, dnabert-2e-4]}}"

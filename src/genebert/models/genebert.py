@@ -90,6 +90,9 @@ class LossSettings:
         over each region's k-mers, those of all regions end to end, so that the inner product of Eq. 3 is a sum over
         regions; a mean over ten regions loses which is which. But for ``cls``, segment prediction sees the difference
         between the means of both segments.
+    contrast : {"samples", "regions"}
+        What Eq. 3 tells apart: whole samples (paper), or each region's sequence and matrix row from those of all other
+        regions of the batch; needs ``pooling: regions``.
     """
 
     mgm: bool
@@ -99,6 +102,7 @@ class LossSettings:
     temperature: float
     pooling: str
     centre: bool
+    contrast: str = "samples"
 
     @property
     def any(self) -> bool:
@@ -370,8 +374,14 @@ class GeneBERT(nn.Module):
     def matching(
         self, sequence: torch.Tensor, region: torch.Tensor, regions: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the SRM loss and retrieval accuracy of a whole contrastive batch; see models.losses."""
+        """Return the SRM loss and retrieval accuracy of a whole contrastive batch; see models.losses.
+
+        With ``contrast: regions``, embeddings [samples, regions x hidden] are taken as one vector a region.
+        """
         losses = self.settings.losses
+        if losses.contrast == "regions":
+            regions = regions.reshape(-1, 1)
+            sequence, region = (embedded.reshape(len(regions), -1) for embedded in (sequence, region))
         return sequence_region_matching(
             sequence, region, losses.srm, self.scale, shared_regions(regions), losses.centre
         )

@@ -60,10 +60,13 @@ def chance_floors(info: Mapping) -> dict[str, dict[str, float]]:
         follow from the data (unigram entropy, base composition).
     """
     floors = {"ngsp": {"chance": math.log(2)}, "ngsp_accuracy": {"chance": 0.5}}
-    batch = info["training"]["batch"]
-    if info["settings"]["losses"]["srm"] is not None:
-        # All three forms of Eq. 3 are log(batch) where all pairs score alike.
-        floors |= {"srm": {f"chance, {batch} samples": math.log(batch)}, "srm_accuracy": {"chance": 1 / batch}}
+    losses, n = info["settings"]["losses"], info["training"]["batch"]
+    if losses["srm"] is not None:
+        what = losses.get("contrast", "samples")
+        if what == "regions":
+            n *= info["regions_per_sample"]
+        # All three forms of Eq. 3 are log(n) where all pairs score alike.
+        floors |= {"srm": {f"chance, {n} {what}": math.log(n)}, "srm_accuracy": {"chance": 1 / n}}
     for metric, more in info.get("floors", {}).items():
         floors[metric] = floors.get(metric, {}) | more
     return floors
