@@ -35,7 +35,8 @@ CPU = torch.device("cpu")
 MODEL = ModelSettings(
     3,
     "concatenated",
-    SequenceEncoderSettings(1, 32, 2, 64, 0.1, 0.0, 512),
+    # From sinusoids [CLS] alone does not learn segment prediction in these few steps.
+    SequenceEncoderSettings(1, 32, 2, 64, 0.1, 0.0, 512, positions="random"),
     RegionEncoderSettings("region-transformer", "fold", None, {"layers": 1, "hidden": 32, "heads": 2}),
     LossSettings(True, True, "infonce", 0.5, 0.07, "cls", True),
 )
@@ -223,7 +224,7 @@ def without_dropout(settings):
 @pytest.mark.parametrize("size", [1, 3, 8])
 @pytest.mark.parametrize(
     ("losses", "tolerance"),
-    [({"centre": False}, 1e-6), ({}, 2e-2), ({"pooling": "regions", "contrast": "regions"}, 1e-2)],
+    [({"centre": False}, 1e-6), ({}, 1e-2), ({"pooling": "regions", "contrast": "regions"}, 1e-2)],
     ids=["plain", "centred", "regions"],
 )
 def test_gradient_caching_equals_the_whole_batch(size, layout, losses, tolerance):
