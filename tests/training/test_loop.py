@@ -35,8 +35,7 @@ CPU = torch.device("cpu")
 MODEL = ModelSettings(
     3,
     "concatenated",
-    # From sinusoids [CLS] alone does not learn segment prediction in these few steps.
-    SequenceEncoderSettings(1, 32, 2, 64, 0.1, 0.0, 512, positions="random"),
+    SequenceEncoderSettings(1, 32, 2, 64, 0.1, 0.0, 512),
     RegionEncoderSettings("region-transformer", "fold", None, {"layers": 1, "hidden": 32, "heads": 2}),
     LossSettings(True, True, "infonce", 0.5, 0.07, "cls", True),
 )

@@ -45,7 +45,7 @@ class SequenceEncoderSettings:
         Rows of the position table. A checkpoint's shorter table is tiled (FACTS K.1).
     weights : str or None
         Hugging Face folder with a BERT over the same k-mer vocabulary, or None for random weights.
-    positions : {"sinusoidal", "random"}
+    positions : {"random", "sinusoidal"}
         What the learned position table starts from without `weights`; see :func:`sinusoidal_positions`.
     """
 
@@ -57,7 +57,7 @@ class SequenceEncoderSettings:
     attention_dropout: float
     max_tokens: int
     weights: str | None = None
-    positions: str = "sinusoidal"
+    positions: str = "random"
 
 
 @dataclass(frozen=True)
