@@ -153,11 +153,10 @@ def _check_origins(config: dict, models: dict[str, dict]) -> Iterator[str]:
 
 def _check_starts(config: dict, models: dict[str, dict]) -> Iterator[str]:
     """Check the models whose sequence encoder starts from that of another one."""
-    names = model_names(config, models)
-    trained = [name for name in names if is_trained(resolve_model(config, models, name))]
-    for name in names:
-        model = resolve_model(config, models, name)
-        origin = starts_from(model)
+    resolved = {name: resolve_model(config, models, name) for name in model_names(config, models)}
+    starts = {name: starts_from(model) for name, model in resolved.items()}
+    trained = [name for name, model in resolved.items() if is_trained(model)]
+    for name, origin in starts.items():
         if origin is None or "of" in model_entry(config, models, name):
             continue
         where = f"model {name}: sequence_encoder.weights: found {OTHER_MODEL}{origin}"
@@ -165,13 +164,13 @@ def _check_starts(config: dict, models: dict[str, dict]) -> Iterator[str]:
             yield f"{where}, expected a model that is trained; {suggest(origin, trained)}"
             continue
         seen, other = {name}, origin
-        while other is not None and other not in seen and other in names:
+        while other in starts and other not in seen:
             seen.add(other)
-            other = starts_from(resolve_model(config, models, other))
-        if other is not None and other in seen:
+            other = starts[other]
+        if other in seen:
             yield f"{where}, expected a model that does not itself start from {name}"
             continue
-        source = resolve_model(config, models, origin)
+        source, model = resolved[origin], resolved[name]
         for key in ("layers", "hidden", "heads", "intermediate"):
             theirs, ours = source["sequence_encoder"][key], model["sequence_encoder"][key]
             if theirs != ours:
