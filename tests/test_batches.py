@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from genebert.batches import SPAN_OFFSETS, SampleEncoder, mask_kmers
 from genebert.corpus import Draw
-from genebert.genome import RegionSequences, decode
+from genebert.genome import RegionSequences, decode, reverse_complement
 from genebert.kmers import CLS, MASK, PAD, SEP, SPECIALS, UNK, kmer_ids, vocabulary
 
 CPU = torch.device("cpu")
@@ -20,10 +20,10 @@ def toy_sequences(lengths, seed=0, n_share=0.02):
     return RegionSequences(codes, offsets, "toy")
 
 
-def draw_of(regions):
+def draw_of(regions, reverse=None):
     regions = np.asarray(regions, dtype=np.int64)
     n = len(regions)
-    return Draw(regions, np.zeros(n, np.int64), np.zeros(n, np.int64), np.arange(n))
+    return Draw(regions, np.zeros(n, np.int64), np.zeros(n, np.int64), np.arange(n), reverse)
 
 
 def reference(sequences, regions, k):
@@ -186,6 +186,31 @@ def test_masks_differ_between_rows_steps_and_places():
     # no lattice in the underlying numbers: neighbouring rows do not share centres more often than chance
     columns = np.corrcoef(a[:, inner].float().numpy())
     assert abs(columns[~np.eye(200, dtype=bool)]).mean() < 0.12
+
+
+@pytest.mark.parametrize("layout", ["concatenated", "windows"])
+@given(
+    lengths=st.lists(st.integers(0, 40), min_size=8, max_size=8),
+    k=st.integers(3, 6),
+    seed=st.integers(0, 1000),
+    cropped=st.booleans(),
+)
+def test_reverse_strand_is_the_reverse_complement(layout, lengths, k, seed, cropped):
+    """Tokens of a region read backwards are those of its reverse complement read forwards, N and crops included."""
+    cropped &= layout == "windows"
+    if cropped:  # to 18 k-mers of an even number: of an odd one the crop lies one base to the left, on either strand
+        lengths = [2 * n + (k - 1) % 2 for n in lengths]
+    sequences = toy_sequences(lengths, seed)
+    regions = np.arange(8).reshape(2, 4)
+    reverse = np.random.default_rng(seed).random(regions.shape) < 0.5
+    turned = [np.asarray(sequences[i]) for i in range(8)]
+    turned = [reverse_complement(c) if back else c for c, back in zip(turned, reverse.flat, strict=True)]
+    turned = RegionSequences(np.concatenate(turned), sequences.offsets, "turned")
+    room = 20 if cropped else 10_000
+    found = SampleEncoder(sequences, None, k, room, CPU, layout).encode(draw_of(regions, reverse))
+    expected = SampleEncoder(turned, None, k, room, CPU, layout).encode(draw_of(regions))
+    for name in ("ids", "segments", "lengths", "owners"):
+        assert torch.equal(getattr(found, name), getattr(expected, name)), name
 
 
 def test_windows_are_one_row_a_region():

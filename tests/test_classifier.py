@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genebert import classifier, finetune
-from genebert.classifier import Classifier, Features, Probe, encode, load_encoder, pool, predict, tokenise
+from genebert.classifier import Classifier, Features, Probe, both_strands, encode, load_encoder, pool, predict, tokenise
 from genebert.errors import InputError
 from genebert.kmers import kmer_sentence
 from genebert.models.genebert import GeneBERT
@@ -113,7 +113,7 @@ def lively(folder: Path, pooling: str) -> Classifier:
     return model.eval()
 
 
-@pytest.mark.parametrize("pooling", ["cls", "mean"])
+@pytest.mark.parametrize("pooling", ["cls", "mean", "max"])
 def test_padding_changes_nothing(folder, pooling):
     """A sequence scores the same alone and beside a longer one, and as by hand from its last hidden states."""
     model = lively(folder, pooling)
@@ -125,7 +125,7 @@ def test_padding_changes_nothing(folder, pooling):
     with torch.no_grad():
         states = model.encoder(input_ids=ids, token_type_ids=torch.zeros_like(ids)).last_hidden_state[0]
         assert len(states) == 8  # six 3-mers, [CLS] and [SEP]
-        state = states[0] if pooling == "cls" else sum(states) / 8
+        state = {"cls": states[0], "mean": sum(states) / 8, "max": states.max(0).values}[pooling]
         expected = torch.softmax(model.linear.weight @ state + model.linear.bias, 0)[1]
     assert alone[0] == pytest.approx(float(expected), abs=1e-6)
 
@@ -142,6 +142,10 @@ def test_pooling_is_that_of_pretraining(pooling, lengths, seed):
     assert torch.allclose(pool(states, mask, pooling), expected, atol=1e-6)
     if (lengths == longest).all():
         assert torch.allclose(pool(states, None, pooling), expected, atol=1e-6)
+
+
+def test_both_strands():
+    assert both_strands(["AACGTN", "gat"]) == ["AACGTN", "gat", "NACGTT", "atc"]
 
 
 @pytest.mark.parametrize("pooling", ["cls", "mean"])

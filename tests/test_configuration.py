@@ -256,7 +256,9 @@ NOTATION = " as text: the number needs a point and a sign, such as 3.0e-5 or 1.0
         ("tasks.tfbs.valid_fraction", 0, "found 0, expected a number above 0 and below 1"),
         ("tasks.tfbs.test_chromosomes", ["chr 1"], "found 'chr 1', expected a chromosome such as chr20 or 20"),
         ("tasks.tfbs.transfer", None, "found null, expected table6, all or a list of data sets"),
-        ("finetune.tfbs.pooling", "max", "found 'max', expected one of mean, cls"),
+        ("finetune.tfbs.pooling", "first", "found 'first', expected one of mean, cls, max"),
+        ("finetune.tfbs.strands", "random", "found 'random', expected one of given, both"),
+        ("model.training.strands", "both", "found 'both', expected one of given, random"),
         (
             "finetune.tfbs.grid",
             {"learning_rate": []},

@@ -96,6 +96,19 @@ def test_draw_is_a_pure_function_of_seed_and_step():
     assert not np.array_equal(SampleOrder(groups, 16, 6).draw(0).group, forward[0].group)
 
 
+def test_strands_are_drawn_anew_and_change_no_sample():
+    groups = toy_groups()
+    draws = [SampleOrder(groups, 64, 5, "random").draw(step) for step in range(4)]
+    for step, draw in enumerate(draws):
+        given = SampleOrder(groups, 64, 5).draw(step)
+        assert given.reverse is None and given.rows(3, 9).reverse is None
+        assert np.array_equal(draw.regions, given.regions) and np.array_equal(draw.label, given.label)
+        assert draw.reverse.shape == draw.regions.shape and 0.3 < draw.reverse.mean() < 0.7
+        assert np.array_equal(draw.rows(3, 9).reverse, draw.reverse[3:9])
+    assert not np.array_equal(draws[0].reverse, draws[1].reverse)
+    assert np.array_equal(SampleOrder(groups, 64, 5, "random").draw(2).reverse, draws[2].reverse)
+
+
 def test_segment_pairs():
     groups = toy_groups()
     order = SampleOrder(groups, 64, 1)

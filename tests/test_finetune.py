@@ -1,5 +1,6 @@
 """Fine-tuning of tiny BERT folders: settings, learning, linear probes, grids, determinism, early stopping."""
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from finetune_inputs import SETTINGS, make_folder, toy
 from sklearn.metrics import roc_auc_score
 
 from genebert import finetune
-from genebert.classifier import Classifier, encode, load_encoder, tokenise
+from genebert.classifier import Classifier, both_strands, encode, load_encoder, tokenise
 from genebert.errors import InputError
 from genebert.finetune import FinetuneSettings
 
@@ -140,9 +141,38 @@ def test_pooling_is_used(folder, tables):
     small = {name: table[:64] for name, table in tables.items()}
     scores = [
         finetune.finetune(folder, small, replace(SETTINGS, epochs=1, pooling=pooling), 0, device="cpu").scores["test"]
-        for pooling in ("cls", "mean")
+        for pooling in ("cls", "mean", "max")
     ]
-    assert not np.allclose(*scores)
+    assert all(not np.allclose(one, other) for one, other in itertools.combinations(scores, 2))
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_both_strands(folder, tables, frozen):
+    """Reverse complements are further examples; a sequence and its reverse complement have one score."""
+    small = {name: table[:96] for name, table in tables.items()}
+    opposite = {name: table.assign(sequence=both_strands(table["sequence"])[96:]) for name, table in small.items()}
+    settings = replace(SETTINGS, epochs=2, frozen=frozen)
+    others = {"test": small["test"], "opposite": opposite["test"]}
+    found = finetune.finetune(folder, {**small, **others}, replace(settings, strands="both"), 0, device="cpu")
+    assert len(found.scores["test"]) == 96
+    assert found.scores["opposite"] == pytest.approx(found.scores["test"], abs=1e-6)
+
+    doubled = {name: pd.concat([small[name], opposite[name]], ignore_index=True) for name in ("train", "valid")}
+    plain = finetune.finetune(folder, {**doubled, **others}, settings, 0, device="cpu")
+    assert [one["train_loss"] for one in plain.history] == [one["train_loss"] for one in found.history]
+    assert not np.allclose(plain.scores["test"], plain.scores["opposite"], atol=1e-3)
+    if plain.best_epoch == found.best_epoch:
+        mean = (plain.scores["test"] + plain.scores["opposite"]) / 2
+        assert found.scores["test"] == pytest.approx(mean, abs=1e-6)
+
+
+def test_strands_in_a_grid(folder, tables):
+    small = {name: table[:64] for name, table in tables.items()}
+    grid = {"strands": ["given", "both"], "pooling": ["mean", "max"]}
+    found = finetune.finetune(folder, small, replace(SETTINGS, epochs=1, grid=grid), 0, device="cpu")
+    assert [trial["settings"]["strands"] for trial in found.trials] == ["given", "given", "both", "both"]
+    alone = finetune.finetune(folder, small, found.settings, 0, device="cpu")
+    assert np.array_equal(alone.scores["test"], found.scores["test"])
 
 
 # ------------------------------------------------------------------------------------------------------ linear probe
@@ -288,7 +318,8 @@ def test_bad_grid(grid, sentence):
         ("weight_decay", -1, "0 or more"),
         ("clip", 0, "a number above 0"),
         ("precision", "float16", "one of auto, float32, bfloat16"),
-        ("pooling", "max", "one of cls, mean"),
+        ("pooling", "first", "one of cls, mean, max"),
+        ("strands", "random", "one of given, both"),
         ("learning_rate", "3e-5", "a number above 0"),  # what YAML makes of a number without a point
         ("epochs", True, "a whole number of at least 1"),
         ("betas", (0.9,), "two numbers, each 0 or more and less than 1"),

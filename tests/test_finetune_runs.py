@@ -59,6 +59,7 @@ def test_score_file(folder, tables, tmp_path):
         "kind": "finetune",
         "encoder": "fine-tuned",
         "classifier": f"linear, two logits, on {seen}",
+        "strands": "as given",
     }
     assert not {"grid_search", "transfer", "transfer_sha256"} & set(score)
 

@@ -34,6 +34,14 @@ def test_ids_of_many_sequences_at_once():
     assert np.array_equal(kmers.kmer_ids(codes, 3), np.stack([kmers.kmer_ids(row, 3) for row in codes]))
 
 
+@pytest.mark.parametrize("k", [3, 4, 5, 6])
+def test_reverse_complements(k):
+    tokens, turned = kmers.vocabulary(k), kmers.reverse_complements(k)
+    opposite = str.maketrans("ACGT", "TGCA")
+    assert turned[:5].tolist() == list(range(5)) and len(turned) == len(tokens)
+    assert [tokens[i] for i in turned[5:]] == [token.translate(opposite)[::-1] for token in tokens[5:]]
+
+
 @given(st.text(alphabet="ACGTN", min_size=6, max_size=60))
 def test_sentence_round_trip(sequence):
     assert kmers.sentence_to_sequence(kmers.kmer_sentence(sequence, 6), "here") == sequence

@@ -12,7 +12,7 @@ import torch
 
 from genebert.corpus import Draw
 from genebert.genome import RegionSequences
-from genebert.kmers import CLS, MASK, PAD, SEP, SPECIALS, kmer_ids
+from genebert.kmers import CLS, MASK, PAD, SEP, SPECIALS, kmer_ids, reverse_complements
 
 # k-mers masked around each chosen centre (FACTS D.5): a single masked k-mer follows from its neighbours.
 SPAN_OFFSETS = {3: (-1, 0, 1), 4: (-1, 0, 1, 2), 5: (-2, -1, 0, 1, 2), 6: (-2, -1, 0, 1, 2, 3)}
@@ -90,6 +90,7 @@ class SampleEncoder:
         if device.type == "cuda" and needed > torch.cuda.mem_get_info(device)[0] / 2:
             self.home = torch.device("cpu")
         self._kmers = _kmer_table(sequences, k, max_tokens).to(self.home)
+        self._complements = torch.from_numpy(reverse_complements(k)).to(self.home)
         self._offsets = torch.from_numpy(np.asarray(sequences.offsets, dtype=np.int64)).to(self.home)
         self._motifs = None if motifs is None else _tensor(motifs).to(self.home)
 
@@ -106,29 +107,41 @@ class SampleEncoder:
             shown, shortened = _common_cap(available, self.max_tokens - 3)
         starts = starts + (available - shown) // 2
 
-        # A row is a sequence of stretches of the table: [CLS], k-mers of regions, [SEP] ..., padding.
+        # A row is a sequence of stretches of the table: [CLS], k-mers of regions, [SEP] ..., padding. The reverse
+        # strand is the stretch read backwards, each k-mer as its reverse complement.
         numbers = torch.arange(n_regions, device=self.home).expand_as(shown)
+        reverse = torch.zeros_like(shown) if draw.reverse is None else torch.from_numpy(draw.reverse).to(shown)
+        tables = starts + reverse * (shown - 1), shown, numbers, 1 - 2 * reverse
         if self.layout == "windows":
-            parts = [tuple(table.reshape(-1, 1) for table in (starts, shown, numbers))]
+            parts = [tuple(table.reshape(-1, 1) for table in tables)]
         else:
             half = n_regions // 2
-            parts = [
-                tuple(table[:, side] for table in (starts, shown, numbers)) for side in (slice(half), slice(half, None))
-            ]
+            parts = [tuple(table[:, side] for table in tables) for side in (slice(half), slice(half, None))]
         rows = len(parts[0][1])
         one = torch.ones(rows, 1, dtype=torch.int64, device=self.home)
         cls, sep, pad = (self._kmers.numel() - self.max_tokens - 2 + i for i in range(3))
-        lengths = 1 + sum(1 + n.sum(1) for _, n, _ in parts)
+        lengths = 1 + sum(1 + n.sum(1) for _, n, _, _ in parts)
         n_tokens = int(lengths.max())
-        stretches = torch.cat(
-            [one, *(t for _, n, _ in parts for t in (n, one)), n_tokens - lengths[:, None]], 1
-        ).flatten()
-        begin = torch.cat([one * cls, *(t for s, _, _ in parts for t in (s, one * sep)), one * pad], 1).flatten()
-        owner = torch.cat([-one, *(t for _, _, i in parts for t in (i, -one)), -one], 1).flatten()
-        owners = torch.repeat_interleave(owner, stretches, output_size=rows * n_tokens).view(rows, n_tokens)
-        place = torch.repeat_interleave(begin - stretches.cumsum(0) + stretches, stretches, output_size=rows * n_tokens)
-        place += torch.arange(rows * n_tokens, device=self.home)
-        ids = self._kmers[place].view(rows, n_tokens).to(self.device).long()
+
+        def join(first: torch.Tensor, which: int, between: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
+            return torch.cat([first, *(t for part in parts for t in (part[which], between)), last], 1).flatten()
+
+        stretches = join(one, 1, one, n_tokens - lengths[:, None])
+
+        def spread(values: torch.Tensor) -> torch.Tensor:
+            return torch.repeat_interleave(values, stretches, output_size=rows * n_tokens)
+
+        owners = spread(join(-one, 2, -one, -one)).view(rows, n_tokens)
+        begin, before = join(one * cls, 0, one * sep, one * pad), stretches.cumsum(0) - stretches
+        number = torch.arange(rows * n_tokens, device=self.home)
+        if draw.reverse is None:
+            ids = self._kmers[spread(begin - before) + number]
+        else:
+            direction = join(one, 3, one, one)
+            backwards = spread(direction)
+            ids = self._kmers[spread(begin - direction * before) + backwards * number]
+            ids = torch.where(backwards < 0, self._complements[ids.long()], ids)
+        ids = ids.view(rows, n_tokens).to(self.device).long()
 
         lengths = lengths.to(self.device)
         if self.layout == "windows":

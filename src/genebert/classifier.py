@@ -25,6 +25,7 @@ from genebert.scores import sequence_codes
 
 ROWS = 1 << 14  # sequences turned into tokens at a time: bounds the int64 intermediates
 PREDICT_BATCH = 256
+_OPPOSITE = str.maketrans("ACGTacgt", "TGCAtgca")
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,11 @@ class Features:
     def batch(self, rows: torch.Tensor) -> tuple[torch.Tensor]:
         """Return the features of some rows."""
         return (self.values[rows],)
+
+
+def both_strands(sequences: Sequence[str]) -> list[str]:
+    """Return DNA strings, then their reverse complements in the same order."""
+    return [*sequences, *(sequence.translate(_OPPOSITE)[::-1] for sequence in sequences)]
 
 
 def tokenise(sequences: Sequence[str], k: int, max_tokens: int, where: str = "sequences") -> Tokens:
@@ -195,12 +201,15 @@ def pool(states: torch.Tensor, mask: torch.Tensor | None, pooling: str) -> torch
     states : float [n, tokens, hidden]
     mask : int64 [n, tokens] or None
         0 where a token is padding; None: none is.
-    pooling : {"cls", "mean"}
+    pooling : {"cls", "mean", "max"}
         The state at [CLS], or the mean over all tokens that are not padding, as
-        :meth:`genebert.models.genebert.GeneBERT.pool` takes them.
+        :meth:`genebert.models.genebert.GeneBERT.pool` takes them; or each unit's largest value over these tokens.
     """
     if pooling == "cls":
         return states[:, 0].float()
+    if pooling == "max":
+        states = states.float()
+        return (states if mask is None else states.masked_fill(mask[..., None] == 0, -torch.inf)).amax(1)
     if mask is None:
         return states.float().mean(1)
     return (states.float() * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)

@@ -217,17 +217,21 @@ class Draw:
     cell_type : int64 [batch]
     group : int64 [batch]
         The group that segment A comes from; names the sample in messages.
+    reverse : bool [batch, regions_per_sample] or None
+        Regions to be read from the reverse strand; None: no region is.
     """
 
     regions: np.ndarray
     label: np.ndarray
     cell_type: np.ndarray
     group: np.ndarray
+    reverse: np.ndarray | None = None
 
     def rows(self, start: int, stop: int) -> "Draw":
         """Return some of the samples."""
         part = slice(start, stop)
-        return Draw(self.regions[part], self.label[part], self.cell_type[part], self.group[part])
+        reverse = None if self.reverse is None else self.reverse[part]
+        return Draw(self.regions[part], self.label[part], self.cell_type[part], self.group[part], reverse)
 
 
 class SampleOrder:
@@ -243,12 +247,15 @@ class SampleOrder:
     batch : int
         Samples a step. The last, partial batch of an epoch is filled from the next epoch.
     seed : int
+    strands : {"given", "random"}
+        ``random``: half of the regions, anew in each step, are read from the reverse strand. Which samples are drawn
+        does not depend on it.
     """
 
-    def __init__(self, groups: Groups, batch: int, seed: int):
+    def __init__(self, groups: Groups, batch: int, seed: int, strands: str = "given"):
         if len(groups) == 0:
             raise InputError("corpus: no groups to draw samples from")
-        self.groups, self.batch, self.seed = groups, batch, seed
+        self.groups, self.batch, self.seed, self.strands = groups, batch, seed, strands
         first = np.flatnonzero(np.diff(groups.block, prepend=-1))
         last = np.append(first[1:], len(groups))
         which = np.searchsorted(first, np.arange(len(groups)), side="right") - 1
@@ -288,9 +295,11 @@ class SampleOrder:
         half = self.groups.regions.shape[1] // 2
         regions = self.groups.regions[group].astype(np.int64)
         regions[replaced, half:] = self.groups.regions[partner[replaced], half:]
+        reverse = generator.random(regions.shape) < 0.5 if self.strands == "random" else None
         return Draw(
             regions,
             np.where(replaced, REPLACED, CONSECUTIVE),
             self.groups.cell_type[group].astype(np.int64),
             group,
+            reverse,
         )

@@ -25,6 +25,7 @@ from genebert.classifier import (
     Features,
     Probe,
     Tokens,
+    both_strands,
     encode,
     load_encoder,
     predict,
@@ -47,7 +48,10 @@ logger = logging.getLogger(__name__)
 SEEN = {
     "cls": "the last hidden state of [CLS]",
     "mean": "the mean of the last hidden states of all tokens, [CLS] and [SEP] included",
+    "max": "each unit's largest last hidden state over all tokens, [CLS] and [SEP] included",
 }
+READ = {"given": "as given", "both": "both, as two training examples; the mean of both probabilities"}
+STRANDS = {"given": 1, "both": 2}  # readings of each sequence
 
 
 class Diverged(InputError):
@@ -113,6 +117,11 @@ def _precision(settings: FinetuneSettings) -> str:
     return "float32" if settings.frozen and settings.precision == "auto" else settings.precision
 
 
+def _scores(model: Classifier | Probe, inputs: Tokens | Features, settings: FinetuneSettings) -> np.ndarray:
+    """Return a set's probabilities of class 1 (float64 [n]), means over the strands read."""
+    return predict(model, inputs, _precision(settings)).reshape(STRANDS[settings.strands], -1).mean(0)
+
+
 def _train(
     model: Classifier | Probe,
     inputs: dict[str, Tokens] | dict[str, Features],
@@ -125,7 +134,7 @@ def _train(
     from sklearn.metrics import roc_auc_score
 
     place, precision = next(model.parameters()).device, _precision(settings)
-    train, target = inputs["train"], torch.from_numpy(labels["train"]).to(place)
+    train, target = inputs["train"], torch.from_numpy(np.tile(labels["train"], STRANDS[settings.strands])).to(place)
     n = len(target)
     optimiser, schedule = _optimiser(model, settings, settings.epochs * -(-n // settings.batch))
     history: list[dict[str, float]] = []
@@ -146,7 +155,7 @@ def _train(
             optimiser.zero_grad(set_to_none=True)
             total += loss.detach() * len(rows)
         train_loss = float(total) / n
-        valid_scores = predict(model, inputs["valid"], precision)
+        valid_scores = _scores(model, inputs["valid"], settings)
         if not np.isfinite(train_loss) or not np.isfinite(valid_scores).all():
             raise Diverged(
                 f"{where}: training diverged in epoch {epoch} with seed {seed}: loss {train_loss}, "
@@ -171,21 +180,21 @@ def _train(
 
 def _network(
     model_folder: str | Path,
-    tokens: dict[str, Tokens],
+    place: torch.device,
     settings: FinetuneSettings,
     seed: int,
-    features: Callable[[str, str], dict[str, Features]],
+    tokens: Callable[[str], dict[str, Tokens]],
+    features: Callable[[str, str, str], dict[str, Features]],
 ) -> tuple[Classifier | Probe, dict[str, Tokens] | dict[str, Features]]:
     """Return a network before training, and what it reads; `seed` sets its weights and the dropout that follows."""
-    place = tokens["train"].ids.device
     if settings.frozen:
-        inputs = features(settings.pooling, _precision(settings))
+        inputs = features(settings.strands, settings.pooling, _precision(settings))
         sd = read_bert_config(model_folder).get("initializer_range", 0.02)
         torch.manual_seed(seed)
         return Probe(inputs["train"], settings.dropout, sd).to(place), inputs
     encoder = load_encoder(model_folder, settings.dropout)
     torch.manual_seed(seed)
-    return Classifier(encoder, settings.dropout, settings.pooling).to(place), tokens
+    return Classifier(encoder, settings.dropout, settings.pooling).to(place), tokens(settings.strands)
 
 
 def finetune(
@@ -224,15 +233,19 @@ def finetune(
     for split, table in tables.items():
         check_examples(table, split)
     positions = read_bert_config(model_folder).get("max_position_embeddings", 512)
-    tokens = {
-        split: tokenise(table["sequence"].tolist(), k, positions, split).to(place) for split, table in tables.items()
-    }
     labels = {split: tables[split]["label"].to_numpy(np.int64) for split in ("train", "valid")}
 
     @cache
-    def features(pooling: str, precision: str) -> dict[str, Features]:
+    def tokens(strands: str) -> dict[str, Tokens]:
+        read = both_strands if strands == "both" else list
+        return {
+            split: tokenise(read(table["sequence"]), k, positions, split).to(place) for split, table in tables.items()
+        }
+
+    @cache
+    def features(strands: str, pooling: str, precision: str) -> dict[str, Features]:
         encoder = load_encoder(model_folder, 0.0).to(place)
-        return {split: encode(encoder, one, pooling, precision) for split, one in tokens.items()}
+        return {split: encode(encoder, one, pooling, precision) for split, one in tokens(strands).items()}
 
     trials: list[dict[str, Any]] = []
     best, failed = None, None
@@ -241,7 +254,7 @@ def finetune(
         for number, (change, one) in enumerate(settings.combinations()):
             if change:
                 logger.info("grid: %s", ", ".join(f"{name} {value}" for name, value in change.items()))
-            model, inputs = _network(model_folder, tokens, one, seed, features)
+            model, inputs = _network(model_folder, place, one, seed, tokens, features)
             try:
                 history, epoch = _train(model, inputs, labels, one, seed, model_folder)
             except Diverged as error:
@@ -256,7 +269,7 @@ def finetune(
     if best is None:
         raise failed
     chosen, used, model, inputs, history, epoch = best
-    scores = {split: predict(model, one, _precision(used)) for split, one in inputs.items() if split != "train"}
+    scores = {split: _scores(model, one, used) for split, one in inputs.items() if split != "train"}
     with autocast(_precision(used), place):
         precision = "bfloat16" if torch.is_autocast_enabled(place.type) else "float32"
     seconds = time.perf_counter() - start
@@ -317,6 +330,7 @@ def run_finetune(
             "kind": "finetune",
             "encoder": "frozen" if used.frozen else "fine-tuned",
             "classifier": f"linear, two logits, on {SEEN[used.pooling]}" + (", standardised" if used.frozen else ""),
+            "strands": READ[used.strands],
         },
         "settings": {
             **asdict(used), "grid": settings.grid, "precision_used": result.precision, "device": result.device,

@@ -8,7 +8,11 @@ from typing import Any
 
 from genebert.errors import InputError
 
-CHOICES = {"pooling": ("cls", "mean"), "precision": ("auto", "float32", "bfloat16")}
+CHOICES = {
+    "pooling": ("cls", "mean", "max"),
+    "strands": ("given", "both"),
+    "precision": ("auto", "float32", "bfloat16"),
+}
 
 
 @dataclass(frozen=True)
@@ -38,10 +42,13 @@ class FinetuneSettings:
         ``auto``: bfloat16 autocast where the processor has it, but float32 for a frozen encoder: its [CLS] states
         differ so little between sequences that bfloat16 moves them by up to 8 % of their standard deviation. The
         classifier itself is always float32.
-    pooling : {"mean", "cls"}
+    pooling : {"mean", "cls", "max"}
         What the classifier sees of the last hidden states: their mean over all tokens of the sequence, [CLS] and [SEP]
-        included, or the one at [CLS]. With ``losses.pooling`` regions or mean, pre-training shapes means of states
-        and never trains [CLS].
+        included, the one at [CLS], or the largest value of each unit over all tokens, which a short site anywhere can
+        reach. With ``losses.pooling`` regions or mean, pre-training shapes means of states and never trains [CLS].
+    strands : {"given", "both"}
+        ``both``: the reverse complement of each training example is one more example of the same class, and a
+        sequence's probability is the mean over its two strands. For what binds to either strand, not for promoters.
     frozen : bool
         The encoder stays as it is, without dropout; the classifier is trained on its pooled states, standardised with
         mean and standard deviation of the training examples: a linear probe.
@@ -67,6 +74,7 @@ class FinetuneSettings:
     epsilon: float = 1e-8
     precision: str = "auto"
     pooling: str = "mean"
+    strands: str = "given"
     frozen: bool = False
     grid: dict[str, list[Any]] | None = field(default_factory=dict)
 

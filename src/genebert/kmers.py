@@ -60,6 +60,15 @@ def kmer_ids(codes: np.ndarray, k: int, dtype: type = np.int64) -> np.ndarray:
     return ids
 
 
+def reverse_complements(k: int) -> np.ndarray:
+    """Return the id of each token's reverse complement (int16 [vocabulary]); special tokens stay what they are."""
+    number = np.arange(4**k)
+    # In ORDER A, T, C, G a base's complement differs in the last bit of its digit.
+    digits = [(number >> 2 * place & 3) ^ 1 for place in range(k)]
+    kmers = sum(digit << 2 * (k - 1 - place) for place, digit in enumerate(digits))
+    return np.concatenate([np.arange(len(SPECIALS)), kmers + len(SPECIALS)]).astype(np.int16)
+
+
 def kmer_sentence(sequence: str, k: int) -> str:
     """Return the k-mers of a DNA string separated by spaces, DNABERT's text form: all ``len - k + 1`` of them."""
     return " ".join(sequence[i : i + k] for i in range(len(sequence) - k + 1))

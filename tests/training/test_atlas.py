@@ -58,7 +58,7 @@ def test_training_lowers_all_three_losses(atlas, tmp_path):
     training = TrainingSettings(
         steps=250, batch=16, micro_batch=None, learning_rate=3e-3, warmup_fraction=0.1, decay_horizon=1.67,
         betas=(0.9, 0.98), epsilon=1e-6, weight_decay=0.01, clip=1.0, mask_rate=0.15, late_mask_rate=0.15,
-        late_mask_from=1.0, precision="auto", compile=False, checkpoint_activations=False,
+        late_mask_from=1.0, strands="given", precision="auto", compile=False, checkpoint_activations=False,
         checkpoint_every=1000, log_every=50, validate_every=250, validation_batches=8,
     )  # fmt: skip
     try:

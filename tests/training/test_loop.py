@@ -41,7 +41,7 @@ MODEL = ModelSettings(
 )
 TRAINING = TrainingSettings(
     steps=12, batch=8, micro_batch=None, learning_rate=1e-3, warmup_fraction=0.1, decay_horizon=1.67, betas=(0.9, 0.98),
-    epsilon=1e-6, weight_decay=0.01, clip=1.0, mask_rate=0.15, late_mask_rate=0.2, late_mask_from=0.83,
+    epsilon=1e-6, weight_decay=0.01, clip=1.0, mask_rate=0.15, late_mask_rate=0.2, late_mask_from=0.83, strands="given",
     precision="float32", compile=False, checkpoint_activations=False, checkpoint_every=3, log_every=4,
     validate_every=8, validation_batches=2,
 )  # fmt: skip
@@ -99,6 +99,19 @@ def test_schedule():
     assert rates[-1] == pytest.approx(4e-4 * 801 / 1900)
     late = replace(settings, late_mask_from=5 / 6)
     assert [mask_rate(step, late) for step in (0, 999, 1000, 1199)] == [0.15, 0.15, 0.2, 0.2]
+
+
+def test_strands_are_those_of_training_only(tmp_path):
+    """Without learning, validation is the same and training is not: it read other strands."""
+    lines = []
+    for strands in ("given", "random"):
+        training = replace(TRAINING, steps=1, learning_rate=1e-12, log_every=1, validate_every=1, strands=strands)
+        folder = run(tmp_path / strands, training)
+        lines.append(json.loads((folder / "metrics.jsonl").read_text()))
+        assert json.loads((folder / "model.json").read_text())["training"]["strands"] == strands
+    given, turned = lines
+    assert given["valid_loss"] == pytest.approx(turned["valid_loss"], abs=1e-5)
+    assert given["mgm"] != turned["mgm"]
 
 
 def test_folder_is_complete_and_the_same_every_time(uninterrupted, tmp_path):

@@ -169,7 +169,7 @@ def _train(
     ranks: Ranks,
 ) -> list[str]:
     """Run or resume the steps; return the lines of ``metrics.jsonl``."""
-    order = SampleOrder(train, settings.batch, seed)
+    order = SampleOrder(train, settings.batch, seed, settings.strands)
     n_valid = min(settings.batch, len(valid)) // ranks.size * ranks.size
     valid_order = SampleOrder(valid, n_valid, seed) if n_valid >= 2 else None
     optimiser = make_adamw(model, settings.learning_rate, settings.betas, settings.epsilon, settings.weight_decay)

@@ -29,6 +29,9 @@ class TrainingSettings:
         Largest gradient norm.
     mask_rate, late_mask_rate, late_mask_from : float
         Share of k-mers masked, and the later share from that fraction of the steps on.
+    strands : {"given", "random"}
+        ``random``: each region is read from the reverse strand in half of the steps. Its motif row is the same: motifs
+        are scanned for on both strands. Validation always reads the strand of the reference.
     precision : {"auto", "float32", "bfloat16"}
     compile : bool
         Compile both encoders with torch.compile.
@@ -52,6 +55,7 @@ class TrainingSettings:
     mask_rate: float
     late_mask_rate: float
     late_mask_from: float
+    strands: str
     precision: str
     compile: bool
     checkpoint_activations: bool
