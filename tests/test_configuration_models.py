@@ -74,7 +74,15 @@ def test_the_word_imagenet_becomes_the_file_of_the_encoder():
 
 
 @pytest.mark.parametrize(
-    "names", [["demo"], ["demo", "tiny"], ["chr20"], ["bm0828"], ["fetal-brain", "fetal-brain-k3"]]
+    "names",
+    [
+        ["demo"],
+        ["demo", "tiny"],
+        ["chr20"],
+        ["bm0828"],
+        ["fetal-brain", "fetal-brain-k3"],
+        ["fetal-brain", "fetal-brain-strands"],
+    ],
 )
 def test_small_overlays_ask_for_no_published_image_weights(names):
     config = CONFIG
