@@ -145,7 +145,7 @@ def test_pooling_is_that_of_pretraining(pooling, lengths, seed):
 
 
 def test_both_strands():
-    assert both_strands(["AACGTN", "gat"]) == ["AACGTN", "gat", "NACGTT", "atc"]
+    assert both_strands(["AACGTN", "gat"]) == ["AACGTN", "gat", "NACGTT", "ATC"]
 
 
 @pytest.mark.parametrize("pooling", ["cls", "mean"])

@@ -151,7 +151,7 @@ def test_both_strands(folder, tables, frozen):
     """Reverse complements are further examples; a sequence and its reverse complement have one score."""
     small = {name: table[:96] for name, table in tables.items()}
     opposite = {name: table.assign(sequence=both_strands(table["sequence"])[96:]) for name, table in small.items()}
-    settings = replace(SETTINGS, epochs=2, frozen=frozen)
+    settings = replace(SETTINGS, epochs=1, frozen=frozen)  # one: the same weights, however validation ranks them
     others = {"test": small["test"], "opposite": opposite["test"]}
     found = finetune.finetune(folder, {**small, **others}, replace(settings, strands="both"), 0, device="cpu")
     assert len(found.scores["test"]) == 96
@@ -161,9 +161,8 @@ def test_both_strands(folder, tables, frozen):
     plain = finetune.finetune(folder, {**doubled, **others}, settings, 0, device="cpu")
     assert [one["train_loss"] for one in plain.history] == [one["train_loss"] for one in found.history]
     assert not np.allclose(plain.scores["test"], plain.scores["opposite"], atol=1e-3)
-    if plain.best_epoch == found.best_epoch:
-        mean = (plain.scores["test"] + plain.scores["opposite"]) / 2
-        assert found.scores["test"] == pytest.approx(mean, abs=1e-6)
+    mean = (plain.scores["test"] + plain.scores["opposite"]) / 2
+    assert found.scores["test"] == pytest.approx(mean, abs=1e-6)
 
 
 def test_strands_in_a_grid(folder, tables):

@@ -117,37 +117,42 @@ class SampleEncoder:
         else:
             half = n_regions // 2
             parts = [tuple(table[:, side] for table in tables) for side in (slice(half), slice(half, None))]
-        rows = len(parts[0][1])
+        first_kmer, n_kmers, number, direction = zip(*parts, strict=True)
+        rows = len(n_kmers[0])
         one = torch.ones(rows, 1, dtype=torch.int64, device=self.home)
         cls, sep, pad = (self._kmers.numel() - self.max_tokens - 2 + i for i in range(3))
-        lengths = 1 + sum(1 + n.sum(1) for _, n, _, _ in parts)
+        lengths = 1 + sum(1 + n.sum(1) for n in n_kmers)
         n_tokens = int(lengths.max())
 
-        def join(first: torch.Tensor, which: int, between: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
-            return torch.cat([first, *(t for part in parts for t in (part[which], between)), last], 1).flatten()
+        def join(
+            cls: torch.Tensor, kmers: tuple[torch.Tensor, ...], sep: torch.Tensor, pad: torch.Tensor
+        ) -> torch.Tensor:
+            """Return a value for each stretch of all rows, in their order."""
+            return torch.cat([cls, *(t for part in kmers for t in (part, sep)), pad], 1).flatten()
 
-        stretches = join(one, 1, one, n_tokens - lengths[:, None])
+        stretches = join(one, n_kmers, one, n_tokens - lengths[:, None])
 
         def spread(values: torch.Tensor) -> torch.Tensor:
+            """Return the value of its stretch for each token."""
             return torch.repeat_interleave(values, stretches, output_size=rows * n_tokens)
 
-        owners = spread(join(-one, 2, -one, -one)).view(rows, n_tokens)
-        begin, before = join(one * cls, 0, one * sep, one * pad), stretches.cumsum(0) - stretches
-        number = torch.arange(rows * n_tokens, device=self.home)
+        owners = spread(join(-one, number, -one, -one)).view(rows, n_tokens)
+        begin, before = join(one * cls, first_kmer, one * sep, one * pad), stretches.cumsum(0) - stretches
+        token = torch.arange(rows * n_tokens, device=self.home)
         if draw.reverse is None:
-            ids = self._kmers[spread(begin - before) + number]
+            ids = self._kmers[spread(begin - before) + token]
         else:
-            direction = join(one, 3, one, one)
-            backwards = spread(direction)
-            ids = self._kmers[spread(begin - direction * before) + backwards * number]
-            ids = torch.where(backwards < 0, self._complements[ids.long()], ids)
+            steps = join(one, direction, one, one)
+            step = spread(steps)
+            ids = self._kmers[spread(begin - steps * before) + step * token]
+            ids = torch.where(step < 0, self._complements[ids.long()], ids)
         ids = ids.view(rows, n_tokens).to(self.device).long()
 
         lengths = lengths.to(self.device)
         if self.layout == "windows":
             segments = torch.zeros_like(ids)
         else:
-            length_a = (2 + parts[0][1].sum(1)).to(self.device)
+            length_a = (2 + n_kmers[0].sum(1)).to(self.device)
             position = torch.arange(n_tokens, device=self.device)
             segments = ((position >= length_a[:, None]) & (position < lengths[:, None])).long()
         motifs = None if self._motifs is None else self._motifs[regions].to(self.device).float()

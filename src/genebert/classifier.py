@@ -19,13 +19,14 @@ from torch import nn
 from genebert.devices import autocast
 from genebert.errors import InputError
 from genebert.files import read_json
+from genebert.genome import decode, reverse_complement
+from genebert.genome import encode as encode_bases
 from genebert.kmers import CLS, PAD, SEP, kmer_ids
 from genebert.models.folders import weights_file
 from genebert.scores import sequence_codes
 
 ROWS = 1 << 14  # sequences turned into tokens at a time: bounds the int64 intermediates
 PREDICT_BATCH = 256
-_OPPOSITE = str.maketrans("ACGTacgt", "TGCAtgca")
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Features:
 
 def both_strands(sequences: Sequence[str]) -> list[str]:
     """Return DNA strings, then their reverse complements in the same order."""
-    return [*sequences, *(sequence.translate(_OPPOSITE)[::-1] for sequence in sequences)]
+    return [*sequences, *(decode(reverse_complement(encode_bases(sequence))) for sequence in sequences)]
 
 
 def tokenise(sequences: Sequence[str], k: int, max_tokens: int, where: str = "sequences") -> Tokens:
