@@ -13,7 +13,7 @@ import pandas as pd
 
 from genebert.genome import BUILD_LENGTHS, Genome, decode, prepare_genome, region_names
 
-FULL_REGIONS, MEAN_BP = 1_000_029, 504.6  # the paper's union (FACTS P.1, K.1)
+FULL_REGIONS, MEAN_BP = 1_000_029, 504.6  # the paper's union (docs/facts.md 22)
 CELLS, CELL_TYPES = 100_000, 17
 ENTRIES_PER_REGION = 306  # before repeats within a cell are dropped: just above 3x10^8 in all
 PIECE = 1 << 24

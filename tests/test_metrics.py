@@ -48,7 +48,7 @@ def predictions(draw, levels: int = 12):
 
 @pytest.mark.parametrize("constant", [0.1, 0.9])
 def test_constant_classifier_has_the_papers_signature(constant):
-    """FACTS 0.1: 0.250 / 0.500 on balanced data, 0.265 with a majority share of 0.53, 0.252 with 0.504."""
+    """docs/facts.md 19: 0.250 / 0.500 on balanced data, 0.265 with a majority share of 0.53, 0.252 with 0.504."""
     for share, precision in ((0.5, 0.250), (0.53, 0.265), (0.504, 0.252)):
         majority = int(constant > 0.5)
         label = np.where(np.arange(1000) < 1000 * share, majority, 1 - majority)

@@ -19,7 +19,7 @@ LOGIN = {"spliceai/canonical_dataset.txt", "spliceai/gtex_dataset.txt"} | {
     f"dream/{factor}.{part}.labels.tsv.gz" for factor in DREAM_FACTORS for part in ("train", "final")
 }
 CONTROLLED = {f"hscr/{file}" for file in ("cohort.vcf.gz", "cohort.vcf.gz.tbi", "phenotypes.tsv", "regions.bed")}
-# FACTS J: Table 7 name in lower case -> timm id with tag
+# docs/facts.md 7: Table 7 name in lower case -> timm id with tag
 TIMM = {
     "vit-b-384": "vit_base_patch16_384.augreg_in21k_ft_in1k",
     "vit-l-384": "vit_large_patch16_384.augreg_in21k_ft_in1k",
@@ -32,7 +32,7 @@ TIMM = {
     "swin-b-384": "swin_base_patch4_window12_384.ms_in1k",
 }
 T2T = {"t2t-vit-14/81.5_T2T_ViT_14.pth.tar", "t2t-vit-24/82.3_T2T_ViT_24.pth.tar"}
-# FACTS E: Table 2, in the order of the paper
+# docs/facts.md 32: Table 2, in the order of the paper
 TABLE2 = {
     "CTCF_A549_CTCF_UT-A": ("UtaA549", "e9e399f203da14d6ab9eeceb9b620c12"),
     "CTCF_A549_CTCF_UW": ("UwA549", "255742c9ef3014d005b76a4f22056f6e"),
@@ -44,7 +44,7 @@ TABLE2 = {
     "CTCF_AoAF_CTCF_UW": ("UwAoaf", "8c26598f0b0553f866541d847939243b"),
     "CTCF_BE(2)-C_CTCF_UW": ("UwBe2c", "6eaa08149ca06c5e0538f9cfee10e026"),
 }
-# FACTS A, C, D: every other checksum that is known; a further one needs a source
+# docs/facts.md 11: every other checksum that is known; a further one needs a source
 CHECKSUMS = {
     "hg19/hg19.fa.gz": "md5:806c02398f5ac5da8ffd6da2d1d5d1a9",
     "hg19/hg19.2bit": "md5:bcdbfbe9da62f19bee88b74dabef8cd3",

@@ -14,7 +14,7 @@ from genebert.corpus import Draw
 from genebert.genome import RegionSequences
 from genebert.kmers import CLS, MASK, PAD, SEP, SPECIALS, kmer_ids, reverse_complements
 
-# k-mers masked around each chosen centre (FACTS D.5): a single masked k-mer follows from its neighbours.
+# k-mers masked around each chosen centre (docs/facts.md 16): a single masked k-mer follows from its neighbours.
 SPAN_OFFSETS = {3: (-1, 0, 1), 4: (-1, 0, 1, 2), 5: (-2, -1, 0, 1, 2), 6: (-2, -1, 0, 1, 2, 3)}
 
 _TABLE_BASES = 1 << 20
@@ -56,7 +56,7 @@ class Batch:
 
 
 class SampleEncoder:
-    """Turns drawn samples into batches, k-mers never crossing a region border (FACTS K.1).
+    """Turns drawn samples into batches, k-mers never crossing a region border (docs/facts.md 22).
 
     ``layout: concatenated`` makes one row a sample, ``[CLS] A [SEP] B [SEP]``; ``windows`` one row a region, ``[CLS]
     k-mers [SEP]``.
@@ -212,7 +212,7 @@ def _hash(counter: torch.Tensor, key: int) -> torch.Tensor:
 def mask_kmers(
     ids: torch.Tensor, k: int, rate: float, vocabulary_size: int, seed: int, first_row: int = 0
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mask contiguous spans of k-mers as DNABERT does (Eq. 1; FACTS D.5, K.8).
+    """Mask contiguous spans of k-mers as DNABERT does (Eq. 1; docs/facts.md 16).
 
     Centres are chosen with probability ``rate / k`` and widened to k tokens; of the chosen tokens 80 % become [MASK],
     10 % a random token of the whole vocabulary, 10 % stay. Special tokens and [UNK] are never chosen.

@@ -1,9 +1,9 @@
 """A sequence classifier on top of a BERT over k-mers: tokens, encoder, head, predictions.
 
 The input is ``[CLS] k-mers [SEP]`` in segment 0; the classifier is dropout and one linear layer to two logits on the
-pooled last hidden states, the paper's E_seq (FACTS K.28: the sequence encoder alone). DNABERT's own classifier sends
-the state at [CLS] through BERT's pooler first; the pooler of a checkpoint without next-sentence training is random, so
-it is left out here for every model alike.
+pooled last hidden states, the paper's E_seq (docs/facts.md 30: the sequence encoder alone). DNABERT's own classifier
+sends the state at [CLS] through BERT's pooler first; the pooler of a checkpoint without next-sentence training is
+random, so it is left out here for every model alike.
 """
 
 import contextlib

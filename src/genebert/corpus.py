@@ -71,7 +71,7 @@ def group_regions(
 ) -> tuple[Groups, dict]:
     """Cut each cell type's accessible regions into disjoint groups of consecutive ones.
 
-    Groups never span chromosomes; a remainder shorter than a group is dropped (FACTS K.15). The last
+    Groups never span chromosomes; a remainder shorter than a group is dropped (the paper: "10 consecutive"). The last
     `validation_fraction` of each chromosome's regions, by position, is kept for validation: a random choice of groups
     would leak, since groups of different cell types share regions.
 
@@ -238,8 +238,8 @@ class SampleOrder:
     """Which samples each step sees: a pure function of (seed, step).
 
     Every epoch is a new permutation of all groups. In half of the samples segment B is replaced by the second half of
-    another group of the same cell type, chromosome and split that is not a neighbour (FACTS K.9); groups in stretches
-    too short to have such a partner always stay consecutive.
+    another group of the same cell type, chromosome and split that is not a neighbour (docs/facts.md 24); groups in
+    stretches too short to have such a partner always stay consecutive.
 
     Parameters
     ----------

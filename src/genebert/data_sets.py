@@ -9,7 +9,7 @@ from genebert.errors import InputError
 from genebert.schemas import suggest
 from genebert.sources import in_506
 
-# The nine sets of the paper's Table 2, and the seven of them that Table 6 repeats (FACTS E, P.2).
+# The nine sets of the paper's Table 2, and the seven of them that Table 6 repeats (docs/facts.md 32).
 TABLE2 = (
     "CTCF_A549_CTCF_UT-A", "CTCF_A549_CTCF_UW", "CTCF_AG04449_CTCF_UW", "CTCF_AG04450_CTCF_UW", "CTCF_AG09309_CTCF_UW",
     "CTCF_AG09319_CTCF_UW", "CTCF_AG10803_CTCF_UW", "CTCF_AoAF_CTCF_UW", "CTCF_BE(2)-C_CTCF_UW",

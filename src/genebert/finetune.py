@@ -1,8 +1,8 @@
 """Fine-tuning of a BERT over k-mers on labelled sequences, or of a linear probe on its frozen states.
 
 The network is :class:`genebert.classifier.Classifier` or :class:`genebert.classifier.Probe`. AdamW, linear warm-up and
-decay, clipping as DNABERT (FACTS D.4); early stopping on the validation AUC, and the weights of the best epoch make the
-scores.
+decay, clipping as DNABERT (docs/facts.md 18); early stopping on the validation AUC, and the weights of the best epoch
+make the scores.
 """
 
 import copy

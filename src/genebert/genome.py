@@ -1,8 +1,8 @@
 """Reference genome, region sequences and their base codes.
 
 Bases are stored as uint8 codes: A 0, C 1, G 2, T 3, everything else (N, IUPAC codes) 4. Soft-masked (lower-case) bases
-get the code of their upper-case letter (FACTS L). Coordinates are 0-based half-open; chromosome names carry the
-``chr`` prefix.
+get the code of their upper-case letter (docs/facts.md 13). Coordinates are 0-based half-open; chromosome names carry
+the ``chr`` prefix.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ _IS_N[[ord("\n"), ord("\r")]] = False
 _DECODE = np.frombuffer(BASES.encode(), dtype=np.uint8)
 _COMPLEMENT = np.array([3, 2, 1, 0, 4], dtype=np.uint8)
 
-# Chromosome lengths tell genome builds apart (UCSC chrom.sizes of hg19 and hg38; FACTS C).
+# Chromosome lengths tell genome builds apart (UCSC chrom.sizes of hg19 and hg38; docs/facts.md 12).
 BUILD_LENGTHS = {
     "hg19": {"chr1": 249250621, "chr2": 243199373, "chr3": 198022430, "chr4": 191154276, "chr5": 180915260,
              "chr6": 171115067, "chr7": 159138663, "chr8": 146364022, "chr9": 141213431, "chr10": 135534747,

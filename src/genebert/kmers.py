@@ -1,7 +1,7 @@
 """Overlapping k-mers in DNABERT's vocabulary order, and the tokenizer files that `transformers` loads.
 
 The vocabulary is [PAD] 0, [UNK] 1, [CLS] 2, [SEP] 3, [MASK] 4, then all k-mers in product order over A, T, C, G
-(FACTS D.5); a k-mer with any other letter is [UNK].
+(docs/facts.md 14); a k-mer with any other letter is [UNK].
 """
 
 import itertools
@@ -92,7 +92,8 @@ def sentence_to_sequence(sentence: str, where: str) -> str:
 def save_tokenizer(folder: str | Path, k: int, max_length: int) -> None:
     """Write the files from which ``transformers.AutoTokenizer`` makes a k-mer tokenizer.
 
-    Lower-casing is switched off explicitly: the library's default is on and turns every k-mer into [UNK] (FACTS D.6).
+    Lower-casing is switched off explicitly: the library's default is on and turns every k-mer into [UNK]
+    (docs/facts.md 15).
     """
     from transformers import BertTokenizer
 

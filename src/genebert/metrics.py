@@ -1,7 +1,7 @@
-"""Metrics of two-class predictions, the same for every model (FACTS M).
+"""Metrics of two-class predictions, the same for every model.
 
 Precision and recall are macro averages over both classes: the paper's 0.250 / 0.500 rows are what a constant
-prediction on balanced data gives that way (FACTS 0.1, K.20).
+prediction on balanced data gives that way (docs/facts.md 19).
 """
 
 from typing import Any

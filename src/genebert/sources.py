@@ -139,7 +139,7 @@ def read_registry(path: str | Path) -> dict[str, Source]:
 
 
 def read_tfbs_list(path: str | Path) -> list[dict[str, str]]:
-    """Return the ENCODE uniform TFBS files of ``tfbs.tsv``, column to value for each (FACTS E).
+    """Return the ENCODE uniform TFBS files of ``tfbs.tsv``, column to value for each (docs/facts.md 5).
 
     Raises
     ------

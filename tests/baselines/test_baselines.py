@@ -134,7 +134,7 @@ def test_cross_validation_leaves_each_fold_out():
 
 @pytest.mark.shared
 def test_prom_core_figures(shared_data):
-    """FACTS D.3, 5-fold cross-validation: k-mer logistic regression 0.843, boosted trees 0.905."""
+    """docs/facts.md 35, 5-fold cross-validation: k-mer logistic regression 0.843, boosted trees 0.905."""
     table, _ = read_kmer_tsv(shared_data / "promoters" / "dnabert_prom_core_test.tsv")
     assert len(table) == 5919
     logistic = cross_validate("kmer-logreg", table)

@@ -78,7 +78,7 @@ def test_fold_of_too_large_a_matrix():
 
 
 def test_bilinear_resize_reads_at_most_448_columns():
-    """FACTS K.12: why fold is the default; the antialiased form reads all of them."""
+    """docs/facts.md 27: why fold is the default; the antialiased form reads all of them."""
     matrix = torch.zeros(1, 10, 579, requires_grad=True)
     for antialias, read in ((False, 448), (True, 579)):
         (gradient,) = torch.autograd.grad(resize(matrix, 224, antialias=antialias).sum(), matrix)

@@ -93,7 +93,7 @@ def test_wrong_files(tmp_path):
 
 @pytest.mark.shared
 def test_real_uniform_peaks(shared_data):
-    """ATF3 as UCSC has it (FACTS E): sorted by signal, a summit in every peak, mean width 471, least 121."""
+    """ATF3 as UCSC has it (docs/facts.md 6): sorted by signal, a summit in every peak, mean width 471, least 121."""
     peaks = read_chip_peaks(shared_data / "tfbs" / "wgEncodeAwgTfbsHaibA549Atf3V0422111Etoh02UniPk.narrowPeak.gz")
     assert len(peaks) == 6580
     assert peaks["has_summit"].all()

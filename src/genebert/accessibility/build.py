@@ -18,7 +18,7 @@ from genebert.genome import BUILD_LENGTHS, Genome, overlapping, region_names, so
 
 logger = logging.getLogger(__name__)
 
-# Paper, section 4.1 (FACTS P.1): union of accessible regions of 17 cell types.
+# Paper, section 4.1 (docs/facts.md 22): union of accessible regions of 17 cell types.
 PAPER = {"cell_types": 17, "regions": 1_000_029, "base_pairs": 504_657_456}
 
 
@@ -35,10 +35,10 @@ class AccessibilitySettings:
     blacklist : path, optional
         BED; regions that share a base with it are dropped.
     max_n_fraction : float
-        Regions with a larger share of N are dropped (FACTS K.14).
+        Regions with a larger share of N are dropped; the paper says nothing of gaps.
     binarise : str
-        ``any``: summed count > 0, as the paper. ``min_fraction``: at least `min_fraction` of the type's cells have a
-        count (FACTS K.6).
+        ``any``: summed count > 0, as the paper (section 4.1). ``min_fraction``: at least `min_fraction` of the type's
+        cells have a count; in a type of 10,000 cells nearly every region has one somewhere.
     min_fraction : float, optional
         In (0, 1].
 

@@ -160,7 +160,7 @@ def read_dgcmatrix(
 
 
 def read_seurat(matrix: str | Path, assay: str, group_by: str) -> CountMatrix:
-    """Read the counts of one assay, and the cells' types from ``meta.data``, of a Seurat object (FACTS A.1).
+    """Read the counts of one assay, and the cells' types from ``meta.data``, of a Seurat object (docs/facts.md 1).
 
     Works on objects of SeuratObject 3 and 4 (class Assay, or Signac's ChromatinAssay), gzipped once or twice.
 

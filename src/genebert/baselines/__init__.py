@@ -1,4 +1,4 @@
-"""Simple models that belong beside every pre-trained one (FACTS D.3, M).
+"""Simple models that belong beside every pre-trained one (docs/facts.md 35).
 
 ``pwm``
     The best match of the factor's own JASPAR matrix.

@@ -25,7 +25,7 @@ from genebert.genome import BUILD_LENGTHS, RegionSequences
 
 logger = logging.getLogger(__name__)
 
-# FACTS A.3: p-value to (mean motifs hit a region, share of ones).
+# docs/facts.md 33: p-value to (mean motifs hit a region, share of ones).
 EXPECTED_MOTIFS = {1e-4: (52.4, 0.090), 1e-5: (9.1, 0.016), 1e-7: (4.5, 0.008)}
 EXPECTED_FOR = (
     "random sequences of 505 bp, 579 motifs scored from counts, background .3/.2/.2/.3, pseudocount 1, both strands"
@@ -210,7 +210,7 @@ def genome_share(regions: pd.DataFrame, genome: dict, n_bases: int) -> dict:
 
 
 def paper_comparison(regions: int, bases: int, types: int, pairs: int, sample_bases: float, per_sample: int) -> dict:
-    """Return the paper's figures beside the run's (FACTS P.1, K.1, K.4, K.5)."""
+    """Return the paper's figures beside the run's (docs/facts.md 22, 23)."""
     paper_mean = PAPER["base_pairs"] / PAPER["regions"]
     rows = {
         "cell_types": (types, PAPER["cell_types"]),

@@ -1,6 +1,7 @@
 """Names of the image backbones; no heavy imports, for the configuration is checked with them."""
 
-# Table 7 name -> timm model; untagged timm names change their weights between releases (FACTS J). None: written here.
+# Table 7 name -> timm model; untagged timm names change their weights between releases (docs/facts.md 7). None: written
+# here.
 IMAGE_BACKBONES = {
     "vit-b-384": "vit_base_patch16_384.augreg_in21k_ft_in1k",
     "vit-l-384": "vit_large_patch16_384.augreg_in21k_ft_in1k",

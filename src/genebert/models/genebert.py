@@ -42,7 +42,7 @@ class SequenceEncoderSettings:
     attention_dropout : float
         Above 0 it costs the fused attention kernel on a CPU: 2.3 times the time of a step (463 tokens, 2 x 128).
     max_tokens : int
-        Rows of the position table. A checkpoint's shorter table is tiled (FACTS K.1).
+        Rows of the position table. A checkpoint's shorter table is tiled (docs/facts.md 22).
     weights : str or None
         Hugging Face folder with a BERT over the same k-mer vocabulary, or None for random weights.
     positions : {"random", "sinusoidal"}
@@ -86,10 +86,10 @@ class LossSettings:
         Take the batch's mean from E_seq and E_reg before ``infonce`` contrasts them.
     pooling : {"regions", "mean", "cls"}
         ``cls``: E_seq, and what segment prediction sees, is the hidden state at [CLS] (paper); with ``layout: windows``
-        the mean over the regions' [CLS] (FACTS K.1). ``mean``: E_seq is the mean over all tokens. ``regions``: the mean
-        over each region's k-mers, those of all regions end to end, so that the inner product of Eq. 3 is a sum over
-        regions; a mean over ten regions loses which is which. But for ``cls``, segment prediction sees the difference
-        between the means of both segments.
+        the mean over the regions' [CLS] (docs/facts.md 22). ``mean``: E_seq is the mean over all tokens. ``regions``:
+        the mean over each region's k-mers, those of all regions end to end, so that the inner product of Eq. 3 is a sum
+        over regions; a mean over ten regions loses which is which. But for ``cls``, segment prediction sees the
+        difference between the means of both segments.
     contrast : {"samples", "regions"}
         What Eq. 3 tells apart: whole samples (paper), or each region's sequence and matrix row from those of all other
         regions of the batch; needs ``pooling: regions``.
@@ -271,7 +271,8 @@ class GeneBERT(nn.Module):
                 region.name, region.image, region.weights, region.arguments, len(motif_mean), n_regions
             )
             self.initial_weights["region_encoder"] = self.region_encoder.weights_source
-            # Eq. 3 takes inner products, so the widths must agree; a projection only where they do not (FACTS K.11).
+            # Eq. 3 takes inner products, so the widths must agree; a projection only where they do not
+            # (docs/facts.md 26).
             wanted, width = settings.sequence_encoder.hidden, self.region_encoder.width
             if settings.losses.pooling == "regions" and not self.region_encoder.per_region:
                 wanted *= n_regions

@@ -26,7 +26,7 @@ def sequence_region_matching(
     excluded: torch.Tensor | None = None,
     centre: bool = False,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Contrast true sequence-matrix pairs with all others of the batch (Eq. 3; FACTS K.10).
+    """Contrast true sequence-matrix pairs with all others of the batch (Eq. 3; docs/facts.md 25).
 
     Parameters
     ----------

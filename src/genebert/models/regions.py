@@ -16,7 +16,7 @@ REGION_ENCODERS = (*IMAGE_BACKBONES, "region-transformer")
 
 
 def fold(matrix: torch.Tensor, size: int) -> torch.Tensor:
-    """Lay a matrix out as a square image without losing a value (FACTS K.12, O).
+    """Lay a matrix out as a square image without losing a value (docs/facts.md 27, 36).
 
     Each region's vector is padded to a multiple of `size` and wrapped into rows of `size` pixels; rows are repeated to
     fill the image, regions lie below each other.
@@ -145,7 +145,7 @@ class ImageRegionEncoder(nn.Module):
 
 
 class RegionTransformer(nn.Module):
-    """An encoder made for the matrix: one token a region, position, transformer layers (FACTS O).
+    """An encoder made for the matrix: one token a region, position, transformer layers (docs/facts.md 36).
 
     Parameters
     ----------

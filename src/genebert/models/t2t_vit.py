@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.amp import is_autocast_available
 
-# Table 7 name -> sizes of the published models (FACTS J).
+# Table 7 name -> sizes of the published models (docs/facts.md 7).
 T2T_SIZES = {
     "t2t-vit-14": {"embed_dim": 384, "depth": 14, "num_heads": 6},
     "t2t-vit-24": {"embed_dim": 512, "depth": 24, "num_heads": 8},

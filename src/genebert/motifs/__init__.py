@@ -1,7 +1,7 @@
 """Transcription-factor motifs: JASPAR matrices, and how well they match every region.
 
 The scores are log-odds (natural logarithm) of MOODS; hits are found by MOODS, best scores by lightmotif from the same
-matrices (FACTS K.12, K.13, O).
+matrices (docs/facts.md 27, 36).
 """
 
 from genebert.motifs.jaspar import Motif, jaspar_text, load_jaspar, read_jaspar, write_jaspar

@@ -47,7 +47,7 @@ def load_jaspar(
     collection: str = "CORE",
     tax_group: str = "vertebrates",
 ) -> list[Motif]:
-    """Return the latest version of every matrix of a JASPAR release; 579 by default (FACTS B).
+    """Return the latest version of every matrix of a JASPAR release; 579 by default (docs/facts.md 2).
 
     Parameters
     ----------

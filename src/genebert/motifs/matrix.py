@@ -42,8 +42,8 @@ class MotifSettings:
         ``max_score``: best log-odds over both strands and all windows without N (float16; NaN where there is none).
         ``binary``: 1 where a window on either strand reaches the threshold (uint8).
         ``counts``: the number of such windows, both strands added (uint16).
-        ``descartes``: as ``binary`` by the atlas authors' recipe (FACTS A.2): regions in 25 bins of GC content, each
-        with its own background; source ``pwm``, pseudocount 1, p = 1e-7. The settings below are then not used.
+        ``descartes``: as ``binary`` by the atlas authors' recipe (docs/facts.md 3): regions in 25 bins of GC content,
+        each with its own background; source ``pwm``, pseudocount 1, p = 1e-7. The settings below are then not used.
     source : str
         ``counts``, or ``pwm``: log-odds from position probabilities, flattened by the pseudocount.
     pseudocount : float

@@ -14,7 +14,7 @@ from genebert.motifs.scoring import Scoring
 
 LETTERS = np.frombuffer(BASES.encode(), dtype=np.uint8)
 _N = ord("N")
-# MOODS' look-ahead filter; 7 is its default, the fastest here, and the window of the atlas' recipe (FACTS A.2).
+# MOODS' look-ahead filter; 7 is its default, the fastest here, and the window of the atlas' recipe (docs/facts.md 3).
 MOODS_WINDOW = 7
 
 

@@ -31,7 +31,7 @@ class Scoring:
         Score of the best word.
     min_p : float64 [n_motifs]
         Chance of the best word. Where it exceeds `p_value` the motif cannot reach the p-value; the threshold is then
-        just below `max_possible`, so that the best word alone is a hit, more often than `p_value` (FACTS A.2).
+        just below `max_possible`, so that the best word alone is a hit, more often than `p_value` (docs/facts.md 34).
     """
 
     background: tuple[float, float, float, float]
@@ -90,7 +90,7 @@ def strand_background(counts: Sequence[float] | np.ndarray) -> tuple[float, floa
 
 
 def gc_bins(counts: np.ndarray, bins: int = 25) -> tuple[np.ndarray, np.ndarray]:
-    """Group regions by GC content, as the atlas' authors do (FACTS A.2).
+    """Group regions by GC content, as the atlas' authors do (docs/facts.md 3).
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def score_motifs(
         Frequencies of A, C, G, T with A = T and C = G, so that one threshold serves both strands.
     source : str
         ``counts``, or ``pwm``: the positions are scaled to sum 1 first, so that the pseudocount weighs as much as all
-        observations (the atlas authors' recipe, FACTS A.2).
+        observations (the atlas authors' recipe, docs/facts.md 3).
     pseudocount : float
         Added to every position, shared out by the background.
     p_value : float

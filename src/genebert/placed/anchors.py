@@ -11,9 +11,9 @@ from genebert.genome import BUILD_LENGTHS
 
 NOT_TOLD = "not told"
 
-# gene: chromosome, then start and end (1-based, inclusive) by build. hg19: SpliceAI's canonical_dataset.txt (FACTS F);
-# hg38: grch38.txt of the package spliceai 1.3.1 (GENCODE 24). Chosen so that no gene overlaps its place in the other
-# build, on both the training and the test chromosomes of SpliceAI.
+# gene: chromosome, then start and end (1-based, inclusive) by build. hg19: SpliceAI's canonical_dataset.txt
+# (docs/facts.md 8); hg38: grch38.txt of the package spliceai 1.3.1 (GENCODE 24). Chosen so that no gene overlaps its
+# place in the other build, on both the training and the test chromosomes of SpliceAI.
 ANCHORS = {
     "PIK3CA": ("chr3", {"hg19": (178866311, 178957881), "hg38": (179148523, 179240093)}),
     "ALB": ("chr4", {"hg19": (74269956, 74287129), "hg38": (73404239, 73421412)}),

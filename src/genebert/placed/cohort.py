@@ -1,4 +1,4 @@
-"""Checks of the Hirschsprung cohort: genotypes, their index, phenotypes and regions (FACTS G)."""
+"""Checks of the Hirschsprung cohort: genotypes, their index, phenotypes and regions (docs/facts.md 9)."""
 
 import csv
 from collections import Counter

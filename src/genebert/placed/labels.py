@@ -1,4 +1,4 @@
-"""Check of the label files of the ENCODE-DREAM challenge (FACTS H)."""
+"""Check of the label files of the ENCODE-DREAM challenge (docs/facts.md 10)."""
 
 import csv
 import logging

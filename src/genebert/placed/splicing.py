@@ -1,4 +1,4 @@
-"""Check of SpliceAI's training tables (FACTS F)."""
+"""Check of SpliceAI's training tables (docs/facts.md 8)."""
 
 import io
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""CTCF sites and the peaks of three cell lines, in the form of UCSC's uniform TFBS (FACTS E).
+"""CTCF sites and the peaks of three cell lines, in the form of UCSC's uniform TFBS (docs/facts.md 5).
 
 A site is drawn from CTCF's matrix, sharpened or flattened, near the middle of a region or of a gap between regions. It
 is bound if its partner's motif lies beside it; the others are decoys. Signal grows with the site's log-odds score. Some
@@ -14,7 +14,7 @@ from genebert.genome import N_CODE
 from genebert.simulate.landscape import Planter, Sequence
 from genebert.simulate.settings import CTCF, CTCF_PARTNER, SimulationSettings
 
-# Three data sets of the paper's Table 2 and UCSC's files of them (FACTS E).
+# Three data sets of the paper's Table 2 and UCSC's files of them (docs/facts.md 32).
 PEAK_FILES = {
     "CTCF_A549_CTCF_UT-A": "wgEncodeAwgTfbsUtaA549CtcfUniPk.narrowPeak.gz",
     "CTCF_AG04449_CTCF_UW": "wgEncodeAwgTfbsUwAg04449CtcfUniPk.narrowPeak.gz",
@@ -29,9 +29,9 @@ MIN_GAP = 260  # between two regions that have a site between them: its window t
 PROMOTER = (-250, 100)  # bases relative to the TSS that stay as they are
 SCORE_WITHOUT_SITE = -1.0  # standard deviations from the mean score of the bound sites
 SITE_NOISE, CELL_NOISE, SUMMIT_SD = 0.5, 0.5, 4.0
-# Of UCSC's A549 ATF3 file: 88 % of the peaks are 484 wide, the narrowest 121 (FACTS E: 471 on average); the signal is
-# above 31 with a long tail, the median 43; the score runs with it from 200 to 1000, its value for the best 5.6 %;
-# -log10 q runs from 1.77 to 3.18, its value for the best ninth.
+# Of UCSC's A549 ATF3 file (docs/facts.md 6): 88 % of the peaks are 484 wide, the narrowest 121, 471 on average; the
+# signal is above 31 with a long tail, the median 43; the score runs with it from 200 to 1000, its value for the best
+# 5.6 %; -log10 q runs from 1.77 to 3.18, its value for the best ninth.
 WIDTH, NARROW, WIDE, SHARE_NARROW, SHARE_WIDE = 484, (121, 484), (485, 620), 0.08, 0.04
 SIGNAL_FLOOR, SIGNAL_SCALE, SIGNAL_SPREAD = 31.0, 12.0, 1.0
 SCORE_MIN, SCORE_MAX, SHARE_AT_MAX = 200, 1000, 0.056

@@ -100,7 +100,7 @@ def write_promoters(promoters: pd.DataFrame, planter: Planter) -> pd.DataFrame:
 
 
 def epd_bed(promoters: pd.DataFrame) -> str:
-    """Return EPDnew's space-separated BED: window TSS-49..TSS+10, thick from the TSS on (FACTS D.1)."""
+    """Return EPDnew's space-separated BED: window TSS-49..TSS+10, thick from the TSS on (docs/facts.md 4)."""
     lines = []
     for promoter in promoters.itertuples():
         if promoter.strand == "+":

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from genebert.errors import InputError
 from genebert.motifs import Motif
 
-# Cell types of the Descartes cerebrum (FACTS A.1) with factors known from them; neighbours in pairs share regions.
+# Cell types of the Descartes cerebrum (docs/facts.md 1) with factors known from them; neighbours in pairs share
+# regions.
 PROGRAMS = {
     "Excitatory neurons": ("NEUROD2", "TBR1", "MEF2C", "EGR3", "POU3F2", "EMX1"),
     "Inhibitory neurons": ("Dlx2", "LHX6", "ASCL1", "MEIS2", "NR2F1", "ONECUT1"),

@@ -41,7 +41,7 @@ def _source_notes(paper: pd.DataFrame, values: pd.DataFrame, run: str, scale: st
 
 
 def _constant_notes(values: pd.DataFrame) -> list[str]:
-    """Return what a constant prediction would score on each test set (FACTS 0.1)."""
+    """Return what a constant prediction would score on each test set (docs/facts.md 19)."""
     shares: dict[str, list[str]] = {}
     tested = values.dropna(subset=["n_test_positive"]) if "n_test_positive" in values else values[:0]
     for _, row in tested.drop_duplicates("dataset").iterrows():
@@ -95,7 +95,7 @@ def _weights(source: dict[str, str]) -> str:
 
 
 def _origin_notes(scores: Scores) -> list[str]:
-    """Return, for the models that were fine-tuned, what they were before (FACTS K.16)."""
+    """Return what the fine-tuned models were before: Algorithm 1 starts from given weights, a run need not."""
     texts: dict[str, str] = {}
     for (_, model), group in scores.items():
         record = next((score["model_record"] for score in available(group) if score.get("model_record")), {})

@@ -1,4 +1,4 @@
-"""Train on one data set, test on another: what the `transfer` entries of score files say (FACTS K.24)."""
+"""Train on one data set, test on another: what the `transfer` entries of score files say (docs/facts.md 29)."""
 
 from typing import Any
 

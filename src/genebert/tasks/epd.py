@@ -53,7 +53,7 @@ def read_promoters(path: str | Path) -> pd.DataFrame:
     """Read promoter positions; the form is recognised by the content of each line.
 
     EPDnew's BED (space-separated, the thick block begins at the TSS), EPD's SGA (1-based TSS, RefSeq accession), or a
-    BED of single bases with six columns (FACTS D.1).
+    BED of single bases with six columns (docs/facts.md 4).
 
     Returns
     -------

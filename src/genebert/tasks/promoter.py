@@ -1,7 +1,7 @@
 """The core-promoter task: DNABERT's prom-core set rebuilt from EPDnew, or read from a file in DNABERT's form.
 
-Geometry (FACTS D.2): a parent is the 300-mer TSS-249..TSS+50 in transcript direction, an example its crop [216:286],
-so that the TSS is base 33 of 70. Positives are promoters. Every positive has one negative:
+Geometry (docs/facts.md 20): a parent is the 300-mer TSS-249..TSS+50 in transcript direction, an example its crop
+[216:286], so that the TSS is base 33 of 70. Positives are promoters. Every positive has one negative:
 
 * without a TATA box: the parent is cut into 20 blocks of 15 bases, 12 of them become uniform random bases, then the
   crop is taken;
@@ -50,7 +50,7 @@ class PromoterSettings:
     source : str
         ``epdnew`` (promoter positions, the set is built) or ``kmer-tsv`` (DNABERT's ready form).
     test_fraction, valid_fraction : float
-        Share of all examples, and of what is then left; stratified (FACTS K.21). For ``random``.
+        Share of all examples, and of what is then left; stratified (docs/facts.md 21). For ``random``.
     seed : int
     split : {"random", "chromosome"}
         ``chromosome``: by the two lists; a mosaic follows its promoter. `epdnew` only.
@@ -112,7 +112,7 @@ def parent_windows(promoters: pd.DataFrame, genome: Genome) -> tuple[np.ndarray,
 
 
 def mosaics(parents: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Replace 12 of the 20 blocks of 15 bases by uniform random bases (uint8 [n, 300] in and out; FACTS D.2)."""
+    """Replace 12 of the 20 blocks of 15 bases by uniform random bases (uint8 [n, 300] in and out; docs/facts.md 20)."""
     blocks = PARENT // BLOCK
     kept = rng.random((len(parents), blocks)).argsort(axis=1) < KEPT_BLOCKS
     noise = rng.integers(0, 4, parents.shape, dtype=np.uint8)

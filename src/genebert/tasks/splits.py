@@ -67,7 +67,7 @@ def chromosome_split(
     chromosomes: Sequence[str],
     where: str,
 ) -> np.ndarray:
-    """Assign every example to the split of its chromosome (FACTS K.21, K.22).
+    """Assign every example to the split of its chromosome (docs/facts.md 21).
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """The TF-binding task: windows at ChIP-seq summits against shuffles of themselves or other genomic windows.
 
-As DeepBind's sets behind the paper's Tables 2 and 6 (FACTS E, K.22): 101 bases at the summit, the even ones of the
+As DeepBind's sets behind the paper's Tables 2 and 6 (docs/facts.md 31): 101 bases at the summit, the even ones of the
 1,000 strongest peaks as test set, one dinucleotide-preserving shuffle for every peak.
 """
 

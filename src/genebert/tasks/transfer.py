@@ -1,4 +1,4 @@
-"""Test sets of other data sets: train on cell A, test on cell B (FACTS K.24)."""
+"""Test sets of other data sets: train on cell A, test on cell B (docs/facts.md 29)."""
 
 import logging
 from pathlib import Path

@@ -80,9 +80,9 @@ def _halves(shares: np.ndarray, groups: Groups, n: int, seed: int) -> tuple[np.n
 
 
 def ngsp_floors(sequences: RegionSequences, train: Groups, valid: Groups, seed: int) -> dict[str, float]:
-    """Return what logistic regression makes of segment prediction from GC and CpG content of both halves (FACTS O).
+    """Return what logistic regression makes of segment prediction from GC and CpG content of both halves.
 
-    What a model does beyond it is about more than the base composition of a neighbourhood.
+    What a model does beyond it is about more than the base composition of a neighbourhood (docs/learning.md).
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The pre-training loop: Algorithm 1 of the paper with DNABERT's schedule (FACTS D.5)."""
+"""The pre-training loop: Algorithm 1 of the paper with DNABERT's schedule (docs/facts.md 17)."""
 
 import hashlib
 import json

@@ -66,7 +66,7 @@ class TrainingSettings:
 
 
 def learning_rate(step: int, settings: TrainingSettings) -> float:
-    """Return the rate of a step: linear warm-up, then linear decay towards the horizon (FACTS D.5, K.18)."""
+    """Return the rate of a step: linear warm-up, then linear decay towards the horizon (docs/facts.md 17)."""
     warmup = settings.warmup_fraction * settings.steps
     if step < warmup:
         return settings.learning_rate * (step + 1) / (warmup + 1)
