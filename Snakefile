@@ -15,15 +15,19 @@ configfile: Path(workflow.basedir) / "config/config.yaml"
 
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
-from genebert import configuration, data_sets, validation
+from genebert.run import configuration
+from genebert.run import data_sets
+from genebert.run import checks
 from genebert.errors import InputError
 from genebert.models.backbones import HUB
-from genebert.sources import load_registry, read_tfbs_list, select
+from genebert.sources.registry import load_registry
+from genebert.sources.registry import read_tfbs_list
+from genebert.sources.registry import select
 
 BASE = Path(workflow.basedir)
 try:
     MODELS = configuration.load_models(BASE / "config/models.yaml")
-    validation.validate_config(config, MODELS, BASE / "config")
+    checks.validate_config(config, MODELS, BASE / "config")
     REGISTRY = load_registry(BASE / "config")
     RETRIEVED = select(REGISTRY, config["retrieve"])
     config = configuration.normalise(config)

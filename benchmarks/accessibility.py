@@ -49,7 +49,7 @@ def write_inputs(folder: Path, copies: tuple[int, int], shared: Path) -> str:
     from rds2py.lib_rds_parser import write_rds
     from scipy.io import mmwrite
 
-    from genebert.genome import prepare_genome
+    from genebert.genome.fasta import prepare_genome
 
     base, types, name = base_matrix(shared)
     matrix = sp.csc_matrix(sp.block_array([[base] * copies[1]] * copies[0], format="csc"))
@@ -107,7 +107,8 @@ def read_only(folder: Path, kind: str):
 
 def stage(folder: Path, kind: str):
     """Run the whole stage."""
-    from genebert.accessibility import AccessibilitySettings, MatrixInputs, build_accessibility
+    from genebert.accessibility.build import AccessibilitySettings, build_accessibility
+    from genebert.accessibility.matrices import MatrixInputs
 
     name = {"mtx": "matrix.mtx.gz", "dgcmatrix": "matrix.RDS", "h5ad": "matrix.h5ad"}[kind]
     inputs = MatrixInputs(kind, folder / name, peaks=folder / "peaks.txt", cells=folder / "cells.tsv")

@@ -18,36 +18,40 @@ import MOODS.tools
 import numpy as np
 import pandas as pd
 
-from genebert import genome, motifs
+from genebert.genome.bases import decode, encode
+from genebert.genome.sequences import RegionSequences
+from genebert.motifs.jaspar import Motif, load_jaspar
+from genebert.motifs.matrix import MotifSettings, build_motif_matrix
+from genebert.motifs.scoring import base_counts, strand_background
 
 WIDTH = 500
 P_VALUE = 1e-4
 DATA = Path(os.environ.get("GENEBERT_SHARED_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 
 
-def regions(number: int) -> tuple[genome.RegionSequences, str]:
+def regions(number: int) -> tuple[RegionSequences, str]:
     """Return `number` regions of `WIDTH` bases, and what they are."""
     offsets = np.arange(number + 1, dtype=np.int64) * WIDTH
     rng = np.random.default_rng(0)
     if not DATA.exists():
-        return genome.RegionSequences(rng.integers(0, 4, number * WIDTH).astype(np.uint8), offsets, "random"), "random"
+        return RegionSequences(rng.integers(0, 4, number * WIDTH).astype(np.uint8), offsets, "random"), "random"
     with gzip.open(DATA / "genome" / "chr20.fa.gz") as handle:
         handle.readline()
-        chr20 = genome.encode(handle.read().replace(b"\n", b""))
+        chr20 = encode(handle.read().replace(b"\n", b""))
     beds = [pd.read_csv(path, sep="\t", header=None, usecols=[0, 1, 2]) for path in (DATA / "peaks").glob("*.bed.gz")]
     peaks = pd.concat(beds)
     peaks = peaks[peaks[0] == "chr20"]
     middles = np.unique((peaks[1] + peaks[2]) // 2)
     starts = np.sort(np.resize(rng.permutation(middles), number)) - WIDTH // 2
     codes = chr20[(starts[:, None] + np.arange(WIDTH)).ravel()]
-    return genome.RegionSequences(codes, offsets, "hg19"), "chr20 peaks"
+    return RegionSequences(codes, offsets, "hg19"), "chr20 peaks"
 
 
-def bare_moods(sequences: genome.RegionSequences, chosen: list[motifs.Motif], together: bool) -> tuple[float, float]:
+def bare_moods(sequences: RegionSequences, chosen: list[Motif], together: bool) -> tuple[float, float]:
     """What a user of MOODS alone would do, hits counted and dropped: (seconds in all, seconds of scanning)."""
-    texts = [genome.decode(sequences[i]) for i in range(len(sequences))]
+    texts = [decode(sequences[i]) for i in range(len(sequences))]
     start = time.perf_counter()
-    background = list(motifs.strand_background(motifs.base_counts(sequences).sum(axis=0)))
+    background = list(strand_background(base_counts(sequences).sum(axis=0)))
     forward = [MOODS.tools.log_odds(motif.counts.tolist(), background, 1.0) for motif in chosen]
     thresholds = [MOODS.tools.threshold_from_p(log_odds, background, P_VALUE) for log_odds in forward]
     scanner = MOODS.scan.Scanner(7)
@@ -69,7 +73,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=1)
     arguments = parser.parse_args()
     sequences, what = regions(arguments.regions)
-    chosen = motifs.load_jaspar()
+    chosen = load_jaspar()
     bases = int(sequences.offsets[-1])
     windows = 2 * len(sequences) * sum(WIDTH - motif.width + 1 for motif in chosen)
     print(f"{len(sequences)} regions of {WIDTH} bp ({what}), {bases / 1e6:.2f} Mbp, {len(chosen)} motifs, both strands")
@@ -88,9 +92,7 @@ def main() -> None:
     for kind in ("binary", "counts", "max_score", "descartes"):
         with tempfile.TemporaryDirectory() as folder:
             start = time.perf_counter()
-            motifs.build_motif_matrix(
-                sequences, chosen, motifs.MotifSettings(matrix=kind), Path(folder), arguments.processes
-            )
+            build_motif_matrix(sequences, chosen, MotifSettings(matrix=kind), Path(folder), arguments.processes)
             line(f"{kind} matrix, {arguments.processes} process(es), all in", time.perf_counter() - start, whole)
 
 

@@ -23,24 +23,22 @@ import numpy as np
 import torch
 from transformers import BertConfig, BertForPreTraining
 
-from genebert.batches import SPAN_OFFSETS, SampleEncoder
-from genebert.corpus import Groups, SampleOrder
-from genebert.devices import autocast
-from genebert.genome import RegionSequences, decode
-from genebert.kmers import CLS, MASK, SEP, SPECIALS, UNK, kmer_sentence, vocabulary
+from genebert.corpus.batches import SampleEncoder
+from genebert.corpus.groups import Groups
+from genebert.corpus.masks import SPAN_OFFSETS
+from genebert.corpus.order import SampleOrder
+from genebert.genome.bases import decode
+from genebert.genome.kmers import CLS, MASK, SEP, SPECIALS, UNK, kmer_sentence, vocabulary
+from genebert.genome.sequences import RegionSequences
+from genebert.models.devices import autocast
 from genebert.models.flops import step_flops
-from genebert.models.genebert import (
-    GeneBERT,
-    LossSettings,
-    ModelSettings,
-    RegionEncoderSettings,
-    SequenceEncoderSettings,
-)
+from genebert.models.genebert import GeneBERT
+from genebert.settings.models import LossSettings, ModelSettings, RegionEncoderSettings, SequenceEncoderSettings
+from genebert.settings.training import TrainingSettings
 from genebert.training.loop import draw_pieces
 from genebert.training.meter import matrix_rate
 from genebert.training.optimiser import make_adamw
 from genebert.training.parallel import ALONE
-from genebert.training.settings import TrainingSettings
 from genebert.training.step import compute
 
 TARGET = 4.0

@@ -106,10 +106,11 @@ def _batches(folder: str, seconds: float = 15.0) -> dict:
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     import torch
 
-    from genebert.batches import SampleEncoder
-    from genebert.corpus import TRAIN, Groups, SampleOrder
-    from genebert.genome import RegionSequences
-    from genebert.motifs import MotifMatrix
+    from genebert.corpus.batches import SampleEncoder
+    from genebert.corpus.groups import TRAIN, Groups
+    from genebert.corpus.order import SampleOrder
+    from genebert.genome.sequences import RegionSequences
+    from genebert.motifs.matrix import MotifMatrix
 
     torch.set_num_threads(1)
     results = Path(folder) / f"results/{RUN}"

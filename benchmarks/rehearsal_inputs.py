@@ -11,7 +11,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from genebert.genome import BUILD_LENGTHS, Genome, decode, prepare_genome, region_names
+from genebert.genome.bases import decode
+from genebert.genome.builds import BUILD_LENGTHS
+from genebert.genome.fasta import Genome, prepare_genome
+from genebert.genome.intervals import region_names
 
 FULL_REGIONS, MEAN_BP = 1_000_029, 504.6  # the paper's union (docs/facts.md 22)
 CELLS, CELL_TYPES = 100_000, 17

@@ -12,8 +12,9 @@ import scipy.io
 import scipy.sparse as sp
 from rds2py.lib_rds_parser import write_rds
 
-from genebert import accessibility as acc
-from genebert import genome as gn
+from genebert.accessibility.build import AccessibilitySettings, build_accessibility
+from genebert.accessibility.matrices import MatrixInputs
+from genebert.genome.fasta import prepare_genome
 
 # Eight peaks in file order. Of the genome below: chr1 has 2,000 bases, N at [1000, 1200); chr2 and chr3 have 1,000.
 PEAKS = ["chr2-100-200", "chr1-500-600", "chr1-100-300", "chr1-900-1010", "chr1-990-1050", "chr3-10-20", "chr1-700-800",
@@ -43,14 +44,14 @@ def make_genome(folder):
             bases[1000:1200] = "N"
         text += f">{name}\n" + "\n".join("".join(bases[i : i + 70]) for i in range(0, length, 70)) + "\n"
     (folder / "source.fa").write_text(text)
-    gn.prepare_genome(folder / "source.fa", folder / "genome.fa", "toy", ["chr1", "chr2", "chr3"])
+    prepare_genome(folder / "source.fa", folder / "genome.fa", "toy", ["chr1", "chr2", "chr3"])
     return folder
 
 
 def run(toy, out, inputs, chromosomes=CHROMOSOMES, build="toy", **settings):
-    settings = acc.AccessibilitySettings(**{"max_n_fraction": 0.1, **settings})
+    settings = AccessibilitySettings(**{"max_n_fraction": 0.1, **settings})
     paths = [out / name for name in ("pseudobulk.h5ad", "accessible.h5ad", "summary.json")]
-    summary = acc.build_accessibility(settings, inputs, toy / "genome.fa", build, chromosomes, *paths)
+    summary = build_accessibility(settings, inputs, toy / "genome.fa", build, chromosomes, *paths)
     assert json.loads(paths[2].read_text()) == summary
     return summary, anndata.read_h5ad(paths[0]), anndata.read_h5ad(paths[1])
 
@@ -64,7 +65,7 @@ def write_tables(folder, names=PEAKS, cells=CELLS, types=TYPES):
 def mtx_inputs(folder, counts=COUNTS, field="integer", **tables):
     peaks, cells = write_tables(folder, **tables)
     scipy.io.mmwrite(folder / "m.mtx", sp.coo_array(counts), field=field, symmetry="general")
-    return acc.MatrixInputs("mtx", folder / "m.mtx", peaks=peaks, cells=cells)
+    return MatrixInputs("mtx", folder / "m.mtx", peaks=peaks, cells=cells)
 
 
 def strings(values):
@@ -82,7 +83,7 @@ def rds_matrix(counts=COUNTS, rows=PEAKS, columns=CELLS):
 def rds_inputs(folder, robject=None, name="m.RDS", **tables):
     _, cells = write_tables(folder, **tables)
     write_rds(robject or rds_matrix(), str(folder / name))
-    return acc.MatrixInputs("dgcmatrix", folder / name, cells=cells)
+    return MatrixInputs("dgcmatrix", folder / name, cells=cells)
 
 
 def seurat_inputs(folder, slot="counts", classes="Assay", assay="peaks"):
@@ -102,7 +103,7 @@ def seurat_inputs(folder, slot="counts", classes="Assay", assay="peaks"):
     }
     whole = {"type": "S4", "class_name": "Seurat", "package_name": "SeuratObject", "attributes": slots}
     write_rds(whole, str(folder / "s.RDS"))
-    return acc.MatrixInputs("seurat", folder / "s.RDS")
+    return MatrixInputs("seurat", folder / "s.RDS")
 
 
 def h5ad_inputs(folder, x=None, layers=None, var=None, uns=None, cell_type="cell_type"):
@@ -111,7 +112,7 @@ def h5ad_inputs(folder, x=None, layers=None, var=None, uns=None, cell_type="cell
     var = pd.DataFrame(index=pd.Index(PEAKS, dtype=object)) if var is None else var
     data = anndata.AnnData(sp.csr_array(COUNTS.T) if x is None else x, obs, var, uns or {}, layers=layers)
     data.write_h5ad(folder / "m.h5ad")
-    return acc.MatrixInputs("h5ad", folder / "m.h5ad")
+    return MatrixInputs("h5ad", folder / "m.h5ad")
 
 
 def gzipped(path, twice=False):

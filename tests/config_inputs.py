@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from genebert import validation
-from genebert.configuration import load_models, load_yaml, merge
 from genebert.errors import InputError
+from genebert.run import checks as validation
+from genebert.run.configuration import load_models, load_yaml, merge
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = load_yaml(ROOT / "config" / "config.yaml")

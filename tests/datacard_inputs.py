@@ -6,11 +6,13 @@ import scipy.io
 import scipy.sparse as sp
 from motif_reference import random_motif
 
-from genebert import accessibility as acc
-from genebert.corpus import build_corpus
-from genebert.datacard.compute import CardSettings
-from genebert.genome import Genome, extract_sequences, prepare_genome
-from genebert.motifs import MotifSettings, build_motif_matrix
+from genebert.accessibility.build import AccessibilitySettings, build_accessibility, load_regions
+from genebert.accessibility.matrices import MatrixInputs
+from genebert.corpus.build import build_corpus
+from genebert.genome.fasta import Genome, prepare_genome
+from genebert.genome.sequences import extract_sequences
+from genebert.motifs.matrix import MotifSettings, build_motif_matrix
+from genebert.report.card.compute import CardSettings
 
 CHROMOSOMES = ["chr1", "chr2", "chr3"]
 TYPES = ["Astrocytes", "Astrocytes/Oligodendrocytes", "a|b"]
@@ -57,18 +59,18 @@ def make_run(folder, form, seed, motif_region_bp=None):
     if form == "mtx":
         files = {key: folder / name for key, name in
                  (("matrix", "matrix.mtx"), ("peaks", "peaks.bed"), ("cells", "cells.tsv"))}  # fmt: skip
-        inputs = acc.MatrixInputs("mtx", **files)
+        inputs = MatrixInputs("mtx", **files)
     else:
         files = {name: folder / f"type{i}.bed" for i, name in enumerate(TYPES)}
-        inputs = acc.MatrixInputs("bed", beds=files)
+        inputs = MatrixInputs("bed", beds=files)
     files = {**files, "blacklist": folder / "blacklist.bed", "genome": folder / "source.fa"}
     out = folder / "accessibility"
-    acc.build_accessibility(
-        acc.AccessibilitySettings(blacklist=folder / "blacklist.bed"), inputs, folder / "genome/genome.fa", "toy",
+    build_accessibility(
+        AccessibilitySettings(blacklist=folder / "blacklist.bed"), inputs, folder / "genome/genome.fa", "toy",
         CHROMOSOMES, out / "pseudobulk.h5ad", out / "accessible.h5ad", out / "summary.json",
     )  # fmt: skip
     genome = Genome(folder / "genome/genome.fa")
-    sequences = extract_sequences(genome, acc.load_regions(out / "accessible.h5ad"), "toy", "test")
+    sequences = extract_sequences(genome, load_regions(out / "accessible.h5ad"), "toy", "test")
     sequences.save(folder / "sequences")
     motifs = [random_motif(rng, width, f"M{width}") for width in (5, 7, 9)]
     settings = MotifSettings(matrix="binary", release="test")

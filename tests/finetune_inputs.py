@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from genebert.finetune_settings import FinetuneSettings
-from genebert.kmers import save_tokenizer
+from genebert.genome.kmers import save_tokenizer
+from genebert.settings.fitting import FinetuneSettings
 
 SETTINGS = FinetuneSettings(learning_rate=2e-3, epochs=6, batch=32, patience=6, precision="float32")
 NAMES = {"task": "promoter", "dataset": "toy", "model": "tiny"}

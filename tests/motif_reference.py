@@ -5,34 +5,35 @@ import MOODS.scan
 import MOODS.tools
 import numpy as np
 
-from genebert import genome, motifs
+from genebert.genome.bases import encode
+from genebert.genome.sequences import RegionSequences
+from genebert.motifs.jaspar import Motif
+from genebert.motifs.matrix import MotifMatrix, MotifSettings, build_motif_matrix
 
 BACKGROUND = (0.295, 0.205, 0.205, 0.295)
 
 
 def make_sequences(strings):
     """Regions from DNA strings."""
-    codes = np.concatenate([genome.encode(string) for string in strings]) if strings else np.empty(0, np.uint8)
-    return genome.RegionSequences(codes, np.cumsum([0, *map(len, strings)]), "test")
+    codes = np.concatenate([encode(string) for string in strings]) if strings else np.empty(0, np.uint8)
+    return RegionSequences(codes, np.cumsum([0, *map(len, strings)]), "test")
 
 
 def random_motif(rng, width, name, strength=30):
-    return motifs.Motif(name, f"TF{name}", rng.multinomial(strength, rng.dirichlet([0.3] * 4, width)).T.astype(float))
+    return Motif(name, f"TF{name}", rng.multinomial(strength, rng.dirichlet([0.3] * 4, width)).T.astype(float))
 
 
 def consensus_motif(word, name="MX"):
     """A motif whose best word is `word`."""
-    return motifs.Motif(name, f"TF{name}", np.eye(4)[genome.encode(word)].T * 20)
+    return Motif(name, f"TF{name}", np.eye(4)[encode(word)].T * 20)
 
 
 def build(folder, strings, chosen, kind, processes=1, **options):
     """Build a matrix and load it."""
     chunk = {"chunk_bases": options.pop("chunk_bases")} if "chunk_bases" in options else {}
-    sequences = strings if isinstance(strings, genome.RegionSequences) else make_sequences(strings)
-    motifs.build_motif_matrix(
-        sequences, chosen, motifs.MotifSettings(matrix=kind, **options), folder, processes, **chunk
-    )
-    return motifs.MotifMatrix.load(folder)
+    sequences = strings if isinstance(strings, RegionSequences) else make_sequences(strings)
+    build_motif_matrix(sequences, chosen, MotifSettings(matrix=kind, **options), folder, processes, **chunk)
+    return MotifMatrix.load(folder)
 
 
 def slow_scores(string, log_odds):

@@ -3,8 +3,8 @@
 import pytest
 
 from genebert.errors import InputError
-from genebert.placed import check_placed
-from genebert.sources import Source
+from genebert.sources.placed import check_placed
+from genebert.sources.registry import Source
 
 PAGE = "https://host.org/page"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from genebert.tables import render_table
+from genebert.report.tables.render import render_table
 
 
 def score(model: str, seed: int, auc: float, dataset: str = "promoter/prom-core", **changes) -> dict:

@@ -16,6 +16,27 @@ from genebert.errors import InputError
 
 
 @contextmanager
+def open_bytes(path: str | Path) -> Iterator[BinaryIO]:
+    """Open a plain or gzip file for reading bytes; which of the two is told by its first bytes, not by its name.
+
+    Raises
+    ------
+    InputError
+        The file does not exist or cannot be read, also when that shows only later, inside the block: gzip data that
+        are cut short or damaged.
+    """
+    try:
+        with open_plain_or_gzip(path) as handle:
+            yield handle
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file") from error
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise InputError(f"{path}: gzip data cut short or damaged ({error}); fetch the file again") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+@contextmanager
 def atomic_path(path: str | Path, *, directory: bool = False) -> Iterator[Path]:
     """Yield a temporary path beside `path` and rename it to `path` when the block ends well.
 

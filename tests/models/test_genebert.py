@@ -5,18 +5,12 @@ import pytest
 import torch
 from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer, BertConfig, BertForMaskedLM
 
-from genebert.batches import Batch
+from genebert.corpus.batches import Batch
 from genebert.errors import InputError
-from genebert.kmers import MASK, kmer_sentence, save_tokenizer
-from genebert.models.genebert import (
-    GeneBERT,
-    LossSettings,
-    ModelSettings,
-    RegionEncoderSettings,
-    SequenceEncoderSettings,
-    sinusoidal_positions,
-    tile_positions,
-)
+from genebert.genome.kmers import MASK, kmer_sentence, save_tokenizer
+from genebert.models.bert import sinusoidal_positions, tile_positions
+from genebert.models.genebert import GeneBERT
+from genebert.settings.models import LossSettings, ModelSettings, RegionEncoderSettings, SequenceEncoderSettings
 
 SETTINGS = ModelSettings(
     3,

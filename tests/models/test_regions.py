@@ -6,11 +6,10 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from genebert.configuration import IMAGENET_FILES, NOT_ON_THE_HUB, load_models, load_yaml
 from genebert.errors import InputError
 from genebert.files import sha256
+from genebert.models.backbones import IMAGE_BACKBONES
 from genebert.models.regions import (
-    IMAGE_BACKBONES,
     REGION_ENCODERS,
     RegionTransformer,
     build_region_encoder,
@@ -19,8 +18,9 @@ from genebert.models.regions import (
     resize,
 )
 from genebert.models.t2t_vit import T2TViT
+from genebert.run.configuration import IMAGENET_FILES, NOT_ON_THE_HUB, load_models, load_yaml
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 # One small encoder of each family.
 SMALL = {
     "swin-t-224": {"img_size": 64, "window_size": 4, "embed_dim": 8, "depths": (1, 1, 1, 1), "num_heads": (1, 1, 2, 2)},

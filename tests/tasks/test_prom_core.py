@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genebert.errors import InputError
-from genebert.genome import decode, encode
-from genebert.kmers import kmer_sentence
+from genebert.genome.bases import decode, encode
+from genebert.genome.kmers import kmer_sentence
 from genebert.tasks.epd import TATA_CUTOFF, tata_scores
 from genebert.tasks.promoter import PromoterSettings, build_promoter_task, has_tata_box, read_kmer_tsv
 

@@ -7,9 +7,11 @@ import pandas as pd
 import pytest
 
 from genebert.errors import InputError
-from genebert.genome import Genome, decode, encode, prepare_genome, reverse_complement
-from genebert.motifs import load_jaspar
-from genebert.simulate import SimulationSettings, simulate
+from genebert.genome.bases import decode, encode, reverse_complement
+from genebert.genome.fasta import Genome, prepare_genome
+from genebert.motifs.jaspar import load_jaspar
+from genebert.simulate.atlas import simulate
+from genebert.simulate.settings import SimulationSettings
 from genebert.tasks.epd import TATA_CUTOFF, TATA_WEIGHTS, read_promoters, tata_scores
 from genebert.tasks.promoter import (
     PromoterSettings,

@@ -9,14 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genebert.errors import InputError
-from genebert.genome import overlapping
-from genebert.tasks.splits import (
-    chromosome_split,
-    place_names,
-    protect_test,
-    stratified_split,
-    write_task,
-)
+from genebert.genome.intervals import overlapping
+from genebert.tasks.splits import chromosome_split, place_names, protect_test, stratified_split, write_task
 
 
 def examples(n, seed=0):

@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from genebert.errors import InputError
-from genebert.genome import Genome, decode, encode, prepare_genome
-from genebert.motifs import load_jaspar
+from genebert.genome.bases import decode, encode
+from genebert.genome.fasta import Genome, prepare_genome
+from genebert.motifs.jaspar import load_jaspar
 from genebert.tasks.tfbs import TfbsSettings, build_tfbs_task
 
 SPLITS = ("train", "valid", "test")

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from genebert.errors import InputError
-from genebert.genome import Genome, decode, encode, prepare_genome
+from genebert.genome.bases import decode, encode
+from genebert.genome.fasta import Genome, prepare_genome
 from genebert.tasks.tfbs import (
     TfbsSettings,
     genomic_windows,

@@ -8,14 +8,19 @@ import pytest
 import scipy.sparse as sp
 import torch
 
-from genebert.accessibility import AccessibilitySettings, MatrixInputs, build_accessibility, load_regions
-from genebert.corpus import TRAIN, SampleOrder, group_regions
-from genebert.genome import Genome, extract_sequences, prepare_genome
-from genebert.models.genebert import LossSettings, ModelSettings, RegionEncoderSettings, SequenceEncoderSettings
-from genebert.motifs import MotifMatrix, MotifSettings, build_motif_matrix, load_jaspar
-from genebert.simulate import HOUSEKEEPING, PROGRAMS, SimulationSettings, simulate
+from genebert.accessibility.build import AccessibilitySettings, build_accessibility, load_regions
+from genebert.accessibility.matrices import MatrixInputs
+from genebert.corpus.groups import TRAIN, group_regions
+from genebert.corpus.order import SampleOrder
+from genebert.genome.fasta import Genome, prepare_genome
+from genebert.genome.sequences import extract_sequences
+from genebert.motifs.jaspar import load_jaspar
+from genebert.motifs.matrix import MotifMatrix, MotifSettings, build_motif_matrix
+from genebert.settings.models import LossSettings, ModelSettings, RegionEncoderSettings, SequenceEncoderSettings
+from genebert.settings.training import TrainingSettings
+from genebert.simulate.atlas import simulate
+from genebert.simulate.settings import HOUSEKEEPING, PROGRAMS, SimulationSettings
 from genebert.training.loop import pretrain
-from genebert.training.settings import TrainingSettings
 
 CHROMOSOMES = ["chr1", "chr2", "chr3"]
 

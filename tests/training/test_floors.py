@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genebert.corpus import Groups
-from genebert.genome import RegionSequences
-from genebert.kmers import UNK, kmer_ids
+from genebert.corpus.groups import Groups
+from genebert.genome.kmers import UNK, kmer_ids
+from genebert.genome.sequences import RegionSequences
 from genebert.training.floors import composition, kmer_counts, mgm_floors, ngsp_floors
 
 

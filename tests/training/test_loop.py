@@ -14,21 +14,19 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
 
-from genebert.batches import SampleEncoder, mask_kmers
-from genebert.corpus import SampleOrder, group_regions
-from genebert.genome import RegionSequences
-from genebert.models.genebert import (
-    GeneBERT,
-    LossSettings,
-    ModelSettings,
-    RegionEncoderSettings,
-    SequenceEncoderSettings,
-)
+from genebert.corpus.batches import SampleEncoder
+from genebert.corpus.groups import group_regions
+from genebert.corpus.masks import mask_kmers
+from genebert.corpus.order import SampleOrder
+from genebert.genome.sequences import RegionSequences
+from genebert.models.genebert import GeneBERT
+from genebert.settings.models import LossSettings, ModelSettings, RegionEncoderSettings, SequenceEncoderSettings
+from genebert.settings.training import TrainingSettings
 from genebert.training import loop
 from genebert.training.checkpoint import load_checkpoint, save_checkpoint
 from genebert.training.loop import Interrupted, draw_pieces, pretrain
 from genebert.training.parallel import ALONE
-from genebert.training.settings import TrainingSettings, learning_rate, mask_rate, stream_seed
+from genebert.training.schedule import learning_rate, mask_rate, stream_seed
 from genebert.training.step import compute
 
 CPU = torch.device("cpu")
@@ -130,7 +128,7 @@ def test_folder_is_complete_and_the_same_every_time(uninterrupted, tmp_path):
 @pytest.mark.parametrize("kills", [(2,), (5, 9), (3, 4, 10)])
 def test_resumed_equals_uninterrupted(uninterrupted, tmp_path, monkeypatch, kills):
     """Dies in the middle of the given steps, each time going on from the last checkpoint."""
-    real = loop.compute
+    real = compute
     for kill in kills:
 
         def dying(model, pieces, regions, step, *rest, kill=kill, **more):
@@ -148,7 +146,7 @@ def test_resumed_equals_uninterrupted(uninterrupted, tmp_path, monkeypatch, kill
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
 def test_a_signal_makes_a_checkpoint(uninterrupted, tmp_path, monkeypatch, number):
-    real = loop.compute
+    real = compute
 
     def signalled(model, pieces, regions, step, *rest, **more):
         if step == 4:
@@ -184,7 +182,7 @@ def test_sigkill_at_a_random_moment(uninterrupted, tmp_path):
 
 
 def test_other_settings_never_take_up_a_checkpoint(uninterrupted, tmp_path, monkeypatch):
-    real = loop.compute
+    real = compute
 
     def dying(model, pieces, regions, step, *rest, **more):
         if step == 7 and more["train"]:

@@ -4,8 +4,8 @@ import pytest
 from config_inputs import CONFIG
 from run_snakemake import jobs, snakemake
 
-from genebert.configuration import load_yaml, merge
-from genebert.data_sets import TABLE2
+from genebert.paper import TABLE2
+from genebert.run.configuration import load_yaml, merge
 
 pytestmark = pytest.mark.workflow
 

@@ -6,7 +6,7 @@ import json
 import pytest
 from run_snakemake import snakemake
 
-from genebert.sources import load_registry, select
+from genebert.sources.registry import load_registry, select
 
 pytestmark = pytest.mark.workflow
 

@@ -10,7 +10,7 @@ import pytest
 from config_inputs import ROOT
 from run_snakemake import TINY, snakemake
 
-from genebert.configuration import load_yaml, merge
+from genebert.run.configuration import load_yaml, merge
 
 pytestmark = pytest.mark.workflow
 

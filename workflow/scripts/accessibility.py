@@ -1,7 +1,8 @@
 from _job import logged
 
 with logged(snakemake.log[0]):
-    from genebert.accessibility import AccessibilitySettings, MatrixInputs, build_accessibility
+    from genebert.accessibility.build import AccessibilitySettings, build_accessibility
+    from genebert.accessibility.matrices import MatrixInputs
 
     config = snakemake.params.accessibility
     build_accessibility(

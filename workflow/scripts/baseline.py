@@ -3,7 +3,7 @@ from pathlib import Path
 from _job import logged
 
 with logged(snakemake.log[0]):
-    from genebert.baselines import run_baseline
+    from genebert.methods.run import run_baseline
 
     wildcards, params = snakemake.wildcards, snakemake.params
     if wildcards.baseline == "cnn":

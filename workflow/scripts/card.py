@@ -3,7 +3,8 @@ from pathlib import Path
 from _job import logged
 
 with logged(snakemake.log[0]):
-    from genebert.datacard import CardSettings, compute_card, write_card
+    from genebert.report.card.compute import CardSettings, compute_card
+    from genebert.report.card.write import write_card
 
     files, params = snakemake.input, snakemake.params
     card = compute_card(

@@ -3,7 +3,7 @@ from pathlib import Path
 from _job import logged
 
 with logged(snakemake.log[0]) as log:
-    from genebert.corpus import build_corpus
+    from genebert.corpus.build import build_corpus
 
     settings = snakemake.params.corpus
     info = build_corpus(

@@ -3,7 +3,7 @@ from pathlib import Path
 from _job import logged
 
 with logged(snakemake.log[0]):
-    from genebert.training.curves import write_curves
+    from genebert.report.curves import write_curves
 
     run, scale, model = snakemake.params.run, snakemake.params.scale, snakemake.wildcards.model
     write_curves(

@@ -5,7 +5,8 @@ from _job import logged
 with logged(snakemake.log[0]):
     import torch
 
-    from genebert.finetune import FinetuneSettings, run_finetune
+    from genebert.methods.finetune import run_finetune
+    from genebert.settings.fitting import FinetuneSettings
 
     torch.set_num_threads(snakemake.threads)
     wildcards, params = snakemake.wildcards, snakemake.params

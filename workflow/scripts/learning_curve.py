@@ -3,7 +3,7 @@ from pathlib import Path
 from _job import logged
 
 with logged(snakemake.log[0]):
-    from genebert.learning_curve import write_learning_curve
+    from genebert.report.learning_curve import write_learning_curve
 
     params, output = snakemake.params, Path(snakemake.output[0])
     write_learning_curve(

@@ -3,8 +3,9 @@ from pathlib import Path
 from _job import logged
 
 with logged(snakemake.log[0]):
-    from genebert.genome import RegionSequences
-    from genebert.motifs import MotifSettings, build_motif_matrix, read_jaspar
+    from genebert.genome.sequences import RegionSequences
+    from genebert.motifs.jaspar import read_jaspar
+    from genebert.motifs.matrix import MotifSettings, build_motif_matrix
 
     config = snakemake.params.motifs
     build_motif_matrix(

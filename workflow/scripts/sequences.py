@@ -3,8 +3,9 @@ from pathlib import Path
 from _job import logged
 
 with logged(snakemake.log[0]):
-    from genebert.accessibility import load_regions
-    from genebert.genome import Genome, extract_sequences
+    from genebert.accessibility.build import load_regions
+    from genebert.genome.fasta import Genome
+    from genebert.genome.sequences import extract_sequences
 
     extract_sequences(
         Genome(snakemake.input.genome[0]),

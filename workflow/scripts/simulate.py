@@ -3,8 +3,9 @@ from pathlib import Path
 from _job import logged
 
 with logged(snakemake.log[0]):
-    from genebert.motifs import read_jaspar
-    from genebert.simulate import SimulationSettings, simulate
+    from genebert.motifs.jaspar import read_jaspar
+    from genebert.simulate.atlas import simulate
+    from genebert.simulate.settings import SimulationSettings
 
     simulate(
         SimulationSettings(seed=snakemake.params.seed, **snakemake.params.simulate),

@@ -3,7 +3,7 @@ from pathlib import Path
 from _job import logged
 
 with logged(snakemake.log[0]):
-    from genebert.tables import render_table
+    from genebert.report.tables.render import render_table
 
     render_table(
         int(snakemake.wildcards.number),

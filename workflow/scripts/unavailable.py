@@ -1,7 +1,7 @@
 from _job import logged
 
 with logged(snakemake.log[0]):
-    from genebert.scores import write_unavailable
+    from genebert.evaluation.scores import write_unavailable
 
     wildcards, params = snakemake.wildcards, snakemake.params
     names = {"task": wildcards.task, "dataset": wildcards.dataset, "model": wildcards.method}

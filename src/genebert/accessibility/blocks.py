@@ -11,7 +11,6 @@ import pandas as pd
 # Small enough to stay in the processor's cache on the way from parser to sum.
 BLOCK_ENTRIES = 1 << 17
 BLOCK_BYTES = 1 << 23
-
 Block = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 

@@ -10,16 +10,15 @@ import scipy.sparse as sp
 
 from genebert.accessibility.matrices import MatrixInputs, read_matrix
 from genebert.accessibility.pseudobulk import PseudoBulk, binarise, pseudobulk_from_beds, pseudobulk_from_matrix
-from genebert.accessibility.regions import check_build, merge_overlapping
-from genebert.accessibility.tables import read_bed
 from genebert.errors import InputError
 from genebert.files import atomic_path, write_json
-from genebert.genome import BUILD_LENGTHS, Genome, overlapping, region_names, sort_regions
+from genebert.genome.bed import read_bed
+from genebert.genome.builds import BUILD_LENGTHS, check_build
+from genebert.genome.fasta import Genome
+from genebert.genome.intervals import merge_overlapping, overlapping, region_names, sort_regions
+from genebert.paper import PAPER
 
 logger = logging.getLogger(__name__)
-
-# Paper, section 4.1 (docs/facts.md 22): union of accessible regions of 17 cell types.
-PAPER = {"cell_types": 17, "regions": 1_000_029, "base_pairs": 504_657_456}
 
 
 @dataclass(frozen=True)
@@ -193,7 +192,7 @@ def build_accessibility(
     settings : AccessibilitySettings
     inputs : MatrixInputs
     genome_fasta : path
-        As :func:`genebert.genome.prepare_genome` writes it.
+        As :func:`genebert.genome.fasta.prepare_genome` writes it.
     build : str
         Name of the genome build, ``hg19``.
     chromosomes : list of str

@@ -17,11 +17,13 @@ import pandas as pd
 from scipy.io import mmread
 
 from genebert.accessibility.blocks import BLOCK_BYTES, BLOCK_ENTRIES, Block, CountMatrix, compressed_blocks, read_ahead
+from genebert.accessibility.cells import as_types, read_cells, require_column
 from genebert.accessibility.r_objects import read_dgcmatrix, read_seurat
-from genebert.accessibility.tables import as_types, open_bytes, read_cells, read_peaks, require_column
-from genebert.chromosomes import normalise_chromosome
 from genebert.errors import InputError
-from genebert.genome import parse_region_names
+from genebert.files import open_bytes
+from genebert.genome.bed import read_peaks
+from genebert.genome.chromosomes import normalise_chromosome
+from genebert.genome.intervals import parse_region_names
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,10 @@ import numpy as np
 import pandas as pd
 
 from genebert.accessibility.blocks import Block, CountMatrix
-from genebert.accessibility.regions import check_unique, merge_overlapping
 from genebert.errors import InputError
+from genebert.genome.intervals import check_unique, merge_overlapping
 
 logger = logging.getLogger(__name__)
-
 PROGRESS_SECONDS = 20
 
 

@@ -19,9 +19,11 @@ import numpy as np
 import pandas as pd
 
 from genebert.accessibility.blocks import BLOCK_BYTES, Block, CountMatrix, compressed_blocks
-from genebert.accessibility.tables import align_cells, as_types, open_bytes, read_cells, read_peaks, require_column
+from genebert.accessibility.cells import align_cells, as_types, read_cells, require_column
 from genebert.errors import InputError
-from genebert.genome import parse_region_names
+from genebert.files import open_bytes
+from genebert.genome.bed import read_peaks
+from genebert.genome.intervals import parse_region_names
 
 _PROBE_BYTES = 1 << 20
 _VERSION_2 = b"X\n\0\0\0\2"

@@ -1,1 +1,1 @@
-"""Networks and losses."""
+"""Networks: BERT over k-mers, region encoders, GeneBERT, their losses."""

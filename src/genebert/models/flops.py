@@ -13,9 +13,10 @@ from typing import NamedTuple
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from genebert.batches import SPAN_OFFSETS
-from genebert.kmers import SPECIALS
-from genebert.models.genebert import GeneBERT, ModelSettings, SequenceEncoderSettings
+from genebert.corpus.masks import SPAN_OFFSETS
+from genebert.genome.kmers import SPECIALS
+from genebert.models.genebert import GeneBERT
+from genebert.settings.models import ModelSettings, SequenceEncoderSettings
 
 # A backward pass computes the gradients of inputs and of weights: twice the products of the forward pass.
 TRAINING = 3

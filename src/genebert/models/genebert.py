@@ -1,7 +1,7 @@
 """GeneBERT: a BERT over k-mers and an encoder of the region x TF matrix, with three losses (paper section 3)."""
 
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,134 +9,23 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import nn
-from transformers import BertConfig, BertForPreTraining
+from transformers import BertForPreTraining
 from transformers.utils.logging import disable_progress_bar
 
-from genebert.batches import Batch
-from genebert.errors import InputError
+from genebert.corpus.batches import Batch
 from genebert.files import atomic_path, read_json, write_json
-from genebert.kmers import SPECIALS, save_tokenizer, vocabulary_k
+from genebert.genome.kmers import save_tokenizer
+from genebert.models.bert import _initialise_from, bert_config, sinusoidal_positions
 from genebert.models.folders import file_source, weights_file
 from genebert.models.losses import sequence_region_matching, shared_regions
 from genebert.models.regions import build_region_encoder
+from genebert.settings.models import ModelSettings
 
 # Bars for reading and writing one small file only clutter the logs of jobs.
 disable_progress_bar()
 
 # The learned inverse temperature stays below 100, as in CLIP: larger ones make the contrast numerically useless.
 MAX_LOG_SCALE = math.log(100.0)
-
-# Five times BERT's spread of k-mer embeddings; wavelengths that cover a regulatory region.
-POSITION_SCALE = 0.1
-POSITION_BASE = 200.0
-
-
-@dataclass(frozen=True)
-class SequenceEncoderSettings:
-    """BERT's sizes, and where its weights come from.
-
-    Attributes
-    ----------
-    layers, hidden, heads, intermediate : int
-    dropout : float
-    attention_dropout : float
-        Above 0 it costs the fused attention kernel on a CPU: 2.3 times the time of a step (463 tokens, 2 x 128).
-    max_tokens : int
-        Rows of the position table. A checkpoint's shorter table is tiled (docs/facts.md 22).
-    weights : str or None
-        Hugging Face folder with a BERT over the same k-mer vocabulary, or None for random weights.
-    positions : {"random", "sinusoidal"}
-        What the learned position table starts from without `weights`; see :func:`sinusoidal_positions`.
-    """
-
-    layers: int
-    hidden: int
-    heads: int
-    intermediate: int
-    dropout: float
-    attention_dropout: float
-    max_tokens: int
-    weights: str | None = None
-    positions: str = "random"
-
-
-@dataclass(frozen=True)
-class RegionEncoderSettings:
-    """Region encoder: its name, the layout of the matrix as an image, initial weights, further arguments."""
-
-    name: str
-    image: str
-    weights: str | None = None
-    arguments: dict = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class LossSettings:
-    """Which losses are on; Eq. 4 is ``mgm + ngsp + srm_weight * srm``.
-
-    Attributes
-    ----------
-    mgm, ngsp : bool
-    srm : {"infonce", "paper_exp", "paper_literal"} or None
-    srm_weight : float
-        Lambda of Eq. 4.
-    temperature : float
-        Start value; learned.
-    centre : bool
-        Take the batch's mean from E_seq and E_reg before ``infonce`` contrasts them.
-    pooling : {"regions", "mean", "cls"}
-        ``cls``: E_seq, and what segment prediction sees, is the hidden state at [CLS] (paper); with ``layout: windows``
-        the mean over the regions' [CLS] (docs/facts.md 22). ``mean``: E_seq is the mean over all tokens. ``regions``:
-        the mean over each region's k-mers, those of all regions end to end, so that the inner product of Eq. 3 is a sum
-        over regions; a mean over ten regions loses which is which. But for ``cls``, segment prediction sees the
-        difference between the means of both segments.
-    contrast : {"samples", "regions"}
-        What Eq. 3 tells apart: whole samples (paper), or each region's sequence and matrix row from those of all other
-        regions of the batch; needs ``pooling: regions``.
-    """
-
-    mgm: bool
-    ngsp: bool
-    srm: str | None
-    srm_weight: float
-    temperature: float
-    pooling: str
-    centre: bool
-    contrast: str = "samples"
-
-    @property
-    def any(self) -> bool:
-        """Whether there is anything to train."""
-        return self.mgm or self.ngsp or self.srm is not None
-
-
-@dataclass(frozen=True)
-class ModelSettings:
-    """All that defines a GeneBERT network.
-
-    Attributes
-    ----------
-    k : int
-    layout : {"concatenated", "windows"}
-        One token sequence a sample, or one a region; see :class:`genebert.batches.SampleEncoder`.
-    """
-
-    k: int
-    layout: str
-    sequence_encoder: SequenceEncoderSettings
-    region_encoder: RegionEncoderSettings
-    losses: LossSettings
-
-    @classmethod
-    def from_dict(cls, value: dict) -> "ModelSettings":
-        """Build from the `model` section of a config (its `training` key is left out here)."""
-        return cls(
-            value["k"],
-            value["layout"],
-            SequenceEncoderSettings(**value["sequence_encoder"]),
-            RegionEncoderSettings(**value["region_encoder"]),
-            LossSettings(**value["losses"]),
-        )
 
 
 class Outputs(NamedTuple):
@@ -162,68 +51,9 @@ class Outputs(NamedTuple):
     ngsp_correct: torch.Tensor
 
 
-def bert_config(k: int, settings: SequenceEncoderSettings) -> BertConfig:
-    """Return the Hugging Face configuration of the sequence encoder."""
-    return BertConfig(
-        vocab_size=len(SPECIALS) + 4**k,
-        hidden_size=settings.hidden,
-        num_hidden_layers=settings.layers,
-        num_attention_heads=settings.heads,
-        intermediate_size=settings.intermediate,
-        hidden_dropout_prob=settings.dropout,
-        attention_probs_dropout_prob=settings.attention_dropout,
-        max_position_embeddings=settings.max_tokens,
-        type_vocab_size=2,
-    )
-
-
 def shown_tokens(n_tokens: int, lengths: torch.Tensor) -> torch.Tensor:
     """Return bool [batch, n_tokens]: which tokens are no padding."""
     return torch.arange(n_tokens, device=lengths.device) < lengths[:, None]
-
-
-def tile_positions(table: torch.Tensor, rows: int) -> torch.Tensor:
-    """Repeat a position table [n, width] until it has `rows` rows (ten tiles of 512 make DNABERT's reach 5,120)."""
-    return table.repeat(math.ceil(rows / len(table)), 1)[:rows].clone()
-
-
-def sinusoidal_positions(rows: int, width: int) -> torch.Tensor:
-    """Return sines and cosines of `width` / 2 wavelengths from 6 to 6 x 200 tokens as a position table [rows, width].
-
-    Overlapping k-mers make a masked one easy to tell from its neighbours, once attention has found them. From a random
-    table that takes thousands of steps; here "so many tokens to the left" is one linear map from the start
-    (docs/learning.md, masked k-mers).
-    """
-    half = (width + 1) // 2
-    frequency = POSITION_BASE ** -(torch.arange(half) / half)
-    angle = torch.arange(rows)[:, None] * frequency
-    return POSITION_SCALE * torch.cat([angle.sin(), angle.cos()], 1)[:, :width]
-
-
-def _initialise_from(encoder: BertForPreTraining, folder: str, k: int) -> None:
-    """Copy all tensors that a checkpoint has; positions are tiled, heads it lacks stay random.
-
-    Raises
-    ------
-    InputError
-        Not a BERT over the same k-mers, or of other sizes.
-    """
-    if vocabulary_k(folder) != k:
-        raise InputError(f"{folder}: the vocabulary is of {vocabulary_k(folder)}-mers, but the model's k is {k}")
-    try:
-        source = BertForPreTraining.from_pretrained(folder)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise InputError(f"{folder}: not a Hugging Face BERT folder ({str(error).splitlines()[0]})") from error
-    expected = encoder.config
-    for key in ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size"):
-        if getattr(source.config, key) != getattr(expected, key):
-            raise InputError(
-                f"{folder}: {key} is {getattr(source.config, key)}, but config asks for {getattr(expected, key)}"
-            )
-    state = source.state_dict()
-    position = "bert.embeddings.position_embeddings.weight"
-    state[position] = tile_positions(state[position], expected.max_position_embeddings)
-    encoder.load_state_dict(state)
 
 
 class GeneBERT(nn.Module):

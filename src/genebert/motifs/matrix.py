@@ -16,13 +16,12 @@ import pandas as pd
 
 from genebert.errors import InputError
 from genebert.files import atomic_path, read_json, write_json
-from genebert.genome import RegionSequences
+from genebert.genome.sequences import RegionSequences
 from genebert.motifs.jaspar import Motif, jaspar_text
 from genebert.motifs.scan import BestScorer, HitScanner
 from genebert.motifs.scoring import SOURCES, Scoring, base_counts, gc_bins, score_motifs, strand_background
 
 logger = logging.getLogger(__name__)
-
 KINDS = {"max_score": np.float16, "binary": np.uint8, "counts": np.uint16, "descartes": np.uint8}
 _DESCARTES_P = 1e-7
 _CHUNK_BASES = 2_000_000

@@ -9,7 +9,9 @@ from operator import attrgetter
 
 import numpy as np
 
-from genebert.genome import BASES, RegionSequences, ranges
+from genebert.genome.bases import BASES
+from genebert.genome.intervals import ranges
+from genebert.genome.sequences import RegionSequences
 from genebert.motifs.scoring import Scoring
 
 LETTERS = np.frombuffer(BASES.encode(), dtype=np.uint8)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from genebert.errors import InputError
-from genebert.genome import RegionSequences
+from genebert.genome.sequences import RegionSequences
 from genebert.motifs.jaspar import Motif
 
 SOURCES = ("counts", "pwm")

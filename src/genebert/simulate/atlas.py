@@ -12,8 +12,9 @@ from scipy import io as scipy_io
 from scipy import sparse
 
 from genebert.files import atomic_path, write_json
-from genebert.genome import decode, region_names
-from genebert.motifs import Motif
+from genebert.genome.bases import decode
+from genebert.genome.intervals import region_names
+from genebert.motifs.jaspar import Motif
 from genebert.simulate.ctcf import PEAK_FILES, ctcf_truth, draw_peaks, narrow_peaks, plant_ctcf
 from genebert.simulate.landscape import Planter, Sequence, background, layout_regions, plant_programs
 from genebert.simulate.promoters import choose_start_sites, epd_bed, write_promoters
@@ -114,8 +115,8 @@ def simulate(settings: SimulationSettings, motifs: list[Motif], folder: str | Pa
 
     The files are ``genome.fa.gz``; ``matrix.mtx.gz`` (peaks x cells), ``peaks.bed``, ``cells.tsv``; ``blacklist.bed``;
     ``epdnew.bed`` and ``promoter_motifs.txt``; ``tfbs/``, CTCF peaks in the form and under the names of UCSC's uniform
-    TFBS (:data:`genebert.simulate.PEAK_FILES`); ``truth.json``, ``truth_regions.tsv`` (program, domain and cell types
-    of each region) and ``truth_sites.tsv`` (every planted motif instance: place, strand, sequence as read on its
+    TFBS (:data:`~genebert.simulate.ctcf.PEAK_FILES`); ``truth.json``, ``truth_regions.tsv`` (program, domain and cell
+    types of each region) and ``truth_sites.tsv`` (every planted motif instance: place, strand, sequence as read on its
     strand). Equal settings and motifs give equal bytes.
 
     Parameters

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from genebert.errors import InputError
-from genebert.genome import N_CODE
+from genebert.genome.bases import N_CODE
 from genebert.simulate.landscape import Planter, Sequence
 from genebert.simulate.settings import CTCF, CTCF_PARTNER, SimulationSettings
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from genebert.errors import InputError
-from genebert.genome import N_CODE, decode, reverse_complement
-from genebert.motifs import Motif
+from genebert.genome.bases import N_CODE, decode, reverse_complement
+from genebert.motifs.jaspar import Motif
 from genebert.simulate.settings import HOUSEKEEPING, MAX_REGION, MIN_REGION, SimulationSettings
 
 EDGE_N = 2000  # unknown bases at both ends of a chromosome

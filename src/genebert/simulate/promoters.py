@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from genebert.errors import InputError
-from genebert.genome import reverse_complement
+from genebert.genome.bases import reverse_complement
 from genebert.simulate.landscape import Planter, Sequence, deplete_cpg
 from genebert.simulate.settings import TATA_BOX, SimulationSettings
 

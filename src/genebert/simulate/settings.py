@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from genebert.errors import InputError
-from genebert.motifs import Motif
+from genebert.motifs.jaspar import Motif
 
 # Cell types of the Descartes cerebrum (docs/facts.md 1) with factors known from them; neighbours in pairs share
 # regions.

@@ -1,1 +1,1 @@
-"""Benchmark tasks: raw annotation in, labelled train, validation and test sequences with a data card out."""
+"""Downstream tasks: labelled splits from public annotations."""

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from genebert.chromosomes import normalise_chromosome
 from genebert.errors import InputError
 from genebert.files import read_lines
+from genebert.genome.chromosomes import normalise_chromosome
 
 # TATA-box weights of Bucher 1990 (J Mol Biol 212:563, Table 3, as on EPD's page of promoter elements); rows A, C, G, T.
 TATA_WEIGHTS = np.array(

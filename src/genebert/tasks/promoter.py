@@ -21,20 +21,19 @@ import pandas as pd
 
 from genebert.errors import InputError
 from genebert.files import read_lines
-from genebert.genome import N_CODE, Genome, reverse_complement
-from genebert.kmers import sentence_to_sequence
+from genebert.genome.bases import N_CODE, reverse_complement
+from genebert.genome.fasta import Genome
+from genebert.genome.kmers import sentence_to_sequence
 from genebert.tasks.epd import TATA_CUTOFF, TATA_WIDTH, read_promoters, read_tata_flags, tata_scores
 from genebert.tasks.splits import chromosome_split, make_examples, place_names, stratified_split, write_task
 
 logger = logging.getLogger(__name__)
-
 UPSTREAM, DOWNSTREAM = 249, 51  # parent: [TSS - 249, TSS + 51)
 PARENT = UPSTREAM + DOWNSTREAM
 CROP = slice(216, 286)
 LENGTH = CROP.stop - CROP.start
 TSS_IN_CROP = UPSTREAM - CROP.start
 BLOCK, KEPT_BLOCKS = 15, 8
-
 TATA_STARTS = range(-34, -28)  # of the matrix, relative to the TSS
 NEGATIVE_TATA_START = -32
 DRAWS, MAX_ROUNDS = 1 << 16, 400
@@ -336,7 +335,7 @@ def build_promoter_task(
     path : path
         Promoter positions (`epdnew`) or DNABERT's k-mer table (`kmer-tsv`).
     genome_fasta : path or None
-        FASTA as written by :func:`genebert.genome.prepare_genome`; needed for `epdnew` only.
+        FASTA as written by :func:`genebert.genome.fasta.prepare_genome`; needed for `epdnew` only.
     motifs : path or None
         EPD's ``promoter_motifs.txt``; None: the TATA box is looked up in the sequence. `epdnew` only.
     chromosomes : list of str

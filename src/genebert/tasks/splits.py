@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from genebert.chromosomes import normalise_chromosome
 from genebert.errors import InputError
+from genebert.evaluation.examples import SPLITS
 from genebert.files import atomic_path, read_json, write_json
-from genebert.genome import decode, overlapping
+from genebert.genome.bases import decode
+from genebert.genome.chromosomes import normalise_chromosome
+from genebert.genome.intervals import overlapping
 
 logger = logging.getLogger(__name__)
-
-SPLITS = ("train", "valid", "test")
 COLUMN_TYPES = {
     "sequence": "str", "label": "int8", "source": "str", "chrom": "string", "start": "Int64", "end": "Int64",
     "strand": "string", "parent": "string",

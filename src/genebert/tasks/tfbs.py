@@ -12,12 +12,14 @@ import numpy as np
 import pandas as pd
 
 from genebert.errors import InputError
-from genebert.genome import N_CODE, Genome, check_regions, overlapping, sort_regions
-from genebert.tasks.peaks import read_chip_peaks
+from genebert.genome.bases import N_CODE
+from genebert.genome.builds import check_regions
+from genebert.genome.chip_peaks import read_chip_peaks
+from genebert.genome.fasta import Genome
+from genebert.genome.intervals import overlapping, sort_regions
 from genebert.tasks.splits import chromosome_split, make_examples, place_names, write_task
 
 logger = logging.getLogger(__name__)
-
 RANKED = 1000  # DeepBind: the even ranks up to here are the test set
 GC_TOLERANCE = 0.01
 MIN_LENGTH = 20
@@ -291,9 +293,9 @@ def build_tfbs_task(
     ----------
     settings : TfbsSettings
     peaks_path : path
-        narrowPeak or BED (:func:`genebert.tasks.peaks.read_chip_peaks`).
+        narrowPeak or BED (:func:`genebert.genome.chip_peaks.read_chip_peaks`).
     genome_fasta : path
-        FASTA as written by :func:`genebert.genome.prepare_genome`.
+        FASTA as written by :func:`genebert.genome.fasta.prepare_genome`.
     factor, cell, tissue : str
         What was measured and where, for the card.
     chromosomes : list of str

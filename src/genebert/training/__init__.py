@@ -1,1 +1,1 @@
-"""Pre-training: the loop, its schedule and its checkpoints."""
+"""Pre-training: the loop, its schedule, its checkpoints."""

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from genebert.corpus import Groups, SampleOrder
-from genebert.genome import RegionSequences
-from genebert.kmers import SPECIALS, kmer_ids
+from genebert.corpus.groups import Groups
+from genebert.corpus.order import SampleOrder
+from genebert.genome.kmers import SPECIALS, kmer_ids
+from genebert.genome.sequences import RegionSequences
 
 _BLOCK_REGIONS = 1 << 14
 _FLOOR_SAMPLES = 50_000

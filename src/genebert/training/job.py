@@ -14,7 +14,6 @@ from genebert.files import sha256, write_json
 from genebert.joblog import logged
 
 logger = logging.getLogger(__name__)
-
 PORT = 29500  # where the processes of several nodes meet
 
 
@@ -58,12 +57,12 @@ def run(job: PretrainJob) -> None:
     """Train in this process."""
     import torch
 
-    from genebert.corpus import Groups
-    from genebert.genome import RegionSequences
-    from genebert.models.genebert import ModelSettings
-    from genebert.motifs import MotifMatrix
+    from genebert.corpus.groups import Groups
+    from genebert.genome.sequences import RegionSequences
+    from genebert.motifs.matrix import MotifMatrix
+    from genebert.settings.models import ModelSettings
+    from genebert.settings.training import TrainingSettings
     from genebert.training.loop import pretrain
-    from genebert.training.settings import TrainingSettings
 
     torch.set_num_threads(job.threads)
     files = [Path(job.sequences) / "regions.npy", Path(job.motifs) / "matrix.npy", Path(job.corpus) / "groups.npz"]

@@ -12,16 +12,19 @@ import numpy as np
 import torch
 from torch import nn
 
-from genebert.batches import Batch, SampleEncoder
-from genebert.corpus import TRAIN, VALID, Draw, Groups, SampleOrder
-from genebert.genome import RegionSequences
-from genebert.models.genebert import GeneBERT, ModelSettings
+from genebert.corpus.batches import Batch, SampleEncoder
+from genebert.corpus.groups import TRAIN, VALID, Groups
+from genebert.corpus.order import Draw, SampleOrder
+from genebert.genome.sequences import RegionSequences
+from genebert.models.genebert import GeneBERT
+from genebert.settings.models import ModelSettings
+from genebert.settings.training import TrainingSettings
 from genebert.training.checkpoint import load_checkpoint, save_checkpoint
 from genebert.training.floors import kmer_counts, mgm_floors, ngsp_floors
 from genebert.training.meter import Meter
 from genebert.training.optimiser import make_adamw
 from genebert.training.parallel import ALONE, Ranks, processes
-from genebert.training.settings import TrainingSettings, learning_rate, mask_rate, stream_seed
+from genebert.training.schedule import learning_rate, mask_rate, stream_seed
 from genebert.training.step import compute
 
 logger = logging.getLogger(__name__)

@@ -7,15 +7,14 @@ from collections.abc import Sequence
 
 import torch
 
-from genebert.batches import Batch
-from genebert.devices import autocast
+from genebert.corpus.batches import Batch
+from genebert.models.devices import autocast
 from genebert.models.flops import step_flops
 from genebert.models.genebert import GeneBERT
+from genebert.settings.training import TrainingSettings
 from genebert.training.parallel import Ranks
-from genebert.training.settings import TrainingSettings
 
 logger = logging.getLogger(__name__)
-
 PLANNED_SHARE = 0.4  # of the matrix rate, for the plan's estimate only; later lines say what was measured
 PROBE_SECONDS = 0.3
 PROBE_SIZE = {"cpu": 1024, "cuda": 8192}

@@ -15,8 +15,8 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from genebert.devices import choose_device
 from genebert.errors import InputError
+from genebert.models.devices import choose_device
 
 TIMEOUT = timedelta(minutes=15)  # a process that waits longer for another ends with an error, and the job with it
 

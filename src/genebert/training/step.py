@@ -4,11 +4,13 @@ from collections.abc import Sequence
 
 import torch
 
-from genebert.batches import Batch, mask_kmers
-from genebert.devices import autocast
+from genebert.corpus.batches import Batch
+from genebert.corpus.masks import mask_kmers
+from genebert.models.devices import autocast
 from genebert.models.genebert import GeneBERT
+from genebert.settings.training import TrainingSettings
 from genebert.training.parallel import ALONE, Ranks
-from genebert.training.settings import TrainingSettings, stream_seed
+from genebert.training.schedule import stream_seed
 
 
 def compute(

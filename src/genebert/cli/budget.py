@@ -1,0 +1,361 @@
+"""What a configuration costs before anything runs: operations, GPU-hours and disk of one model or of many."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from genebert.errors import InputError
+from genebert.files import read_json
+from genebert.models.flops import parameters, step_flops
+from genebert.motifs.matrix import KINDS
+from genebert.paper import PAPER, PAPER_SEQUENCES
+from genebert.run import checks as validation
+from genebert.run import configuration
+from genebert.run.configuration import canonical_models, model_names, resolve_model
+from genebert.settings.models import ModelSettings
+from genebert.settings.sentences import suggest
+from genebert.training.checkpoint import KEPT
+
+# Dense bf16 peak rates with float32 sums, from NVIDIA's data sheets (half of what those print "with sparsity").
+PEAK_FLOPS = {"A100": 312e12, "H100": 989e12, "H200": 989e12}
+H200_MEASURED = 790e12  # large matrix products
+JASPAR_2018 = 579  # TFs of the vertebrate CORE collection (docs/facts.md 2)
+FLOAT32 = 4
+# A checkpoint holds the parameters and both moments of AdamW.
+CHECKPOINT_COPIES = 3
+# Of groups.npz: rows of regions (int32), cell type (int16), block (int32), split (uint8).
+BYTES_PER_GROUP = (4, 2 + 4 + 1)
+
+
+@dataclass(frozen=True)
+class Data:
+    """The samples that models are pre-trained on.
+
+    Attributes
+    ----------
+    samples : int
+        For training; one pass over them is an epoch.
+    bases_per_sample : int
+        Median, whole regions.
+    regions_per_sample, tfs : int
+        Shape of a sample's motif matrix.
+    bytes : int
+        Sequences, motif matrix and groups.
+    source : str
+        Where these figures come from.
+    """
+
+    samples: int
+    bases_per_sample: int
+    regions_per_sample: int
+    tfs: int
+    bytes: int
+    source: str
+
+
+@dataclass(frozen=True)
+class Price:
+    """One model; see :func:`price`.
+
+    Attributes
+    ----------
+    model : str
+    same : list of str
+        Other names with equal settings: trained once.
+    sequence_encoder, region_encoder, heads : int
+        Parameters.
+    tokens_per_sample, tokens_per_step : int
+    steps : int
+    epochs : float
+    flops, recomputed : float
+        Operations of the training, and the part of them that only saves memory.
+    gpu_hours : dict of float
+        GPU to hours.
+    model_bytes, checkpoint_bytes : int
+        Checkpoints exist while the model trains.
+    """
+
+    model: str
+    same: list[str]
+    sequence_encoder: int
+    region_encoder: int
+    heads: int
+    tokens_per_sample: int
+    tokens_per_step: int
+    steps: int
+    epochs: float
+    flops: float
+    recomputed: float
+    gpu_hours: dict[str, float]
+    model_bytes: int
+    checkpoint_bytes: int
+
+
+def read_configuration(folder: str | Path, overlays: Iterable[str | Path] = ()) -> tuple[dict, dict[str, dict]]:
+    """Return the checked configuration and the named models, as the Snakefile sees them.
+
+    Parameters
+    ----------
+    folder : path
+        Of ``config.yaml``, ``models.yaml`` and ``schemas/``.
+    overlays : paths
+        Laid over ``config.yaml`` in this order, as ``snakemake --configfile`` does.
+
+    Raises
+    ------
+    InputError
+        A file cannot be read, or a key is wrong.
+    """
+    folder = Path(folder)
+    config = configuration.load_yaml(folder / "config.yaml")
+    for path in overlays:
+        config = configuration.merge(config, configuration.load_yaml(path))
+    models = configuration.load_models(folder / "models.yaml")
+    validation.validate_config(config, models, folder)
+    return configuration.normalise(config), models
+
+
+# ------------------------------------------------------------------------------------------------------------- data
+
+
+def describe_data(config: dict, results: str | Path) -> Data:
+    """Return the run's samples if its corpus exists and has the config's settings, else those of the paper.
+
+    Parameters
+    ----------
+    config : dict
+        From :func:`read_configuration`.
+    results : path
+        Folder of the run, ``results/{run}``.
+    """
+    folder, settings = Path(results), config["corpus"]
+    size = settings["regions_per_sample"]
+    path = folder / "corpus" / "corpus.json"
+    info = read_json(path) if path.exists() else None
+    keys = ("regions_per_sample", "holdout_chromosomes", "validation_fraction")
+    if info is not None and all(info[key] == settings[key] for key in keys):
+        samples, groups = info["groups"], info["groups"] + info["validation_groups"]
+        regions, bases, bases_per_sample = info["regions"], info["bases"], info["median_bases_per_sample"]
+        source = str(path)
+    else:
+        regions, bases = PAPER["regions"], PAPER["base_pairs"]
+        samples = groups = PAPER_SEQUENCES // size
+        bases_per_sample = bases * size // regions
+        why = f"{path} {'does not exist yet' if info is None else 'was made with other settings'}"
+        source = f"the paper, at most ({PAPER_SEQUENCES / 1e6:.0f} M region-type pairs / {size}), as {why}"
+    motifs = folder / "motifs" / "motifs.json"
+    tfs = read_json(motifs)["motifs"] if motifs.exists() else JASPAR_2018
+    matrix = regions * tfs * KINDS[config["motifs"]["matrix"]]().itemsize
+    sequences = bases + 8 * (regions + 1)
+    per_region, rest = BYTES_PER_GROUP
+    n_bytes = sequences + matrix + groups * (per_region * size + rest)
+    return Data(samples, bases_per_sample, size, tfs, n_bytes, source)
+
+
+def row_lengths(model: dict, data: Data, region_bp: int | None) -> list[int]:
+    """Return the tokens of each row of a sample of median length: one row, or with ``layout: windows`` one a region."""
+    n, k, limit = data.regions_per_sample, model["k"], model["sequence_encoder"]["max_tokens"]
+    bases = data.bases_per_sample if region_bp is None else min(data.bases_per_sample, n * region_bp)
+    kmers = bases - n * (k - 1)  # none crosses a region border
+    if model["layout"] == "windows":
+        return [min(round(kmers / n) + 2, limit)] * n
+    return [min(kmers + 3, limit)]
+
+
+# ------------------------------------------------------------------------------------------------------------ prices
+
+
+def price(
+    name: str,
+    same: Sequence[str],
+    model: dict,
+    data: Data,
+    region_bp: int | None,
+    processes: int,
+    utilisation: float,
+) -> Price:
+    """Price one model.
+
+    Validation and fine-tuning are not counted; both are small beside pre-training at the paper's scale.
+
+    Parameters
+    ----------
+    name : str
+    same : sequence of str
+        Other names with equal settings.
+    model : dict
+        From :func:`configuration.resolve_model`.
+    data : Data
+    region_bp : int or None
+        To which regions are cropped.
+    processes : int
+        Sharing out a batch; it is cut into pieces only where a share is larger than `micro_batch`.
+    utilisation : float
+        Share of the peak rate at which the operations run, those of recomputed passes included.
+    """
+    settings, training = ModelSettings.from_dict(model), model["training"]
+    steps, batch, micro_batch = training["steps"], training["batch"], training["micro_batch"]
+    rows = row_lengths(model, data, region_bp)
+    early = training["late_mask_from"]
+    rate = early * training["mask_rate"] + (1 - early) * training["late_mask_rate"]
+    step = step_flops(
+        settings,
+        rows * batch,
+        batch,
+        data.tfs,
+        data.regions_per_sample,
+        rate=rate,
+        cached=micro_batch is not None and micro_batch < batch // processes,
+        checkpoint_activations=training.get("checkpoint_activations", False),
+    )
+    size = parameters(settings, data.tfs, data.regions_per_sample)
+    flops = steps * step.total
+    return Price(
+        model=name,
+        same=list(same),
+        **size._asdict(),
+        tokens_per_sample=sum(rows),
+        tokens_per_step=sum(rows) * batch,
+        steps=steps,
+        epochs=steps * batch / data.samples,
+        flops=flops,
+        recomputed=steps * step.recomputed,
+        gpu_hours={gpu: flops / (peak * utilisation) / 3600 for gpu, peak in PEAK_FLOPS.items()},
+        model_bytes=FLOAT32 * sum(size),
+        checkpoint_bytes=KEPT * CHECKPOINT_COPIES * FLOAT32 * sum(size) if steps else 0,
+    )
+
+
+def make_budget(
+    config: dict, models: dict[str, dict], names: Sequence[str], results: str | Path, utilisation: float
+) -> dict:
+    """Return the prices of some models, each distinct one once, and their sum.
+
+    Parameters
+    ----------
+    config, models
+        From :func:`read_configuration`.
+    names : sequence of str
+        Models; those with equal settings share a line.
+    results : path
+        Folder of the run.
+    utilisation : float
+        Above 0, at most 1.
+
+    Returns
+    -------
+    dict
+        run, scale, utilisation, peak_flops, data (see Data), models (list, see Price), sum.
+
+    Raises
+    ------
+    InputError
+        Unknown model, or utilisation out of range.
+    """
+    if not 0 < utilisation <= 1:
+        raise InputError(f"--utilisation: found {utilisation:g}, expected a share above 0 and at most 1")
+    known = model_names(config, models)
+    for name in names:
+        if name not in known:
+            raise InputError(f"--model: unknown model {name}; {suggest(name, known)}")
+    data = describe_data(config, results)
+    resources = config["resources"]["default"] | config["resources"].get("pretrain", {})
+    processes = resources.get("processes", 1) * resources.get("nodes", 1)
+    canonical = canonical_models(config, models)
+    prices = []
+    for first in dict.fromkeys(canonical[name] for name in names):
+        name = next(name for name in names if canonical[name] == first)
+        same = [other for other in known if canonical[other] == first and other != name]
+        model = resolve_model(config, models, first)
+        prices.append(price(name, same, model, data, config["corpus"]["region_bp"], processes, utilisation))
+    return {
+        "run": config["run"],
+        "scale": config["scale"],
+        "utilisation": utilisation,
+        "peak_flops": PEAK_FLOPS,
+        "data": asdict(data),
+        "models": [asdict(one) for one in prices],
+        "sum": {
+            "models": len(prices),
+            "steps": sum(one.steps for one in prices),
+            "flops": sum(one.flops for one in prices),
+            "recomputed": sum(one.recomputed for one in prices),
+            "gpu_hours": {gpu: sum(one.gpu_hours[gpu] for one in prices) for gpu in PEAK_FLOPS},
+            "model_bytes": sum(one.model_bytes for one in prices),
+            "checkpoint_bytes": sum(one.checkpoint_bytes for one in prices),
+            "data_bytes": data.bytes,
+        },
+    }
+
+
+# ---------------------------------------------------------------------------------------------------------- printing
+
+
+def _amount(value: float) -> str:
+    """Return a number as people read it: 1,234 or 0.12."""
+    return f"{value:,.0f}" if value >= 100 or value == 0 else f"{value:.3g}"
+
+
+def _size(n_bytes: float) -> str:
+    for unit, factor in (("GB", 1e9), ("MB", 1e6)):
+        if n_bytes >= factor:
+            return f"{n_bytes / factor:.1f} {unit}"
+    return "-" if n_bytes == 0 else f"{n_bytes / 1e3:.0f} kB"
+
+
+def _millions(n: int) -> str:
+    return f"{n / 1e6:.3g} M" if n else "-"
+
+
+def render(budget: dict) -> str:
+    """Return a budget as text: what it assumes, one line a model, and the sum."""
+    head = [
+        "model", "sequence enc.", "region enc.", "heads", "tokens/sample", "tokens/step", "steps", "epochs", "FLOPs",
+        *(f"{gpu} h" for gpu in budget["peak_flops"]), "model", "checkpoints",
+    ]  # fmt: skip
+    lines = [head]
+    for one in budget["models"]:
+        cost = [f"{one['flops']:.2e}", *map(_amount, one["gpu_hours"].values())]
+        lines.append(
+            [
+                one["model"],
+                *(_millions(one[key]) for key in ("sequence_encoder", "region_encoder", "heads")),
+                f"{one['tokens_per_sample']:,}",
+                f"{one['tokens_per_step']:,}",
+                f"{one['steps']:,}",
+                *([_amount(one["epochs"]), *cost] if one["steps"] else ["-"] * (1 + len(cost))),
+                _size(one["model_bytes"]),
+                _size(one["checkpoint_bytes"]),
+            ]
+        )
+    total = budget["sum"]
+    lines.append(
+        [
+            f"sum of {total['models']}", *[""] * 5, f"{total['steps']:,}", "", f"{total['flops']:.2e}",
+            *map(_amount, total["gpu_hours"].values()), _size(total["model_bytes"]), _size(total["checkpoint_bytes"]),
+        ]
+    )  # fmt: skip
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    table = ["  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip() for line in lines]
+    table.insert(-1, "-" * max(map(len, table)))
+    data, share = budget["data"], budget["utilisation"]
+    peaks = ", ".join(f"{gpu} {peak / 1e12:.0f}" for gpu, peak in budget["peak_flops"].items())
+    notes = [
+        f"run {budget['run']} ({budget['scale']})",
+        f"samples: {data['samples']:,} of {data['bases_per_sample']:,} bases and {data['tfs']} TFs; from "
+        f"{data['source']}",
+        f"data: {_size(data['bytes'])} (sequences, motif matrix, groups)",
+        f"GPU-hours at {share:.0%} of the dense bf16 peak ({peaks} TFLOP/s); an H200 measures about "
+        f"{H200_MEASURED / 1e12:.0f} TFLOP/s, of which that is {share * PEAK_FLOPS['H200'] / H200_MEASURED:.0%}",
+    ]
+    if total["recomputed"]:
+        notes.append(
+            f"FLOPs: {total['recomputed'] / total['flops']:.0%} are forward passes computed again to save memory "
+            "(micro_batch, checkpointed activations)"
+        )
+    notes += [
+        f"{one['model']}: also {', '.join(one['same'])}, with equal settings, trained once"
+        for one in budget["models"]
+        if one["same"]
+    ]
+    return "\n".join([*notes, "", *table])

@@ -1,0 +1,114 @@
+"""The command `genebert`."""
+
+import argparse
+import json
+import sys
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+
+from genebert.errors import InputError
+from genebert.sources.registry import load_registry, select, state_of
+
+PROJECT = Path(__file__).resolve().parents[3]
+
+
+def _config_folder(given: Path | None) -> Path:
+    """Return the folder of ``sources.tsv``: as given, of the working directory, or of the project itself."""
+    if given is not None:
+        return given
+    here = Path("config")
+    return here if (here / "sources.tsv").exists() else PROJECT / "config"
+
+
+def sources(arguments: argparse.Namespace) -> int:
+    """Print what is there of the registered files; exit status 1 if a file is wrong."""
+    registry = load_registry(_config_folder(arguments.config))
+    chosen = select(registry, arguments.sets) if arguments.sets else list(registry.values())
+    if not arguments.sets:  # the long list of peak files only when it is asked for
+        chosen = [source for source in chosen if source.set not in ("tfbs-506", "tfbs-690")]
+    rows = []
+    for source in chosen:
+        state = state_of(source, arguments.resources)
+        path = arguments.resources / source.name
+        size = path.stat().st_size if path.is_file() else source.bytes
+        rows.append({"name": source.name, "set": source.set, "access": source.access, "bytes": size, **asdict(state)})
+    if arguments.json:
+        print(json.dumps(rows, indent=2))
+    else:
+        print(_table(rows))
+    return int(any(row["state"] == "wrong" for row in rows))
+
+
+def budget(arguments: argparse.Namespace) -> int:
+    """Print what the configured models cost."""
+    # torch takes seconds to import; `genebert sources` does without.
+    from genebert.cli.budget import make_budget, read_configuration, render
+    from genebert.run.configuration import model_names, table_models
+
+    config, models = read_configuration(_config_folder(arguments.config), arguments.configfile)
+    if arguments.all:
+        names = model_names(config, models)
+    elif arguments.tables:
+        names = table_models(config, models)
+    else:
+        names = [arguments.model]
+    priced = make_budget(config, models, names, Path("results", config["run"]), arguments.utilisation)
+    print(json.dumps(priced, indent=2) if arguments.json else render(priced))
+    return 0
+
+
+def _table(rows: list[dict]) -> str:
+    lines = [("state", "size", "set", "file", "")]
+    for row in rows:
+        size = "" if row["bytes"] is None else f"{row['bytes'] / 1e6:.1f} MB"
+        lines.append((row["state"], size, row["set"], row["name"], row["detail"]))
+    widths = [max(len(line[i]) for line in lines) for i in range(4)]
+    text = "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, [*widths, 0], strict=True)).rstrip()
+                     for line in lines)  # fmt: skip
+    counts = Counter(row["state"] for row in rows)
+    return f"{text}\n{', '.join(f'{number} {state}' for state, number in sorted(counts.items()))}"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; bad input gives one sentence and exit status 1."""
+    parser = argparse.ArgumentParser(prog="genebert", description="GeneBERT: what is there, and what it costs.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    command = commands.add_parser(
+        "sources",
+        help="list the external files: there, missing, wrong, to be placed by hand",
+        description="List the files of config/sources.tsv and what stands of them. Files with a known checksum are "
+        "read whole. Exit status 1 if one is wrong. `snakemake retrieve` fetches them.",
+    )
+    command.add_argument("sets", nargs="*", metavar="SET", help="only these sets, e.g. paper (default: all but tfbs-*)")
+    command.add_argument("--config", type=Path, help="folder of sources.tsv and tfbs.tsv (default: config)")
+    command.add_argument("--resources", type=Path, default=Path("resources"), help="default: resources")
+    command.add_argument("--json", action="store_true", help="print JSON")
+    command.set_defaults(run=sources)
+    command = commands.add_parser(
+        "budget",
+        help="price a configuration before it runs: tokens, operations, GPU-hours, disk",
+        description="Price the pre-training of one model (default: genebert) or of many; models with equal settings "
+        "count once. Samples are those of results/{run}/corpus if that exists, else the paper's.",
+    )
+    which = command.add_mutually_exclusive_group()
+    which.add_argument("--model", default="genebert", metavar="NAME", help="a model of config/models.yaml")
+    which.add_argument("--tables", action="store_true", help="all models of the configured tables")
+    which.add_argument("--all", action="store_true", help="all models of config/models.yaml and of the config")
+    command.add_argument("--configfile", type=Path, nargs="+", action="extend", default=[], metavar="FILE",
+                         help="overlays, as for snakemake")  # fmt: skip
+    command.add_argument("--config", type=Path, help="folder of config.yaml and models.yaml (default: config)")
+    command.add_argument("--utilisation", type=float, default=0.4, metavar="SHARE",
+                         help="share of the peak rate that training reaches (default: 0.4)")  # fmt: skip
+    command.add_argument("--json", action="store_true", help="print JSON")
+    command.set_defaults(run=budget)
+    arguments = parser.parse_args(argv)
+    try:
+        return arguments.run(arguments)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Samples of pre-training: groups of regions, their order, batches and masks."""

@@ -1,0 +1,63 @@
+"""The corpus of a run, from its accessible regions."""
+
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse as sp
+
+from genebert.corpus.groups import TRAIN, group_regions
+from genebert.corpus.order import SampleOrder
+from genebert.files import atomic_path, sha256, write_json
+from genebert.paper import PAPER_SEQUENCES
+
+
+def build_corpus(
+    accessible_path: str | Path,
+    folder: str | Path,
+    regions_per_sample: int,
+    holdout_chromosomes: list[str],
+    validation_fraction: float,
+) -> dict:
+    """Write ``groups.npz`` and ``corpus.json`` from ``accessible.h5ad``; see :func:`group_regions`."""
+    import anndata
+
+    data = anndata.read_h5ad(accessible_path)
+    groups, counts = group_regions(
+        sp.csr_matrix(data.X),
+        data.var,
+        list(data.obs_names),
+        regions_per_sample,
+        tuple(holdout_chromosomes),
+        validation_fraction,
+    )
+    train = groups.subset(TRAIN)
+    lengths = (data.var["end"] - data.var["start"]).to_numpy()
+    spans = data.var["end"].to_numpy()[train.regions[:, -1]] - data.var["start"].to_numpy()[train.regions[:, 0]]
+    info = {
+        "cell_types": list(data.obs_names),
+        "regions_per_sample": regions_per_sample,
+        "holdout_chromosomes": list(holdout_chromosomes),
+        "validation_fraction": validation_fraction,
+        "regions": len(lengths),
+        "bases": int(lengths.sum()),
+        "region_cell_type_pairs": int(sum(c["accessible_regions"] for c in counts.values())),
+        "paper_sequences": PAPER_SEQUENCES,
+        "groups": len(train),
+        "validation_groups": len(groups) - len(train),
+        "groups_without_negative": int((~SampleOrder(train, 1, 0).has_negative).sum()),
+        "median_bases_per_sample": int(np.median(lengths[train.regions].sum(axis=1))),
+        "median_span": int(np.median(spans)),
+        "by_cell_type": counts,
+        "accessible_sha256": sha256(accessible_path),
+    }
+    folder = Path(folder)
+    with atomic_path(folder / "groups.npz") as temporary:
+        np.savez(
+            temporary,
+            regions=groups.regions,
+            cell_type=groups.cell_type,
+            block=groups.block,
+            split=groups.split,
+        )
+    write_json(folder / "corpus.json", info)
+    return info

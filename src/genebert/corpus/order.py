@@ -1,0 +1,112 @@
+"""Which samples each step sees: a pure function of the seed and the step, so a resumed run needs no loader state."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from genebert.corpus.groups import Groups
+from genebert.errors import InputError
+
+# Labels of next genome-segment prediction, as in transformers' BertForPreTraining.
+CONSECUTIVE, REPLACED = 0, 1
+
+
+@dataclass(frozen=True)
+class Draw:
+    """The samples of one step, before tokens are made.
+
+    Attributes
+    ----------
+    regions : int64 [batch, regions_per_sample]
+        Regions in the order shown: segment A, then segment B (which may come from another group).
+    label : int64 [batch]
+        CONSECUTIVE or REPLACED.
+    cell_type : int64 [batch]
+    group : int64 [batch]
+        The group that segment A comes from; names the sample in messages.
+    reverse : bool [batch, regions_per_sample] or None
+        Regions to be read from the reverse strand; None: no region is.
+    """
+
+    regions: np.ndarray
+    label: np.ndarray
+    cell_type: np.ndarray
+    group: np.ndarray
+    reverse: np.ndarray | None = None
+
+    def rows(self, start: int, stop: int) -> "Draw":
+        """Return some of the samples."""
+        part = slice(start, stop)
+        reverse = None if self.reverse is None else self.reverse[part]
+        return Draw(self.regions[part], self.label[part], self.cell_type[part], self.group[part], reverse)
+
+
+class SampleOrder:
+    """Which samples each step sees: a pure function of (seed, step).
+
+    Every epoch is a new permutation of all groups. In half of the samples segment B is replaced by the second half of
+    another group of the same cell type, chromosome and split that is not a neighbour (docs/facts.md 24); groups in
+    stretches too short to have such a partner always stay consecutive.
+
+    Parameters
+    ----------
+    groups : Groups
+    batch : int
+        Samples a step. The last, partial batch of an epoch is filled from the next epoch.
+    seed : int
+    strands : {"given", "random"}
+        ``random``: half of the regions, anew in each step, are read from the reverse strand. Which samples are drawn
+        does not depend on it.
+    """
+
+    def __init__(self, groups: Groups, batch: int, seed: int, strands: str = "given"):
+        if len(groups) == 0:
+            raise InputError("corpus: no groups to draw samples from")
+        self.groups, self.batch, self.seed, self.strands = groups, batch, seed, strands
+        first = np.flatnonzero(np.diff(groups.block, prepend=-1))
+        last = np.append(first[1:], len(groups))
+        which = np.searchsorted(first, np.arange(len(groups)), side="right") - 1
+        self._low, self._high = first[which], last[which]
+        index = np.arange(len(groups))
+        # Groups i - 1, i, i + 1 are no negatives, as far as they exist.
+        self._skip_from = np.maximum(index - 1, self._low)
+        self._skip = np.minimum(index + 2, self._high) - self._skip_from
+        self._choices = self._high - self._low - self._skip
+        self._epoch, self._permutation = -1, np.empty(0, np.int64)
+
+    @property
+    def has_negative(self) -> np.ndarray:
+        """Bool [n_groups]: whether a replacement for segment B exists."""
+        return self._choices > 0
+
+    def _group_of(self, position: np.ndarray) -> np.ndarray:
+        """Return the group at each place of the endless sequence of epochs."""
+        result = np.empty(len(position), dtype=np.int64)
+        epochs = position // len(self.groups)
+        for epoch in np.unique(epochs):
+            if epoch != self._epoch:
+                generator = np.random.default_rng([self.seed, int(epoch), 0])
+                self._epoch, self._permutation = int(epoch), generator.permutation(len(self.groups))
+            here = epochs == epoch
+            result[here] = self._permutation[position[here] % len(self.groups)]
+        return result
+
+    def draw(self, step: int) -> Draw:
+        """Return the samples of a step (the first step is 0)."""
+        group = self._group_of(step * self.batch + np.arange(self.batch, dtype=np.int64))
+        generator = np.random.default_rng([self.seed, step, 1])
+        replaced = (generator.random(self.batch) < 0.5) & self.has_negative[group]
+        place = (generator.random(self.batch) * self._choices[group]).astype(np.int64)
+        partner = self._low[group] + place
+        partner += np.where(partner >= self._skip_from[group], self._skip[group], 0)
+        half = self.groups.regions.shape[1] // 2
+        regions = self.groups.regions[group].astype(np.int64)
+        regions[replaced, half:] = self.groups.regions[partner[replaced], half:]
+        reverse = generator.random(regions.shape) < 0.5 if self.strands == "random" else None
+        return Draw(
+            regions,
+            np.where(replaced, REPLACED, CONSECUTIVE),
+            self.groups.cell_type[group].astype(np.int64),
+            group,
+            reverse,
+        )

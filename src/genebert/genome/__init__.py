@@ -1,0 +1,1 @@
+"""The genome: builds, chromosomes, intervals, sequences, k-mers."""

@@ -1,0 +1,107 @@
+"""Genome builds: chromosome lengths, names of assemblies, and whether regions belong to the build in use."""
+
+import logging
+import re
+
+import numpy as np
+import pandas as pd
+
+from genebert.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+# Names of assemblies as files state them, to the name UCSC gives them.
+ASSEMBLIES = {
+    "grch37": "hg19", "hs37d5": "hg19", "b37": "hg19", "hg19": "hg19", "grch38": "hg38", "hg38": "hg38",
+    "ncbi36": "hg18", "hg18": "hg18", "t2tchm13v20": "hs1", "chm13v20": "hs1", "hs1": "hs1", "ncbim37": "mm9",
+    "mm9": "mm9", "grcm38": "mm10", "mm10": "mm10", "grcm39": "mm39", "mm39": "mm39",
+}  # fmt: skip
+
+
+def assembly(name: str) -> str | None:
+    """Return the UCSC name of an assembly (``GRCh38.p13`` gives ``hg38``), or ``None`` if it is not a known one."""
+    bare = re.sub(r"[.-]p\d+$", "", str(name).strip().lower())
+    return ASSEMBLIES.get(re.sub(r"[^a-z0-9]", "", bare))
+
+
+def check_build(
+    regions: pd.DataFrame, lengths: dict[str, int], where: str, build: str, stated: list[str] | None = None
+) -> None:
+    """Check that regions belong to the genome build in use.
+
+    Two signs are looked at: the assembly that the file itself states, and regions that end beyond their chromosome, on
+    all chromosomes of the file and not only on those that are kept. A third, regions that are accessible although
+    they are all N, can only be seen later (:func:`genebert.accessibility.build.filter_regions`).
+
+    Parameters
+    ----------
+    regions : DataFrame
+        Columns chrom, start, end.
+    lengths : dict
+        Known chromosome lengths; chromosomes without an entry are not checked.
+    where, build : str
+        For the message.
+    stated : list of str, optional
+        Names of the assembly as the file states them.
+
+    Raises
+    ------
+    InputError
+        The file states another assembly; a region is empty or ends beyond its chromosome.
+    """
+    for name in stated or []:
+        found, expected = assembly(name), assembly(build)
+        if found and expected and found != expected:
+            raise InputError(f"{where}: states that its regions are of {name} ({found}), but the genome is {build}")
+        if found and not expected:
+            logger.warning("%s: states that its regions are of %s; the genome is named %s", where, name, build)
+    check_regions(regions, lengths, where, build)
+
+
+# Chromosome lengths tell genome builds apart (UCSC chrom.sizes of hg19 and hg38; docs/facts.md 12).
+BUILD_LENGTHS = {
+    "hg19": {"chr1": 249250621, "chr2": 243199373, "chr3": 198022430, "chr4": 191154276, "chr5": 180915260,
+             "chr6": 171115067, "chr7": 159138663, "chr8": 146364022, "chr9": 141213431, "chr10": 135534747,
+             "chr11": 135006516, "chr12": 133851895, "chr13": 115169878, "chr14": 107349540, "chr15": 102531392,
+             "chr16": 90354753, "chr17": 81195210, "chr18": 78077248, "chr19": 59128983, "chr20": 63025520,
+             "chr21": 48129895, "chr22": 51304566, "chrX": 155270560, "chrY": 59373566},
+    "hg38": {"chr1": 248956422, "chr2": 242193529, "chr3": 198295559, "chr4": 190214555, "chr5": 181538259,
+             "chr6": 170805979, "chr7": 159345973, "chr8": 145138636, "chr9": 138394717, "chr10": 133797422,
+             "chr11": 135086622, "chr12": 133275309, "chr13": 114364328, "chr14": 107043718, "chr15": 101991189,
+             "chr16": 90338345, "chr17": 83257441, "chr18": 80373285, "chr19": 58617616, "chr20": 64444167,
+             "chr21": 46709983, "chr22": 50818468, "chrX": 156040895, "chrY": 57227415},
+}  # fmt: skip
+
+
+def check_regions(regions: pd.DataFrame, lengths: dict[str, int], where: str, build: str) -> None:
+    """Check that every region lies inside its chromosome.
+
+    Parameters
+    ----------
+    regions : DataFrame
+        Columns chrom, start, end; every chromosome must be a key of `lengths`.
+
+    Raises
+    ------
+    InputError
+        A region is empty, or ends beyond the chromosome (the commonest sign of another genome build).
+    """
+    empty = (regions["end"] <= regions["start"]) | (regions["start"] < 0)
+    if empty.any():
+        first = regions[empty].iloc[0]
+        raise InputError(f"{where}: region {first.chrom}:{first.start}-{first.end} is empty; expected start < end")
+    codes, found = pd.factorize(regions["chrom"])
+
+    def ends_beyond(sizes: dict[str, int]) -> np.ndarray:
+        return regions["end"].to_numpy() > np.array([sizes.get(name, np.inf) for name in found])[codes]
+
+    beyond = ends_beyond(lengths)
+    if beyond.any():
+        first = regions[beyond].iloc[0]
+        others = {name: sizes for name, sizes in BUILD_LENGTHS.items() if name != build and first.chrom in sizes}
+        fits = [name for name, sizes in others.items() if not ends_beyond(sizes).any()]
+        raise InputError(
+            f"{where}: region {first.chrom}:{first.start}-{first.end} ends beyond {first.chrom}, which is "
+            f"{lengths[first.chrom]} bases long in {build} ({int(beyond.sum())} such regions); are these coordinates "
+            f"of another genome build?{f' They all fit {fits[0]}.' if fits else ''}"
+        )

@@ -1,0 +1,121 @@
+"""Base codes of all regions end to end."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from genebert.errors import InputError
+from genebert.files import atomic_path, read_json, write_json
+from genebert.genome.bases import _BLOCK_REGIONS, N_CODE
+from genebert.genome.builds import check_regions
+from genebert.genome.fasta import Genome
+from genebert.genome.intervals import ranges
+
+
+@dataclass(frozen=True)
+class RegionSequences:
+    """Base codes of all regions end to end.
+
+    Attributes
+    ----------
+    codes : uint8 [n_bases], memory-mapped when loaded
+    offsets : int64 [n_regions + 1]
+        Region i is ``codes[offsets[i]:offsets[i + 1]]``.
+    genome : str
+        Genome build.
+    """
+
+    codes: np.ndarray
+    offsets: np.ndarray
+    genome: str
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, i: int) -> np.ndarray:
+        return self.codes[self.offsets[i] : self.offsets[i + 1]]
+
+    def save(self, folder: str | Path) -> None:
+        """Write ``regions.npy``, ``offsets.npy`` and ``regions.json`` into `folder`, each atomically."""
+        folder = Path(folder)
+        for name, array in (("regions.npy", self.codes), ("offsets.npy", self.offsets)):
+            with atomic_path(folder / name) as temporary:
+                np.save(temporary, array)
+        write_json(
+            folder / "regions.json",
+            {
+                "genome": self.genome,
+                "regions": len(self),
+                "bases": int(self.offsets[-1]),
+                "n_bases": int(np.count_nonzero(self.codes == N_CODE)),
+                "codes": "A 0, C 1, G 2, T 3, other 4",
+                "sha256": hashlib.sha256(self.codes).hexdigest(),
+            },
+        )
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "RegionSequences":
+        """Memory-map the files written by :meth:`save`.
+
+        Raises
+        ------
+        InputError
+            A file is missing or damaged, or the three do not belong together.
+        """
+        folder = Path(folder)
+        try:
+            info = read_json(folder / "regions.json")
+            codes = np.load(folder / "regions.npy", mmap_mode="r")
+            offsets = np.load(folder / "offsets.npy")
+        except (OSError, ValueError, EOFError) as error:
+            raise InputError(
+                f"{folder}: region sequences missing or damaged ({error}); run the rule `sequences` again"
+            ) from error
+        if len(offsets) != info["regions"] + 1 or offsets[-1] != len(codes):
+            raise InputError(
+                f"{folder}: regions.npy holds {len(codes)} bases of {len(offsets) - 1} regions, but regions.json says "
+                f"{info['bases']} of {info['regions']}; delete the folder and run the rule `sequences` again"
+            )
+        return cls(codes, offsets, info["genome"])
+
+    def crop(self, region_bp: int | None) -> "RegionSequences":
+        """Return the central `region_bp` bases of each region (all of a shorter one); ``None`` changes nothing."""
+        if region_bp is None:
+            return self
+        lengths = np.diff(self.offsets)
+        kept = np.minimum(lengths, region_bp)
+        offsets = np.concatenate(([0], np.cumsum(kept)))
+        starts = self.offsets[:-1] + (lengths - kept) // 2
+        codes = np.empty(offsets[-1], dtype=np.uint8)
+        # In blocks: an index of all bases at once would take 16 bytes a base.
+        for first in range(0, len(self), _BLOCK_REGIONS):
+            block = slice(first, first + _BLOCK_REGIONS)
+            low, high = offsets[first], offsets[min(first + _BLOCK_REGIONS, len(self))]
+            codes[low:high] = self.codes[ranges(starts[block], kept[block])]
+        return RegionSequences(codes, offsets, self.genome)
+
+
+def extract_sequences(genome: Genome, regions: pd.DataFrame, build: str, where: str) -> RegionSequences:
+    """Fetch the bases of all regions.
+
+    Parameters
+    ----------
+    genome : Genome
+    regions : DataFrame
+        Columns chrom, start, end, sorted by chromosome (each chromosome is read once).
+    build, where : str
+        For the record and for error messages.
+    """
+    check_regions(regions, genome.lengths, where, build)
+    starts, ends = regions["start"].to_numpy(), regions["end"].to_numpy()
+    offsets = np.concatenate(([0], np.cumsum(ends - starts))).astype(np.int64)
+    codes = np.empty(offsets[-1], dtype=np.uint8)
+    chroms = regions["chrom"].to_numpy()
+    for chrom in pd.unique(chroms):
+        whole = genome.codes(chrom)
+        for i in np.flatnonzero(chroms == chrom):
+            codes[offsets[i] : offsets[i + 1]] = whole[starts[i] : ends[i]]
+    return RegionSequences(codes, offsets, build)

@@ -1,0 +1,1 @@
+"""Ways to solve a task: fine-tuned models and simple baselines."""

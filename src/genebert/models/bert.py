@@ -1,0 +1,172 @@
+"""BERT over k-mers: its configuration, its position table, loading, and pooling of its states."""
+
+import contextlib
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import BertConfig, BertForPreTraining
+
+from genebert.errors import InputError
+from genebert.files import read_json
+from genebert.genome.kmers import SPECIALS, vocabulary_k
+from genebert.models.folders import weights_file
+from genebert.settings.models import SequenceEncoderSettings
+
+
+@contextlib.contextmanager
+def _quiet_loading() -> Iterator[None]:
+    """Silence the library's loading report; what matters in it is checked by the caller."""
+    from transformers.utils import logging as library
+
+    verbosity, bar = library.get_verbosity(), library.is_progress_bar_enabled()
+    library.set_verbosity_error()
+    library.disable_progress_bar()
+    try:
+        yield
+    finally:
+        library.set_verbosity(verbosity)
+        if bar:
+            library.enable_progress_bar()
+
+
+def read_bert_config(folder: str | Path) -> dict[str, Any]:
+    """Return the ``config.json`` of a Hugging Face folder.
+
+    Raises
+    ------
+    InputError
+        Not a folder with a BERT.
+    """
+    path = Path(folder) / "config.json"
+    config = read_json(path) if path.is_file() else {}
+    if config.get("model_type") != "bert":
+        raise InputError(
+            f"{folder}: config.json says model_type {config.get('model_type')!r}; expected a Hugging Face folder of a "
+            "BERT"
+        )
+    return config
+
+
+def load_encoder(folder: str | Path, dropout: float) -> nn.Module:
+    """Return the ``transformers.BertModel`` of a Hugging Face folder, without pooler, in float32.
+
+    Raises
+    ------
+    InputError
+        Not a folder with a BERT, or weights of the encoder are missing in it.
+    """
+    from pickle import UnpicklingError
+
+    from safetensors import SafetensorError
+    from transformers import BertModel
+
+    read_bert_config(folder)
+    weights_file(folder)
+    with _quiet_loading():
+        try:
+            encoder, report = BertModel.from_pretrained(
+                folder,
+                add_pooling_layer=False,
+                attn_implementation="sdpa",
+                hidden_dropout_prob=dropout,
+                attention_probs_dropout_prob=dropout,
+                dtype=torch.float32,
+                local_files_only=True,
+                output_loading_info=True,
+            )
+        except (OSError, EOFError, ValueError, RuntimeError, SafetensorError, UnpicklingError) as error:
+            raise InputError(f"{folder}: weights cannot be loaded ({str(error).splitlines()[0]})") from error
+    missing = sorted(report["missing_keys"])
+    if missing:
+        raise InputError(f"{folder}: {len(missing)} tensors of the encoder are missing, the first is {missing[0]}")
+    return encoder
+
+
+def pool(states: torch.Tensor, mask: torch.Tensor | None, pooling: str) -> torch.Tensor:
+    """Return one state a sequence, float32 [n, hidden], of hidden states [n, tokens, hidden].
+
+    Parameters
+    ----------
+    states : float [n, tokens, hidden]
+    mask : int64 [n, tokens] or None
+        0 where a token is padding; None: none is.
+    pooling : {"cls", "mean", "max"}
+        The state at [CLS], or the mean over all tokens that are not padding, as
+        :meth:`genebert.models.genebert.GeneBERT.pool` takes them; or each unit's largest value over these tokens.
+    """
+    if pooling == "cls":
+        return states[:, 0].float()
+    if pooling == "max":
+        states = states.float()
+        return (states if mask is None else states.masked_fill(mask[..., None] == 0, -torch.inf)).amax(1)
+    if mask is None:
+        return states.float().mean(1)
+    return (states.float() * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+
+
+# Five times BERT's spread of k-mer embeddings; wavelengths that cover a regulatory region.
+POSITION_SCALE = 0.1
+POSITION_BASE = 200.0
+
+
+def bert_config(k: int, settings: SequenceEncoderSettings) -> BertConfig:
+    """Return the Hugging Face configuration of the sequence encoder."""
+    return BertConfig(
+        vocab_size=len(SPECIALS) + 4**k,
+        hidden_size=settings.hidden,
+        num_hidden_layers=settings.layers,
+        num_attention_heads=settings.heads,
+        intermediate_size=settings.intermediate,
+        hidden_dropout_prob=settings.dropout,
+        attention_probs_dropout_prob=settings.attention_dropout,
+        max_position_embeddings=settings.max_tokens,
+        type_vocab_size=2,
+    )
+
+
+def tile_positions(table: torch.Tensor, rows: int) -> torch.Tensor:
+    """Repeat a position table [n, width] until it has `rows` rows (ten tiles of 512 make DNABERT's reach 5,120)."""
+    return table.repeat(math.ceil(rows / len(table)), 1)[:rows].clone()
+
+
+def sinusoidal_positions(rows: int, width: int) -> torch.Tensor:
+    """Return sines and cosines of `width` / 2 wavelengths from 6 to 6 x 200 tokens as a position table [rows, width].
+
+    Overlapping k-mers make a masked one easy to tell from its neighbours, once attention has found them. From a random
+    table that takes thousands of steps; here "so many tokens to the left" is one linear map from the start
+    (docs/learning.md, masked k-mers).
+    """
+    half = (width + 1) // 2
+    frequency = POSITION_BASE ** -(torch.arange(half) / half)
+    angle = torch.arange(rows)[:, None] * frequency
+    return POSITION_SCALE * torch.cat([angle.sin(), angle.cos()], 1)[:, :width]
+
+
+def _initialise_from(encoder: BertForPreTraining, folder: str, k: int) -> None:
+    """Copy all tensors that a checkpoint has; positions are tiled, heads it lacks stay random.
+
+    Raises
+    ------
+    InputError
+        Not a BERT over the same k-mers, or of other sizes.
+    """
+    if vocabulary_k(folder) != k:
+        raise InputError(f"{folder}: the vocabulary is of {vocabulary_k(folder)}-mers, but the model's k is {k}")
+    try:
+        source = BertForPreTraining.from_pretrained(folder)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise InputError(f"{folder}: not a Hugging Face BERT folder ({str(error).splitlines()[0]})") from error
+    expected = encoder.config
+    for key in ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size"):
+        if getattr(source.config, key) != getattr(expected, key):
+            raise InputError(
+                f"{folder}: {key} is {getattr(source.config, key)}, but config asks for {getattr(expected, key)}"
+            )
+    state = source.state_dict()
+    position = "bert.embeddings.position_embeddings.weight"
+    state[position] = tile_positions(state[position], expected.max_position_embeddings)
+    encoder.load_state_dict(state)

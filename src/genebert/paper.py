@@ -1,0 +1,23 @@
+"""The paper's figures: GeneBERT, arXiv 2110.05231."""
+
+# Paper, section 4.1 (docs/facts.md 22): union of accessible regions of 17 cell types.
+PAPER = {"cell_types": 17, "regions": 1_000_029, "base_pairs": 504_657_456}
+PAPER_SEQUENCES = 17_000_000
+
+# The nine sets of the paper's Table 2, and the seven of them that Table 6 repeats (docs/facts.md 32).
+TABLE2 = (
+    "CTCF_A549_CTCF_UT-A", "CTCF_A549_CTCF_UW", "CTCF_AG04449_CTCF_UW", "CTCF_AG04450_CTCF_UW", "CTCF_AG09309_CTCF_UW",
+    "CTCF_AG09319_CTCF_UW", "CTCF_AG10803_CTCF_UW", "CTCF_AoAF_CTCF_UW", "CTCF_BE(2)-C_CTCF_UW",
+)  # fmt: skip
+TABLE6 = TABLE2[2:]
+PAPER_GENOME = "hg19, chr1-22 and X"
+TITLES = {
+    1: "Promoter prediction",
+    2: "Transcription factor binding sites",
+    3: "Disease risk prediction",
+    4: "RNA splicing sites prediction",
+    5: "Pre-training losses",
+    6: "Transcription factor binding sites by cell type and tissue",
+    7: "Region encoders",
+    8: "Batch size and weight of the matching loss",
+}

@@ -1,0 +1,395 @@
+"""What a run's pre-training data are, where they come from, and what was dropped on the way."""
+
+import logging
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from hashlib import sha256 as sha256_of
+from itertools import pairwise
+from math import isclose
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from genebert.corpus.groups import TRAIN, Groups
+from genebert.errors import InputError
+from genebert.files import read_json, sha256
+from genebert.genome.builds import BUILD_LENGTHS
+from genebert.genome.intervals import merge_overlapping
+from genebert.genome.sequences import RegionSequences
+from genebert.paper import PAPER, PAPER_GENOME, PAPER_SEQUENCES
+from genebert.report.card.leakage import leakage
+
+logger = logging.getLogger(__name__)
+
+# docs/facts.md 33: p-value to (mean motifs hit a region, share of ones).
+EXPECTED_MOTIFS = {1e-4: (52.4, 0.090), 1e-5: (9.1, 0.016), 1e-7: (4.5, 0.008)}
+EXPECTED_FOR = (
+    "random sequences of 505 bp, 579 motifs scored from counts, background .3/.2/.2/.3, pseudocount 1, both strands"
+)
+PERCENTILES = (5, 25, 50, 75, 95)
+LENGTH_STEP, LENGTH_STEPS = 50, 40
+_BLOCK_REGIONS = 1 << 14
+_COMPLEMENT = bytes([3, 2, 1, 0, 4]).ljust(256, b"\0")
+
+
+@dataclass(frozen=True)
+class CardSettings:
+    """What the card says of the run, and how regions are cropped.
+
+    Attributes
+    ----------
+    run, scale : str
+        Printed at the top of the page.
+    notes : tuple of str
+    region_bp : int, optional
+        Models are shown only so many bases in the middle of each region.
+    motif_region_bp : int, optional
+        Only so many bases were scanned for motifs.
+    """
+
+    run: str
+    scale: str
+    notes: tuple[str, ...] = ()
+    region_bp: int | None = None
+    motif_region_bp: int | None = None
+
+
+def sharing(accessible: sp.csr_matrix, names: list[str]) -> dict:
+    """Compare the accessible regions of all pairs of cell types.
+
+    Parameters
+    ----------
+    accessible : binary CSR [n_types, n_regions]
+    names : list of str
+
+    Returns
+    -------
+    dict
+        ``cell_types``; ``regions_open_in``: number of regions open in exactly 1, 2, ..., all types; ``only_here``: for
+        each type its regions open in no other; ``shared`` and ``jaccard`` [n_types, n_types] (None where both types
+        have no region); ``pairs``: all pairs of types by falling Jaccard index.
+    """
+    open_ = sp.csr_matrix(accessible, dtype=np.int64)
+    types_open = np.bincount(open_.indices, minlength=open_.shape[1])
+    shared = (open_ @ open_.T).toarray()
+    sizes = shared.diagonal()
+    union = sizes[:, None] + sizes[None, :] - shared
+    jaccard = [
+        [round(int(s) / int(u), 6) if u else None for s, u in zip(*rows, strict=True)]
+        for rows in zip(shared, union, strict=True)
+    ]
+    pairs = [
+        {"cell_types": [names[i], names[j]], "shared": int(shared[i, j]), "jaccard": jaccard[i][j]}
+        for i in range(len(names))
+        for j in range(i + 1, len(names))
+        if jaccard[i][j] is not None
+    ]
+    type_of = np.repeat(np.arange(len(names)), np.diff(open_.indptr))
+    return {
+        "cell_types": names,
+        "regions_open_in": np.bincount(types_open, minlength=len(names) + 1)[1:].tolist(),
+        "only_here": np.bincount(type_of[types_open[open_.indices] == 1], minlength=len(names)).tolist(),
+        "shared": shared.tolist(),
+        "jaccard": jaccard,
+        "pairs": sorted(pairs, key=lambda pair: -pair["jaccard"]),
+    }
+
+
+def region_lengths(lengths: np.ndarray) -> dict:
+    """Return minimum, percentiles, maximum, mean and a histogram (steps of 50 bp; longer ones in one count)."""
+    steps = np.bincount(np.minimum(lengths // LENGTH_STEP, LENGTH_STEPS), minlength=LENGTH_STEPS + 1)
+    return {
+        "min": int(lengths.min()),
+        **{f"p{p}": float(value) for p, value in zip(PERCENTILES, np.percentile(lengths, PERCENTILES), strict=True)},
+        "max": int(lengths.max()),
+        "mean": round(float(lengths.mean()), 3),
+        "histogram": {
+            "edges": [LENGTH_STEP * i for i in range(LENGTH_STEPS + 1)],
+            "counts": steps[:-1].tolist(),
+            "at_least_last_edge": int(steps[-1]),
+        },
+    }
+
+
+def count_identical(sequences: RegionSequences) -> dict[str, int]:
+    """Count different region sequences, as they stand and with both strands taken as one.
+
+    Returns
+    -------
+    dict
+        ``regions``, ``different``, ``different_up_to_strand``, and ``in_repeats`` and ``in_repeats_up_to_strand``: the
+        regions whose sequence another region has too.
+    """
+    # Digests instead of the sequences themselves, which would take a gigabyte at full size.
+    forward: Counter[bytes] = Counter()
+    either: Counter[bytes] = Counter()
+    for first in range(0, len(sequences), _BLOCK_REGIONS):
+        offsets = sequences.offsets[first : first + _BLOCK_REGIONS + 1] - sequences.offsets[first]
+        block = sequences.codes[sequences.offsets[first] : sequences.offsets[first] + offsets[-1]].tobytes()
+        opposite, n = block.translate(_COMPLEMENT)[::-1], len(block)
+        for a, b in pairwise(offsets.tolist()):
+            bases = block[a:b]
+            forward[blake2b(bases, digest_size=16).digest()] += 1
+            either[blake2b(min(bases, opposite[n - b : n - a]), digest_size=16).digest()] += 1
+    result = {"regions": len(sequences)}
+    for suffix, times in (("", forward), ("_up_to_strand", either)):
+        result |= {f"different{suffix}": len(times), f"in_repeats{suffix}": sum(n for n in times.values() if n > 1)}
+    return result
+
+
+def duplicates(groups: Groups, sequences: RegionSequences, pairs: int) -> dict:
+    """Count what comes more than once: regions in several types, identical sequences, identical groups.
+
+    Parameters
+    ----------
+    groups : Groups
+    sequences : RegionSequences
+    pairs : int
+        (region, cell type) pairs.
+    """
+    rows = pd.DataFrame(groups.subset(TRAIN).regions)
+    repeated = int(rows.duplicated(keep=False).sum())
+    return {
+        "pairs": pairs,
+        "regions": len(sequences),
+        "pairs_per_region": round(pairs / len(sequences), 4),
+        "paper_pairs": PAPER["cell_types"] * PAPER["regions"],
+        "paper_sequences": PAPER_SEQUENCES,
+        "sequences": count_identical(sequences),
+        "groups": {
+            "groups": len(rows),
+            "different": int((~rows.duplicated()).sum()),
+            "same_regions_in_several_types": repeated,
+            "share": round(repeated / len(rows), 6),
+        },
+    }
+
+
+def motif_density(info: dict, region_bp: int | None) -> dict:
+    """Return how many motifs hit a region, beside what random sequence of the same p-value gives."""
+    p = info["settings"]["p_value"]
+    expected = next((value for known, value in EXPECTED_MOTIFS.items() if isclose(p, known)), None)
+    return {
+        "kind": info["kind"],
+        "motifs": info["motifs"],
+        "p_value": p,
+        "release": info["settings"]["release"],
+        "region_bp": region_bp,
+        "motifs_hit_per_region": round(info["mean_share_hit"] * info["motifs"], 4),
+        "share_of_ones": round(info["mean_share_hit"], 6),
+        "motifs_that_cannot_reach_p": info["unreachable_p"],
+        "expected": expected
+        and {"motifs_hit_per_region": expected[0], "share_of_ones": expected[1], "holds_for": EXPECTED_FOR},
+    }
+
+
+def genome_share(regions: pd.DataFrame, genome: dict, n_bases: int) -> dict:
+    """Return the bases that the regions cover, as a share of the run's chromosomes."""
+    union = merge_overlapping(regions)[0]
+    covered, length = int((union["end"] - union["start"]).sum()), sum(genome["lengths"].values())
+    paper_length = sum(length for name, length in BUILD_LENGTHS["hg19"].items() if name != "chrY")
+    return {
+        "build": genome["build"],
+        "chromosomes": list(genome["lengths"]),
+        "bases": length,
+        "regions_bases": int((regions["end"] - regions["start"]).sum()),
+        "covered_bases": covered,
+        "share": round(covered / length, 6),
+        "n_bases_in_regions": n_bases,
+        "paper": {
+            "regions_bases": PAPER["base_pairs"],
+            "share": round(PAPER["base_pairs"] / paper_length, 6),
+            "of": PAPER_GENOME,
+        },
+    }
+
+
+def paper_comparison(regions: int, bases: int, types: int, pairs: int, sample_bases: float, per_sample: int) -> dict:
+    """Return the paper's figures beside the run's (docs/facts.md 22, 23)."""
+    paper_mean = PAPER["base_pairs"] / PAPER["regions"]
+    rows = {
+        "cell_types": (types, PAPER["cell_types"]),
+        "regions": (regions, PAPER["regions"]),
+        "bases_of_regions": (bases, PAPER["base_pairs"]),
+        "mean_region_length": (round(bases / regions, 1), round(paper_mean, 1)),
+        "region_cell_type_pairs": (pairs, PAPER_SEQUENCES),
+        "mean_bases_per_sample": (round(sample_bases), round(paper_mean * per_sample)),
+    }
+    return {name: {"run": ours, "paper": paper} for name, (ours, paper) in rows.items()}
+
+
+def hash_inputs(files: Mapping[str, str | Path]) -> dict[str, dict]:
+    """Return name, size and SHA-256 of every input file.
+
+    Raises
+    ------
+    InputError
+        A file cannot be read.
+    """
+    hashes = {}
+    for key, path in files.items():
+        path = Path(path)
+        try:
+            hashes[key] = {"file": path.name, "bytes": path.stat().st_size, "sha256": sha256(path)}
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read ({error.strerror}); expected the input file {key}") from error
+        logger.info("%s: sha256 %s", key, hashes[key]["sha256"])
+    return hashes
+
+
+def _check(summary: dict, corpus: dict, motifs: dict, sequences: RegionSequences, data: Any, settings: CardSettings):
+    """Check that the parts belong to one run.
+
+    Raises
+    ------
+    InputError
+        They do not: one of them was made again and the others were not, or regions were cropped in another way.
+    """
+    lengths = (data.var["end"] - data.var["start"]).to_numpy()
+    for where, found in (
+        ("summary.json", summary["regions"]),
+        ("the region sequences", len(sequences)),
+        ("motifs.json", motifs["regions"]),
+        ("corpus.json", corpus["regions"]),
+    ):
+        if found != len(lengths):
+            raise InputError(f"{where}: of {found} regions, but accessible.h5ad has {len(lengths)}; expected one run")
+    if not np.array_equal(np.diff(sequences.offsets), lengths):
+        raise InputError("the region sequences: lengths differ from those in accessible.h5ad; expected one run")
+    for where, found in (("summary.json", list(summary["cell_types"])), ("corpus.json", corpus["cell_types"])):
+        if found != list(data.obs_names):
+            raise InputError(f"{where}: cell types {', '.join(found)}; expected {', '.join(data.obs_names)}")
+    if (
+        sha256_of(np.ascontiguousarray(sequences.crop(settings.motif_region_bp).codes)).hexdigest()
+        != (motifs["sha256"]["sequences"])
+    ):
+        raise InputError(
+            f"motifs.json: other bases were scanned than those of the region sequences with motifs.region_bp "
+            f"{settings.motif_region_bp}; expected one run"
+        )
+
+
+def compute_card(
+    settings: CardSettings,
+    accessibility: str | Path,
+    sequences_folder: str | Path,
+    motifs_folder: str | Path,
+    corpus_folder: str | Path,
+    genome_json: str | Path,
+    inputs: Mapping[str, str | Path],
+    data_sets: dict[str, dict[str, str | Path]],
+) -> dict:
+    """Compute the content of ``card.json``.
+
+    Parameters
+    ----------
+    settings : CardSettings
+    accessibility : path
+        Folder of ``accessible.h5ad`` and ``summary.json``.
+    sequences_folder, motifs_folder, corpus_folder : path
+        Folders of the stages' outputs.
+    genome_json : path
+        As :func:`genebert.genome.fasta.prepare_genome` writes it.
+    inputs : dict
+        What the run was made from: a name for each file, and its path.
+    data_sets : dict
+        Downstream data sets: name, then split, then parquet file.
+
+    Raises
+    ------
+    InputError
+        A file cannot be read, or the parts do not belong to one run.
+    """
+    import anndata
+
+    accessibility = Path(accessibility)
+    data = anndata.read_h5ad(accessibility / "accessible.h5ad")
+    summary, genome = read_json(accessibility / "summary.json"), read_json(genome_json)
+    sequences, groups = RegionSequences.load(sequences_folder), Groups.load(corpus_folder)
+    recorded = {
+        "sequences": read_json(Path(sequences_folder) / "regions.json"),
+        "motifs": read_json(Path(motifs_folder) / "motifs.json"),
+        "corpus": read_json(Path(corpus_folder) / "corpus.json"),
+    }
+    corpus, motifs = recorded["corpus"], recorded["motifs"]
+    _check(summary, corpus, motifs, sequences, data, settings)
+    accessible_sha256 = sha256(accessibility / "accessible.h5ad")
+    if corpus["accessible_sha256"] != accessible_sha256:
+        raise InputError("corpus.json: made from another accessible.h5ad than the one here; run the rule corpus again")
+
+    regions = pd.DataFrame({column: data.var[column].to_numpy() for column in ("chrom", "start", "end")})
+    lengths = (regions["end"] - regions["start"]).to_numpy(np.int64)
+    shown = lengths if settings.region_bp is None else np.minimum(lengths, settings.region_bp)
+    names, open_ = list(data.obs_names), sp.csr_matrix(data.X)
+    sample_regions = groups.subset(TRAIN).regions
+    per_sample, pairs = corpus["regions_per_sample"], int(open_.nnz)
+    shared = sharing(open_, names)
+    by_type = {
+        name: {
+            "cells": row["cells"],
+            "fragments": row["fragments"],
+            "accessible_regions": row["accessible_regions"],
+            "share_of_union": round(row["accessible_regions"] / len(regions), 6),
+            "only_here": only_here,
+            **{key: n for key, n in corpus["by_cell_type"][name].items() if key != "accessible_regions"},
+        }
+        for (name, row), only_here in zip(summary["cell_types"].items(), shared["only_here"], strict=True)
+    }
+    return {
+        "run": settings.run,
+        "scale": settings.scale,
+        "notes": list(settings.notes),
+        "paper": paper_comparison(
+            len(regions),
+            int(lengths.sum()),
+            len(names),
+            pairs,
+            float(lengths[sample_regions].sum(1).mean()),
+            per_sample,
+        ),
+        "steps": {
+            "format": summary["format"],
+            "group_by": summary["group_by"],
+            "binarise": summary["binarise"],
+            "min_fraction": summary["min_fraction"],
+            "input_regions": summary["input_regions"],
+            "dropped_regions": summary["dropped_regions"],
+            "regions": len(regions),
+            "dropped_cell_types": summary["dropped_cell_types"],
+            "cells_without_type": summary["cells_without_type"],
+            "region_bases": int(lengths.sum()),
+            "n_bases": recorded["sequences"]["n_bases"],
+            "regions_per_sample": per_sample,
+            "region_bp": settings.region_bp,
+            "mean_bases_shown_per_sample": round(float(shown[sample_regions].sum(1).mean()), 1),
+            "holdout_chromosomes": corpus["holdout_chromosomes"],
+            "validation_fraction": corpus["validation_fraction"],
+            "pairs": pairs,
+            "pairs_held_out": sum(row["held_out"] for row in by_type.values()),
+            "pairs_left_over": sum(row["left_over"] for row in by_type.values()),
+            "groups": corpus["groups"],
+            "validation_groups": corpus["validation_groups"],
+            "groups_without_negative": corpus["groups_without_negative"],
+        },
+        "cell_types": by_type,
+        "sharing": shared,
+        "region_lengths": region_lengths(lengths),
+        "motifs": motif_density(motifs, settings.motif_region_bp),
+        "duplicates": duplicates(groups, sequences, pairs),
+        "genome": genome_share(regions, genome, recorded["sequences"]["n_bases"]),
+        "leakage": leakage(
+            data_sets, regions, sequences, groups, settings.region_bp, tuple(corpus["holdout_chromosomes"])
+        ),
+        "inputs": hash_inputs(inputs),
+        "made": {
+            "accessible.h5ad": accessible_sha256,
+            "sequences": recorded["sequences"]["sha256"],
+            "motifs": motifs["sha256"],
+            "genome_md5": genome["md5"],
+        },
+    }

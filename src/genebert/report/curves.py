@@ -1,0 +1,144 @@
+"""The training curves of a model, from its ``metrics.jsonl``."""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from genebert.errors import InputError
+from genebert.files import read_json
+from genebert.report.pictures import bare, picture
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+TRAINING, VALIDATION, FLOOR = "#2171b5", "#d95f02", "#737373"
+# Columns of panels: title, then the metric and the label of the upper and of the lower one.
+COLUMNS = (
+    ("masked k-mers (MGM)", ("mgm", "loss (nats)"), ("mgm_accuracy", "accuracy")),
+    ("segment pairs (NGSP)", ("ngsp", "loss (nats)"), ("ngsp_accuracy", "accuracy")),
+    ("sequence and matrix (SRM)", ("srm", "loss (nats)"), ("srm_accuracy", "retrieval accuracy")),
+    ("schedule", ("learning_rate", "learning rate"), ("temperature", "temperature of SRM")),
+)
+MANY = 40  # points up to which each is marked
+Floors = Mapping[str, Mapping[str, float]]
+
+
+def read_metrics(path: str | Path) -> list[dict]:
+    """Return the records of a ``metrics.jsonl`` in the order of their steps.
+
+    A resumed run may hold a step twice: the last record counts.
+
+    Raises
+    ------
+    InputError
+        Not such a file, or without a record: the model was not trained.
+    """
+    records: dict[int, dict] = {}
+    for number, line in enumerate(Path(path).read_text().splitlines(), 1):
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise InputError(f"{path}, line {number}: not valid JSON ({error})") from error
+        if not isinstance(record, dict) or not isinstance(record.get("step"), int):
+            raise InputError(f"{path}, line {number}: found {line[:60]}, expected an object with the key step")
+        records[record["step"]] = record
+    if not records:
+        raise InputError(f"{path}: holds no record, as its model was not trained (steps: 0); expected at least one")
+    return [records[step] for step in sorted(records)]
+
+
+def chance_floors(info: Mapping) -> dict[str, dict[str, float]]:
+    """Return what a model reaches that has learnt nothing: metric to label to value.
+
+    Parameters
+    ----------
+    info : dict
+        Content of ``model.json``. A block ``floors`` of the same form as the result is taken over, for floors that
+        follow from the data (unigram entropy, base composition).
+    """
+    floors = {"ngsp": {"chance": math.log(2)}, "ngsp_accuracy": {"chance": 0.5}}
+    losses, n = info["settings"]["losses"], info["training"]["batch"]
+    if losses["srm"] is not None:
+        what = losses.get("contrast", "samples")
+        if what == "regions":
+            n *= info["regions_per_sample"]
+        # All three forms of Eq. 3 are log(n) where all pairs score alike.
+        floors |= {"srm": {f"chance, {n} {what}": math.log(n)}, "srm_accuracy": {"chance": 1 / n}}
+    for metric, more in info.get("floors", {}).items():
+        floors[metric] = floors.get(metric, {}) | more
+    return floors
+
+
+def plot_curves(records: list[dict], folder: str | Path, name: str, title: str, floors: Floors) -> None:
+    """Write ``name.svg`` and ``name.png``: losses above, accuracies below, and the schedule; only what was recorded.
+
+    Parameters
+    ----------
+    records : list of dict
+        From :func:`read_metrics`: step, metrics, and some of them again with the prefix ``valid_``.
+    folder : path
+    name : str
+    title : str
+    floors : dict
+        Metric to label to value: thin dashed lines.
+    """
+    recorded = set().union(*records)
+    columns = [column for column in COLUMNS if recorded & {metric for metric, _ in column[1:]}]
+    with picture(folder, name, 0.6 + 2.8 * len(columns), 5.2) as figure:
+        rows = figure.subplots(2, len(columns), sharex=True, squeeze=False)
+        shown: dict = {}
+        for panels, (heading, *pair) in zip(rows.T, columns, strict=True):
+            panels[0].set_title(heading, fontsize=9)
+            for axes, (metric, label) in zip(panels, pair, strict=True):
+                if metric in recorded:
+                    _panel(axes, records, metric, floors.get(metric, {}))
+                    axes.set_ylabel(label)
+                    shown |= {line.get_label(): line for line in axes.lines if not line.get_label().startswith("_")}
+                else:
+                    axes.set_visible(False)
+            lowest = panels[1] if panels[1].get_visible() else panels[0]
+            lowest.tick_params(labelbottom=True)
+            lowest.set_xlabel("step")
+            lowest.xaxis.set_major_formatter("{x:,.0f}")
+            lowest.locator_params(axis="x", nbins=5, integer=True)
+        figure.suptitle(title, fontsize=10, x=0.01, ha="left")
+        figure.legend(shown.values(), shown, loc="outside lower center", ncols=len(shown), frameon=False)
+
+
+def _panel(axes: "Axes", records: list[dict], metric: str, floors: Mapping[str, float]) -> None:
+    for key, label, colour in ((metric, "training", TRAINING), (f"valid_{metric}", "validation", VALIDATION)):
+        if metric in ("learning_rate", "temperature") and label == "validation":
+            continue  # no second measurement
+        points = [(record["step"], record[key]) for record in records if key in record]
+        if points:
+            few = len(points) <= MANY
+            marker, width = ("o", 1.2) if few else (None, 0.8)
+            axes.plot(*zip(*points, strict=True), color=colour, label=label, lw=width, marker=marker, markersize=2.5)
+    lowest = min(floors.values(), default=0.0)
+    for label, value in floors.items():
+        # Of several floors the lowest has its name below: two near each other stay readable.
+        below = len(floors) > 1 and value == lowest
+        axes.axhline(value, color=FLOOR, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
+        axes.annotate(label, (1, value), (0, -3 if below else 2), xycoords=("axes fraction", "data"),
+                      textcoords="offset points", ha="right", va="top" if below else "bottom", color=FLOOR, fontsize=7,
+                      bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.5})  # fmt: skip
+    axes.margins(y=0.12)
+    axes.set_ylim(bottom=max(0.0, axes.get_ylim()[0]))  # none of these can be negative
+    bare(axes, "left", "bottom")
+
+
+def write_curves(model: str | Path, folder: str | Path, name: str, title: str) -> None:
+    """Write the curves of a model's folder as ``name.svg`` and ``name.png`` into `folder`.
+
+    Parameters
+    ----------
+    model : path
+        With ``metrics.jsonl`` and ``model.json``.
+    folder : path
+    name, title : str
+    """
+    model = Path(model)
+    floors = chance_floors(read_json(model / "model.json"))
+    plot_curves(read_metrics(model / "metrics.jsonl"), folder, name, title, floors)

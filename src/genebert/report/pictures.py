@@ -1,0 +1,49 @@
+"""Pictures as svg and png; the same numbers give the same bytes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from genebert.files import atomic_path
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+# Letters as outlines, and ids of the svg from a fixed word instead of a random one.
+STYLE = {"svg.hashsalt": "genebert", "svg.fonttype": "path", "font.family": "DejaVu Sans", "font.size": 9}
+
+
+@contextmanager
+def picture(folder: str | Path, name: str, width: float, height: float) -> Iterator["Figure"]:
+    """Yield an empty figure and write it as ``name.svg`` and ``name.png`` into `folder`.
+
+    Parameters
+    ----------
+    folder : path
+    name : str
+    width, height : float
+        In inches.
+    """
+    import matplotlib as mpl
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    # The user's own matplotlibrc must not change the bytes.
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(STYLE)
+        figure = Figure(figsize=(width, height), layout="constrained")
+        FigureCanvasAgg(figure)
+        yield figure
+        for suffix, options in (("svg", {"metadata": {"Date": None}}), ("png", {"dpi": 150})):
+            with atomic_path(Path(folder) / f"{name}.{suffix}") as temporary:
+                figure.savefig(temporary, format=suffix, **options)
+
+
+def bare(axes: "Axes", *keep: str) -> None:
+    """Hide the sides of the frame except `keep` (left, right, top, bottom)."""
+    for side in ("left", "right", "top", "bottom"):
+        axes.spines[side].set_visible(side in keep)

@@ -1,0 +1,172 @@
+"""What is shown: text rounded to three decimals in columns, in one or more blocks a table."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from genebert.report.tables.paper import PAPER_METRICS
+
+NOTHING = "-"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of text.
+
+    Attributes
+    ----------
+    heading : str
+    cells : list of str
+    spanner : str
+        Heading over this and the neighbouring columns with the same one.
+    number : bool
+        Set flush right.
+    bold : frozenset of int
+        Rows whose cell is printed bold.
+    """
+
+    heading: str
+    cells: list[str]
+    spanner: str = ""
+    number: bool = True
+    bold: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class Block:
+    """One rectangle of a table.
+
+    Attributes
+    ----------
+    name : str
+        Short and unique within the table.
+    title, subtitle : str
+    columns : list of Column
+    notes : list of str
+        Footnotes.
+    grouped : bool
+        The first column names groups of rows; forms that can, print it as a heading over each group.
+    turned : bool
+        Headings are long: forms that can, print them upright.
+    """
+
+    name: str
+    title: str
+    subtitle: str
+    columns: list[Column]
+    notes: list[str]
+    grouped: bool = False
+    turned: bool = False
+
+
+def number(value: float, sign: str = "") -> str:
+    """Return three decimals, or a dash for nothing."""
+    if pd.isna(value):
+        return NOTHING
+    text = f"{value:{sign}.3f}"
+    return text.lstrip("+-") if float(text) == 0 else text
+
+
+def _with_sd(values: pd.DataFrame, name: str) -> list[str]:
+    pairs = zip(values[f"{name}_mean"], values[f"{name}_sd"], strict=True)
+    return [number(mean) + ("" if pd.isna(sd) else f" ± {number(sd)}") for mean, sd in pairs]
+
+
+def _joined(values: pd.DataFrame, first: str, word: str, second: str, form: Callable[[Any], str]) -> list[str]:
+    pairs = zip(values[first], values[second], strict=True)
+    return [NOTHING if pd.isna(a) else f"{form(a)} {word} {form(b)}" for a, b in pairs]
+
+
+def _text(heading: str, values: pd.Series) -> Column:
+    return Column(heading, values.replace("", NOTHING).tolist(), number=False)
+
+
+def _counts(heading: str, values: pd.Series) -> Column:
+    return Column(heading, [NOTHING if pd.isna(n) else f"{n:,}" for n in values])
+
+
+def best_rows(values: pd.DataFrame, name: str) -> frozenset[int]:
+    """Return the rows with our best mean of each data set, equal if equal at three decimals; single models win nothing.
+
+    Rows are counted from 0.
+    """
+    best: set[int] = set()
+    numbered = values.reset_index(drop=True).dropna(subset=[f"{name}_mean"])
+    for _, group in numbered.groupby("dataset"):
+        if group["model"].nunique() > 1:
+            shown = group[f"{name}_mean"].round(3)
+            best.update(group.index[shown == shown.max()])
+    return frozenset(best)
+
+
+def main_block(
+    title: str, subtitle: str, values: pd.DataFrame, metrics: tuple[str, ...], labels: tuple[str, ...], notes: list[str]
+) -> Block:
+    """Return the paper's values beside ours."""
+    columns = [Column("Data set", values["dataset"].tolist(), number=False)]
+    columns += [_text(name.replace("_", " ").capitalize(), values[name]) for name in labels]
+    columns += [_text("Model", values["model"]), _text("In the paper", values["paper_model"])]
+    columns += [Column(PAPER_METRICS[x][1], [number(v) for v in values[f"{x}_paper"]], "Paper") for x in metrics]
+    for name in metrics:
+        bold = best_rows(values, name) if name == metrics[-1] else frozenset()
+        columns.append(Column(PAPER_METRICS[name][1], _with_sd(values, name), "Ours", bold=bold))
+    if "auc_low" in values:
+        columns.append(Column("AUC 95 %", _joined(values, "auc_low", "to", "auc_high", number), "Ours"))
+    for name in metrics:
+        shown = [number(value, "+") for value in values[f"{name}_difference"]]
+        columns.append(Column(PAPER_METRICS[name][1], shown, "Difference"))
+    columns.append(Column("Seeds", values["n_seeds"].astype(str).tolist()))
+    if "n_collapsed" in values:
+        bold = frozenset(np.flatnonzero(values["n_collapsed"].fillna(0) > 0).tolist())
+        columns.append(Column("Collapsed", _joined(values, "n_collapsed", "of", "n_seeds", str), bold=bold))
+    columns.append(_text("Remark", values["remark"]))
+    return Block("main", title, subtitle, columns, notes, grouped=True)
+
+
+def further_block(title: str, subtitle: str, values: pd.DataFrame) -> list[Block]:
+    """Return what the paper does not report, of the models that were run; nothing if there are none."""
+    run = values[values["n_seeds"] > 0].drop_duplicates(["dataset", "model"])
+    if run.empty:
+        return []
+    columns = [Column("Data set", run["dataset"].tolist(), number=False), _text("Model", run["model"])]
+    notes = []
+    shown = [
+        ("auprc", "AUPRC", ""),
+        ("mcc", "MCC", "At 0.5"),
+        ("accuracy", "Accuracy", "At 0.5"),
+        ("precision_at_validation_threshold", "P", "At the validation threshold"),
+        ("recall_at_validation_threshold", "R", "At the validation threshold"),
+    ]
+    columns += [Column(heading, _with_sd(run, name), spanner) for name, heading, spanner in shown
+                if f"{name}_mean" in run]  # fmt: skip
+    if "precision_at_validation_threshold_mean" in run:
+        notes.append(
+            "Validation threshold: the one with the largest MCC on the validation examples, chosen for each seed; a "
+            "model that ranks well but whose scores lie on one side of 0.5 has its true precision and recall here."
+        )
+    for name, heading in (("n_train", "n train"), ("n_test", "n test"), ("n_test_positive", "Positive")):
+        if name in run:
+            columns.append(_counts(heading, run[name]))
+    return [Block("further", f"{title}: further values of ours", subtitle, columns, notes, grouped=True)]
+
+
+def transfer_blocks(title: str, subtitle: str, transfer: pd.DataFrame, notes: list[str]) -> list[Block]:
+    """Return one matrix a model: trained on (rows), tested on (columns); the notes stand below the last."""
+    blocks: list[Block] = []
+    last = transfer["model"].iloc[-1] if len(transfer) else None
+    for model, cells in transfer.groupby("model", sort=False):
+        matrix = cells.pivot(index="trained_on", columns="tested_on", values="auc_mean")
+        trained = list(cells["trained_on"].unique())
+        tested = list(dict.fromkeys([*trained, *cells["tested_on"]]))
+        matrix = matrix.reindex(index=trained, columns=tested)
+        columns = [Column("Trained on", trained, number=False)]
+        for name in tested:
+            own = frozenset([trained.index(name)]) if name in trained else frozenset()
+            columns.append(Column(name, [number(value) for value in matrix[name]], "Tested on", bold=own))
+        below = notes if model == last else []
+        heading = f"{title}: {model} trained on one data set, tested on another (AUC)"
+        blocks.append(Block(f"transfer-{len(blocks) + 1}", heading, subtitle, columns, below, turned=True))
+    return blocks

@@ -1,0 +1,144 @@
+"""The footnotes of a table."""
+
+from collections.abc import Iterable, Mapping
+
+import pandas as pd
+
+from genebert.report.tables.paper import PAPER_METRICS, metrics_of
+from genebert.report.tables.values import NOT_RUN, Rows, Scores, available
+
+LOSSES = ("mgm", "ngsp", "srm")
+
+
+def _span(counts: Iterable[int]) -> str:
+    """Return the one number, or the smallest and the largest."""
+    counts = [int(n) for n in counts]
+    return f"{min(counts):,}" + (f" to {max(counts):,}" if max(counts) > min(counts) else "")
+
+
+def _together(texts: Mapping[str, str]) -> list[str]:
+    """Return ``names: text`` with names of equal text said together."""
+    names: dict[str, list[str]] = {}
+    for name, text in texts.items():
+        names.setdefault(text, []).append(name)
+    return [f"{', '.join(group)}: {text}" for text, group in names.items()]
+
+
+def _source_notes(paper: pd.DataFrame, values: pd.DataFrame, run: str, scale: str) -> list[str]:
+    """Return where both sides come from."""
+    seeds = sorted({int(seed) for listed in values["seeds"] for seed in listed.split()})
+    over = f"; mean ± sd over seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}" if seeds else ""
+    notes = [f"Paper: {', '.join(dict.fromkeys(paper['source']))}. Ours: run {run}, {scale}{over}."]
+    text = "Difference: ours - paper."
+    if "auc_low" in values:
+        text += " AUC 95 %: bootstrap over test examples, bounds averaged over seeds."
+    headline = PAPER_METRICS[metrics_of(paper)[-1]][1]
+    notes.append(f"{text} Bold: our best {headline} of each data set, and collapsed seeds.")
+    trained = values["n_train"].dropna() if "n_train" in values else []
+    if len(trained):
+        notes.append(f"Training examples a data set: {_span(trained)}.")
+    return notes
+
+
+def _constant_notes(values: pd.DataFrame) -> list[str]:
+    """Return what a constant prediction would score on each test set (docs/facts.md 19)."""
+    shares: dict[str, list[str]] = {}
+    tested = values.dropna(subset=["n_test_positive"]) if "n_test_positive" in values else values[:0]
+    for _, row in tested.drop_duplicates("dataset").iterrows():
+        positives = row["n_test_positive"] / row["n_test"]
+        shares.setdefault(f"{max(positives, 1 - positives) / 2:.3f}", []).append(row["dataset"])
+    shares.pop("0.250", None)
+    uneven = "; ".join(f"{precision} / 0.500 on {', '.join(names)}" for precision, names in shares.items())
+    return [
+        "P and R are macro averages over both classes at threshold 0.5. A constant classifier gives 0.250 / 0.500 on "
+        "balanced data" + (f" ({uneven})" if uneven else "") + ", and so does every model whose scores all lie on one "
+        "side of 0.5, at a high AUC too; collapsed counts the seeds where they do."
+    ]
+
+
+def _difference_notes(number: int, paper: pd.DataFrame, values: pd.DataFrame, rows: Rows) -> list[str]:
+    """Return what only one of the two sides has."""
+    notes = []
+    models = dict.fromkeys(model for group in rows.values() for model in group)
+    alone = {
+        "models": [name for name in models if name not in set(paper["our_model"])],
+        "data sets": [name for name in rows if name not in set(paper["dataset"])],
+    }
+    parts = [f"{kind} {', '.join(names)}" for kind, names in alone.items() if names]
+    if parts:
+        notes.append(f"Not in the paper's Table {number}: {'; '.join(parts)}.")
+    missing = int((values["remark"] == NOT_RUN).sum())
+    if missing:
+        notes.append(f"Not part of this run: {missing} of the paper's {len(paper)} rows.")
+    return notes
+
+
+def _unavailable_notes(values: pd.DataFrame, rows: Rows) -> list[str]:
+    """Return why models could not be had."""
+    texts: dict[str, str] = {}
+    for (model, reason), group in values[values["reason"] != ""].groupby(["model", "reason"], sort=False):
+        asked = [dataset for dataset, models in rows.items() if model in models]
+        sets = list(dict.fromkeys(group["dataset"]))
+        where = "" if sets == asked else f" on {', '.join(sets)}"
+        texts[f"{model}{where}"] = reason
+    notes = [f"Unavailable: {text}." for text in _together(texts)]
+    if values["remark"].str.contains("deterministic").any():
+        notes.append("Deterministic: the seed changes nothing.")
+    return notes
+
+
+def _weights(source: dict[str, str]) -> str:
+    """Return what weights an encoder started from, in words."""
+    if source["kind"] == "none":
+        return "random weights"
+    return f"{source.get('id') or source['name']} (sha256 {source['sha256'][:8]})"
+
+
+def _origin_notes(scores: Scores) -> list[str]:
+    """Return what the fine-tuned models were before: Algorithm 1 starts from given weights, a run need not."""
+    texts: dict[str, str] = {}
+    for (_, model), group in scores.items():
+        record = next((score["model_record"] for score in available(group) if score.get("model_record")), {})
+        if "settings" not in record or "training" not in record:
+            continue
+        steps = record["training"]["steps"] if any(record["settings"]["losses"].get(x) for x in LOSSES) else 0
+        starts = [
+            f"{encoder.replace('_', ' ')} from {_weights(source)}"
+            for encoder, source in record.get("initial_weights", {}).items()
+        ]
+        trained = f"{steps:,} steps of pre-training" if steps else "no pre-training here"
+        texts[model] = ", ".join([*starts, trained])
+    return [f"Before fine-tuning: {'; '.join(_together(texts))}."] if texts else []
+
+
+def main_notes(
+    number: int, paper: pd.DataFrame, values: pd.DataFrame, scores: Scores, rows: Rows, run: str, scale: str
+) -> list[str]:
+    """Return the footnotes of the main block: sources, metrics, what is missing and why, what models started from."""
+    notes = _source_notes(paper, values, run, scale)
+    if "precision" in metrics_of(paper):
+        notes += _constant_notes(values)
+    notes += _difference_notes(number, paper, values, rows)
+    return notes + _unavailable_notes(values, rows) + _origin_notes(scores)
+
+
+def transfer_notes(transfer: pd.DataFrame, rows: Rows) -> list[str]:
+    """Return the footnotes of the transfer matrices."""
+    if transfer.empty:
+        return [
+            "No matrix of training on one data set and testing on another: no score file has been asked for the test "
+            "sets of other data sets."
+        ]
+    notes = ["Rows: trained on; columns: tested on; mean over seeds. Bold: the model's own test set."]
+    others = transfer[transfer["trained_on"] != transfer["tested_on"]]
+    notes.append(
+        "Cells share most of their peaks. Of other test sets, examples are left out that overlap the training or "
+        "validation examples, are made from a positive that does, or have the same sequence: "
+        f"{_span(others['left_out'])} a pair; {_span(others['n_test'])} are left. The cells of a column are therefore "
+        "not means over the same examples."
+    )
+    without = [name for name in dict.fromkeys(m for group in rows.values() for m in group)
+               if name not in set(transfer["model"])]  # fmt: skip
+    if without:
+        notes.append(f"Without scores on other data sets: {', '.join(without)}.")
+    return notes

@@ -1,0 +1,1 @@
+"""What a configuration asks for: models, data sets, rows of tables, files."""

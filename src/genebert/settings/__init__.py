@@ -1,0 +1,1 @@
+"""Settings: what each key of the configuration may be, and reading it."""

@@ -1,0 +1,1 @@
+"""External files: the registry, downloads, and files that a person places."""

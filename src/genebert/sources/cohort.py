@@ -1,0 +1,334 @@
+"""Checks of the Hirschsprung cohort: genotypes, their index, phenotypes and regions (docs/facts.md 9)."""
+
+import csv
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from genebert.errors import InputError
+from genebert.files import open_bytes
+from genebert.genome.anchors import ANCHORS, NOT_TOLD, by_rank, normalise_names
+from genebert.genome.bed import read_bed
+from genebert.genome.builds import BUILD_LENGTHS, check_regions
+from genebert.genome.chromosomes import normalise_chromosome
+
+if TYPE_CHECKING:
+    from pysam import VariantFile, VariantRecordSample
+
+WINDOW = 500_000  # bases on either side of RET in which a variant must lie
+RET, RET_PLACES = ANCHORS["RET"]
+# rs2435357, the common C>T in RET's enhancer, by build (1-based).
+SNP_NAME, SNP = "rs2435357", {"hg19": 43582056, "hg38": 43086608}
+GENOTYPED_RECORDS = 1000
+PUBLISHED = {"cases": 443, "controls": 493, "status": "inferred"}
+CASE, CONTROL = "1", "0"
+SEXES = ("M", "F")
+SEGMENTS = ("S", "L", "TCA")
+MISSING = ("", "NA")
+PHENOTYPE_COLUMNS = ("sample_id", "status", "sex", "segment", "cohort")
+VCF_NAME, PHENOTYPES_NAME = "cohort.vcf.gz", "phenotypes.tsv"
+
+
+@contextmanager
+def _reading(path: Path, expected: str) -> Iterator[None]:
+    """Turn what pysam raises in the block into one sentence, and keep htslib's own messages off standard error."""
+    import pysam
+
+    verbosity = pysam.set_verbosity(0)
+    try:
+        yield
+    except InputError:
+        raise
+    except (OSError, ValueError, pysam.SamtoolsError) as error:
+        raise InputError(f"{path}: cannot be read ({' '.join(str(error).split())}); expected {expected}") from error
+    except NotImplementedError as error:
+        # What pysam raises for gzip without blocks, in which it cannot jump.
+        raise InputError(f"{path}: found gzip without blocks, expected a file compressed with `bgzip`") from error
+    finally:
+        pysam.set_verbosity(verbosity)
+
+
+@contextmanager
+def _open_vcf(path: Path) -> Iterator["VariantFile"]:
+    """Open a VCF, with its index where that lies beside it.
+
+    Raises
+    ------
+    InputError
+        Not VCF, not bgzip, cut short, without samples, a sample twice, or an index of another file; also when that
+        shows only inside the block.
+    """
+    import pysam
+
+    expected = "a whole VCF compressed with `bgzip`, every sample once in its header, and an index made from it"
+    with _reading(path, expected), pysam.VariantFile(str(path)) as vcf:
+        if (vcf.format, vcf.compression) != ("VCF", "BGZF"):
+            found = f"{vcf.format} with the compression {vcf.compression}"
+            raise InputError(f"{path}: found {found}, expected VCF compressed with `bgzip`")
+        if not vcf.header.samples:
+            raise InputError(f"{path}: found no sample in its header, expected the genotypes of every person")
+        yield vcf
+
+
+def _read_index(path: Path, build: str) -> tuple[dict[str, int], str]:
+    """Return the number of records by chromosome that a tabix index tells, and the name that the VCF gives to RET's.
+
+    Raises
+    ------
+    InputError
+        It is none, is damaged, or has no record on RET's chromosome.
+    """
+    from pysam import bcftools
+
+    with _reading(path, "the index that `tabix -p vcf` makes"):
+        rows = [line.split("\t") for line in bcftools.index("--stats", str(path)).splitlines()]
+    contigs = {normalise_chromosome(name): (name, int(number)) for name, _, number in rows}
+    chroms = by_rank(contigs)
+    if RET not in contigs:
+        raise InputError(f"{path}: holds {', '.join(chroms)[:80]}; expected {RET} too, with RET ({_window(build)[2]})")
+    return {chrom: contigs[chrom][1] for chrom in chroms}, contigs[RET][0]
+
+
+def _refuse_repeats(path: Path, samples: list[str]) -> None:
+    name, number = Counter(samples).most_common(1)[0]
+    if number > 1:
+        raise InputError(f"{path}: the sample {name} occurs {number} times, expected once")
+
+
+def _window(build: str) -> tuple[int, int, str]:
+    start, end = RET_PLACES[build]
+    start, end = start - 1 - WINDOW, end + WINDOW
+    return start, end, f"{RET}:{start + 1}-{end} in {build}"
+
+
+def _build_of_contigs(path: Path, lengths: dict[str, int], build: str) -> bool:
+    """Whether the header gives lengths of contigs; refuse those of another build."""
+    given = {name: n for name, n in lengths.items() if name in BUILD_LENGTHS[build]}
+    wrong = {name: n for name, n in given.items() if n != BUILD_LENGTHS[build][name]}
+    if wrong:
+        name, length = next(iter(wrong.items()))
+        fits = [other for other, sizes in BUILD_LENGTHS.items() if all(sizes[key] == n for key, n in given.items())]
+        raise InputError(
+            f"{path}: its header says that {name} is {length} bases long, in {build} it is "
+            f"{BUILD_LENGTHS[build][name]}; {f'its contigs are those of {fits[0]}' if fits else 'they fit no build'}, "
+            f"expected {build}"
+        )
+    return bool(given)
+
+
+def _builds_of_snp(vcf: "VariantFile", contig: str) -> list[str]:
+    """Return the builds in whose place of rs2435357 a C>T is recorded."""
+    return [
+        build
+        for build, position in SNP.items()
+        if any(
+            (record.pos, record.ref.upper()) == (position, "C") and "T" in map(str.upper, record.alts or ())
+            for record in vcf.fetch(contig, position - 1, position)
+        )
+    ]
+
+
+def _kind(call: "VariantRecordSample") -> str:
+    alleles = call["GT"]
+    if not alleles or None in alleles:
+        return "missing"
+    return "one_allele" if len(alleles) == 1 else "phased" if call.phased else "unphased"
+
+
+def check_vcf(path: Path, build: str) -> dict[str, Any]:
+    """Check the genotypes; only the header and the records around RET are read.
+
+    Returns
+    -------
+    dict
+        build (told by the lengths of contigs in the header or by the place of rs2435357), evidence, counts (samples,
+        records by chromosome as the index says, records around RET, genotypes of the first thousand of those), and
+        whether the samples were compared with phenotypes.tsv.
+
+    Raises
+    ------
+    InputError
+        Not bgzip, cut short, no index beside it or another file's, another build, no record around RET, samples that
+        differ from those of phenotypes.tsv.
+    """
+    start, end, where = _window(build)
+    index = path.with_name(f"{path.name}.tbi")
+    around, kinds = 0, Counter(phased=0, unphased=0, missing=0, one_allele=0)
+    with _open_vcf(path) as vcf:
+        samples = list(vcf.header.samples)
+        # Contigs that only the index names are among these, without a length.
+        given = vcf.header.contigs.items()
+        lengths = {normalise_chromosome(name): contig.length for name, contig in given if contig.length}
+        by_lengths = _build_of_contigs(path, lengths, build)
+        if not index.is_file():
+            raise InputError(f"{path}: found no {index.name} beside it, expected its index (`tabix -p vcf`)")
+        records, contig = _read_index(index, build)
+        by_snp = _builds_of_snp(vcf, contig)
+        if by_snp and build not in by_snp:
+            raise InputError(
+                f"{path}: {SNP_NAME} (C>T) lies at {RET}:{SNP[by_snp[0]]}, its place in {by_snp[0]}; expected {build}, "
+                f"where it is {RET}:{SNP[build]}"
+            )
+        for around, record in enumerate(vcf.fetch(contig, start, end), 1):
+            if "GT" not in record.format:
+                raise InputError(
+                    f"{path}: the record at {record.pos} has the FORMAT {':'.join(record.format)}, expected GT in it"
+                )
+            if around <= GENOTYPED_RECORDS:
+                kinds.update(map(_kind, record.samples.values()))
+    if not around:
+        raise InputError(
+            f"{path}: no record within {WINDOW // 1000} kb of RET, expected some in {where} and an index made from it"
+        )
+    phenotypes = path.with_name(PHENOTYPES_NAME)
+    if phenotypes.is_file():
+        _refuse_other_samples(path, samples, phenotypes, _read_phenotypes(phenotypes)["sample_id"].tolist())
+    counts = {
+        "samples": len(samples),
+        "records": records,
+        "records_around_ret": around,
+        "genotypes_looked_at": dict(kinds),
+    }
+    return {
+        "build": build if by_lengths or by_snp else NOT_TOLD,
+        "evidence": {"contig_lengths": by_lengths, SNP_NAME: by_snp},
+        "counts": counts,
+        "compared_with_phenotypes": phenotypes.is_file(),
+        "published": PUBLISHED,
+    }
+
+
+def check_index(path: Path, build: str) -> dict[str, Any]:
+    """Check that the index is one, has chr10 and fits the VCF beside it.
+
+    Raises
+    ------
+    InputError
+        It is none, or that of another file.
+    """
+    records, contig = _read_index(path, build)
+    vcf = path.with_suffix("")
+    if vcf.is_file():
+        start, end, _ = _window(build)
+        with _open_vcf(vcf) as opened:
+            next(opened.fetch(contig, start, end), None)
+    return {"build": None, "counts": {"records": records}, "compared_with_vcf": vcf.is_file()}
+
+
+def _read_phenotypes(path: Path) -> pd.DataFrame:
+    with open_bytes(path) as handle:
+        try:
+            table = pd.read_csv(handle, sep="\t", dtype=str, keep_default_na=False, quoting=csv.QUOTE_NONE)
+        except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+            raise InputError(f"{path}: not a table separated by tabs ({str(error).strip()})") from error
+    missing = [column for column in PHENOTYPE_COLUMNS if column not in table.columns]
+    if missing or not isinstance(table.index, pd.RangeIndex):
+        raise InputError(
+            f"{path}, line 1: found the columns {', '.join(map(str, table.columns))[:200]}, expected "
+            f"{', '.join(PHENOTYPE_COLUMNS)} separated by tabs"
+        )
+    if table.empty:
+        raise InputError(f"{path}: found a header but no person, expected one line each")
+    table = table.fillna("")
+    _refuse_repeats(path, table["sample_id"].tolist())
+    return table
+
+
+def _refuse_other_samples(path: Path, samples: list[str], other: Path, others: list[str]) -> None:
+    here, there = set(samples), set(others)
+    if here != there:
+        first, second = (sorted(a - b) for a, b in ((here, there), (there, here)))
+        example = (first or second)[0]
+        raise InputError(
+            f"{path}: {len(first)} of its {len(here)} samples are missing in {other.name}, {len(second)} of the "
+            f"{len(there)} there are missing here, as {example}; expected the same people in both"
+        )
+
+
+def check_phenotypes(path: Path, build: str) -> dict[str, Any]:
+    """Check the table of phenotypes and count people; `build` does not matter.
+
+    Returns
+    -------
+    dict
+        build (None), counts, whether the people were compared with the VCF, and the published counts.
+
+    Raises
+    ------
+    InputError
+        Missing columns, repeated people, values of another form, only cases or only controls, other people than in
+        the VCF beside it.
+    """
+    table = _read_phenotypes(path)
+    control = table["status"] == CONTROL
+    rules = (
+        ("sample_id", table["sample_id"] == "", "a name"),
+        ("status", ~table["status"].isin([CASE, CONTROL]), f"{CASE} (case) or {CONTROL} (control)"),
+        ("sex", ~table["sex"].isin([*SEXES, *MISSING]), f"{' or '.join(SEXES)}, or NA"),
+        ("segment", ~table["segment"].isin([*SEGMENTS, *MISSING]), f"{', '.join(SEGMENTS)}, or NA"),
+        ("segment", control & ~table["segment"].isin(MISSING), "NA for a control"),
+    )
+    for column, bad, expected in rules:
+        if bad.any():
+            row = table[bad].iloc[0]
+            raise InputError(
+                f"{path}: {column} of {row['sample_id'] or 'a line'} is {row[column]!r}, expected {expected}"
+            )
+    if control.all() or not control.any():
+        raise InputError(f"{path}: found only {'controls' if control.all() else 'cases'}, expected both")
+    vcf = path.with_name(VCF_NAME)
+    if vcf.is_file():
+        with _open_vcf(vcf) as opened:
+            samples = list(opened.header.samples)
+        _refuse_other_samples(path, table["sample_id"].tolist(), vcf, samples)
+
+    def tally(rows: pd.DataFrame, column: str) -> dict[str, int]:
+        values = rows[column].where(~rows[column].isin(MISSING), "not given")
+        return {str(value): int(number) for value, number in values.value_counts().sort_index().items()}
+
+    counts = {
+        "samples": len(table),
+        "cases": int((~control).sum()),
+        "controls": int(control.sum()),
+        "sex": tally(table, "sex"),
+        "segment_of_cases": tally(table[~control], "segment"),
+        "cohort": tally(table, "cohort"),
+    }
+    return {"build": None, "counts": counts, "compared_with_vcf": vcf.is_file(), "published": PUBLISHED}
+
+
+def check_bed(path: Path, build: str) -> dict[str, Any]:
+    """Check the regions.
+
+    Returns
+    -------
+    dict
+        build (told where a region lies over RET of `build` and none over RET of another build), evidence, counts.
+
+    Raises
+    ------
+    InputError
+        No BED file, a region outside its chromosome, or none over RET.
+    """
+    regions = read_bed(path)
+    normalise_names(regions["chrom"].unique(), build, str(path))
+    check_regions(regions, BUILD_LENGTHS[build], str(path), build)
+    over = [
+        name for name, (start, end) in RET_PLACES.items()
+        if ((regions["chrom"] == RET) & (regions["start"] < end) & (regions["end"] >= start)).any()
+    ]  # fmt: skip
+    if build not in over:
+        start, end = RET_PLACES[build]
+        hint = f" (some lie over RET of {over[0]})" if over else ""
+        raise InputError(f"{path}: no region lies over RET{hint}, expected one over {RET}:{start}-{end} of {build}")
+    by_chromosome = regions["chrom"].value_counts()
+    counts = {
+        "regions": len(regions),
+        "bases": int((regions["end"] - regions["start"]).sum()),
+        "chromosomes": {chrom: int(by_chromosome[chrom]) for chrom in by_rank(regions["chrom"])},
+    }
+    return {"build": build if over == [build] else NOT_TOLD, "evidence": {"over_ret_of": over}, "counts": counts}

@@ -1,0 +1,202 @@
+"""Check of the label files of the ENCODE-DREAM challenge (docs/facts.md 10)."""
+
+import csv
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from genebert.errors import InputError
+from genebert.files import open_bytes
+from genebert.genome.anchors import NOT_TOLD, builds_that_fit, by_rank, normalise_names
+from genebert.genome.builds import BUILD_LENGTHS, check_regions
+
+logger = logging.getLogger(__name__)
+COORDINATES = ("chr", "start", "stop")
+LABELS = ("B", "U", "A")  # bound, unbound, ambiguous
+WIDTH = 200
+STEP = 50
+HELD_OUT = ("chr1", "chr8", "chr21")
+# Factor: cell types of the 13 final sets.
+FINAL_SETS = {
+    "CTCF": ("PC-3", "induced_pluripotent_stem_cell"),
+    "E2F1": ("K562",),
+    "EGR1": ("liver",),
+    "FOXA1": ("liver",),
+    "FOXA2": ("liver",),
+    "GABPA": ("liver",),
+    "HNF4A": ("liver",),
+    "JUND": ("liver",),
+    "MAX": ("liver",),
+    "NANOG": ("induced_pluripotent_stem_cell",),
+    "REST": ("liver",),
+    "TAF1": ("liver",),
+}
+_CHUNK = 1 << 18  # lines
+
+
+def _read_header(path: Path, cells: tuple[str, ...]) -> list[str]:
+    with open_bytes(path) as handle:
+        names = handle.readline(1 << 16).decode(errors="replace").rstrip("\r\n").split("\t")
+    if tuple(names[:3]) != COORDINATES or len(names) < 4 or len(set(names)) < len(names) or "" in names:
+        raise InputError(
+            f"{path}, line 1: found the columns {', '.join(names)[:200]}; expected chr, start, stop and one column for "
+            "each cell type, separated by tabs"
+        )
+    missing = [cell for cell in cells if cell not in names]
+    if missing:
+        raise InputError(
+            f"{path}, line 1: found the cell types {', '.join(names[3:])}; expected {' and '.join(cells)} among them"
+        )
+    return names
+
+
+class _Windows:
+    """What is counted, and what must be remembered from one chunk of lines to the next."""
+
+    def __init__(self, path: Path, build: str, cells: list[str]) -> None:
+        self.path, self.build = path, build
+        self.lines = 0
+        self.labels = {cell: dict.fromkeys(LABELS, 0) for cell in cells}
+        self.windows: dict[str, int] = {}
+        self.largest: dict[str, int] = {}
+        self.regular = 0
+        self.last: tuple[str, int] | None = None
+
+    def _refuse(self, bad: np.ndarray, found: pd.Series, expected: str, what: str) -> None:
+        if bad.any():
+            row = int(np.flatnonzero(bad)[0])
+            value = found.iloc[row]
+            raise InputError(
+                f"{self.path}, line {self.lines + row + 2}: {what} is {'' if pd.isna(value) else value!s:.40}, "
+                f"expected {expected}"
+            )
+
+    def add(self, chunk: pd.DataFrame) -> None:
+        """Check and count the next lines."""
+        numbers = {}
+        for column in ("start", "stop"):
+            self._refuse(_not_whole(chunk[column]), chunk[column], "a whole number", column)
+            numbers[column] = chunk[column].to_numpy(np.int64)
+        self._refuse(chunk["chr"].isna().to_numpy(), chunk["chr"], "a chromosome", "chr")
+        start, stop = numbers["start"], numbers["stop"]
+        self._refuse(start < 0, chunk["start"], "0 or more", "start")
+        width = pd.Series(stop - start)
+        self._refuse((width != WIDTH).to_numpy(), width, f"{WIDTH} bp", "the width of the window")
+        for cell, counts in self.labels.items():
+            column = chunk[cell].cat
+            index = pd.Index(column.categories)
+            wrong = ~index.isin(LABELS)
+            codes = column.codes.to_numpy()
+            # The last flag is for code -1, nothing.
+            self._refuse(np.append(wrong, True)[codes], chunk[cell], "B, U or A", f"the label of {cell}")
+            for label, number in zip(index, np.bincount(codes, minlength=len(index)).tolist(), strict=True):
+                counts[label] += number
+        if len(chunk):
+            self._order(chunk["chr"], start, stop)
+        self.lines += len(chunk)
+
+    def _order(self, names: pd.Series, start: np.ndarray, stop: np.ndarray) -> None:
+        """Check chromosomes and steps between windows; count windows."""
+        normal = normalise_names(names.cat.categories, self.build, str(self.path))
+        codes = names.cat.codes.to_numpy()
+        first = np.concatenate(([0], np.flatnonzero(np.diff(codes)) + 1, [len(codes)]))
+        steps = np.diff(start, prepend=start[0])
+        new = np.zeros(len(start), dtype=bool)
+        for low, high in zip(first[:-1].tolist(), first[1:].tolist(), strict=True):
+            chrom = normal[names.cat.categories[codes[low]]]
+            if self.last and self.last[0] == chrom:
+                steps[low] = start[low] - self.last[1]
+            else:
+                new[low] = True
+                if chrom in self.windows:
+                    raise InputError(
+                        f"{self.path}, line {self.lines + low + 2}: {chrom} begins a second time, expected all its "
+                        "windows together"
+                    )
+                logger.info("%s: %s begins at line %d", self.path.name, chrom, self.lines + low + 2)
+            self.windows[chrom] = self.windows.get(chrom, 0) + high - low
+            self.largest[chrom] = max(self.largest.get(chrom, 0), int(stop[low:high].max()))
+            self.last = (chrom, int(start[high - 1]))
+        self._refuse((steps < STEP) & ~new, pd.Series(steps), f"{STEP} bp or more", "the step to this window")
+        self.regular += int(((steps == STEP) & ~new).sum())
+
+    def record(self) -> dict[str, Any]:
+        """Return what is recorded of the whole file.
+
+        Raises
+        ------
+        InputError
+            No window, too few windows every 50 bp, or windows beyond the end of a chromosome.
+        """
+        if not self.lines:
+            raise InputError(f"{self.path}: found a header but no window, expected windows of {WIDTH} bp")
+        steps = self.lines - len(self.windows)
+        if 2 * self.regular < steps:
+            raise InputError(
+                f"{self.path}: {self.regular} of {steps} windows begin {STEP} bp after the one before, expected most"
+            )
+        ends = pd.DataFrame({"chrom": self.largest.keys(), "end": self.largest.values()})
+        check_regions(ends.assign(start=ends["end"] - WIDTH), BUILD_LENGTHS[self.build], str(self.path), self.build)
+        fitting = builds_that_fit(self.largest)
+        counts = {
+            "windows": self.lines,
+            "gaps": steps - self.regular,
+            "chromosomes": {chrom: self.windows[chrom] for chrom in by_rank(self.windows)},
+            "labels": self.labels,
+            "held_out": {
+                "chromosomes": list(HELD_OUT),
+                "present": [chrom for chrom in HELD_OUT if chrom in self.windows],
+                "status": "unconfirmed",
+            },
+        }
+        told = self.build if fitting == [self.build] else NOT_TOLD
+        return {"build": told, "evidence": {"windows_inside_chromosomes_of": fitting}, "counts": counts}
+
+
+def _not_whole(column: pd.Series) -> np.ndarray:
+    """Where a column holds no whole number; it has a number type unless a line of it does not."""
+    if pd.api.types.is_integer_dtype(column):
+        return np.zeros(len(column), dtype=bool)
+    numbers = pd.to_numeric(column, errors="coerce")
+    return ~(numbers % 1 == 0).to_numpy(bool)
+
+
+def check_labels(path: Path, build: str, *, cells: tuple[str, ...]) -> dict[str, Any]:
+    """Check one label file and count its windows and labels; memory does not grow with the file.
+
+    Parameters
+    ----------
+    path : path
+    build : str
+    cells : tuple of str
+        Cell types that must be among the columns.
+
+    Returns
+    -------
+    dict
+        build (told where only `build` has room for all windows), evidence and counts.
+
+    Raises
+    ------
+    InputError
+        Another form, or windows beyond the chromosomes of `build`.
+    """
+    names = _read_header(path, cells)
+    windows = _Windows(path, build, names[3:])
+    types = {"chr": "category"} | dict.fromkeys(names[3:], "category")
+    with open_bytes(path) as handle:
+        try:
+            chunks = pd.read_csv(
+                handle, sep="\t", header=0, names=names, dtype=types, chunksize=_CHUNK, quoting=csv.QUOTE_NONE,
+                keep_default_na=False, na_values=[""], skip_blank_lines=False, low_memory=False,
+            )  # fmt: skip
+            for chunk in chunks:
+                if not isinstance(chunk.index, pd.RangeIndex):
+                    raise InputError(f"{path}: lines have more columns than the header, which has {len(names)}")
+                windows.add(chunk)
+        except (pd.errors.ParserError, UnicodeDecodeError) as error:
+            raise InputError(f"{path}: not a table of {len(names)} columns ({str(error).strip()})") from error
+    return windows.record()

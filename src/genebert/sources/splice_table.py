@@ -1,0 +1,131 @@
+"""Check of SpliceAI's training tables (docs/facts.md 8)."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from genebert.errors import InputError
+from genebert.files import open_bytes
+from genebert.genome.anchors import by_rank, normalise_names, tell_build
+from genebert.genome.builds import BUILD_LENGTHS, check_regions
+
+COLUMNS = ("gene", "paralog", "chrom", "strand", "tx_start", "tx_end", "jn_start", "jn_end")
+TEST_CHROMOSOMES = ("chr1", "chr3", "chr5", "chr7", "chr9")
+PUBLISHED_CANONICAL = {
+    "train": {"genes": 13384, "introns": 130796},
+    "test": {"genes": 1652, "introns": 14289},
+    "status": "unconfirmed",
+}
+# Column: regular expression of a whole field, what to say.
+_FIELDS = {
+    "gene": (r".+", "a name"),
+    "paralog": (r"[01]", "0 or 1"),
+    "strand": (r"[+-]", "+ or -"),
+    "tx_start": (r"[1-9]\d{0,8}", "a position, counted from 1"),
+    "tx_end": (r"[1-9]\d{0,8}", "a position, counted from 1"),
+    "jn_start": (r"([1-9]\d{0,8},)*", "positions, each followed by a comma"),
+    "jn_end": (r"([1-9]\d{0,8},)*", "positions, each followed by a comma"),
+}
+
+
+def _refuse(bad: np.ndarray, path: Path, found: Sequence[Any] | pd.Series, expected: str, what: str) -> None:
+    """Raise an error that names the first line where `bad` is true, if there is one."""
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        value = str(list(found)[row])
+        value = value if len(value) <= 40 else f"{value[:37]}..."
+        raise InputError(f"{path}, line {row + 1}: {what} is {value!r}, expected {expected}")
+
+
+def _read(path: Path) -> pd.DataFrame:
+    with open_bytes(path) as handle:
+        try:
+            rows = [line.rstrip("\n").split("\t") for line in io.TextIOWrapper(handle, encoding="utf-8")]
+        except UnicodeDecodeError as error:
+            raise InputError(f"{path}: not a text table ({error})") from error
+    columns = np.array([len(row) for row in rows])
+    if not rows:
+        raise InputError(f"{path}: holds no gene, expected one on each line")
+    _refuse(
+        columns != len(COLUMNS), path, columns.tolist(), f"{len(COLUMNS)} separated by tabs", "the number of columns"
+    )
+    return pd.DataFrame(rows, columns=list(COLUMNS), dtype=str)
+
+
+def _positions(lists: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Return all positions of a column of lists (int64), and how many each row has."""
+    numbers = "".join(lists).split(",")[:-1]
+    return np.array(numbers, dtype=np.int64), lists.str.count(",").to_numpy(np.int64)
+
+
+def check_splice_table(path: Path, build: str, *, paired: bool, published: dict[str, Any] | None) -> dict[str, Any]:
+    """Check one table and count genes and junctions.
+
+    Parameters
+    ----------
+    path : path
+    build : str
+    paired : bool
+        The i-th jn_start and jn_end are the two ends of one intron inside the transcript. Otherwise (GTEx) the lists
+        may differ in length and hold positions outside the transcript, which SpliceAI ignores; they are counted.
+    published : dict or None
+        Counts to record beside our own.
+
+    Returns
+    -------
+    dict
+        build, evidence, counts and `published`.
+
+    Raises
+    ------
+    InputError
+        Another form, or coordinates of another genome build.
+    """
+    table = _read(path)
+    for column, (pattern, expected) in _FIELDS.items():
+        _refuse(~table[column].str.fullmatch(pattern).to_numpy(bool), path, table[column], expected, column)
+    table["chrom"] = table["chrom"].map(normalise_names(table["chrom"].unique(), build, str(path)))
+    starts, ends = (table[column].to_numpy(str).astype(np.int64) for column in ("tx_start", "tx_end"))
+    _refuse(ends <= starts, path, table["tx_end"], "more than tx_start", "tx_end")
+
+    junctions, outside = {}, np.zeros(len(table), dtype=np.int64)
+    for column in ("jn_start", "jn_end"):
+        positions, number = _positions(table[column])
+        row = np.repeat(np.arange(len(table)), number)
+        out = np.bincount(row[(positions < starts[row]) | (positions > ends[row])], minlength=len(table))
+        if paired:
+            _refuse(out > 0, path, table[column], "all between tx_start and tx_end", column)
+        junctions[column], outside = (positions, number), outside + out
+    (donors, n_start), (acceptors, n_end) = junctions.values()
+    if paired:
+        found = [f"{a} and {b}" for a, b in zip(n_start.tolist(), n_end.tolist(), strict=True)]
+        _refuse(n_start != n_end, path, found, "as many of both", "the number of jn_start and jn_end")
+        rows = np.repeat(np.arange(len(table)), n_start)[donors >= acceptors]
+        _refuse(np.isin(np.arange(len(table)), rows), path, table["jn_end"], "each more than its jn_start", "jn_end")
+
+    genes = pd.DataFrame({"gene": table["gene"], "chrom": table["chrom"], "tx_start": starts, "tx_end": ends})
+    told = tell_build(genes, build, str(path))
+    regions = pd.DataFrame({"chrom": table["chrom"], "start": starts - 1, "end": ends})
+    check_regions(regions, BUILD_LENGTHS[build], str(path), build)
+
+    sites = {"introns": n_start} if paired else {"jn_start": n_start, "jn_end": n_end}
+    count = pd.DataFrame({"chrom": table["chrom"], "genes": 1, "genes_paralog_0": table["paralog"].eq("0"), **sites})
+    count = count.astype({"genes_paralog_0": int})
+    test = count["chrom"].isin(TEST_CHROMOSOMES)
+
+    def sums(rows: pd.Series) -> dict[str, int]:
+        return {column: int(count.loc[rows, column].sum()) for column in ("genes", *sites)}
+
+    totals = count.drop(columns="chrom").sum()
+    chromosomes = count.groupby("chrom").sum().loc[by_rank(count["chrom"])]
+    counts = {column: int(total) for column, total in totals.items()} | {
+        "positions_outside_transcripts": int(outside.sum()),
+        "train": sums(~test),
+        "test": sums(test & count["genes_paralog_0"].eq(1)),
+        "chromosomes": chromosomes.to_dict(orient="index"),
+    }
+    return told | {"counts": counts} | ({"published": published} if published else {})

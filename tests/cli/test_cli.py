@@ -1,0 +1,62 @@
+import json
+
+import pytest
+
+from genebert.cli.main import main
+
+
+@pytest.fixture
+def here(root, tmp_path, monkeypatch):
+    """An empty working folder; the command finds the project's own config."""
+    monkeypatch.chdir(tmp_path)
+    return root / "config" / "demo.yaml"
+
+
+def test_budget_of_one_model(here, capsys):
+    assert main(["budget", "--configfile", str(here)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "run demo (simulated toy atlas, tiny model)"
+    assert [line.split()[0] for line in lines if line.startswith(("genebert ", "sum"))] == ["genebert", "sum"]
+
+
+@pytest.mark.parametrize(
+    ("choice", "names"),
+    [
+        (["--model", "mgm-ngsp"], {"mgm-ngsp"}),
+        (["--tables"], {"genebert", "dnabert", "from-scratch"}),
+        (["--all"], {"genebert", "dnabert", "mgm-ngsp", "region-transformer", "swin-b-384", "batch-512"}),
+    ],
+)
+def test_budget_as_json(here, capsys, tmp_path, choice, names):
+    extra = tmp_path / "extra.yaml"
+    extra.write_text("run: extra\n")
+    options = ["--configfile", str(here), str(extra), "--utilisation", "0.2", "--json"]
+    assert main(["budget", *choice, *options]) == 0
+    budget = json.loads(capsys.readouterr().out)
+    assert (budget["run"], budget["utilisation"]) == ("extra", 0.2)
+    found = {one["model"] for one in budget["models"]}
+    assert names <= found
+    assert choice == ["--all"] or names == found
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--model", "genbert"], "error: --model: unknown model genbert; did you mean genebert?"),
+        (["--utilisation", "40"], "error: --utilisation: found 40, expected a share above 0 and at most 1"),
+        (["--configfile", "none.yaml"], "error: none.yaml: cannot be read"),
+        (["--config", "nowhere"], "error: nowhere/config.yaml: cannot be read"),
+    ],
+)
+def test_bad_input_is_one_sentence(here, capsys, options, sentence):
+    assert main(["budget", *options]) == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith(sentence)
+    assert printed.err.count("\n") == 1
+
+
+def test_one_choice_of_models(here, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["budget", "--all", "--tables"])
+    assert stopped.value.code == 2

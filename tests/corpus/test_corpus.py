@@ -1,0 +1,172 @@
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+from hypothesis import given
+from hypothesis import strategies as st
+
+from genebert.corpus.build import build_corpus
+from genebert.corpus.groups import TRAIN, VALID, Groups, group_regions
+from genebert.corpus.order import CONSECUTIVE, REPLACED, SampleOrder
+from genebert.errors import InputError
+
+
+def toy_regions(sizes):
+    """Regions on chromosomes of the given numbers of regions."""
+    chrom = np.repeat([f"chr{i + 1}" for i in range(len(sizes))], sizes)
+    start = np.concatenate([np.arange(size) * 1000 for size in sizes]).astype(np.int64)
+    return pd.DataFrame({"chrom": chrom, "start": start, "end": start + 300})
+
+
+def accessible(seed, n_types, n_regions, density=0.7):
+    return sp.csr_matrix(np.random.default_rng(seed).random((n_types, n_regions)) < density)
+
+
+@given(
+    sizes=st.lists(st.integers(1, 60), min_size=1, max_size=4),
+    seed=st.integers(0, 100),
+    size=st.sampled_from([2, 4, 10]),
+    fraction=st.sampled_from([0.0, 0.1, 0.3]),
+)
+def test_groups_are_disjoint_consecutive_and_within_a_chromosome(sizes, seed, size, fraction):
+    regions, open_ = toy_regions(sizes), accessible(seed, 3, sum(sizes))
+    try:
+        groups, counts = group_regions(open_, regions, ["a", "b", "c"], size, (), fraction)
+    except InputError:
+        return
+    chrom = regions["chrom"].to_numpy()
+    for t, name in enumerate("abc"):
+        mine = groups.regions[groups.cell_type == t]
+        flat = mine.ravel()
+        expected = set(open_[t].indices)
+        assert set(flat) <= expected
+        assert len(set(flat)) == len(flat)
+        for row in mine:
+            assert len(set(chrom[row])) == 1
+            # consecutive: no accessible region of the type lies between two neighbours of a group
+            between = [r for r in expected if row[0] <= r <= row[-1]]
+            assert sorted(between) == row.tolist()
+        c = counts[name]
+        assert c["accessible_regions"] == len(expected)
+        assert c["left_over"] == len(expected) - len(flat)
+        assert c["groups"] + c["validation_groups"] == len(mine)
+
+
+def test_validation_regions_are_the_last_of_each_chromosome_and_never_trained_on():
+    regions = toy_regions([200, 100])
+    groups, _ = group_regions(accessible(1, 4, 300), regions, list("abcd"), 10, (), 0.2)
+    train, valid = groups.subset(TRAIN), groups.subset(VALID)
+    assert len(valid) > 0
+    assert not set(train.regions.ravel()) & set(valid.regions.ravel())
+    assert set(valid.regions.ravel()) <= set(range(160, 200)) | set(range(280, 300))
+
+
+def test_held_out_chromosomes_enter_no_group():
+    groups, counts = group_regions(accessible(1, 2, 200), toy_regions([100, 100]), ["a", "b"], 10, ("chr2",))
+    assert groups.regions.max() < 100
+    assert counts["a"]["held_out"] > 0
+
+
+def test_too_few_regions():
+    with pytest.raises(InputError, match="no cell type has 10 accessible regions in a row"):
+        group_regions(accessible(1, 2, 12, 0.4), toy_regions([6, 6]), ["a", "b"], 10)
+
+
+def toy_groups(seed=0, sizes=(300, 200, 35), n_types=3):
+    return group_regions(
+        accessible(seed, n_types, sum(sizes)), toy_regions(sizes), [f"type{t}" for t in range(n_types)], 10
+    )[0]
+
+
+def test_every_epoch_shows_every_group_once():
+    groups = toy_groups()
+    order = SampleOrder(groups, 7, seed=3)
+    seen = np.concatenate([order.draw(step).group for step in range(2 * len(groups))])
+    for epoch in range(14):
+        part = seen[epoch * len(groups) : (epoch + 1) * len(groups)]
+        assert np.array_equal(np.sort(part), np.arange(len(groups)))
+    assert not np.array_equal(seen[: len(groups)], seen[len(groups) : 2 * len(groups)])
+
+
+def test_draw_is_a_pure_function_of_seed_and_step():
+    groups = toy_groups()
+    forward = [SampleOrder(groups, 16, 5).draw(step) for step in range(20)]
+    order = SampleOrder(groups, 16, 5)
+    for step in reversed(range(20)):
+        for a, b in zip(vars(order.draw(step)).values(), vars(forward[step]).values(), strict=True):
+            assert np.array_equal(a, b)
+    assert not np.array_equal(SampleOrder(groups, 16, 6).draw(0).group, forward[0].group)
+
+
+def test_strands_are_drawn_anew_and_change_no_sample():
+    groups = toy_groups()
+    draws = [SampleOrder(groups, 64, 5, "random").draw(step) for step in range(4)]
+    for step, draw in enumerate(draws):
+        given = SampleOrder(groups, 64, 5).draw(step)
+        assert given.reverse is None and given.rows(3, 9).reverse is None
+        assert np.array_equal(draw.regions, given.regions) and np.array_equal(draw.label, given.label)
+        assert draw.reverse.shape == draw.regions.shape and 0.3 < draw.reverse.mean() < 0.7
+        assert np.array_equal(draw.rows(3, 9).reverse, draw.reverse[3:9])
+    assert not np.array_equal(draws[0].reverse, draws[1].reverse)
+    assert np.array_equal(SampleOrder(groups, 64, 5, "random").draw(2).reverse, draws[2].reverse)
+
+
+def test_segment_pairs():
+    groups = toy_groups()
+    order = SampleOrder(groups, 64, 1)
+    # the short chromosome has blocks of two groups: without a partner that is not a neighbour
+    assert 0 < (~order.has_negative).sum() < len(groups) / 4
+    labels = []
+    for step in range(60):
+        draw = order.draw(step)
+        own = groups.regions[draw.group]
+        assert np.array_equal(draw.regions[:, :5], own[:, :5])
+        kept = draw.label == CONSECUTIVE
+        assert np.array_equal(draw.regions[kept, 5:], own[kept, 5:])
+        replaced = np.flatnonzero(draw.label == REPLACED)
+        for i in replaced:
+            match = np.flatnonzero((groups.regions[:, 5:] == draw.regions[i, 5:]).all(1))
+            match = match[groups.block[match] == groups.block[draw.group[i]]]
+            assert len(match) == 1  # the same cell type and chromosome
+            assert abs(match[0] - draw.group[i]) >= 2  # and no neighbour
+        assert order.has_negative[draw.group[replaced]].all()
+        labels.append(draw.label[order.has_negative[draw.group]])
+    share = np.concatenate(labels).mean()
+    assert abs(share - 0.5) < 0.03
+
+
+def test_all_partners_are_equally_likely():
+    groups = toy_groups(sizes=(120,), n_types=1)
+    order = SampleOrder(groups, 256, 2)
+    counts = np.zeros((len(groups), len(groups)), int)
+    place = {tuple(row[5:]): i for i, row in enumerate(groups.regions)}
+    for step in range(200):
+        draw = order.draw(step)
+        for group, regions, label in zip(draw.group, draw.regions, draw.label, strict=True):
+            if label == REPLACED:
+                counts[group, place[tuple(regions[5:])]] += 1
+    allowed = np.abs(np.subtract.outer(np.arange(len(groups)), np.arange(len(groups)))) >= 2
+    assert (counts[~allowed] == 0).all()
+    expected = counts.sum(1, keepdims=True) / allowed.sum(1, keepdims=True)
+    assert (np.abs(counts - expected)[allowed] < 6 * np.sqrt(np.broadcast_to(expected, counts.shape)[allowed])).all()
+
+
+def test_build_corpus_writes_what_groups_load(tmp_path):
+    import anndata
+
+    regions = toy_regions([120, 80]).astype({"chrom": object})  # anndata writes no Arrow strings
+    regions.index = pd.Index([f"r{i}" for i in range(200)], dtype=object)
+    matrix = accessible(4, 2, 200).astype(np.uint8)
+    names = pd.Index(["Astrocytes/Oligodendrocytes", "b c"], dtype=object)
+    data = anndata.AnnData(matrix, obs=pd.DataFrame(index=names), var=regions)
+    data.write_h5ad(tmp_path / "accessible.h5ad")
+    info = build_corpus(tmp_path / "accessible.h5ad", tmp_path / "corpus", 10, [], 0.1)
+    groups = Groups.load(tmp_path / "corpus")
+    assert groups.cell_types == ["Astrocytes/Oligodendrocytes", "b c"]
+    assert len(groups.subset(TRAIN)) == info["groups"]
+    assert len(groups.subset(VALID)) == info["validation_groups"]
+    assert info["region_cell_type_pairs"] == matrix.nnz
+    assert info["bases"] == 200 * 300
+    first = (tmp_path / "corpus/groups.npz").read_bytes()
+    build_corpus(tmp_path / "accessible.h5ad", tmp_path / "corpus", 10, [], 0.1)
+    assert (tmp_path / "corpus/groups.npz").read_bytes() == first

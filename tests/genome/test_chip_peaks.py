@@ -1,0 +1,117 @@
+"""narrowPeak and BED: centres, signals, and lines that are wrong."""
+
+import gzip
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from genebert.errors import InputError
+from genebert.genome.chip_peaks import read_chip_peaks
+
+NARROW = "chr17\t66015744\t66016297\t.\t1000\t.\t700.157\t-1\t3.18\t311\n20\t100\t221\t.\t9\t.\t5\t-1\t-1\t-1\n"
+
+
+def write(path, text):
+    path.write_text(text)
+    return path
+
+
+def test_narrow_peak(tmp_path):
+    head = "# made by hand\ntrack type=narrowPeak name=x\nbrowser position chr1:1-2\n\n"
+    peaks = read_chip_peaks(write(tmp_path / "p", head + NARROW))
+    assert list(peaks.columns) == ["chrom", "start", "end", "signal", "centre", "has_summit"]
+    assert peaks.values.tolist() == [
+        ["chr17", 66015744, 66016297, 700.157, 66015744 + 311, True],
+        ["chr20", 100, 221, 5.0, 160, False],  # 60 bases on either side
+    ]
+    (tmp_path / "p.gz").write_bytes(gzip.compress((head + NARROW).encode()))
+    assert read_chip_peaks(tmp_path / "p.gz").equals(peaks)
+    assert read_chip_peaks(write(tmp_path / "crlf", NARROW.replace("\n", "\r\n"))).equals(peaks)
+
+
+@pytest.mark.parametrize("extra", ["", "\tname", "\tname\t5\t+", "\tname\t5\t+\t7\t8\t0", "\ta\tb\tc\td\te\tf\tg\th"])
+def test_bed_has_neither_signal_nor_summit(tmp_path, extra):
+    peaks = read_chip_peaks(write(tmp_path / "p.bed", f"chrX\t10\t20{extra}\nX\t5\t6{extra}\n"))
+    assert peaks["chrom"].tolist() == ["chrX", "chrX"]
+    assert peaks["centre"].tolist() == [15, 5]
+    assert not peaks["has_summit"].any()
+    assert peaks["signal"].isna().all()
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**8), st.integers(1, 3000), st.integers(-1, 3000)), min_size=1, max_size=30))
+def test_what_is_written_is_read(tmp_path_factory, rows):
+    rows = [(start, width, min(summit, width)) for start, width, summit in rows]
+    text = "".join(
+        f"chr1\t{start}\t{start + width}\t.\t0\t.\t{i}.5\t-1\t-1\t{summit}\n"
+        for i, (start, width, summit) in enumerate(rows)
+    )
+    peaks = read_chip_peaks(write(tmp_path_factory.getbasetemp() / "any.narrowPeak", text))
+    for i, ((start, width, summit), row) in enumerate(zip(rows, peaks.itertuples(), strict=True)):
+        assert (row.start, row.end, row.signal, row.has_summit) == (start, start + width, i + 0.5, summit >= 0)
+        assert row.centre == start + (summit if summit >= 0 else width // 2)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("chr1 5 9", "line 3: 1 columns separated by tabs, expected 10 as in line 1"),
+        ("chr1\t5\t9", "line 3: 3 columns separated by tabs, expected 10 as in line 1"),
+        ("chr1\t5\tx\t.\t0\t.\t1\t-1\t-1\t2", "line 3: end is 'x', expected a whole number"),
+        ("chr1\t5.5\t9\t.\t0\t.\t1\t-1\t-1\t2", "line 3: start is '5.5', expected a whole number"),
+        ("chr1\t\t9\t.\t0\t.\t1\t-1\t-1\t2", "line 3: start is '', expected a whole number"),
+        ("chr1\t5\t9\t.\t0\t.\t.\t-1\t-1\t2", r"line 3: signalValue \(column 7\) is '.', expected a number"),
+        ("chr1\t5\t9\t.\t0\t.\tinf\t-1\t-1\t2", r"line 3: signalValue \(column 7\) is 'inf', expected a number"),
+        ("chr1\t5\t9\t.\t0\t.\t1\t-1\t-1\tNA", r"line 3: summit \(column 10\) is 'NA', expected a whole number"),
+        ("chr1\t9\t9\t.\t0\t.\t1\t-1\t-1\t0", "line 3: peak is 9-9, expected 0 <= start < end"),
+        ("chr1\t-4\t9\t.\t0\t.\t1\t-1\t-1\t0", "line 3: peak is -4-9, expected 0 <= start < end"),
+        ("chr1\t5\t9\t.\t0\t.\t1\t-1\t-1\t5", r"line 3: summit \(column 10\) is 5 in a peak of 4 bases, expected 0"),
+        ("chr1\t5\t9\t.\t0\t.\t1\t-1\t-1\t-2", r"line 3: summit \(column 10\) is -2 in a peak of 4 bases"),
+    ],
+)  # fmt: skip
+def test_wrong_lines(tmp_path, line, words):
+    with pytest.raises(InputError, match=words) as error:
+        read_chip_peaks(write(tmp_path / "p", NARROW + line + "\n"))
+    assert "\n" not in str(error.value)
+
+
+def test_wrong_files(tmp_path):
+    with pytest.raises(InputError, match=r"line 1: 2 columns separated by tabs, expected ten \(narrowPeak\) or"):
+        read_chip_peaks(write(tmp_path / "p", "chr1\t5\n"))
+    with pytest.raises(InputError, match="holds no peak; expected lines of narrowPeak"):
+        read_chip_peaks(write(tmp_path / "p", "# nothing\n\n"))
+    with pytest.raises(InputError, match="cannot be read"):
+        read_chip_peaks(tmp_path / "missing")
+    (tmp_path / "cut.gz").write_bytes(gzip.compress(NARROW.encode() * 50)[:-20])
+    with pytest.raises(InputError, match=r"cut\.gz: cannot be read"):
+        read_chip_peaks(tmp_path / "cut.gz")
+
+
+# ---- real data
+
+
+@pytest.mark.shared
+def test_real_uniform_peaks(shared_data):
+    """ATF3 as UCSC has it (docs/facts.md 6): sorted by signal, a summit in every peak, mean width 471, least 121."""
+    peaks = read_chip_peaks(shared_data / "tfbs" / "wgEncodeAwgTfbsHaibA549Atf3V0422111Etoh02UniPk.narrowPeak.gz")
+    assert len(peaks) == 6580
+    assert peaks["has_summit"].all()
+    assert peaks["signal"].is_monotonic_decreasing
+    width = peaks["end"] - peaks["start"]
+    assert width.min() == 121
+    assert round(width.mean()) == 471
+    assert peaks.loc[0, ["chrom", "centre"]].tolist() == ["chr17", 66015744 + 311]
+    assert (peaks["chrom"] == "chr20").sum() == 229
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(
+    ("cell", "number", "at_end"), [("A549", 39576, 6), ("HepG2", 51860, 23), ("IMR-90", 38144, 5), ("K562", 47804, 9)]
+)
+def test_real_summits_may_be_the_end_of_a_peak(shared_data, cell, number, at_end):
+    peaks = read_chip_peaks(shared_data / "tfbs" / f"ChIPseq.{cell}.CTCF.conservative.train.narrowPeak.gz")
+    assert len(peaks) == number
+    assert peaks["has_summit"].all()
+    assert (peaks["centre"] == peaks["end"]).sum() == at_end
+    assert np.isfinite(peaks["signal"]).all()

@@ -1,0 +1,79 @@
+import itertools
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from genebert.errors import InputError
+from genebert.genome import kmers
+from genebert.genome.bases import encode
+
+
+@pytest.mark.parametrize(("k", "size"), [(3, 69), (4, 261), (5, 1029), (6, 4101)])
+def test_vocabulary_is_dnaberts(k, size):
+    tokens = kmers.vocabulary(k)
+    assert len(tokens) == size
+    assert tokens[:5] == ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    assert tokens[5] == "A" * k
+    assert tokens[6] == "A" * (k - 1) + "T"
+    assert tokens[-1] == "G" * k
+
+
+@given(st.text(alphabet="ACGTNacgtn", max_size=40), st.integers(3, 6))
+def test_ids_are_places_in_the_vocabulary(sequence, k):
+    place = {token: i for i, token in enumerate(kmers.vocabulary(k))}
+    words = kmers.kmer_sentence(sequence.upper(), k).split()
+    assert len(words) == max(len(sequence) - k + 1, 0)
+    assert kmers.kmer_ids(encode(sequence), k).tolist() == [place.get(word, kmers.UNK) for word in words]
+
+
+def test_ids_of_many_sequences_at_once():
+    codes = np.array(list(itertools.product(range(5), repeat=4)), dtype=np.uint8)
+    assert np.array_equal(kmers.kmer_ids(codes, 3), np.stack([kmers.kmer_ids(row, 3) for row in codes]))
+
+
+@pytest.mark.parametrize("k", [3, 4, 5, 6])
+def test_reverse_complements(k):
+    tokens, turned = kmers.vocabulary(k), kmers.reverse_complements(k)
+    opposite = str.maketrans("ACGT", "TGCA")
+    assert turned[:5].tolist() == list(range(5)) and len(turned) == len(tokens)
+    assert [tokens[i] for i in turned[5:]] == [token.translate(opposite)[::-1] for token in tokens[5:]]
+
+
+@given(st.text(alphabet="ACGTN", min_size=6, max_size=60))
+def test_sentence_round_trip(sequence):
+    assert kmers.sentence_to_sequence(kmers.kmer_sentence(sequence, 6), "here") == sequence
+
+
+@pytest.mark.parametrize("sentence", ["", "ACGTAC GTACGT", "ACGTAC CGTACGA"])
+def test_broken_sentence(sentence):
+    with pytest.raises(InputError, match=r"table\.tsv: .* not a list of overlapping k-mers"):
+        kmers.sentence_to_sequence(sentence, "table.tsv")
+
+
+@pytest.mark.parametrize("k", [3, 6])
+def test_transformers_loads_the_tokenizer(tmp_path, k):
+    from transformers import AutoTokenizer
+
+    kmers.save_tokenizer(tmp_path, k, 512)
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path)
+    sequence = "ACGTTNACGGATTCA"
+    ids = tokenizer(kmers.kmer_sentence(sequence, k))["input_ids"]
+    assert ids == [kmers.CLS, *kmers.kmer_ids(encode(sequence), k), kmers.SEP]
+    assert ids.count(kmers.UNK) == k  # only the k-mers with the N
+    assert tokenizer.model_max_length == 512
+    assert kmers.vocabulary_k(tmp_path) == k
+
+
+def test_foreign_vocabulary(tmp_path):
+    with pytest.raises(InputError, match=r"vocab\.txt: cannot be read"):
+        kmers.vocabulary_k(tmp_path)
+    tokens = kmers.vocabulary(3)
+    (tmp_path / "vocab.txt").write_text("\n".join([*tokens, "extra"]))
+    with pytest.raises(InputError, match="not DNABERT's vocabulary"):
+        kmers.vocabulary_k(tmp_path)
+    with pytest.raises(InputError, match="expected 3, 4, 5 or 6"):
+        kmers.vocabulary(7)

@@ -1,0 +1,175 @@
+"""Score files of fine-tuning."""
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from finetune_inputs import NAMES, SETTINGS, make_folder, toy, write_splits
+from sklearn.metrics import roc_auc_score
+
+from genebert.errors import InputError
+from genebert.evaluation.examples import training_subset
+from genebert.evaluation.scores import read_score
+from genebert.evaluation.transfer import transfer_tables
+from genebert.files import sha256
+from genebert.methods.finetune import finetune, run_finetune
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    return make_folder(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="module")
+def tables() -> dict[str, pd.DataFrame]:
+    return {"train": toy(600, 0), "valid": toy(150, 1), "test": toy(200, 2)}
+
+
+def test_score_file(folder, tables, tmp_path):
+    task = write_splits(tmp_path / "task", {name: table[:96] for name, table in tables.items()})
+    model = tmp_path / "model"
+    make_folder(model)
+    record = {"settings": {"k": 3}, "training": {"steps": 0}}
+    (model / "model.json").write_text(json.dumps(record))
+    settings = replace(SETTINGS, epochs=2)
+    out = tmp_path / "out.json", tmp_path / "out.parquet"
+    run_finetune(model, task, settings, 4, *out, NAMES, device="cpu")
+    score = read_score(out[0])
+    assert {key: score[key] for key in NAMES} == NAMES
+    assert score["seed"] == 4 and score["deterministic"] is False
+    assert score["settings"]["learning_rate"] == 2e-3 and score["settings"]["precision_used"] == "float32"
+    assert score["settings"]["k"] == 3 and score["settings"]["patience"] == 6
+    assert score["model_sha256"] == sha256(model / "model.safetensors") and score["model_file"] == "model.safetensors"
+    assert score["model_record"] == record
+    assert score["data_sha256"] == {name: sha256(task / f"{name}.parquet") for name in ("train", "valid", "test")}
+    assert len(score["history"]) == 2 and score["best_epoch"] in (1, 2)
+    predictions = pd.read_parquet(out[1])
+    assert predictions["label"].tolist() == tables["test"]["label"][:96].tolist()
+    assert score["metrics"]["roc_auc"] == pytest.approx(roc_auc_score(predictions["label"], predictions["score"]))
+    assert score["n_train"] == 96 and score["seconds"] > 0
+    seen = "the mean of the last hidden states of all tokens, [CLS] and [SEP] included"
+    assert score["method"] == {
+        "kind": "finetune",
+        "encoder": "fine-tuned",
+        "classifier": f"linear, two logits, on {seen}",
+        "strands": "as given",
+    }
+    assert not {"grid_search", "transfer", "transfer_sha256"} & set(score)
+
+    first = out[1].read_bytes()
+    run_finetune(model, task, settings, 4, *out, NAMES, device="cpu")
+    assert out[1].read_bytes() == first
+    assert {**read_score(out[0]), "seconds": 0} == {**score, "seconds": 0}
+
+
+def test_probe_and_grid_are_recorded(folder, tables, tmp_path):
+    task = write_splits(tmp_path / "task", {name: table[:64] for name, table in tables.items()})
+    grid = {"learning_rate": [1e-3, 1e-2], "pooling": ["cls", "mean"]}
+    settings = replace(SETTINGS, epochs=2, frozen=True, grid=grid)
+    out = tmp_path / "out.json", tmp_path / "out.parquet"
+    run_finetune(folder, task, settings, 0, *out, NAMES, device="cpu")
+    score = read_score(out[0])
+    trials = score["grid_search"]["trials"]
+    assert [trial["settings"] for trial in trials] == [
+        {"learning_rate": rate, "pooling": pooling} for rate in (1e-3, 1e-2) for pooling in ("cls", "mean")
+    ]
+    best = max(trials, key=lambda trial: trial["valid_auc"])
+    assert score["grid_search"]["chosen"] == best["settings"]
+    assert score["validation"]["roc_auc"] == pytest.approx(best["valid_auc"], abs=1e-12)
+    assert score["settings"] | best["settings"] == score["settings"]
+    assert score["settings"]["grid"] == grid and score["settings"]["frozen"] is True
+    assert score["method"]["encoder"] == "frozen"
+    seen = {"cls": "on the last hidden state of [CLS]", "mean": "on the mean of the last hidden states"}
+    assert seen[best["settings"]["pooling"]] in score["method"]["classifier"]
+    assert score["method"]["classifier"].endswith("standardised")
+
+
+def test_fewer_training_examples(folder, tables, tmp_path):
+    task = write_splits(tmp_path / "task", tables)
+    out = tmp_path / "out.json", tmp_path / "out.parquet"
+    settings = replace(SETTINGS, epochs=1)
+    score = run_finetune(folder, task, settings, 2, *out, NAMES, device="cpu", n_train=40)
+    assert score["n_train"] == 40
+    assert (score["metrics"]["n"], score["validation"]["n"]) == (200, 150)
+    subset = {**tables, "train": training_subset(tables["train"], 40, 2)}
+    assert len(subset["train"]) == 40
+    expected = finetune(folder, subset, settings, 2, device="cpu").scores["test"]
+    assert pd.read_parquet(out[1])["score"].tolist() == expected.tolist()
+    with pytest.raises(InputError, match="n_train: found 601, expected 2 to 600"):
+        run_finetune(folder, task, settings, 2, *out, NAMES, device="cpu", n_train=601)
+
+
+def placed(table: pd.DataFrame, first: int) -> pd.DataFrame:
+    """Put the examples side by side on a chromosome, negatives without a place, as made from the positive before."""
+    start = pd.Series(first + 100 * np.arange(len(table)), dtype="Int64")
+    place = "chr1:" + start.astype(str) + "-" + (start + 30).astype(str)
+    positive = table["label"].to_numpy() == 1
+    return table.assign(
+        chrom=pd.Series("chr1", index=table.index).where(positive), start=start.where(positive),
+        end=(start + 30).where(positive), parent=place,
+    )  # fmt: skip
+
+
+def test_transfer(folder, tables, tmp_path):
+    """The test set of another data set is scored without examples at places that were fitted on."""
+    here = {name: placed(table[:64], 10_000 * i) for i, (name, table) in enumerate(tables.items())}
+    there = {name: placed(toy(64, seed), 10_000 * seed) for seed, name in enumerate(tables, 5)}
+    known = placed(toy(64, 9), 0)  # at the places of the training set
+    there["test"] = pd.concat([there["test"], known[known["label"] == 1]], ignore_index=True)
+    task, other = (write_splits(tmp_path / name, one) for name, one in (("a", here), ("b", there)))
+    kept, left_out = transfer_tables(here, {"cell(B)": other})["cell(B)"]
+    assert left_out > 5
+    out = tmp_path / "out.json", tmp_path / "out.parquet"
+    settings = replace(SETTINGS, epochs=1)
+    plain = run_finetune(folder, task, settings, 2, *out, NAMES, device="cpu")
+    run_finetune(folder, task, settings, 2, *out, NAMES, device="cpu", transfer={"cell(B)": other})
+    score = read_score(out[0])
+    assert score["metrics"] == plain["metrics"] and "transfer" not in plain
+    assert list(score["transfer"]) == ["cell(B)"]
+    assert score["transfer"]["cell(B)"]["left_out"] == left_out
+    expected = finetune(folder, {**here, "b": kept}, settings, 2, device="cpu").scores["b"]
+    metrics = score["transfer"]["cell(B)"]["metrics"]
+    assert metrics["n"] == len(kept) == len(there["test"]) - left_out
+    assert metrics["roc_auc"] == pytest.approx(roc_auc_score(kept["label"], expected), abs=1e-12)
+    assert score["transfer_sha256"] == {"cell(B)": sha256(other / "test.parquet")}
+    fewer = run_finetune(folder, task, settings, 2, *out, NAMES, device="cpu", transfer={"cell(B)": other}, n_train=16)
+    assert fewer["n_train"] == 16 and fewer["transfer"]["cell(B)"]["left_out"] == left_out
+
+
+def test_transfer_needs_places(folder, tables, tmp_path):
+    nowhere = placed(tables["train"][:64], 0).assign(chrom=None, start=None, end=None, parent=None)
+    task = write_splits(tmp_path / "task", dict.fromkeys(tables, nowhere))
+    out = tmp_path / "s.json", tmp_path / "s.parquet"
+    with pytest.raises(InputError, match="transfer: the training examples have no places"):
+        run_finetune(folder, task, SETTINGS, 0, *out, NAMES, transfer={"b": task})
+
+
+def test_collapse_is_shown_not_dropped(folder, tables, tmp_path):
+    """With next to no learning all examples fall on one side of 0.5; the file says so and keeps its numbers."""
+    task = write_splits(tmp_path, {name: table[:64] for name, table in tables.items()})
+    settings = replace(SETTINGS, learning_rate=1e-9, epochs=1)
+    found = [
+        run_finetune(folder, task, settings, seed, tmp_path / "s.json", tmp_path / "s.parquet", NAMES, device="cpu")
+        for seed in range(5)
+    ]
+    collapsed = [score["metrics"] for score in found if score["metrics"]["collapsed"]]
+    assert collapsed
+    share = max(collapsed[0]["n_positive"], 64 - collapsed[0]["n_positive"]) / 64
+    for metrics in collapsed:
+        assert metrics["recall"] == 0.5 and metrics["mcc"] == 0
+        assert math.isclose(metrics["precision"], share / 2) or math.isclose(metrics["precision"], (1 - share) / 2)
+
+
+def test_unavailable_model(tmp_path):
+    (tmp_path / "model.json").write_text('{"unavailable": "weights could not be downloaded"}')
+    out = tmp_path / "s.json", tmp_path / "s.parquet"
+    run_finetune(tmp_path, tmp_path / "none", SETTINGS, 1, *out, NAMES)
+    assert read_score(out[0])["unavailable"] == "weights could not be downloaded"
+    assert out[1].exists()

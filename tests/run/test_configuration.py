@@ -1,0 +1,322 @@
+import ast
+import copy
+import re
+
+import pytest
+from config_inputs import CONFIG, MODELS, ROOT, nested, problems
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from genebert.errors import InputError
+from genebert.run import checks as validation
+from genebert.run.configuration import load_yaml, merge
+from genebert.settings.sentences import suggest
+
+SCHEMAS = ROOT / "config" / "schemas"
+OVERLAYS = sorted(path for path in (ROOT / "config").glob("*.yaml") if path.name not in ("config.yaml", "models.yaml"))
+# Blocks whose keys are not the project's.
+FREE_NAMES = (
+    ("accessibility", "beds"), ("learning_curves",), ("model", "region_encoder", "arguments"), ("tasks", "promoter"),
+    ("simulate", "chromosomes"), *(("tables", table) for table in CONFIG["tables"]),
+)  # fmt: skip
+
+
+def leaves(config: dict, path: tuple = ()) -> list[tuple]:
+    """Return the paths of all keys of a config, blocks included."""
+    found = []
+    for key, value in config.items():
+        found.append((*path, key))
+        if isinstance(value, dict):
+            found += leaves(value, (*path, key))
+    return found
+
+
+# ------------------------------------------------------------------------------------------------- the project's files
+
+
+def test_the_paper_config_is_valid():
+    assert problems({}) == []
+
+
+@pytest.mark.parametrize("path", OVERLAYS, ids=lambda path: path.stem)
+def test_the_overlays_are_valid(path):
+    assert problems(load_yaml(path)) == []
+
+
+def test_the_real_snakemake_merges_as_merge_does():
+    utils = pytest.importorskip("snakemake.utils")
+    overlay = {"model": {"k": 3, "losses": {"srm": None}}, "mirror": {"a": 1}, "tasks": 3, "new": {"x": [1]}}
+    expected = copy.deepcopy(CONFIG)
+    utils.update_config(expected, copy.deepcopy(overlay))
+    assert merge(CONFIG, overlay) == expected
+
+
+def fields(path: str, name: str) -> set[str]:
+    """Return the fields of a dataclass without importing its module."""
+    tree = ast.parse((ROOT / "src" / "genebert" / path).read_text())
+    body = next(node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
+    return {node.target.id for node in body if isinstance(node, ast.AnnAssign)}
+
+
+def schema_keys(*path: str) -> set[str]:
+    schema = load_yaml(SCHEMAS / ("models.schema.yaml" if path[0] == "model" else "config.schema.yaml"))
+    schema = schema["$defs"]["settings"] if path[0] == "model" else schema["properties"][path[0]]
+    for part in path[1:]:
+        schema = schema["properties"][part]
+    return set(schema["properties"])
+
+
+def test_the_schema_has_the_fields_of_the_settings_classes():
+    encoder = fields("settings/models.py", "SequenceEncoderSettings")
+    assert schema_keys("model", "sequence_encoder") == encoder
+    assert schema_keys("model", "region_encoder") == fields("settings/models.py", "RegionEncoderSettings")
+    assert schema_keys("model", "losses") == fields("settings/models.py", "LossSettings")
+    assert schema_keys("model", "training") == fields("settings/training.py", "TrainingSettings")
+    assert schema_keys("simulate") | {"seed"} == fields("simulate/settings.py", "SimulationSettings")
+    assert schema_keys("motifs") >= fields("motifs/matrix.py", "MotifSettings")
+    assert schema_keys("tasks", "tfbs") | {"seed"} >= fields("tasks/tfbs.py", "TfbsSettings")
+    finetune = load_yaml(SCHEMAS / "models.schema.yaml")["$defs"]["finetune"]["properties"].keys()
+    assert finetune <= fields("settings/fitting.py", "FinetuneSettings")
+    assert finetune == CONFIG["finetune"]["tfbs"].keys() == CONFIG["finetune"]["promoter"].keys()
+
+
+def test_the_schema_knows_the_names_that_the_rules_ask_resources_for():
+    rules = "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
+    asked = set(re.findall(r'(?:settings_of|growing)\("(\w+)"', rules))
+    assert asked == schema_keys("resources") - {"default"}
+
+
+def test_parts_of_the_two_schemas_have_different_names():
+    """References are followed by name when keys are looked for."""
+    first, second = (load_yaml(SCHEMAS / f"{name}.schema.yaml")["$defs"] for name in ("config", "models"))
+    assert not first.keys() & second.keys()
+
+
+def test_every_key_of_the_config_is_required():
+    """But for those whose default is said elsewhere."""
+    for path in leaves(CONFIG):
+        in_part = path[0] in ("simulate", "resources", "tables") and len(path) > 1
+        if in_part or path[:-1] in FREE_NAMES or "finetune" in path[1:-1]:
+            continue
+        config = copy.deepcopy(CONFIG)
+        block = config
+        for key in path[:-1]:
+            block = block[key]
+        del block[path[-1]]
+        with pytest.raises(InputError) as caught:
+            validation.validate_config(config, MODELS, ROOT / "config")
+        assert str(caught.value) == f"config: missing key {'.'.join(path)}; expected as in config/config.yaml"
+
+
+def test_simulate_and_resources_may_be_given_in_part():
+    config = merge(CONFIG, {})
+    config["simulate"] = {}
+    config["resources"] = {"default": CONFIG["resources"]["default"]}
+    validation.validate_config(config, MODELS, ROOT / "config")
+
+
+# ------------------------------------------------------------------------------------------------------ unknown keys
+
+KNOWN = [path for path in leaves(CONFIG) if path[:-1] not in FREE_NAMES]
+
+
+@st.composite
+def misspellings(draw):
+    """A known key, and a name that differs from it by one letter left out, put in, replaced or swapped."""
+    path = draw(st.sampled_from(KNOWN))
+    key, letter = path[-1], draw(st.sampled_from("abcdefghijklmnopqrstuvwxyz_"))
+    i = draw(st.integers(0, len(key) - 1))
+    wrong = draw(
+        st.sampled_from(
+            [
+                key[:i] + key[i + 1 :],
+                key[:i] + letter + key[i:],
+                key[:i] + letter + key[i + 1 :],
+                key[:i] + key[i + 1 : i + 2] + key[i] + key[i + 2 :],
+            ]
+        )
+    )
+    return path, wrong
+
+
+@given(misspellings())
+def test_a_misspelt_key_is_reported_with_the_right_one(misspelling):
+    path, wrong = misspelling
+    config = merge(CONFIG, {})
+    block = config
+    for key in path[:-1]:
+        block = block[key]
+    assume(wrong and wrong not in block and wrong != "models")
+    block[wrong] = block.pop(path[-1])
+    try:
+        validation.validate_config(config, MODELS, ROOT / "config")
+    except InputError as error:
+        lines = str(error).splitlines()
+    prefix = ".".join([*path[:-1], ""])
+    (line,) = [line for line in lines if line.startswith(f"config: unknown key {prefix}{wrong}; did you mean ")]
+    meant = line.partition("; did you mean ")[2].rstrip("?").split(" or ")
+    assert prefix + path[-1] in meant
+
+
+@pytest.mark.parametrize(
+    ("overlay", "line"),
+    [
+        ("accessibility.binarize", "unknown key accessibility.binarize; did you mean accessibility.binarise?"),
+        ("min_cells", "unknown key min_cells; did you mean accessibility.min_cells?"),
+        ("model.steps", "unknown key model.steps; did you mean model.training.steps?"),
+        (
+            "accessibility.chromosomes",
+            "unknown key accessibility.chromosomes; did you mean chromosomes or simulate.chromosomes?",
+        ),
+        ("genome.fasta_file", "unknown key genome.fasta_file; did you mean genome.fasta?"),
+        ("genome.zzz", "unknown key genome.zzz; expected one of build, fasta"),
+        ("resources.pretrian", "unknown key resources.pretrian; did you mean resources.pretrain?"),
+        ("models.mgm.losses.mgn", "unknown key models.mgm.losses.mgn; did you mean models.mgm.losses.mgm?"),
+        ("models.mgm.steps", "unknown key models.mgm.steps; did you mean models.mgm.training.steps?"),
+    ],
+)
+def test_unknown_keys(overlay, line):
+    assert problems(nested(overlay, 1)) == [f"config: {line}"]
+
+
+def test_a_wrong_key_in_models_yaml():
+    assert problems({}, MODELS | {"mgm": {"trainin": {}}}) == [
+        "models.yaml: unknown key models.mgm.trainin; did you mean models.mgm.training?"
+    ]
+
+
+def test_ties_are_all_named():
+    assert suggest("mrm", ["mgm", "ngsp", "srm"]) == "did you mean mgm or srm?"
+    assert suggest("lerning_rat", ["epochs", "learning_rate"]) == "did you mean learning_rate?"
+    assert suggest("q", ["mgm", "ngsp"]) == "expected one of mgm, ngsp"
+
+
+# --------------------------------------------------------------------------------------------- types, values, ranges
+
+NOTATION = " as text: the number needs a point and a sign, such as 3.0e-5 or 1.0e+3)"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "sentence"),
+    [
+        ("run", "a/b", "found 'a/b', expected a name of letters, digits, '.', '_' and '-' that starts with"),
+        ("run", "", "found '', expected a name of letters"),
+        ("run", "..", "found '..', expected a name of letters"),
+        ("run", 2024, "(it becomes a folder) (put it in quotes)"),
+        ("scale", "", "found '', expected text that is not empty"),
+        ("scale", None, "found null, expected text that is not empty"),
+        ("seed", -1, "found -1, expected a whole number of at least 0 and at most 4294967295"),
+        ("seed", 1.0, "found 1.0, expected a whole number of at least 0 and at most 4294967295 (write 1)"),
+        ("seed", True, "found true, expected a whole number of at least 0 and at most 4294967295 (YAML reads yes, no"),
+        ("seed", "42", "found '42', expected a whole number of at least 0 and at most 4294967295 (without quotes)"),
+        ("mirror", "", "found '', expected a folder, a URL or null"),
+        ("chromosomes", [], "found [], expected a list with at least one entry"),
+        ("chromosomes", "chr20", "found 'chr20', expected a list with at least one entry"),
+        ("genome", "hg19.fa", "found 'hg19.fa', expected a block of keys"),
+        ("genome", {"build": None}, "build: found null, expected text that is not empty"),
+        ("genome.fasta", None, "found null, expected a path"),
+        ("simulate.n_regions", 0, "found 0, expected a whole number of at least 1"),
+        ("simulate.tata", 1.5, "found 1.5, expected a number of at least 0 and at most 1"),
+        ("accessibility.format", "rds", "found 'rds', expected one of mtx, dgcmatrix, seurat, h5ad, bed"),
+        ("accessibility.peaks", ["a"], 'found ["a"], expected a path or null'),
+        ("accessibility.beds", {"ExN": 3}, "beds.ExN: found 3, expected a path (put it in quotes)"),
+        ("accessibility.min_fraction", 0, "found 0, expected a number above 0 and at most 1 or null"),
+        ("accessibility.max_n_fraction", float("nan"), "found nan, expected a number of at least 0 and at most 1"),
+        ("motifs.release", "2018", "found '2018', expected a JASPAR release such as JASPAR2018"),
+        ("motifs.p_value", "1e-4", f"expected a number above 0 and below 1 (YAML reads 1e-4{NOTATION}"),
+        ("motifs.p_value", 0, "found 0, expected a number above 0 and below 1"),
+        ("motifs.background", "region", "found 'region', expected regions, or four frequencies of A, C, G, T above 0"),
+        ("motifs.background", [0.5, 0.5, 0, 0], "expected regions, or four frequencies of A, C, G, T above 0"),
+        ("motifs.background", [0.5, 0.5], "expected regions, or four frequencies of A, C, G, T above 0"),
+        ("corpus.regions_per_sample", 9, "found 9, expected an even number of at least 2"),
+        ("corpus.regions_per_sample", 0, "found 0, expected an even number of at least 2"),
+        ("corpus.region_bp", 0, "found 0, expected a whole number of at least 1 or null"),
+        ("model.k", 7, "found 7, expected a whole number of at least 3 and at most 6"),
+        ("model.losses.srm", "clip", "found 'clip', expected one of infonce, paper_exp, paper_literal, null"),
+        ("model.losses.srm", False, "expected one of infonce, paper_exp, paper_literal, null (YAML reads yes, no"),
+        ("model.losses.mgm", "yes", "found 'yes', expected true or false"),
+        ("model.training.steps", 1.2e5, "found 120000.0, expected a whole number of at least 0 (write 120000)"),
+        ("model.training.learning_rate", "4e-4", f"expected a number above 0 (YAML reads 4e-4{NOTATION}"),
+        ("model.training.learning_rate", float("inf"), "found inf, expected a number above 0"),
+        ("model.training.betas", [0.9], "found [0.9], expected a list of 2"),
+        ("model.training.betas", [0.9, 1.0], "betas[1]: found 1.0, expected a number of at least 0 and below 1"),
+        ("model.training.decay_horizon", 0.5, "found 0.5, expected a number of at least 1"),
+        ("model.region_encoder.name", "swin-t", "found 'swin-t', expected one of vit-b-384, vit-l-384, t2t-vit-14, "),
+        ("model.region_encoder.weights", "", "found '', expected imagenet, hub, a path or null"),
+        ("finetune.seeds", [0, 1, 0], "found 0 twice, expected no repeats"),
+        ("finetune.seeds", [], "found [], expected a list with at least one entry"),
+        ("tasks.tfbs.data_sets", 9, "found 9, expected table2, all_506 or a list of names of config/tfbs.tsv"),
+        ("tasks.tfbs.data_sets", ["A", "A"], "found 'A' twice, expected no repeats"),
+        ("tasks.tfbs.data_sets", [9], "data_sets[0]: found 9, expected a name of config/tfbs.tsv (put it in quotes)"),
+        ("tasks.tfbs.own.mine", {"peaks": "p", "factor": ""}, "factor: found '', expected the name of a factor"),
+        ("tasks.tfbs.length", 0, "found 0, expected a whole number of at least 1"),
+        ("tasks.tfbs.negatives", "random", "found 'random', expected one of shuffle, genomic"),
+        ("tasks.tfbs.split", "random", "found 'random', expected one of ranks, chromosome"),
+        ("tasks.promoter.prom-core.split", "ranks", "found 'ranks', expected one of random, chromosome"),
+        ("tasks.tfbs.valid_fraction", 0, "found 0, expected a number above 0 and below 1"),
+        ("tasks.tfbs.test_chromosomes", ["chr 1"], "found 'chr 1', expected a chromosome such as chr20 or 20"),
+        ("tasks.tfbs.transfer", None, "found null, expected table6, all or a list of data sets"),
+        ("finetune.tfbs.pooling", "first", "found 'first', expected one of mean, cls, max"),
+        ("finetune.tfbs.strands", "random", "found 'random', expected one of given, both"),
+        ("model.training.strands", "both", "found 'both', expected one of given, random"),
+        (
+            "finetune.tfbs.grid",
+            {"learning_rate": []},
+            "grid.learning_rate: found [], expected a list with at least one",
+        ),
+        ("models.mine", {"finetune": {"epochs": 0}}, "finetune.epochs: found 0, expected a whole number of at least 1"),
+        ("models.mine", {"of": "a b"}, "of: found 'a b', expected a name of letters"),
+        ("learning_curves.promoter/prom-core.sizes", [50], "found [50], expected at least two numbers of examples"),
+        (
+            "learning_curves.promoter/prom-core.sizes",
+            [1, 5],
+            "sizes[0]: found 1, expected a whole number of at least 2",
+        ),
+        ("learning_curves.promoter/prom-core.models", [], "found [], expected a list with at least one entry"),
+        ("unavailable", {"dnabert": ""}, "unavailable.dnabert: found '', expected the reason"),
+        ("unavailable", ["dnabert"], 'found ["dnabert"], expected a block of keys'),
+        ("tables.table1", {"promoter/prom-core": []}, "found [], expected a list with at least one entry"),
+        ("tables.table1", {"promoter/prom-core": ["dnabert", "dnabert"]}, "found 'dnabert' twice, expected no repeats"),
+        ("resources.motifs.threads", 0, "found 0, expected a whole number of at least 1"),
+        ("models", {"mgm": None}, "models.mgm: found null, expected a block of keys"),
+        ("models", None, "models: found null, expected a block of keys"),
+    ],
+)
+def test_values(path, value, sentence):
+    (line,) = problems(nested(path, value))
+    assert line.startswith(f"config: {path}")
+    assert sentence in line
+
+
+@pytest.mark.parametrize("name", ["a b", "", "../x", ".hidden", "x{y}"])
+@pytest.mark.parametrize("where", ["models", "tasks.promoter", "tasks.tfbs.own"])
+def test_names_that_become_folders(where, name):
+    value = CONFIG["tasks"]["promoter"]["prom-core"] if where == "tasks.promoter" else {}
+    value = {"peaks": "p.bed", "factor": "CTCF"} if where == "tasks.tfbs.own" else value
+    (line,) = problems(nested(where, {name: value}))
+    assert line.startswith(f"config: a key below {where} is named '{name}', expected a name of letters, digits")
+
+
+def test_blocks_below_free_names():
+    lines = problems({"tasks": {"tfbs": {"own": {"mine": {"peaks": "p", "cel": "A"}}}}})
+    assert lines == [
+        "config: unknown key tasks.tfbs.own.mine.cel; did you mean tasks.tfbs.own.mine.cell?",
+        "config: missing key tasks.tfbs.own.mine.factor; expected as in config/config.yaml",
+    ]
+    config = CONFIG | {"tables": {"table2": {}}}
+    with pytest.raises(InputError, match=r"^config: tables\.table2: found an empty block {}, expected a block of keys"):
+        validation.validate_config(config, MODELS, ROOT / "config")
+
+
+def test_all_problems_are_listed_at_once():
+    lines = problems(
+        {"sead": 1, "genome": {"fasta": 3}, "accessibility": {"format": "bed"}, "corpus": {"regions_per_sample": 3}},
+        MODELS | {"mgm": {"kk": 3}},
+    )
+    assert [line.split()[1].rstrip(":") for line in lines] == [
+        "unknown",
+        "genome.fasta",
+        "corpus.regions_per_sample",
+        "unknown",
+        "accessibility.beds",
+    ]

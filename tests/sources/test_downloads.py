@@ -1,0 +1,460 @@
+import gzip
+import hashlib
+import logging
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+from http_server import Page, serve
+
+from genebert.errors import InputError
+from genebert.sources.download import Patience, retrieve
+from genebert.sources.registry import Source, partial_file
+
+CONTENT = random.Random(0).randbytes(200_000)
+MD5 = "md5:" + hashlib.md5(CONTENT).hexdigest()
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+NAME = "epdnew/promoters.bed"
+QUICK = Patience(attempts=3, wait=0.01, longest_wait=0.05, timeout=1)
+# A client in a process of its own: address, resources, checksum.
+CLIENT = f"""
+import signal
+import sys
+from pathlib import Path
+from genebert.sources.download import Patience
+from genebert.sources.download import retrieve
+from genebert.errors import InputError
+from genebert.sources.registry import Source
+signal.signal(signal.SIGINT, signal.default_int_handler)  # shells start background jobs with it ignored
+url, resources, checksum = sys.argv[1:]
+source = Source({NAME!r}, url, (), checksum, None, "unknown", "note")
+try:
+    retrieve(source, Path(resources) / {NAME!r}, None, Patience(3, 0.01, 0.05, 5))
+except InputError as error:
+    sys.exit(f"error: {{error}}")
+"""
+
+
+@pytest.fixture
+def server():
+    with serve() as served:
+        served.pages["/file"] = Page(CONTENT)
+        yield served
+
+
+@pytest.fixture
+def source(server):
+    return Source(NAME, f"{server.url}/file", (), MD5, len(CONTENT), "unknown", "see the EPD page")
+
+
+@pytest.fixture
+def target(tmp_path):
+    return tmp_path / "resources" / NAME
+
+
+def files(target: Path) -> dict[Path, bytes]:
+    """All files of the resources but the unfinished ones."""
+    resources = target.parents[1]
+    return {
+        path.relative_to(resources): path.read_bytes()
+        for path in resources.rglob("*")
+        if path.is_file() and ".partial" not in path.parts
+    }
+
+
+def refused(source: Source, target: Path, *words: str, mirror: str | None = None, kept_part: int = 0) -> None:
+    """Retrieval fails with one sentence that holds `words`, and nothing but the beginning of the file stays."""
+    before = files(target)
+    with pytest.raises(InputError) as caught:
+        retrieve(source, target, mirror, QUICK)
+    message = str(caught.value)
+    assert "\n" not in message
+    for word in (source.name, str(target), "`mirror`", source.note, *words):
+        assert word in message
+    assert files(target) == before
+    part = partial_file(target.parents[1], source.name)
+    assert (part.stat().st_size if part.exists() else 0) == kept_part
+
+
+def fetched(source: Source, target: Path, content: bytes = CONTENT, mirror: str | None = None) -> None:
+    """Retrieval succeeds and leaves nothing else behind."""
+    retrieve(source, target, mirror, QUICK)
+    assert target.read_bytes() == content
+    partial = target.parents[1] / ".partial"
+    assert [path for path in partial.rglob("*") if path.is_file()] == []
+    assert [path.name for path in target.parent.iterdir()] == [target.name]
+
+
+# ------------------------------------------------------------------------------------------------ whole and resumed
+
+
+def test_whole_file(server, source, target):
+    fetched(source, target)
+    assert not (target.parents[1] / "checksums").exists()  # the registry knows this one
+    assert server.asked == [("/file", None)]
+
+
+def test_a_file_that_stands_is_not_fetched_again(server, source, target):
+    fetched(source, target)
+    fetched(source, target)
+    assert len(server.asked) == 1
+
+
+def test_sha256_of_the_registry(source, target):
+    fetched(replace(source, checksum=f"sha256:{SHA256}"), target)
+
+
+def test_resume_after_cuts(server, source, target):
+    server.pages["/file"].script = ["cut:50000", "cut:70000", "ok"]
+    fetched(source, target)
+    assert server.asked == [("/file", None), ("/file", "bytes=50000-"), ("/file", "bytes=120000-")]
+
+
+def test_resume_in_a_later_call(server, source, target):
+    server.pages["/file"].script = ["cut:50000", 503]
+    refused(source, target, "HTTP status 503", kept_part=50000)
+    server.pages["/file"].script = ["ok"]
+    fetched(source, target)
+    assert server.asked[-1] == ("/file", "bytes=50000-")
+
+
+def test_resume_with_everything_there_but_the_name(server, source, target):
+    server.pages["/file"].script = ["cut:150000", 503]
+    refused(source, target, kept_part=150000)
+    asked = len(server.asked)
+    with partial_file(target.parents[1], NAME).open("ab") as part:
+        part.write(CONTENT[150000:])
+    fetched(source, target)
+    assert len(server.asked) == asked
+
+
+def test_a_file_that_changed_meanwhile_is_fetched_from_the_beginning(server, source, target):
+    server.pages["/file"].script = ["cut:50000", 503]
+    refused(replace(source, checksum="unknown"), target, kept_part=50000)
+    new = CONTENT[::-1]
+    server.pages["/file"] = Page(new, etag='"v2"')
+    fetched(replace(source, checksum="unknown"), target, new)
+
+
+def test_a_changed_file_that_the_server_does_not_notice(server, source, target):
+    page = server.pages["/file"]
+    page.etag, page.script = None, ["cut:50000", 503]
+    page.body = b"x" * len(CONTENT)
+    refused(source, target, kept_part=50000)
+    server.pages["/file"] = Page(CONTENT, etag=None)
+    fetched(source, target)
+    assert [wanted for _, wanted in server.asked[-2:]] == ["bytes=50000-", None]
+
+
+def test_server_that_cannot_go_on(server, source, target):
+    server.pages["/file"] = Page(CONTENT, ["cut:50000", "ok"], ranges=False)
+    fetched(source, target)
+
+
+def test_nothing_to_check_a_spliced_file_against(server, source, target):
+    server.pages["/file"] = Page(CONTENT, ["cut:50000", "ok"], etag=None)
+    fetched(replace(source, checksum="unknown"), target)
+    assert [wanted for _, wanted in server.asked] == [None, None]
+
+
+def test_a_part_that_is_longer_than_the_file(server, source, target):
+    server.pages["/file"] = Page(CONTENT * 2, ["cut:300000", 503])
+    refused(source, target, kept_part=300000)
+    server.pages["/file"] = Page(CONTENT)
+    fetched(source, target)
+
+
+@pytest.mark.parametrize("origin", ["", "{}", "[1", '{"place": "http://elsewhere/file", "validator": "v1"}'])
+def test_a_part_of_unknown_origin_is_not_used(server, source, target, origin):
+    part = partial_file(target.parents[1], NAME)
+    part.parent.mkdir(parents=True)
+    part.write_bytes(b"z" * 1000)
+    part.with_suffix(".json").write_text(origin)
+    fetched(source, target)
+    assert server.asked == [("/file", None)]
+
+
+# ------------------------------------------------------------------------------------------------------ wrong content
+
+
+@pytest.mark.parametrize("algorithm", ["md5", "sha256"])
+def test_wrong_checksum(source, target, algorithm):
+    found = f"{algorithm}:{hashlib.new(algorithm, CONTENT).hexdigest()}"
+    wrong = f"{algorithm}:" + "0" * (len(found) - len(algorithm) - 1)
+    refused(replace(source, checksum=wrong), target, source.url, f"found {found}", f"expected {wrong}")
+
+
+def test_wrong_size(source, target):
+    refused(replace(source, bytes=7), target, f"found {len(CONTENT)} bytes, expected 7")
+
+
+@pytest.mark.parametrize("checksum", [MD5, "unknown"])
+def test_truncated_body(server, source, target, checksum):
+    server.pages["/file"] = Page(CONTENT, ["cut:70000", "cut:0"])
+    refused(replace(source, checksum=checksum, bytes=None), target, "expected the whole file", kept_part=70000)
+
+
+def test_truncated_body_of_unknown_length(server, source, target):
+    server.pages["/file"] = Page(CONTENT, ["cut:70000"], length=False)
+    refused(replace(source, bytes=None), target, "(70000 bytes)")
+
+
+def test_empty_body(server, source, target):
+    server.pages["/file"] = Page(b"")
+    refused(replace(source, checksum="unknown", bytes=None), target, "found 0 bytes")
+
+
+@pytest.mark.parametrize("head", [b"<!DOCTYPE html>\n<html>", b"\n  <HTML lang=en>", b'<?xml version="1.0"?><!DOCTYPE'])
+def test_html_page_with_status_200(server, source, target, head):
+    server.pages["/file"] = Page(head + b"<body>Please sign in</body></html>")
+    refused(replace(source, checksum="unknown", bytes=None), target, "found an HTML page")
+
+
+def test_html_is_fine_where_html_is_asked_for(server, source, tmp_path):
+    server.pages["/file"] = Page(b"<html></html>")
+    source = replace(source, name="pages/index.html", checksum="unknown", bytes=None)
+    retrieve(source, tmp_path / "pages/index.html", None, QUICK)
+    assert (tmp_path / "pages/index.html").read_bytes() == b"<html></html>"
+
+
+def test_cut_gzip_without_any_length_or_checksum(server, source, tmp_path):
+    source = replace(source, name="hg19/x.fa.gz", checksum="unknown", bytes=None)
+    target = tmp_path / "resources/hg19/x.fa.gz"
+    whole = gzip.compress(CONTENT, mtime=0)
+    for body in (whole[:-20], CONTENT):
+        server.pages["/file"] = Page(body, length=False)
+        refused(source, target, "damaged gzip file")
+    server.pages["/file"] = Page(whole, length=False)
+    fetched(source, target, whole)
+
+
+def test_a_file_that_stands_is_kept_when_the_new_one_is_wrong(source, target):
+    fetched(source, target)
+    refused(replace(source, checksum="md5:" + "0" * 32), target)
+    assert target.read_bytes() == CONTENT
+
+
+def test_first_seen_checksum_is_recorded_and_enforced(server, source, target):
+    source = replace(source, checksum="unknown", bytes=None)
+    retrieve(source, target, None, QUICK)
+    lock = target.parents[1] / "checksums" / f"{NAME}.sha256"
+    assert lock.read_text() == f"{SHA256}  {NAME}\n"
+    target.unlink()
+    server.pages["/file"] = Page(CONTENT[:100], etag='"v2"')
+    refused(source, target, f"expected sha256:{SHA256}", str(lock))
+    server.pages["/file"] = Page(CONTENT)
+    retrieve(source, target, None, QUICK)
+    assert target.read_bytes() == CONTENT
+    lock.unlink()
+    target.unlink()
+    server.pages["/file"] = Page(CONTENT[:100], etag='"v2"')
+    retrieve(source, target, None, QUICK)
+    assert target.read_bytes() == CONTENT[:100]
+
+
+# --------------------------------------------------------------------------------------------------- difficult servers
+
+
+def test_404_then_mirror(server, source, target, caplog):
+    server.pages["/other"] = Page(CONTENT)
+    source = replace(source, url=f"{server.url}/gone", mirrors=(f"{server.url}/other",))
+    with caplog.at_level(logging.WARNING, "genebert"):
+        fetched(source, target)
+    assert "HTTP status 404" in caplog.text
+    assert [path for path, _ in server.asked] == ["/gone", "/other"]  # no second try
+
+
+def test_wrong_checksum_then_mirror(server, source, target):
+    server.pages["/stale"] = Page(CONTENT[1:])
+    server.pages["/other"] = Page(CONTENT)
+    fetched(replace(source, url=f"{server.url}/stale", bytes=None, mirrors=(f"{server.url}/other",)), target)
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 429, 408])
+def test_busy_then_success(server, source, target, status):
+    server.pages["/file"].script = [status, status, "ok"]
+    fetched(source, target)
+    assert len(server.asked) == 3
+
+
+def test_waiting_as_long_as_the_server_asks(server, source, target, monkeypatch):
+    waits = []
+    monkeypatch.setattr("genebert.sources.download.time.sleep", waits.append)
+    server.pages["/file"] = Page(CONTENT, [503, 503, 503, "ok"], headers={"Retry-After": "7"})
+    retrieve(source, target, None, Patience(attempts=4, wait=2, longest_wait=30, timeout=5))
+    assert waits == [7, 7, 8]
+
+
+def test_back_off_starts_again_after_progress(server, source, target, monkeypatch):
+    waits = []
+    monkeypatch.setattr("genebert.sources.download.time.sleep", waits.append)
+    server.pages["/file"].script = [503, 503, "cut:9000", 503, "cut:9000", "ok"]
+    retrieve(source, target, None, Patience(attempts=3, wait=1, longest_wait=30, timeout=5))
+    assert waits == [1, 2, 1, 2, 1]
+    assert target.read_bytes() == CONTENT
+
+
+def test_every_place_is_named_when_all_fail(server, source, target):
+    source = replace(source, url=f"{server.url}/gone", mirrors=(f"{server.url}/away",))
+    server.pages["/away"] = Page(b"busy", [503])
+    refused(source, target, f"{server.url}/gone: found HTTP status 404", f"{server.url}/away: found HTTP status 503")
+    assert [path for path, _ in server.asked] == ["/gone", "/away", "/away", "/away"]
+
+
+def test_host_that_does_not_answer(source, target):
+    refused(replace(source, url="http://127.0.0.1:1/file"), target, "http://127.0.0.1:1/file: found")
+    refused(replace(source, url="ftp://127.0.0.1:1/file"), target, "ftp://127.0.0.1:1/file: found")
+
+
+def test_slow_server_is_waited_for_and_progress_is_shown(server, source, target, caplog):
+    server.pages["/file"].script = ["slow"]
+    with caplog.at_level(logging.INFO, "genebert"):
+        retrieve(source, target, None, replace(QUICK, log_every=0.03))
+    lines = [line for line in caplog.messages if "MB/s" in line]
+    assert lines and all("of 0.2 MB" in line and "s left" in line for line in lines)
+    assert target.read_bytes() == CONTENT
+
+
+def test_server_that_goes_silent(server, source, target):
+    server.pages["/file"].script = ["stall:60000", "ok"]
+    began = time.monotonic()
+    fetched(source, target)
+    assert 0.9 < time.monotonic() - began < 10
+    assert server.asked[1] == ("/file", "bytes=60000-")
+
+
+def test_redirect(server, source, target):
+    server.pages["/old"] = Page(b"moved", [302], headers={"Location": f"{server.url}/file"})
+    fetched(replace(source, url=f"{server.url}/old"), target)
+    server.pages["/login"] = Page(b"<!doctype html><p>Sign in</p>")
+    server.pages["/old"].headers = {"Location": "/login"}
+    refused(replace(source, url=f"{server.url}/old", checksum="md5:" + "0" * 32), target, "found an HTML page")
+
+
+def test_redirect_in_a_circle(server, source, target):
+    server.pages["/round"] = Page(b"", [302], headers={"Location": "/round"})
+    refused(replace(source, url=f"{server.url}/round"), target, "expected the whole file")
+    assert len(server.asked) == 11
+
+
+# ------------------------------------------------------------------------------------------------------------- mirror
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_mirror_by_url_replaces_the_host(server, source, tmp_path, slash):
+    source = replace(source, name="tfbs/CTCF_BE(2)-C.gz")
+    server.pages[f"/copy/{source.name}"] = Page(CONTENT)
+    retrieve(source, tmp_path / source.name, f"{server.url}/copy{slash}", QUICK)
+    assert (tmp_path / source.name).read_bytes() == CONTENT
+    assert [unquote(path) for path, _ in server.asked] == [f"/copy/{source.name}"]
+
+
+def test_mirror_by_folder_asks_no_host(server, source, target, tmp_path):
+    mirror = tmp_path / "a copy (2)"
+    (mirror / NAME).parent.mkdir(parents=True)
+    refused(source, target, f"{mirror / NAME}: found no such file", mirror=str(mirror))
+    (mirror / NAME).write_bytes(CONTENT[1:])
+    refused(source, target, f"{len(CONTENT) - 1} bytes", mirror=str(mirror))
+    (mirror / NAME).write_bytes(CONTENT)
+    fetched(source, target, mirror=str(mirror))
+    assert server.asked == []
+
+
+# ------------------------------------------------------------------------------------- processes, folders and disks
+
+
+def client(server, target: Path, checksum: str = MD5, **options) -> subprocess.Popen:
+    command = [sys.executable, "-c", CLIENT, f"{server.url}/file", str(target.parents[1]), checksum]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, **options)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_killed_client(server, source, target, number):
+    server.pages["/file"].script = ["slow", "ok"]
+    server.pause = 0.2
+    process = client(server, target)
+    part = partial_file(target.parents[1], NAME)
+    assert server.sent.wait(30)
+    while not (part.exists() and part.stat().st_size):
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(number)
+    process.communicate()
+    assert process.returncode != 0
+    assert files(target) == {}
+    fetched(source, target)
+    assert server.asked[-1][1].startswith("bytes=")
+
+
+def test_two_clients_at_once(server, source, target):
+    server.pages["/file"].script = ["slow"]
+    processes = [client(server, target, checksum) for checksum in ("unknown", "unknown")]
+    for process in processes:
+        assert (process.communicate()[1], process.returncode) == ("", 0)
+    assert len(server.asked) == 1
+    assert target.read_bytes() == CONTENT
+
+
+def test_target_that_cannot_be_written(source, tmp_path):
+    (tmp_path / "epdnew").write_text("a file where a folder must be")
+    with pytest.raises(InputError, match=r"promoters\.bed: cannot be written .*expected a folder with write perm"):
+        retrieve(source, tmp_path / NAME, None, QUICK)
+    (tmp_path / "resources" / NAME).mkdir(parents=True)
+    with pytest.raises(InputError, match="found a folder, expected a file"):
+        retrieve(source, tmp_path / "resources" / NAME, None, QUICK)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 128 KiB, and a function that makes it read-only."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "none", folder]).returncode:
+        pytest.skip("file systems cannot be mounted here")
+    yield folder, lambda: subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_read_only_folder(source, small_disk):
+    folder, make_read_only = small_disk
+    make_read_only()
+    with pytest.raises(InputError, match=r"cannot be written \(Read-only file system\)"):
+        retrieve(source, folder / NAME, None, QUICK)
+
+
+@pytest.mark.parametrize("length", [True, False])
+def test_disk_full(server, source, small_disk, length):
+    server.pages["/file"].length = length
+    with pytest.raises(InputError, match=r"cannot be written \(No space left on device.*and free space"):
+        retrieve(source, small_disk[0] / NAME, None, QUICK)
+    assert not (small_disk[0] / NAME).exists()
+    part = partial_file(small_disk[0], NAME)
+    assert (part.stat().st_size == 0) is length  # a length is compared with the free space beforehand
+    assert len(server.asked) == 1
+
+
+def test_no_room_for_a_larger_file(server, target):
+    """The same everywhere: a limit on the size of files stands in for a full disk."""
+
+    def limit():
+        import resource
+
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+    process = client(server, target, preexec_fn=limit)
+    assert "promoters.bed: cannot be written (File too large)" in process.communicate()[1]
+    assert process.returncode == 1
+    assert files(target) == {}
+
+
+def test_target_must_be_below_its_name(source, tmp_path):
+    with pytest.raises(ValueError, match="does not end in"):
+        retrieve(source, tmp_path / "elsewhere.bed", None, QUICK)

@@ -1,0 +1,218 @@
+"""The conda environments of the stages: complete, pinned, and the same versions as requirements.txt."""
+
+import ast
+import re
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "src" / "genebert"
+STAGES = sorted(path.stem for path in (ROOT / "rules").glob("*.smk") if path.stem != "common")
+# Names of modules, and of conda packages, that differ from PyPI's.
+MODULE_OF = {"scikit-learn": "sklearn", "moods-python": "MOODS", "pyyaml": "yaml", "biopython": "Bio"}
+PYPI_NAME = {"matplotlib-base": "matplotlib"}
+# Modules that a package cannot be installed without.
+COMES_WITH = {"anndata": {"h5py"}, "timm": {"huggingface_hub"}, "pyjaspar": {"Bio"}}
+# Modules that a library asks for only when it is used in some way.
+ASKS_FOR = {"timm": {"torchvision"}, "to_parquet": {"pyarrow"}, "read_parquet": {"pyarrow"}}
+
+
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def pins(stage: str) -> dict[str, str]:
+    """Return package (PyPI name) to version of an environment; every pin is exact."""
+    environment = yaml.safe_load((ROOT / "envs" / f"{stage}.yaml").read_text())
+    found = {}
+    for entry in environment["dependencies"]:
+        if isinstance(entry, str):
+            name, version = re.fullmatch(r"([a-z0-9-]+)=([0-9][0-9a-z.]*)", entry).groups()
+            found[PYPI_NAME.get(name, name)] = version
+        else:
+            assert list(entry) == ["pip"] and "pip" in found, f"{stage}: pip is not among the packages"
+            for line in entry["pip"]:
+                name, version = re.fullmatch(r"([A-Za-z0-9_-]+)==([0-9][0-9a-z.]*)", line).groups()
+                found[normal(name)] = version
+    return found
+
+
+def required() -> dict[str, str]:
+    """Return the pins of requirements.txt."""
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    matches = (re.match(r"([A-Za-z0-9_.-]+)==(\S+)", line) for line in lines)
+    return {normal(match[1]): match[2] for match in matches if match}
+
+
+def rules_of(stage: str) -> str:
+    return (ROOT / "rules" / f"{stage}.smk").read_text()
+
+
+def scripts_of(stage: str) -> list[Path]:
+    return [(ROOT / "rules" / path).resolve() for path in re.findall(r'script:\s+"([^"]+)"', rules_of(stage))]
+
+
+# ------------------------------------------------------------------------------------------- what a script imports
+
+
+def module_file(name: str) -> Path | None:
+    """Return the file of one of the package's own modules, or None for any other name."""
+    if name.partition(".")[0] != "genebert":
+        return None
+    base = PACKAGE.parent.joinpath(*name.split("."))
+    return next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.exists()), None)
+
+
+def bindings(nodes: list[ast.stmt]) -> dict[str, tuple[str, str]]:
+    """Return what import statements among `nodes` bind: local name to (module, name in it or nothing)."""
+    found = {}
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.asname or alias.name: (alias.name, "") for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "the package uses absolute imports"
+            found |= {alias.asname or alias.name: (node.module, alias.name) for alias in node.names}
+    return found
+
+
+@cache
+def parsed(path: Path) -> tuple[dict[str, ast.AST], dict[str, tuple[str, str]], frozenset[str]]:
+    """Return a module's functions, classes and constants, what its imports bind, and the modules it loads."""
+    body = ast.parse(path.read_text()).body
+    defined: dict[str, ast.AST] = {}
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            defined[node.name] = node
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            defined |= {name.id: node for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)}
+    bound = bindings(body)
+    return defined, bound, frozenset(module for module, _ in bound.values())
+
+
+def needed(script: Path) -> set[str]:
+    """Return the third-party modules that a script imports, directly or through our package.
+
+    Followed by name: modules are loaded with all their top-level imports; imports inside functions and classes count
+    where the function or class is mentioned on the way from the script.
+    """
+    modules: set[str] = set()
+    loaded: set[Path] = set()
+    visited: set[int] = set()
+
+    def load(name: str) -> None:
+        if parent := name.rpartition(".")[0]:
+            load(parent)
+        path = module_file(name)
+        if path is None:
+            modules.add(name.partition(".")[0])
+        elif path not in loaded:
+            loaded.add(path)
+            for other in parsed(path)[2]:
+                load(other)
+
+    def follow(module: str, name: str) -> None:
+        """Visit what `name` is in one of our modules."""
+        submodule = f"{module}.{name}" if name else module
+        if module_file(submodule):
+            load(submodule)
+            for inner in parsed(module_file(submodule))[0]:
+                follow(submodule, inner)
+        elif path := module_file(module):
+            defined, bound, _ = parsed(path)
+            if name in defined:
+                visit(defined[name], path)
+            elif name in bound:
+                follow(*bound[name])
+
+    def visit(tree: ast.AST, path: Path) -> None:
+        if id(tree) in visited:
+            return
+        visited.add(id(tree))
+        defined, bound, _ = parsed(path)
+        local = bindings([node for node in ast.walk(tree) if isinstance(node, ast.stmt)])
+        for module, _name in local.values():
+            load(module)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Name):
+                if node.id in local | bound:
+                    follow(*(local | bound)[node.id])
+                elif node.id in defined:
+                    visit(defined[node.id], path)
+            elif isinstance(node, ast.Attribute):
+                modules.update(ASKS_FOR.get(node.attr, ()))
+
+    visit(ast.parse(script.read_text()), script)
+    for name in list(modules):
+        modules |= ASKS_FOR.get(name, set())
+    return modules - {"_job", *sys.stdlib_module_names}
+
+
+def provided(stage: str) -> set[str]:
+    """Return the modules that an environment holds."""
+    names = {MODULE_OF.get(name, name.replace("-", "_")) for name in pins(stage)} - {"python", "pip"}
+    return names.union(*(COMES_WITH.get(name, ()) for name in names))
+
+
+# ------------------------------------------------------------------------------------------------------------ tests
+
+
+def test_every_stage_has_an_environment_and_no_other_exists():
+    assert {path.stem for path in (ROOT / "envs").iterdir()} == set(STAGES)
+    assert all(path.suffix == ".yaml" for path in (ROOT / "envs").iterdir())
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_rules_name_environments_that_exist(stage):
+    named = re.findall(r'conda:\s+"([^"]+)"', rules_of(stage))
+    assert named
+    # A rule that runs another stage's code takes that stage's environment; all others take their own.
+    assert all((ROOT / "rules" / path).resolve().is_file() for path in named)
+    assert f"../envs/{stage}.yaml" in named
+    assert len(named) == len(re.findall(r"script:\s", rules_of(stage)))
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_channels_are_strict(stage):
+    environment = yaml.safe_load((ROOT / "envs" / f"{stage}.yaml").read_text())
+    assert list(environment) == ["channels", "dependencies"]
+    assert environment["channels"] == ["conda-forge", "bioconda", "nodefaults"]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_pins_are_those_of_requirements(stage):
+    found = pins(stage)
+    assert found.pop("python") == "3.11"
+    found.pop("pip", None)
+    assert found == {name: required().get(name, "not in requirements.txt") for name in found}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_environment_provides_what_the_scripts_import(stage):
+    for script in scripts_of(stage):
+        assert script.is_file(), f"{script} does not exist"
+        assert needed(script) <= provided(stage), f"{script.name} needs {needed(script) - provided(stage)}"
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_environment_holds_nothing_else(stage):
+    used = set().union(*(needed(script) for script in scripts_of(stage)))
+    extra = {name for name in provided(stage) - used if not any(name in more for more in COMES_WITH.values())}
+    assert not extra
+
+
+def test_needs_are_followed_through_the_package(tmp_path):
+    """A script is charged with what the functions it names import, not with what others beside them import."""
+    script = tmp_path / "script.py"
+    script.write_text("from genebert.genome.kmers import save_tokenizer\n")
+    assert "transformers" not in needed(script)  # bound, never mentioned
+    script.write_text("from genebert.genome.kmers import save_tokenizer\nsave_tokenizer('x', 6, 512)\n")
+    assert {"transformers", "numpy"} <= needed(script)
+    script.write_text("from genebert.genome.kmers import vocabulary\nvocabulary(3)\n")
+    assert needed(script) == {"numpy"}
+    script.write_text("def f(frame):\n    import timm\n    frame.to_parquet('x')\nf(1)\n")
+    assert needed(script) == {"timm", "torchvision", "pyarrow"}
