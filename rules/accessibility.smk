@@ -1,12 +1,8 @@
 rule accessibility:
     """Sum the matrix over the cells of each type and binarise it (paper section 4.1)."""
     input:
-        matrix=matrix_file("matrix"),
-        peaks=matrix_file("peaks"),
-        cells=matrix_file("cells"),
-        beds=list(config["accessibility"]["beds"].values()) if "beds" in MATRIX_KEYS else [],
-        blacklist=existing(config["accessibility"]["blacklist"]),
-        genome=GENOME,
+        **RUN.matrix_files(),
+        genome=RUN.genome,
     output:
         pseudobulk=f"{RESULTS}/accessibility/pseudobulk.h5ad",
         accessible=f"{RESULTS}/accessibility/accessible.h5ad",
@@ -17,13 +13,13 @@ rule accessibility:
         f"{BENCHMARKS}/accessibility/accessibility.tsv"
     conda:
         "../envs/accessibility.yaml"
-    threads: 1
+    threads: threads_of("accessibility")
     resources:
         mem_mb=growing("accessibility", "mem_mb"),
         runtime=growing("accessibility", "runtime"),
     params:
-        accessibility=config["accessibility"],
-        build=config["genome"]["build"],
-        chromosomes=config["chromosomes"],
+        settings=RUN.config["accessibility"],
+        build=RUN.config["genome"]["build"],
+        chromosomes=RUN.config["chromosomes"],
     script:
         "../workflow/scripts/accessibility.py"

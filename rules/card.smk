@@ -3,24 +3,17 @@ rule card:
     input:
         accessible=rules.accessibility.output.accessible,
         summary=rules.accessibility.output.summary,
-        sequences=SEQUENCES,
-        motifs=MOTIFS,
-        groups=rules.corpus.output.groups,
-        corpus=rules.corpus.output.corpus,
-        genome=f"{RESULTS}/genome/genome.json",
-        raw=list(raw_files().values()),
-        tasks=[task_files(*name.split("/")) for name in data_set_names()],
+        sequences=RUN.sequences,
+        motifs=RUN.motifs,
+        corpus=RUN.groups,
+        genome=RUN.genome[-1],
+        raw=list(RUN.raw_files().values()),
+        tasks=[RUN.task_files(name) for name in RUN.data_set_names()],
     output:
-        [
-            report(
-                f"{RESULTS}/corpus/{name}.{suffix}",
-                caption="../workflow/report/card.rst",
-                category="Data",
-                labels={"picture": name, "format": suffix},
-            )
+        *(
+            shown(f"{RESULTS}/corpus/{name}", "Data", {"picture": name}, "../workflow/report/card.rst")
             for name in ("regions_per_type", "sharing")
-            for suffix in ("svg", "png")
-        ],
+        ),
         card=f"{RESULTS}/corpus/card.json",
         page=report(
             f"{RESULTS}/corpus/card.md",
@@ -34,17 +27,17 @@ rule card:
         f"{BENCHMARKS}/card/card.tsv"
     conda:
         "../envs/card.yaml"
-    threads: 1
+    threads: threads_of("card")
     resources:
         mem_mb=growing("card", "mem_mb"),
         runtime=growing("card", "runtime"),
     params:
-        run=RUN,
-        scale=config["scale"],
-        notes=config["notes"],
-        region_bp=config["corpus"]["region_bp"],
-        motif_region_bp=config["motifs"]["region_bp"],
-        raw_names=list(raw_files()),
-        data_sets=data_set_names(),
+        run=RUN.name,
+        scale=RUN.config["scale"],
+        notes=RUN.config["notes"],
+        region_bp=RUN.config["corpus"]["region_bp"],
+        motif_region_bp=RUN.config["motifs"]["region_bp"],
+        raw_names=list(RUN.raw_files()),
+        data_sets=RUN.data_set_names(),
     script:
         "../workflow/scripts/card.py"

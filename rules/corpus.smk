@@ -1,24 +1,20 @@
-rule corpus:
+rule groups:
     """Group ten consecutive accessible regions of each cell type into the samples of pre-training."""
     input:
         accessible=rules.accessibility.output.accessible,
-        # not read here: a corpus is finished when all that training needs of it is there
-        sequences=SEQUENCES,
-        motifs=MOTIFS,
     output:
-        groups=f"{RESULTS}/corpus/groups.npz",
-        corpus=f"{RESULTS}/corpus/corpus.json",
+        RUN.groups,
     log:
-        f"{LOGS}/corpus/corpus.log",
+        f"{LOGS}/groups/groups.log",
     benchmark:
-        f"{BENCHMARKS}/corpus/corpus.tsv"
+        f"{BENCHMARKS}/groups/groups.tsv"
     conda:
         "../envs/corpus.yaml"
-    threads: 1
+    threads: threads_of("groups")
     resources:
-        mem_mb=growing("corpus", "mem_mb"),
-        runtime=growing("corpus", "runtime"),
+        mem_mb=growing("groups", "mem_mb"),
+        runtime=growing("groups", "runtime"),
     params:
-        corpus=config["corpus"],
+        settings=RUN.config["corpus"],
     script:
-        "../workflow/scripts/corpus.py"
+        "../workflow/scripts/groups.py"

@@ -12,7 +12,7 @@ rule jaspar:
         order="[a-z_]+",
     conda:
         "../envs/motifs.yaml"
-    threads: 1
+    threads: threads_of("jaspar")
     resources:
         mem_mb=growing("jaspar", "mem_mb"),
         runtime=growing("jaspar", "runtime"),
@@ -23,22 +23,22 @@ rule jaspar:
 rule motifs:
     """Score every region with every motif: the regions x TFs matrix."""
     input:
-        jaspar=f"{JASPAR}.txt",
-        families=f"{JASPAR}.tsv",
-        sequences=SEQUENCES,
+        jaspar=f"{RUN.jaspar}.txt",
+        families=f"{RUN.jaspar}.tsv",
+        sequences=RUN.sequences,
     output:
-        MOTIFS,
+        RUN.motifs,
     log:
         f"{LOGS}/motifs/motifs.log",
     benchmark:
         f"{BENCHMARKS}/motifs/motifs.tsv"
     conda:
         "../envs/motifs.yaml"
-    threads: settings_of("motifs")["threads"]
+    threads: threads_of("motifs")
     resources:
         mem_mb=growing("motifs", "mem_mb"),
         runtime=growing("motifs", "runtime"),
     params:
-        motifs=config["motifs"],
+        motifs=RUN.config["motifs"],
     script:
         "../workflow/scripts/motifs.py"

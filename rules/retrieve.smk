@@ -10,16 +10,41 @@ rule download:
     benchmark:
         "results/benchmark/download/{source}.tsv"
     wildcard_constraints:
-        source="|".join(re.escape(source.name) for source in REGISTRY.values() if source.access == "open"),
+        source="|".join(re.escape(source.name) for source in RUN.registry.values() if source.access == "open"),
     # Tries again by itself while a server is busy; this is for a node that fails.
     retries: 1
     conda:
         "../envs/retrieve.yaml"
-    threads: 1
+    threads: threads_of("download")
     resources:
         mem_mb=growing("download", "mem_mb"),
         runtime=growing("download", "runtime"),
     params:
-        mirror=config["mirror"],
+        mirror=RUN.config["mirror"],
     script:
         "../workflow/scripts/download.py"
+
+
+rule place:
+    """Check a file that only a person can fetch, or say where it is had and what it must look like."""
+    input:
+        RUN.placed_file,
+    output:
+        "resources/placed/{source}.json",
+    log:
+        "logs/place/{source}.log",
+    benchmark:
+        "results/benchmark/place/{source}.tsv"
+    wildcard_constraints:
+        source="|".join(re.escape(source.name) for source in RUN.registry.values() if source.access != "open"),
+    conda:
+        "../envs/place.yaml"
+    threads: threads_of("place")
+    resources:
+        mem_mb=growing("place", "mem_mb"),
+        runtime=growing("place", "runtime"),
+    params:
+        registry=str(BASE / "config"),
+        path="resources/{source}",
+    script:
+        "../workflow/scripts/place.py"

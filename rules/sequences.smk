@@ -1,22 +1,22 @@
 rule genome:
     """Write the run's chromosomes as indexed FASTA with normalised names, and check the genome build."""
     input:
-        config["genome"]["fasta"],
+        RUN.config["genome"]["fasta"],
     output:
-        GENOME,
+        RUN.genome,
     log:
         f"{LOGS}/genome/genome.log",
     benchmark:
         f"{BENCHMARKS}/genome/genome.tsv"
     conda:
         "../envs/sequences.yaml"
-    threads: 1
+    threads: threads_of("genome")
     resources:
         mem_mb=growing("genome", "mem_mb"),
         runtime=growing("genome", "runtime"),
     params:
-        build=config["genome"]["build"],
-        chromosomes=config["chromosomes"],
+        build=RUN.config["genome"]["build"],
+        chromosomes=RUN.config["chromosomes"],
     script:
         "../workflow/scripts/genome.py"
 
@@ -25,20 +25,20 @@ rule sequences:
     """Fetch the bases of all regions as codes, end to end."""
     input:
         regions=rules.accessibility.output.accessible,
-        genome=GENOME,
+        genome=RUN.genome,
     output:
-        SEQUENCES,
+        RUN.sequences,
     log:
         f"{LOGS}/sequences/sequences.log",
     benchmark:
         f"{BENCHMARKS}/sequences/sequences.tsv"
     conda:
         "../envs/sequences.yaml"
-    threads: 1
+    threads: threads_of("sequences")
     resources:
         mem_mb=growing("sequences", "mem_mb"),
         runtime=growing("sequences", "runtime"),
     params:
-        build=config["genome"]["build"],
+        build=RUN.config["genome"]["build"],
     script:
         "../workflow/scripts/sequences.py"

@@ -1,7 +1,7 @@
 rule simulate:
     """Write a toy atlas with known truth in the file formats of the real sources."""
     input:
-        f"{JASPAR}.txt",
+        f"{RUN.jaspar}.txt",
     output:
         expand(
             "resources/simulated/{file}",
@@ -25,12 +25,12 @@ rule simulate:
         f"{BENCHMARKS}/simulate/simulate.tsv"
     conda:
         "../envs/simulate.yaml"
-    threads: 1
+    threads: threads_of("simulate")
     resources:
         mem_mb=growing("simulate", "mem_mb"),
         runtime=growing("simulate", "runtime"),
     params:
-        simulate=config["simulate"],
-        seed=config["seed"],
+        simulate=RUN.config["simulate"],
+        seed=RUN.config["seed"],
     script:
         "../workflow/scripts/simulate.py"

@@ -1,18 +1,23 @@
-import ast
 import copy
+import json
 import re
 
 import pytest
 from config_inputs import CONFIG, MODELS, ROOT, nested, problems
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
+from genebert.cli.config import config_file, reference_page
 from genebert.errors import InputError
-from genebert.run import checks as validation
-from genebert.run.configuration import load_yaml, merge
+from genebert.run.checks import checked
+from genebert.run.config import config_class
+from genebert.settings.fields import hints
+from genebert.settings.load import load_yaml, merge
+from genebert.settings.reference import to_schema
+from genebert.settings.resources import Resources
 from genebert.settings.sentences import suggest
 
-SCHEMAS = ROOT / "config" / "schemas"
 OVERLAYS = sorted(path for path in (ROOT / "config").glob("*.yaml") if path.name not in ("config.yaml", "models.yaml"))
 # Blocks whose keys are not the project's.
 FREE_NAMES = (
@@ -51,68 +56,53 @@ def test_the_real_snakemake_merges_as_merge_does():
     assert merge(CONFIG, overlay) == expected
 
 
-def fields(path: str, name: str) -> set[str]:
-    """Return the fields of a dataclass without importing its module."""
-    tree = ast.parse((ROOT / "src" / "genebert" / path).read_text())
-    body = next(node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
-    return {node.target.id for node in body if isinstance(node, ast.AnnAssign)}
+def test_the_file_is_written_from_the_classes():
+    """`genebert config > config/config.yaml` keeps it so."""
+    assert (ROOT / "config" / "config.yaml").read_text() == config_file()
 
 
-def schema_keys(*path: str) -> set[str]:
-    schema = load_yaml(SCHEMAS / ("models.schema.yaml" if path[0] == "model" else "config.schema.yaml"))
-    schema = schema["$defs"]["settings"] if path[0] == "model" else schema["properties"][path[0]]
-    for part in path[1:]:
-        schema = schema["properties"][part]
-    return set(schema["properties"])
+def test_the_reference_page_is_written_from_the_classes():
+    """`genebert config --reference > docs/configuration.md` keeps it so."""
+    assert (ROOT / "docs" / "configuration.md").read_text() == reference_page()
 
 
-def test_the_schema_has_the_fields_of_the_settings_classes():
-    encoder = fields("settings/models.py", "SequenceEncoderSettings")
-    assert schema_keys("model", "sequence_encoder") == encoder
-    assert schema_keys("model", "region_encoder") == fields("settings/models.py", "RegionEncoderSettings")
-    assert schema_keys("model", "losses") == fields("settings/models.py", "LossSettings")
-    assert schema_keys("model", "training") == fields("settings/training.py", "TrainingSettings")
-    assert schema_keys("simulate") | {"seed"} == fields("simulate/settings.py", "SimulationSettings")
-    assert schema_keys("motifs") >= fields("motifs/matrix.py", "MotifSettings")
-    assert schema_keys("tasks", "tfbs") | {"seed"} >= fields("tasks/tfbs.py", "TfbsSettings")
-    finetune = load_yaml(SCHEMAS / "models.schema.yaml")["$defs"]["finetune"]["properties"].keys()
-    assert finetune <= fields("settings/fitting.py", "FinetuneSettings")
-    assert finetune == CONFIG["finetune"]["tfbs"].keys() == CONFIG["finetune"]["promoter"].keys()
+def test_the_schema_accepts_the_config_and_refuses_what_the_check_refuses():
+    """Checked with an independent implementation; rules across keys are not in it."""
+    validate = Draft202012Validator(json.loads(json.dumps(to_schema(config_class())))).is_valid
+    assert validate(CONFIG)
+    for overlay in OVERLAYS:
+        assert validate(merge(CONFIG, load_yaml(overlay))), overlay
+    for path, value in (
+        ("model.k", 7),
+        ("sead", 1),
+        ("motifs.p_value", "1e-4"),
+        ("models.mgm.losses.mgn", 1),
+        ("motifs.background", [0.5, 0.5]),
+        ("finetune.seeds", []),
+        ("model.losses.srm", "clip"),
+    ):
+        assert not validate(merge(CONFIG, nested(path, value))), path
 
 
-def test_the_schema_knows_the_names_that_the_rules_ask_resources_for():
+def test_resources_have_a_key_for_each_rule():
     rules = "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
-    asked = set(re.findall(r'(?:settings_of|growing)\("(\w+)"', rules))
-    assert asked == schema_keys("resources") - {"default"}
+    with_script = re.findall(r"^(?:use rule \w+ as|rule) (\w+)", rules, flags=re.MULTILINE)
+    assert set(with_script) == set(hints(Resources)) - {"default"}
 
 
-def test_parts_of_the_two_schemas_have_different_names():
-    """References are followed by name when keys are looked for."""
-    first, second = (load_yaml(SCHEMAS / f"{name}.schema.yaml")["$defs"] for name in ("config", "models"))
-    assert not first.keys() & second.keys()
-
-
-def test_every_key_of_the_config_is_required():
-    """But for those whose default is said elsewhere."""
+def test_every_key_may_be_left_out():
+    """It has its default, blocks too; but for what a promoter set is made from."""
+    whole = checked(CONFIG, MODELS, ROOT / "config")
     for path in leaves(CONFIG):
-        in_part = path[0] in ("simulate", "resources", "tables") and len(path) > 1
-        if in_part or path[:-1] in FREE_NAMES or "finetune" in path[1:-1]:
+        if path[:-1] in FREE_NAMES or path[0] == "resources" or any("prom-core" in part for part in path):
             continue
         config = copy.deepcopy(CONFIG)
         block = config
         for key in path[:-1]:
             block = block[key]
         del block[path[-1]]
-        with pytest.raises(InputError) as caught:
-            validation.validate_config(config, MODELS, ROOT / "config")
-        assert str(caught.value) == f"config: missing key {'.'.join(path)}; expected as in config/config.yaml"
-
-
-def test_simulate_and_resources_may_be_given_in_part():
-    config = merge(CONFIG, {})
-    config["simulate"] = {}
-    config["resources"] = {"default": CONFIG["resources"]["default"]}
-    validation.validate_config(config, MODELS, ROOT / "config")
+        assert checked(config, MODELS, ROOT / "config") == whole, path
+    assert checked({}, MODELS, ROOT / "config") == whole
 
 
 # ------------------------------------------------------------------------------------------------------ unknown keys
@@ -149,7 +139,7 @@ def test_a_misspelt_key_is_reported_with_the_right_one(misspelling):
     assume(wrong and wrong not in block and wrong != "models")
     block[wrong] = block.pop(path[-1])
     try:
-        validation.validate_config(config, MODELS, ROOT / "config")
+        checked(config, MODELS, ROOT / "config")
     except InputError as error:
         lines = str(error).splitlines()
     prefix = ".".join([*path[:-1], ""])
@@ -249,7 +239,7 @@ NOTATION = " as text: the number needs a point and a sign, such as 3.0e-5 or 1.0
         ("tasks.tfbs.data_sets", ["A", "A"], "found 'A' twice, expected no repeats"),
         ("tasks.tfbs.data_sets", [9], "data_sets[0]: found 9, expected a name of config/tfbs.tsv (put it in quotes)"),
         ("tasks.tfbs.own.mine", {"peaks": "p", "factor": ""}, "factor: found '', expected the name of a factor"),
-        ("tasks.tfbs.length", 0, "found 0, expected a whole number of at least 1"),
+        ("tasks.tfbs.length", 10, "found 10, expected a whole number of at least 20"),
         ("tasks.tfbs.negatives", "random", "found 'random', expected one of shuffle, genomic"),
         ("tasks.tfbs.split", "random", "found 'random', expected one of ranks, chromosome"),
         ("tasks.promoter.prom-core.split", "ranks", "found 'ranks', expected one of random, chromosome"),
@@ -301,11 +291,11 @@ def test_blocks_below_free_names():
     lines = problems({"tasks": {"tfbs": {"own": {"mine": {"peaks": "p", "cel": "A"}}}}})
     assert lines == [
         "config: unknown key tasks.tfbs.own.mine.cel; did you mean tasks.tfbs.own.mine.cell?",
-        "config: missing key tasks.tfbs.own.mine.factor; expected as in config/config.yaml",
+        "config: missing key tasks.tfbs.own.mine.factor; expected the name of a factor",
     ]
     config = CONFIG | {"tables": {"table2": {}}}
     with pytest.raises(InputError, match=r"^config: tables\.table2: found an empty block {}, expected a block of keys"):
-        validation.validate_config(config, MODELS, ROOT / "config")
+        checked(config, MODELS, ROOT / "config")
 
 
 def test_all_problems_are_listed_at_once():
@@ -316,7 +306,7 @@ def test_all_problems_are_listed_at_once():
     assert [line.split()[1].rstrip(":") for line in lines] == [
         "unknown",
         "genome.fasta",
+        "accessibility.beds",
         "corpus.regions_per_sample",
         "unknown",
-        "accessibility.beds",
     ]

@@ -3,19 +3,12 @@
 import copy
 
 import pytest
-from config_inputs import CONFIG, MODELS, ROOT
+from config_inputs import CONFIG, MODELS, ROOT, models_of, run_of
 
 from genebert.errors import InputError
-from genebert.run.configuration import (
-    canonical_models,
-    load_models,
-    load_yaml,
-    merge,
-    model_entry,
-    normalise,
-    resolve_model,
-    table_models,
-)
+from genebert.run.models import load_models
+from genebert.run.run import normalised
+from genebert.settings.load import load_yaml, merge
 
 # ------------------------------------------------------------------------------------------------------------ models
 
@@ -23,20 +16,20 @@ from genebert.run.configuration import (
 def test_overlay_order():
     config = merge(CONFIG, {"model": {"k": 3, "training": {"steps": 10, "batch": 4}}})
     models = {"a": {"training": {"steps": 20}, "losses": {"srm": None}}, "b": {}}
-    assert resolve_model(config, models, "b")["training"]["steps"] == 10
-    a = resolve_model(config, models, "a")
+    assert models_of(config, models).resolve("b")["training"]["steps"] == 10
+    a = models_of(config, models).resolve("a")
     assert (a["k"], a["training"]["steps"], a["training"]["batch"], a["losses"]["srm"]) == (3, 20, 4, None)
     config["models"] = {"a": {"training": {"steps": 30}}, "c": {"training": {"batch": 8}}}
-    a = resolve_model(config, models, "a")
+    a = models_of(config, models).resolve("a")
     assert (a["k"], a["training"]["steps"], a["losses"]["srm"]) == (3, 30, None)
-    c = resolve_model(config, models, "c")
+    c = models_of(config, models).resolve("c")
     assert (c["training"]["steps"], c["training"]["batch"], c["losses"]["srm"]) == (10, 8, "infonce")
 
 
 def test_resolving_changes_nothing():
     before = copy.deepcopy((CONFIG, MODELS))
     for name in MODELS:
-        settings = resolve_model(CONFIG, MODELS, name)
+        settings = models_of(CONFIG, MODELS).resolve(name)
         settings["training"]["betas"].append(3)
     assert before == (CONFIG, MODELS)
 
@@ -44,32 +37,35 @@ def test_resolving_changes_nothing():
 def test_weights_are_expanded_in_models():
     config = merge(CONFIG, {"data": "/lab/files/"})
     models = {"a": {"sequence_encoder": {"weights": "{data}/own"}}}
-    assert resolve_model(config, models, "a")["sequence_encoder"]["weights"] == "/lab/files/own"
-    expanded = normalise(config)
-    assert resolve_model(expanded, models, "a") == resolve_model(config, models, "a")
+    assert models_of(config, models).resolve("a")["sequence_encoder"]["weights"] == "/lab/files/own"
+    expanded = normalised(config)
+    assert models_of(expanded, models).resolve("a") == models_of(config, models).resolve("a")
 
 
 def test_arguments_of_one_region_encoder_are_not_handed_to_another():
     config = merge(CONFIG, {"model": {"region_encoder": {"arguments": {"embed_dim": 16}}}})
     models = {"same": {"region_encoder": {"arguments": {"window_size": 4}}}}
     models["other"] = {"region_encoder": {"name": "region-transformer", "weights": None, "arguments": {"heads": 2}}}
-    assert resolve_model(config, models, "same")["region_encoder"]["arguments"] == {"embed_dim": 16, "window_size": 4}
-    assert resolve_model(config, models, "other")["region_encoder"]["arguments"] == {"heads": 2}
+    assert models_of(config, models).resolve("same")["region_encoder"]["arguments"] == {
+        "embed_dim": 16,
+        "window_size": 4,
+    }
+    assert models_of(config, models).resolve("other")["region_encoder"]["arguments"] == {"heads": 2}
     config["models"] = {"other": {"region_encoder": {"name": "region-transformer", "arguments": {"layers": 1}}}}
-    assert resolve_model(config, models, "other")["region_encoder"]["arguments"] == {"heads": 2, "layers": 1}
+    assert models_of(config, models).resolve("other")["region_encoder"]["arguments"] == {"heads": 2, "layers": 1}
 
 
 def test_the_word_imagenet_becomes_the_file_of_the_encoder():
-    assert resolve_model(CONFIG, MODELS, "genebert")["region_encoder"] == {
+    assert models_of(CONFIG, MODELS).resolve("genebert")["region_encoder"] == {
         "name": "swin-t-224", "image": "fold", "weights": "resources/swin-t-224/model.safetensors", "arguments": {},
     }  # fmt: skip
     elsewhere = merge(CONFIG, {"data": "/lab"})
-    weights = resolve_model(elsewhere, MODELS, "t2t-vit-24")["region_encoder"]["weights"]
+    weights = models_of(elsewhere, MODELS).resolve("t2t-vit-24")["region_encoder"]["weights"]
     assert weights == "/lab/t2t-vit-24/82.3_T2T_ViT_24.pth.tar"
     for word in ("hub", "{data}/own.safetensors", None):
         config = merge(CONFIG, {"model": {"region_encoder": {"weights": word}}})
         for name in ("genebert", "vit-b-384"):
-            found = resolve_model(config, MODELS, name)["region_encoder"]["weights"]
+            found = models_of(config, MODELS).resolve(name)["region_encoder"]["weights"]
             assert found == ("resources/own.safetensors" if word == "{data}/own.safetensors" else word)
 
 
@@ -90,21 +86,21 @@ def test_small_overlays_ask_for_no_published_image_weights(names):
         folder = "config" if name in ("demo", "chr20") else "tests/config"
         config = merge(config, load_yaml(ROOT / folder / f"{name}.yaml"))
     for name in MODELS:
-        assert resolve_model(config, MODELS, name)["region_encoder"]["weights"] is None
+        assert models_of(config, MODELS).resolve(name)["region_encoder"]["weights"] is None
 
 
 def test_an_inherited_micro_batch_is_at_most_the_batch_of_the_entry():
     config = merge(CONFIG, {"model": {"training": {"micro_batch": 32}}})
     config["models"] = {"late": {"training": {"batch": 4}}, "own": {"training": {"batch": 4, "micro_batch": 2}}}
     expected = {"batch-16": 16, "batch-32": 32, "batch-512": 32, "mgm": 32, "late": 4, "own": 2}
-    assert expected == {name: resolve_model(config, MODELS, name)["training"]["micro_batch"] for name in expected}
+    assert expected == {name: models_of(config, MODELS).resolve(name)["training"]["micro_batch"] for name in expected}
     whole = merge(CONFIG, {"model": {"training": {"micro_batch": None}}})
-    assert resolve_model(whole, MODELS, "batch-16")["training"]["micro_batch"] is None
+    assert models_of(whole, MODELS).resolve("batch-16")["training"]["micro_batch"] is None
 
 
 def test_unknown_model():
     with pytest.raises(InputError, match=r"^unknown model genbert; did you mean genebert\?$"):
-        resolve_model(CONFIG, MODELS, "genbert")
+        models_of(CONFIG, MODELS).resolve("genbert")
 
 
 def test_equal_models_are_trained_once():
@@ -116,7 +112,7 @@ def test_equal_models_are_trained_once():
         "lambda-1.0": {"losses": {"srm_weight": 1.0}},
     }
     config = merge(CONFIG, {"models": {"late": {"losses": {"srm_weight": 1}}}})
-    assert canonical_models(config, models) == {
+    assert models_of(config, models).canonical == {
         "genebert": "genebert",
         "swin-t-224": "genebert",
         "lambda-0.5": "genebert",
@@ -125,13 +121,13 @@ def test_equal_models_are_trained_once():
         "late": "lambda-1",
     }
     # one row each of Tables 7 and 8 is the headline model
-    same = {name for name, first in canonical_models(CONFIG, MODELS).items() if first == "genebert"}
+    same = {name for name, first in models_of(CONFIG, MODELS).canonical.items() if first == "genebert"}
     assert same == {"genebert", "genebert-2e-4", "genebert-frozen", "swin-t-224", "batch-128", "lambda-0.5"}
-    assert canonical_models(CONFIG, MODELS)["dnabert-2e-4"] == "dnabert"
+    assert models_of(CONFIG, MODELS).canonical["dnabert-2e-4"] == "dnabert"
     # without published weights, from-scratch is no-losses
     bare = merge(CONFIG, {"model": {"sequence_encoder": {"weights": None}}})
-    assert canonical_models(bare, MODELS)["no-losses"] == "from-scratch"
-    assert canonical_models(CONFIG, MODELS)["no-losses"] == "no-losses"
+    assert models_of(bare, MODELS).canonical["no-losses"] == "from-scratch"
+    assert models_of(CONFIG, MODELS).canonical["no-losses"] == "no-losses"
 
 
 @pytest.mark.parametrize(
@@ -148,50 +144,49 @@ def test_an_entry_of_another_model_is_that_model(overlay):
     config = merge(CONFIG, overlay)
     others = {"dnabert-2e-4": "dnabert", "genebert-2e-4": "genebert", "genebert-frozen": "genebert"}
     for name, origin in others.items():
-        assert model_entry(config, MODELS, name).keys() == {"of", "finetune"}
-        settings = resolve_model(config, MODELS, name)
-        assert settings == resolve_model(config, MODELS, origin)
+        assert models_of(config, MODELS).entry(name).keys() == {"of", "finetune"}
+        settings = models_of(config, MODELS).resolve(name)
+        assert settings == models_of(config, MODELS).resolve(origin)
         assert settings.keys() == CONFIG["model"].keys()
-        assert canonical_models(config, MODELS)[name] == origin
+        assert models_of(config, MODELS).canonical[name] == origin
     if "models" in overlay and "training" in overlay["models"]["genebert"]:
-        assert resolve_model(config, MODELS, "genebert-2e-4")["training"]["steps"] == 7
+        assert models_of(config, MODELS).resolve("genebert-2e-4")["training"]["steps"] == 7
 
 
 def test_an_overlay_may_change_what_an_entry_is_of():
     config = merge(CONFIG, {"models": {"genebert-2e-4": {"of": "mgm"}, "mine": {"of": "mgm-ngsp"}}})
     for name, origin in (("genebert-2e-4", "mgm"), ("mine", "mgm-ngsp")):
-        assert resolve_model(config, MODELS, name) == resolve_model(config, MODELS, origin)
-        assert canonical_models(config, MODELS)[name] == origin
+        assert models_of(config, MODELS).resolve(name) == models_of(config, MODELS).resolve(origin)
+        assert models_of(config, MODELS).canonical[name] == origin
 
 
 def test_models_of_the_tables():
     """In the order of all models, without baselines and what cannot be had."""
-    rows = ["pwm", "genebert-frozen", "from-scratch", "dnabert-2e-4", "genebert"]
-    config = merge(CONFIG, {"tables": {"table1": {"promoter/prom-core": rows}}})
-    config["tables"] = {"table1": config["tables"]["table1"]}
-    assert table_models(config, MODELS) == ["genebert", "from-scratch", "dnabert-2e-4", "genebert-frozen"]
-    config["unavailable"] = {"genebert-frozen": "why"}
-    assert table_models(config, MODELS) == ["genebert", "from-scratch", "dnabert-2e-4"]
-    config["unavailable"] = {"dnabert": "why", "genebert": "why"}  # and with them what is made of them
-    assert table_models(config, MODELS) == ["from-scratch"]
+    rows = {"promoter/prom-core": ["cnn", "genebert-frozen", "from-scratch", "dnabert-2e-4", "genebert"]}
+    overlay = {"tables": {"table1": rows, "table2": {"tfbs": ["pwm"]}, "table6": {"tfbs": ["pwm"]}}}
+    assert run_of(overlay).shown_models() == ["genebert", "from-scratch", "dnabert-2e-4", "genebert-frozen"]
+    overlay["unavailable"] = {"genebert-frozen": "why"}
+    assert run_of(overlay).shown_models() == ["genebert", "from-scratch", "dnabert-2e-4"]
+    overlay["unavailable"] = {"dnabert": "why", "genebert": "why"}  # and with them what is made of them
+    assert run_of(overlay).shown_models() == ["from-scratch"]
 
 
 # ------------------------------------------------------------------------------------------------- paths and reading
 
 
-def test_normalise():
+def test_normalised():
     config = {
         "data": "../shared/data/", "a": {"b": ["{data}/x", 3, None]}, "c": "y/{data}", "d": "resources/z",
         "chromosomes": [20, "chr21", "x"], "corpus": {"holdout_chromosomes": ["X"], "region_bp": None},
     }  # fmt: skip
-    expanded = normalise(config)
+    expanded = normalised(config)
     assert expanded["a"] == {"b": ["../shared/data/x", 3, None]}
     assert (expanded["c"], expanded["d"]) == ("y/../shared/data/", "resources/z")
     assert config["a"]["b"][0] == "{data}/x"
     assert expanded["chromosomes"] == ["chr20", "chr21", "chrX"]
     assert expanded["corpus"] == {"holdout_chromosomes": ["chrX"], "region_bp": None}
-    assert normalise(expanded) == expanded
-    assert normalise(CONFIG)["genome"]["fasta"] == "resources/hg19/hg19.fa.gz"
+    assert normalised(expanded) == expanded
+    assert normalised(CONFIG)["genome"]["fasta"] == "resources/hg19/hg19.fa.gz"
 
 
 def test_merge_leaves_its_arguments_alone():

@@ -4,13 +4,14 @@ import csv
 from collections import Counter
 
 import pytest
-from config_inputs import CONFIG, MODELS, ROOT, problems
+from config_inputs import CONFIG, ROOT, problems, run_of
 
 from genebert.errors import InputError
 from genebert.paper import TABLE2, TABLE6
-from genebert.run.configuration import merge, normalise
-from genebert.run.data_sets import check, data_sets, finetune_settings, raw_files, table_rows
+from genebert.settings.load import merge
 from genebert.sources.registry import in_506, read_tfbs_list
+from genebert.tasks.promoter import PromoterTask
+from genebert.tasks.tfbs import TfbsTask, listed_sets
 
 ENTRIES = read_tfbs_list(ROOT / "config" / "tfbs.tsv")
 OWN = {"peaks": "{data}/mine.bed", "factor": "CTCF"}
@@ -19,7 +20,9 @@ SHARED = {"length", "negatives", "split", "valid_fraction", "test_chromosomes", 
 
 def tfbs(**section) -> dict[str, dict]:
     """Return the TFBS sets of the paper's config with other keys of its section."""
-    return data_sets(normalise(merge(CONFIG, {"tasks": {"tfbs": section}})), ENTRIES)["tfbs"]
+    whole = merge(CONFIG["tasks"]["tfbs"], section)
+    whole["own"] = {name: {"cell": "", "tissue": "", **own} for name, own in whole["own"].items()}
+    return TfbsTask().data_sets(whole, ROOT / "config")
 
 
 def refusal(**section) -> str:
@@ -44,7 +47,7 @@ def test_table_2_is_the_default():
     sets = tfbs()
     assert tuple(sets) == TABLE2
     found = sets["CTCF_BE(2)-C_CTCF_UW"]
-    assert found["peaks"] == "resources/tfbs/wgEncodeAwgTfbsUwBe2cCtcfUniPk.narrowPeak.gz"
+    assert found["peaks"] == "{data}/tfbs/wgEncodeAwgTfbsUwBe2cCtcfUniPk.narrowPeak.gz"
     assert (found["factor"], found["cell"], found["tissue"]) == ("CTCF", "BE(2)-C", "Brain")
     assert found.keys() == {"peaks", "factor", "cell", "tissue", "transfer"} | SHARED
     for name, settings in sets.items():
@@ -74,20 +77,18 @@ def test_of_one_name_the_untreated_file_is_taken():
         {"name": "F_c_F_X", "file": "second.gz", **other, **kept},
         {"name": "G_c_G_X", "file": "only_treated.gz", **other, **kept, "treatment": "EtOH"},
     ]
-    config = merge(CONFIG, {"tasks": {"tfbs": {"data_sets": ["G_c_G_X", "F_c_F_X"], "folder": "f", "transfer": []}}})
-    sets = data_sets(config, entries)["tfbs"]
-    assert [(name, found["peaks"]) for name, found in sets.items()] == [
-        ("G_c_G_X", "f/only_treated.gz"), ("F_c_F_X", "f/kept.gz")
+    sets = listed_sets(["G_c_G_X", "F_c_F_X"], entries)
+    assert [(name, found["file"]) for name, found in sets.items()] == [
+        ("G_c_G_X", "only_treated.gz"), ("F_c_F_X", "kept.gz")
     ]  # fmt: skip
-    config["tasks"]["tfbs"]["data_sets"] = "all_506"
-    assert list(data_sets(config, entries)["tfbs"]) == ["F_c_F_X"]
+    assert list(listed_sets("all_506", entries)) == ["F_c_F_X"]
 
 
 def test_own_sets_come_after_those_of_the_list():
     sets = tfbs(data_sets=[TABLE2[8], TABLE2[0]], own={"mine(1)": OWN, "b": {**OWN, "cell": "K562", "tissue": "Blood"}})
     assert list(sets) == [TABLE2[8], TABLE2[0], "mine(1)", "b"]
     assert {key: sets["mine(1)"][key] for key in ("peaks", "factor", "cell", "tissue")} == {
-        "peaks": "resources/mine.bed", "factor": "CTCF", "cell": "", "tissue": ""
+        "peaks": "{data}/mine.bed", "factor": "CTCF", "cell": "", "tissue": ""
     }  # fmt: skip
     assert (sets["b"]["cell"], sets["b"]["tissue"]) == ("K562", "Blood")
     assert sets["b"].keys() == {"peaks", "factor", "cell", "tissue", "transfer"} | SHARED
@@ -96,8 +97,8 @@ def test_own_sets_come_after_those_of_the_list():
 
 
 def test_the_other_tasks_stay_as_they_are():
-    config = normalise(CONFIG)
-    assert data_sets(config, ENTRIES)["promoter"] == config["tasks"]["promoter"]
+    run = run_of({})
+    assert run.sets["promoter"] == run.config["tasks"]["promoter"]
 
 
 @pytest.mark.parametrize(
@@ -145,8 +146,11 @@ def test_refused_sets():
 
 
 def rows(table: dict, **section) -> dict[str, list[str]]:
-    config = merge(CONFIG, {"tasks": {"tfbs": section}}) | {"tables": {"table2": table}}
-    return table_rows(config, data_sets(config, ENTRIES), "table2")
+    section.setdefault("transfer", [])
+    tables = {"table1": {"promoter": ["cnn"]}, "table2": None, "table6": {"promoter": ["cnn"]}}
+    run = run_of({"tasks": {"tfbs": section}})
+    run.config["tables"] = tables | {"table2": table}
+    return run._rows("table2")
 
 
 def test_a_task_stands_for_its_sets_and_single_rows_are_merged():
@@ -173,43 +177,46 @@ def test_each_set_has_a_list_of_models_of_its_own():
 
 def test_what_an_entry_sets_is_not_searched_over():
     grid = {"learning_rate": [1e-5, 1e-4], "epochs": [3, 5]}
-    config = merge(CONFIG, {"finetune": {"tfbs": {"grid": grid}}})
-    config["models"] = {"none": {"of": "genebert", "finetune": {"grid": {}}}}
-    assert finetune_settings(config, MODELS, "tfbs", "genebert")["grid"] == grid
-    fixed = finetune_settings(config, MODELS, "tfbs", "dnabert-2e-4")
+    run = run_of(
+        {"finetune": {"tfbs": {"grid": grid}}, "models": {"none": {"of": "genebert", "finetune": {"grid": {}}}}}
+    )
+    assert run.finetune_settings("tfbs", "genebert")["grid"] == grid
+    fixed = run.finetune_settings("tfbs", "dnabert-2e-4")
     assert (fixed["learning_rate"], fixed["grid"]) == (2e-4, {"epochs": [3, 5]})
-    assert finetune_settings(config, MODELS, "tfbs", "none")["grid"] == {}
+    assert run.finetune_settings("tfbs", "none")["grid"] == {}
+    # nor is what a task sets, by the default's grid
+    run = run_of({"finetune": {"default": {"grid": grid}, "tfbs": {"epochs": 2}}})
+    assert run.finetune_settings("tfbs", "genebert")["grid"] == {"learning_rate": [1e-5, 1e-4]}
+    assert run.finetune_settings("promoter", "genebert")["grid"] == grid
 
 
 def test_settings_of_an_entry_go_over_those_of_the_task():
-    task = CONFIG["finetune"]["tfbs"]
-    assert finetune_settings(CONFIG, MODELS, "tfbs", "genebert") == task
-    assert finetune_settings(CONFIG, MODELS, "tfbs", "dnabert-2e-4") == task | {"learning_rate": 2e-4}
-    overlay = {
+    default = CONFIG["finetune"]["default"]
+    assert run_of({}).finetune_settings("tfbs", "genebert") == default
+    assert run_of({}).finetune_settings("tfbs", "dnabert-2e-4") == default | {"learning_rate": 2e-4}
+    run = run_of({
         "finetune": {"tfbs": {"epochs": 4, "learning_rate": 1e-3}},
         "models": {
             "dnabert-2e-4": {"finetune": {"learning_rate": 5e-4, "frozen": True}},
             "mine": {"finetune": {"batch": 8}},
         },
-    }
-    config = merge(CONFIG, overlay)
+    })  # fmt: skip
     changes = {"genebert": {"learning_rate": 1e-3}, "dnabert-2e-4": {"learning_rate": 5e-4, "frozen": True}}
     changes["mine"] = {"learning_rate": 1e-3, "batch": 8}
     for name, change in changes.items():
-        assert finetune_settings(config, MODELS, "tfbs", name) == task | {"epochs": 4} | change
-    assert finetune_settings(config, MODELS, "promoter", "genebert") == CONFIG["finetune"]["promoter"]
-    assert config == merge(CONFIG, overlay)
+        assert run.finetune_settings("tfbs", name) == default | {"epochs": 4} | change
+    assert run.finetune_settings("promoter", "genebert") == default
 
 
-def test_raw_files():
-    sets = data_sets(normalise(CONFIG), ENTRIES)
-    promoter = sets["promoter"]["prom-core"]
-    assert raw_files(promoter) == {
+def test_files():
+    run = run_of({})
+    promoter = run.sets["promoter"]["prom-core"]
+    assert PromoterTask().files(promoter) == {
         "path": "resources/epdnew/Hs_EPDnew_006_hg19.bed", "motifs": "resources/epdnew/promoter_motifs.txt"
     }  # fmt: skip
-    assert list(raw_files(promoter | {"motifs": None})) == ["path"]
-    assert list(raw_files(promoter | {"source": "kmer-tsv"})) == ["path"]
-    assert raw_files(sets["tfbs"][TABLE2[1]]) == {
+    assert list(PromoterTask().files(promoter | {"motifs": None})) == ["path"]
+    assert list(PromoterTask().files(promoter | {"source": "kmer-tsv"})) == ["path"]
+    assert TfbsTask().files(run.sets["tfbs"][TABLE2[1]]) == {
         "peaks": "resources/tfbs/wgEncodeAwgTfbsUwA549CtcfUniPk.narrowPeak.gz"
     }
 
@@ -219,7 +226,7 @@ def test_raw_files():
 PROMOTER = CONFIG["tasks"]["promoter"]["prom-core"]
 CURVE = {"models": ["cnn"], "sizes": [10, 20], "finetune": {}}
 LISTS = {"split": "chromosome", "test_chromosomes": ["chr8"], "valid_chromosomes": ["chr9"]}
-NO_LISTS = "found split chromosome, but no test_chromosomes or no valid_chromosomes; expected both"
+NO_LISTS = "found chromosome, but no test_chromosomes or no valid_chromosomes; expected both"
 
 
 @pytest.mark.parametrize(
@@ -262,11 +269,11 @@ NO_LISTS = "found split chromosome, but no test_chromosomes or no valid_chromoso
             "unavailable: unknown model or data set promoter/prom-cor; did you mean promoter/prom-core?",
         ),
         ({"unavailable": {"tfbs": "why"}}, "unavailable: unknown model or data set tfbs; "),
-        ({"tasks": {"tfbs": {"split": "chromosome"}}}, f"tasks.tfbs: {NO_LISTS}"),
-        ({"tasks": {"tfbs": LISTS | {"valid_chromosomes": []}}}, f"tasks.tfbs: {NO_LISTS}"),
+        ({"tasks": {"tfbs": {"split": "chromosome"}}}, f"tasks.tfbs.split: {NO_LISTS}"),
+        ({"tasks": {"tfbs": LISTS | {"valid_chromosomes": []}}}, f"tasks.tfbs.split: {NO_LISTS}"),
         (
             {"tasks": {"promoter": {"prom-core": LISTS | {"test_chromosomes": []}}}},
-            f"tasks.promoter.prom-core: {NO_LISTS}",
+            f"tasks.promoter.prom-core.split: {NO_LISTS}",
         ),
     ],
 )
@@ -280,17 +287,14 @@ def test_what_is_refused(overlay, sentence):
 
 def test_every_set_and_row_is_checked():
     chromosome = PROMOTER | {"split": "chromosome"}
-    overlay = {
-        "tasks": {"promoter": {"a": chromosome, "b": chromosome}, "tfbs": {"split": "chromosome"}},
-        "tables": {"table1": {"promoter/c": ["genbert"]}},
-        "unavailable": {"x": "why"},
-    }
-    lines = problems(overlay)
-    starts = [line.removeprefix("config: ").split(";")[0].split(", but")[0] for line in lines]
-    assert starts == [
+    lines = problems({"tasks": {"promoter": {"a": chromosome, "b": chromosome}, "tfbs": {"split": "chromosome"}}})
+    assert [line.split(": ")[1] for line in lines] == [
+        "tasks.promoter.a.split", "tasks.promoter.b.split", "tasks.tfbs.split"
+    ]  # fmt: skip
+    lines = problems({"tables": {"table1": {"promoter/c": ["genbert"]}}, "unavailable": {"x": "why"}})
+    assert [line.removeprefix("config: ").split(";")[0] for line in lines] == [
         "tables.table1: unknown data set promoter/c", "tables.table1.promoter/c: unknown model or baseline genbert",
-        "unavailable: unknown model or data set x", "tasks.promoter.a: found split chromosome",
-        "tasks.promoter.b: found split chromosome", "tasks.tfbs: found split chromosome",
+        "unavailable: unknown model or data set x",
     ]  # fmt: skip
 
 
@@ -308,4 +312,3 @@ def test_every_set_and_row_is_checked():
 )
 def test_what_is_allowed(overlay):
     assert problems(overlay) == []
-    assert list(check(merge(CONFIG, overlay), MODELS, ENTRIES)) == []

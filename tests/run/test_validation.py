@@ -65,7 +65,7 @@ from config_inputs import MODELS, problems
         ),
         (
             {"simulate": {"domain_purity": 0.9, "housekeeping": 0.2}},
-            "simulate.domain_purity and housekeeping: found 0.9 and 0.2, expected at most 1 together",
+            "simulate.domain_purity: found 0.9 beside housekeeping 0.2, expected at most 1 together",
         ),
         ({"genome": {"fasta": "{date}/hg19.fa"}}, "genome.fasta: found the placeholder {date}, expected {data}"),
         (
@@ -89,6 +89,50 @@ from config_inputs import MODELS, problems
     ],
 )
 def test_rules_across_keys(overlay, sentence):
+    (line,) = problems(overlay)
+    assert line.startswith(f"config: {sentence}")
+
+
+@pytest.mark.parametrize(
+    ("overlay", "sentence"),
+    [
+        (
+            {"motifs": {"background": [0.3, 0.2, 0.2, 0.2995]}},
+            "motifs.background: found [0.3, 0.2, 0.2, 0.2995] with the sum 0.9995, expected the sum 1",
+        ),
+        ({"tasks": {"tfbs": {"length": 10}}}, "tasks.tfbs.length: found 10, expected a whole number of at least 20"),
+        (
+            {"finetune": {"tfbs": {"grid": {"epochs": [1, 0]}}}},
+            "finetune.tfbs.grid.epochs[1]: found 0, expected a whole number of at least 1",
+        ),
+        (
+            {"finetune": {"default": {"grid": {"learning_rates": [1.0]}}}},
+            "unknown key finetune.default.grid.learning_rates; did you mean finetune.default.grid.learning_rate?",
+        ),
+        (
+            {"simulate": {"region_bp": 100}},
+            "simulate.region_bp: found 100, expected a whole number of at least 120 and at most 900",
+        ),
+        (
+            {"simulate": {"n_cell_types": 9}},
+            "simulate.n_cell_types: found 9, expected a whole number of at least 1 and at most 8",
+        ),
+        (
+            {
+                "accessibility": {
+                    "format": "bed", "beds": {"a": "a.bed"}, "binarise": "min_fraction", "min_fraction": 0.1,
+                }
+            },
+            "accessibility.binarise: found min_fraction, but accessibility.format bed has no cells; expected any",
+        ),
+        (
+            {"tasks": {"promoter": {"prom-core": {"source": "kmer-tsv", "split": "chromosome",
+                                                  "test_chromosomes": ["chr1"], "valid_chromosomes": ["chr2"]}}}},
+            "tasks.promoter.prom-core.split: found chromosome beside source kmer-tsv, whose examples have no places",
+        ),
+    ],
+)  # fmt: skip
+def test_what_a_job_would_refuse_stops_at_the_plan(overlay, sentence):
     (line,) = problems(overlay)
     assert line.startswith(f"config: {sentence}")
 
@@ -219,7 +263,7 @@ def test_entries_of_another_model_that_are_allowed():
 
 def test_what_all_models_share_is_said_once():
     (line,) = problems({"model": {"sequence_encoder": {"heads": 7}}})
-    assert line.startswith("model genebert, dnabert, from-scratch and ")
+    assert line.startswith("config: model.sequence_encoder.hidden: found 768, expected a multiple of ")
     lines = problems({"corpus": {"region_bp": 5}})
     assert len(lines) == 1 and lines[0].endswith("more: k: found 6, expected at most corpus.region_bp, 5")
 

@@ -5,7 +5,7 @@ from config_inputs import CONFIG
 from run_snakemake import jobs, snakemake
 
 from genebert.paper import TABLE2
-from genebert.run.configuration import load_yaml, merge
+from genebert.settings.load import load_yaml, merge
 
 pytestmark = pytest.mark.workflow
 
@@ -33,44 +33,39 @@ def test_named_targets(root, tmp_path, name):
     config = merge(CONFIG, {} if name == "config" else load_yaml(root / f"config/{name}.yaml"))
     planned, printed = plan(root, tmp_path, TARGETS, "{}", *([] if name == "config" else [f"config/{name}.yaml"]))
     sets = {"demo": ("CTCF_A549_CTCF_UT-A", "CTCF_AG04449_CTCF_UW", BE2)}.get(name, TABLE2)
-    seeds = [str(seed) for seed in config["finetune"]["seeds"]]
-    assert len(seeds) == {"config": 5, "demo": 2, "chr20": 3}[name]
     places = {PROMOTER, *(("tfbs", one) for one in sets)}
-    assert of(planned, "promoter", "dataset") == {("prom-core",)}
-    assert of(planned, "tfbs", "dataset") == {(one,) for one in sets}
-    assert of(planned, "finetune", "task", "dataset", "model", "seed") == {
-        (*place, model, seed) for place in places for model in ("from-scratch", "dnabert", "genebert") for seed in seeds
+    assert of(planned, "task", "task", "dataset") == places
+    methods = ("from-scratch", "dnabert", "genebert", "kmer-logreg", "boosted-trees", "cnn", "pwm")
+    assert of(planned, "fit", "task", "dataset", "method") == {
+        (*place, method) for place in places for method in methods if (place[0], method) != ("promoter", "pwm")
     }
-    assert of(planned, "baseline", "task", "dataset", "baseline", "seed") == {
-        (*place, method, seed)
-        for place in places
-        for method in ("kmer-logreg", "boosted-trees", "cnn", "pwm")
-        if (place[0], method) != ("promoter", "pwm")
-        for seed in seeds
-    }
+    files = [f"scores/promoter/prom-core/genebert/seed{seed}.json" for seed in config["finetune"]["seeds"]]
+    assert len(files) == {"config": 5, "demo": 2, "chr20": 3}[name]
+    assert all(file in printed for file in files)
     curve = config["learning_curves"]["promoter/prom-core"]
-    for rule, key in (("finetune_part", "model"), ("baseline_part", "baseline")):
-        methods = [one for one in curve["models"] if (one == "kmer-logreg") is (key == "baseline")]
-        assert of(planned, rule, "task", "dataset", key, "n", "seed") == {
-            (*PROMOTER, method, str(n), seed) for method in methods for n in curve["sizes"] for seed in seeds
-        }
+    assert of(planned, "fit_part", "task", "dataset", "method") == {(*PROMOTER, method) for method in curve["models"]}
     assert of(planned, "pretrain", "model") == {("from-scratch",), ("dnabert",), ("genebert",)}
-    assert of(planned, "table", "number") == {("1",), ("2",)} and of(planned, "table_by_cell", "number") == {("6",)}
+    assert of(planned, "table", "number") == {("1",), ("2",), ("6",)} and of(planned, "transfer", "number") == {("6",)}
     assert of(planned, "learning_curve", "task", "dataset") == {PROMOTER}
     for suffix in ("csv", "md", "html", "tex"):
         assert all(f"results/{config['run']}/tables/table{number}.{suffix}" in printed for number in (1, 2, 6))
     assert f"results/{config['run']}/tables/table6_transfer.csv" in printed
-    assert [rule for rule, _ in planned].count("finetune") == 3 * len(places) * len(seeds)
     assert "unavailable" not in {rule for rule, _ in planned}
+
+
+def test_the_papers_plan_is_a_small_one(root, tmp_path):
+    """All seeds of a method on a data set are one job."""
+    planned, _ = plan(root, tmp_path, ["all"], "{}")
+    assert len(planned) < 150
 
 
 def test_parentheses_in_a_path(root, tmp_path):
     target = f"results/paper/scores/tfbs/{BE2}/genebert/seed0.json"
     planned, printed = plan(root, tmp_path, [target])
-    assert of(planned, "finetune", "dataset", "model", "seed") == {(BE2, "genebert", "0")}
+    assert of(planned, "fit", "dataset", "method") == {(BE2, "genebert")}
     assert "input: resources/tfbs/wgEncodeAwgTfbsUwBe2cCtcfUniPk.narrowPeak.gz" in printed
     # of the other sets, those of Table 6 are made for their tests
-    assert of(planned, "tfbs", "dataset") == {(name,) for name in TABLE2[2:]}
+    assert of(planned, "task", "dataset") == {(name,) for name in TABLE2[2:]}
 
 
 def test_a_model_that_cannot_be_had(root, tmp_path):
@@ -83,9 +78,10 @@ def test_a_model_that_cannot_be_had(root, tmp_path):
     assert of(planned, "unavailable", "task", "dataset", "method") == {
         (*PROMOTER, "dnabert-2e-4"), *(("tfbs", one, "dnabert") for one in TABLE2)
     }  # fmt: skip
-    for rule in ("finetune", "finetune_part"):
-        assert of(planned, rule, "model") == {("from-scratch",), ("genebert",)}
-    assert of(planned, "table", "number") == {("1",), ("2",)} and of(planned, "table_by_cell", "number") == {("6",)}
+    baselines = {("kmer-logreg",), ("boosted-trees",), ("cnn",), ("pwm",)}
+    for rule in ("fit", "fit_part"):
+        assert of(planned, rule, "method") - baselines == {("from-scratch",), ("genebert",)}
+    assert of(planned, "table", "number") == {("1",), ("2",), ("6",)}
     assert of(planned, "pretrain", "model") == {("from-scratch",), ("genebert",)}
     assert of(planned, "curves", "model") == {("genebert",)}
     assert of(planned, "learning_curve", "task", "dataset") == {PROMOTER}
@@ -100,12 +96,12 @@ def test_data_sets_that_cannot_be_had(root, tmp_path):
         *((*PROMOTER, method) for method in rows),
         *(("tfbs", BE2, method) for method in CONFIG["tables"]["table2"]["tfbs"]),
     }
-    assert of(planned, "tfbs", "dataset") == {(name,) for name in TABLE2[:8]}
+    assert of(planned, "task", "dataset") == {(name,) for name in TABLE2[:8]}
     assert all(values.get("dataset") not in (BE2, "prom-core") for rule, values in planned if rule != "unavailable")
     assert "Be2c" not in printed and "epdnew" not in printed
     assert f"tasks/tfbs/{BE2}" not in printed
-    assert not {"learning_curve", "finetune_part", "baseline_part", "promoter"} & {rule for rule, _ in planned}
-    assert of(planned, "table", "number") == {("1",), ("2",)}
+    assert not {"learning_curve", "fit_part"} & {rule for rule, _ in planned}
+    assert of(planned, "table", "number") == {("1",), ("2",), ("6",)}
 
 
 def test_a_model_that_starts_from_another(root, tmp_path):
@@ -131,4 +127,13 @@ def test_equal_models_are_trained_once(root, tmp_path):
     planned, _ = plan(root, tmp_path, ["table1"], overlay, "config/demo.yaml")
     assert of(planned, "pretrain", "model") == {("dnabert",)}
     models = {"mgm", "dnabert", "dnabert-2e-4"}
-    assert of(planned, "finetune", "model", "seed") == {(model, seed) for model in models for seed in "01"}
+    assert of(planned, "fit", "method") == {(model,) for model in models}
+
+
+def test_an_untrained_model_waits_for_its_weights_only(root, tmp_path):
+    """Nor does a model without the matching loss wait for the motif matrix."""
+    planned, _ = plan(root, tmp_path, ["results/paper/models/dnabert/config.json"])
+    assert {rule for rule, _ in planned} == {"download", "pretrain"}
+    planned, _ = plan(root, tmp_path, ["results/paper/models/mgm/config.json"])
+    assert {"sequences", "groups"} <= {rule for rule, _ in planned}
+    assert not {"motifs", "jaspar"} & {rule for rule, _ in planned}

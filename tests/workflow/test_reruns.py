@@ -23,31 +23,34 @@ BOTH = {"promoter", "tfbs"}
 @pytest.mark.parametrize(
     ("overlay", "tasks", "planned"),
     [
-        ("finetune: {tfbs: {epochs: 2}}", {"tfbs"}, {"finetune": 6, "table": 1, "table_by_cell": 1}),
+        ("finetune: {tfbs: {epochs: 2}}", {"tfbs"}, {"fit": 6, "table": 2, "transfer": 1}),
         (
             "finetune: {promoter: {batch: 8}}", {"promoter"},
-            {"finetune": 3, "finetune_part": 2, "learning_curve": 1, "table": 1},
+            {"fit": 3, "fit_part": 1, "learning_curve": 1, "table": 1},
         ),
         # the curve has a number of epochs of its own
-        ("finetune: {promoter: {epochs: 2}}", {"promoter"}, {"finetune": 3, "table": 1}),
+        ("finetune: {promoter: {epochs: 2}}", {"promoter"}, {"fit": 3, "table": 1}),
         (
             "models: {genebert: {finetune: {learning_rate: 0.1}}}", BOTH,
-            {"finetune": 3, "finetune_part": 2, "learning_curve": 1, "table": 2, "table_by_cell": 1},
+            {"fit": 3, "fit_part": 1, "learning_curve": 1, "table": 3, "transfer": 1},
         ),
-        (
-            "tasks: {tfbs: {transfer: []}}", {"tfbs"},
-            {"baseline": 8, "finetune": 6, "table": 1, "table_by_cell": 1},
-        ),
+        ("tasks: {tfbs: {transfer: []}}", {"tfbs"}, {"fit": 14, "table": 2, "transfer": 1}),
         (
             "learning_curves: {promoter/prom-core: {sizes: [30, 100, 200]}}", {"promoter"},
-            {"baseline_part": 1, "finetune_part": 1, "learning_curve": 1},
+            {"fit_part": 2, "learning_curve": 1},
         ),
         # the same pre-trained model at another rate: no training
         (
             "tables: {table1: {promoter/prom-core: [dnabert, dnabert-2e-4]}}", {"promoter"},
-            {"finetune": 1, "table": 1},
+            {"fit": 1, "table": 1},
         ),
-        ("resources: {finetune: {mem_mb: 1000}}", set(), {}),
+        # no model without the matching loss is trained again, nor what is made of it fitted
+        (
+            "motifs: {pseudocount: 2.0}", BOTH,
+            {"motifs": 1, "pretrain": 1, "curves": 1, "card": 1, "fit": 3, "fit_part": 1, "learning_curve": 1,
+             "table": 3, "transfer": 1},
+        ),
+        ("resources: {fit: {mem_mb: 1000}}", set(), {}),
     ],
 )  # fmt: skip
 def test_a_changed_key(root, finished, tmp_path, overlay, tasks, planned):
@@ -83,7 +86,7 @@ def test_score_files_and_reasons_become_rows(root, finished, tmp_path):
     overlay.write_text(rows + reasons)
     done = changed(root, folder, overlay, "--", "table2")
     # The one row that is left is fitted again: not tested on the other set any more.
-    assert counts(done) == {"unavailable": 3, "baseline": 1, "table": 1}
+    assert counts(done) == {"unavailable": 3, "fit": 1, "table": 1}
     table, text = table2(folder)
     assert table.loc[(f"tfbs/{BE2}", "kmer-logreg"), "auc_mean"] == auc
     assert "transfer" not in json.loads(file.read_text())

@@ -10,7 +10,7 @@ import pytest
 from config_inputs import ROOT
 from run_snakemake import TINY, snakemake
 
-from genebert.run.configuration import load_yaml, merge
+from genebert.settings.load import load_yaml, merge
 
 pytestmark = pytest.mark.workflow
 
@@ -43,10 +43,10 @@ def test_plan(root, config, tmp_path):
         "accessibility",
         "sequences",
         "motifs",
-        "corpus",
+        "groups",
         "pretrain",
-        "promoter",
-        "finetune",
+        "task",
+        "fit",
         "table",
     ):
         assert f"\n{rule} " in done.stdout

@@ -1,22 +1,14 @@
 from _job import logged
 
 with logged(snakemake.log[0]):
-    from genebert.accessibility.build import AccessibilitySettings, build_accessibility
-    from genebert.accessibility.matrices import MatrixInputs
+    from genebert.accessibility.build import build_accessibility
+    from genebert.settings.data import AccessibilitySettings
 
-    config = snakemake.params.accessibility
+    params = snakemake.params
     build_accessibility(
-        AccessibilitySettings(
-            **{
-                key: config[key]
-                for key in ("group_by", "min_cells", "blacklist", "max_n_fraction", "binarise", "min_fraction")
-            }
-        ),
-        MatrixInputs(**{key: config[key] for key in ("format", "matrix", "assay", "peaks", "cells", "beds")}),
+        AccessibilitySettings(**params.settings),
         snakemake.input.genome[0],
-        snakemake.params.build,
-        list(snakemake.params.chromosomes),
-        snakemake.output.pseudobulk,
-        snakemake.output.accessible,
-        snakemake.output.summary,
+        params.build,
+        list(params.chromosomes),
+        **{name: snakemake.output[name] for name in ("pseudobulk", "accessible", "summary")},
     )

@@ -4,8 +4,8 @@ from _job import logged
 
 with logged(snakemake.log[0]):
     from genebert.motifs.jaspar import read_jaspar
+    from genebert.settings.data import SimulationSettings
     from genebert.simulate.atlas import simulate
-    from genebert.simulate.settings import SimulationSettings
 
     simulate(
         SimulationSettings(seed=snakemake.params.seed, **snakemake.params.simulate),

@@ -17,52 +17,9 @@ from genebert.genome.builds import BUILD_LENGTHS, check_build
 from genebert.genome.fasta import Genome
 from genebert.genome.intervals import merge_overlapping, overlapping, region_names, sort_regions
 from genebert.paper import PAPER
+from genebert.settings.data import AccessibilitySettings
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class AccessibilitySettings:
-    """How counts become accessible regions.
-
-    Attributes
-    ----------
-    group_by : str
-        Column of the cells that names the type.
-    min_cells : int
-        Types with fewer cells are dropped. No meaning for BED input, which has no cells.
-    blacklist : path, optional
-        BED; regions that share a base with it are dropped.
-    max_n_fraction : float
-        Regions with a larger share of N are dropped; the paper says nothing of gaps.
-    binarise : str
-        ``any``: summed count > 0, as the paper (section 4.1). ``min_fraction``: at least `min_fraction` of the type's
-        cells have a count; in a type of 10,000 cells nearly every region has one somewhere.
-    min_fraction : float, optional
-        In (0, 1].
-
-    Raises
-    ------
-    InputError
-        A value outside its range.
-    """
-
-    group_by: str = "cell_type"
-    min_cells: int = 1
-    blacklist: str | Path | None = None
-    max_n_fraction: float = 0.05
-    binarise: str = "any"
-    min_fraction: float | None = None
-
-    def __post_init__(self):
-        if self.binarise not in ("any", "min_fraction"):
-            raise InputError(f"binarise: {self.binarise!r}; expected any or min_fraction")
-        if self.binarise == "min_fraction" and not (self.min_fraction is not None and 0 < self.min_fraction <= 1):
-            raise InputError(f"min_fraction: {self.min_fraction}; binarise: min_fraction expects a number in (0, 1]")
-        if not 0 <= self.max_n_fraction <= 1:
-            raise InputError(f"max_n_fraction: {self.max_n_fraction}; expected a number from 0 to 1")
-        if self.min_cells < 0:
-            raise InputError(f"min_cells: {self.min_cells}; expected a whole number, not negative")
 
 
 def filter_regions(

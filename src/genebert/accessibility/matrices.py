@@ -26,34 +26,6 @@ from genebert.genome.chromosomes import normalise_chromosome
 from genebert.genome.intervals import parse_region_names
 
 
-@dataclass(frozen=True)
-class MatrixInputs:
-    """Where the accessibility data lie.
-
-    Attributes
-    ----------
-    format : str
-        ``mtx``, ``dgcmatrix``, ``seurat``, ``h5ad`` or ``bed``.
-    matrix : path, optional
-        The matrix (all formats but ``bed``).
-    assay : str
-        Assay of a Seurat object.
-    peaks : path, optional
-        BED or list of region names (``mtx``; ``dgcmatrix`` without row names).
-    cells : path, optional
-        Table of cells with a header (``mtx``, ``dgcmatrix``).
-    beds : mapping of str to path
-        One BED of peaks a cell type (``bed``).
-    """
-
-    format: str
-    matrix: str | Path | None = None
-    assay: str = "peaks"
-    peaks: str | Path | None = None
-    cells: str | Path | None = None
-    beds: Mapping[str, str | Path] = field(default_factory=dict)
-
-
 def read_matrix(inputs: MatrixInputs, group_by: str) -> CountMatrix:
     """Open the matrix of `inputs`; `group_by` is the column of the cells that names the type.
 

@@ -17,6 +17,7 @@ import pandas as pd
 from genebert.errors import InputError
 from genebert.files import atomic_path, read_json, write_json
 from genebert.genome.sequences import RegionSequences
+from genebert.settings.data import MotifSettings
 from genebert.motifs.jaspar import Motif, jaspar_text
 from genebert.motifs.scan import BestScorer, HitScanner
 from genebert.motifs.scoring import SOURCES, Scoring, base_counts, gc_bins, score_motifs, strand_background
@@ -29,59 +30,6 @@ _CHUNK_BASES = 2_000_000
 _CHUNK_HITS = 500_000
 _STATISTICS_ROWS = 8192
 _LOG_SECONDS = 10
-
-
-@dataclass(frozen=True)
-class MotifSettings:
-    """How motifs are scored.
-
-    Attributes
-    ----------
-    matrix : str
-        ``max_score``: best log-odds over both strands and all windows without N (float16; NaN where there is none).
-        ``binary``: 1 where a window on either strand reaches the threshold (uint8).
-        ``counts``: the number of such windows, both strands added (uint16).
-        ``descartes``: as ``binary`` by the atlas authors' recipe (docs/facts.md 3): regions in 25 bins of GC content,
-        each with its own background; source ``pwm``, pseudocount 1, p = 1e-7. The settings below are then not used.
-    source : str
-        ``counts``, or ``pwm``: log-odds from position probabilities, flattened by the pseudocount.
-    pseudocount : float
-        Above 0; added to every position, shared out by the background.
-    background : str or 4 floats
-        ``regions``: base composition of all regions, or frequencies of A, C, G, T. Both strands are scanned, so A and
-        T are averaged, and so are C and G.
-    p_value : float
-        Chance of a hit at one position of one strand of background sequence.
-    release : str
-        Where the motifs come from; recorded, not used.
-    """
-
-    matrix: str = "max_score"
-    source: str = "counts"
-    pseudocount: float = 1.0
-    background: str | Sequence[float] = "regions"
-    p_value: float = 1e-4
-    release: str = ""
-
-    def __post_init__(self):
-        if self.matrix not in KINDS:
-            raise InputError(f"motifs.matrix: found {self.matrix!r}, expected one of {', '.join(KINDS)}")
-        if self.source not in SOURCES:
-            raise InputError(f"motifs.source: found {self.source!r}, expected one of {', '.join(SOURCES)}")
-        if not self.pseudocount > 0:
-            raise InputError(f"motifs.pseudocount: found {self.pseudocount!r}, expected a number above 0")
-        if not 0 < self.p_value < 1:
-            raise InputError(f"motifs.p_value: found {self.p_value!r}, expected a number between 0 and 1")
-        if isinstance(self.background, str):
-            if self.background != "regions":
-                raise InputError(
-                    f"motifs.background: found {self.background!r}, expected `regions` or four frequencies A, C, G, T"
-                )
-        elif len(self.background) != 4 or min(self.background) <= 0 or abs(sum(self.background) - 1) > 1e-6:
-            raise InputError(
-                f"motifs.background: found {list(self.background)} with sum {sum(self.background):g}, expected four "
-                "frequencies above 0 of A, C, G, T with sum 1"
-            )
 
 
 @dataclass(frozen=True)

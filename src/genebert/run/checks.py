@@ -1,241 +1,176 @@
-"""Checks of the merged configuration: the schema, and what one key demands of another."""
+"""Checks of the merged configuration: each block by itself, and what one key demands of another."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from genebert.errors import InputError
 from genebert.genome.chromosomes import normalise_chromosome
-from genebert.models.backbones import HUB
-from genebert.run import data_sets
-from genebert.run.configuration import (
-    FORMAT_KEYS,
-    NOT_ON_THE_HUB,
-    OTHER_MODEL,
-    PLACEHOLDER,
-    is_trained,
-    load_yaml,
-    model_entry,
-    model_names,
-    resolve_model,
-    starts_from,
-)
-from genebert.settings.sentences import dotted, make_validator, sentences, show, suggest
-from genebert.sources.registry import read_tfbs_list
+from genebert.methods.registry import METHODS, NEED_FACTOR
+from genebert.models.backbones import HUB, IMAGE_BACKBONES
+from genebert.run.config import config_class
+from genebert.run.models import Models
+from genebert.settings.fields import Name, Rule, complete, key_names, problems
+from genebert.settings.load import PLACEHOLDER
+from genebert.settings.models import REGION_TRANSFORMER, ModelEntry, TrainedModelSettings
+from genebert.settings.sentences import dotted, show, suggest
+from genebert.tasks.registry import all_tasks
+
+Entries = dict[Name, Annotated[ModelEntry, Rule(partial=True)]]
+DataSets = dict[str, dict[str, dict[str, Any]]]
+REGION_ENCODERS = (*IMAGE_BACKBONES, REGION_TRANSFORMER)
 
 
-def validate_config(config: dict, models: dict[str, dict], folder: str | Path) -> None:
-    """Check the merged configuration and the named models.
+def checked(config: Mapping, entries: dict[str, dict], folder: Path) -> dict[str, Any]:
+    """Return the merged configuration, complete, if it and the named models are right.
 
     Parameters
     ----------
     config : dict
         ``config/config.yaml`` with the overlays laid over it.
-    models : dict
-        From :func:`load_models`.
+    entries : dict
+        From :func:`genebert.run.models.load_models`.
     folder : path
-        The folder ``config``: the schemas, and ``tfbs.tsv``.
+        The folder ``config``.
 
     Raises
     ------
     InputError
         All problems, one line each: the dotted key, what was found, what was expected.
     """
-    names = ("config.schema.yaml", "models.schema.yaml")
-    schemas = {name: load_yaml(Path(folder) / "schemas" / name) for name in names}
-    problems: dict[str, None] = {}  # an ordered set
-    broken = set()
-    for where, schema, instance in zip(("config", "models.yaml"), names, (config, {"models": models}), strict=True):
-        for error in make_validator(schemas, schema).iter_errors(instance):
-            problems.update(dict.fromkeys(sentences(error, where, schemas)))
-            if error.path:
-                broken.add(error.path[0])
-            elif error.validator == "required":
-                broken.update(key for key in error.validator_value if key not in instance)
-    for sections, check in _CHECKS:
-        if not broken.intersection(sections):
-            problems.update(dict.fromkeys(f"config: {problem}" for problem in check(config)))
-    if not broken.intersection({"data", "model", "models", "corpus"}):
-        origins = list(_check_origins(config, models))
-        problems.update(
-            dict.fromkeys(origins or [*_check_starts(config, models), *_model_problems(config, models, schemas)])
-        )
-    if not broken.intersection({"tasks", "tables", "learning_curves", "unavailable", "models"}):
-        entries = read_tfbs_list(Path(folder) / "tfbs.tsv")
-        problems.update(dict.fromkeys(f"config: {problem}" for problem in data_sets.check(config, models, entries)))
-    if problems:
-        raise InputError("\n".join(problems))
+    cls = config_class()
+    found = list(problems(cls, config, names=key_names(cls)))
+    of_entries = list(problems(Entries, entries, ("models",), names=key_names(cls)))
+    lines = [f"config: {one}" for one in found] + [f"models.yaml: {one}" for one in of_entries]
+    broken = {one.where[0] for one in [*found, *of_entries] if one.where}
+    whole = complete(cls, {key: value for key, value in config.items() if key not in broken})
+    across = [
+        (set(), _placeholder_problems(config)),
+        ({"chromosomes", "corpus"}, _chromosome_problems(whole)),
+        ({"motifs", "corpus"}, _crop_problems(whole)),
+        ({"model", "models"}, _encoder_problems(whole, entries)),
+        ({"tasks", "tables", "learning_curves", "unavailable", "models"}, _row_problems(whole, entries, folder)),
+    ]
+    lines += [f"config: {text}" for blocks, texts in across if not broken & blocks for text in texts]
+    if not broken & {"data", "model", "models", "corpus"} and not any("region_encoder.name" in line for line in lines):
+        lines += _model_problems(whole, entries)
+    if lines:
+        raise InputError("\n".join(dict.fromkeys(lines)))
+    return whole
 
 
-# ---------------------------------------------------------------------------------------------- rules across keys
-
-
-def _check_placeholders(config: dict) -> Iterator[str]:
-    def strings(value: Any, path: tuple) -> Iterator[tuple[tuple, str]]:
+def _placeholder_problems(config: Mapping) -> Iterator[str]:
+    def strings(value: Any, where: tuple) -> Iterator[tuple[tuple, str]]:
         if isinstance(value, Mapping | list):
             for key, item in value.items() if isinstance(value, Mapping) else enumerate(value):
-                yield from strings(item, (*path, key))
+                yield from strings(item, (*where, key))
         elif isinstance(value, str):
-            yield path, value
+            yield where, value
 
-    for path, text in strings(config, ()):
-        allowed = () if path in (("data",), ("run",)) else (PLACEHOLDER,)
+    for where, text in strings(config, ()):
+        allowed = () if where in (("data",), ("run",)) else (PLACEHOLDER,)
         for found in re.findall(r"\{[^}]*\}?", text):
             if found not in allowed:
-                yield f"{dotted(path)}: found the placeholder {found}, expected {' or '.join(allowed) or 'none here'}"
+                yield f"{dotted(where)}: found the placeholder {found}, expected {' or '.join(allowed) or 'none here'}"
 
 
-def _check_chromosomes(config: dict) -> Iterator[str]:
-    lists = {
-        "chromosomes": config["chromosomes"],
-        "corpus.holdout_chromosomes": config["corpus"]["holdout_chromosomes"],
-    }
+def _chromosome_problems(config: Mapping) -> Iterator[str]:
+    held_out = "corpus.holdout_chromosomes"
+    lists = {"chromosomes": config["chromosomes"], held_out: config["corpus"]["holdout_chromosomes"]}
     for key, names in lists.items():
         bare = [normalise_chromosome(name) for name in names]
         for i, name in enumerate(names):
             if bare[i] in bare[:i]:
                 yield f"{key}: found {name} and {names[bare.index(bare[i])]}, which are the same; expected no repeats"
-    all_bare, held = (set(map(normalise_chromosome, names)) for names in lists.values())
-    if held - all_bare:
-        missing = [
-            str(name) for name in lists["corpus.holdout_chromosomes"] if normalise_chromosome(name) not in all_bare
-        ]
-        yield f"corpus.holdout_chromosomes: found {', '.join(missing)}, expected only names that chromosomes lists"
-    elif held == all_bare:
-        yield "corpus.holdout_chromosomes: found all of chromosomes, expected at least one left for pre-training"
+    known, held = (set(map(normalise_chromosome, names)) for names in lists.values())
+    missing = [str(name) for name in lists[held_out] if normalise_chromosome(name) not in known]
+    if missing:
+        yield f"{held_out}: found {', '.join(missing)}, expected only names that chromosomes lists"
+    elif held == known:
+        yield f"{held_out}: found all of chromosomes, expected at least one left for pre-training"
 
 
-def _check_simulate(config: dict) -> Iterator[str]:
-    simulate = config["simulate"]
-    if "chromosomes" in simulate:
-        for name in simulate.get("mostly_n", []):
-            if name not in simulate["chromosomes"]:
-                yield f"simulate.mostly_n: found {name}, expected only names that simulate.chromosomes lists"
-    shares = [simulate.get(key, 0) for key in ("domain_purity", "housekeeping")]
-    if sum(shares) > 1:
-        yield f"simulate.domain_purity and housekeeping: found {shares[0]} and {shares[1]}, expected at most 1 together"
-
-
-def _check_accessibility(config: dict) -> Iterator[str]:
-    settings = config["accessibility"]
-    kind = settings["format"]
-    for key in FORMAT_KEYS[kind]:
-        if not settings[key]:
-            yield f"accessibility.{key}: found {show(settings[key])}, but accessibility.format {kind} needs it"
-    if settings["binarise"] == "min_fraction" and settings["min_fraction"] is None:
-        yield "accessibility.min_fraction: found null, but accessibility.binarise min_fraction needs it"
-
-
-def _check_motifs(config: dict) -> Iterator[str]:
-    background = config["motifs"]["background"]
-    if background != "regions" and abs(sum(background) - 1) > 1e-3:
-        yield f"motifs.background: found {show(background)} with the sum {sum(background):.4g}, expected the sum 1"
+def _crop_problems(config: Mapping) -> Iterator[str]:
     cropped, scanned = config["corpus"]["region_bp"], config["motifs"]["region_bp"]
     if scanned not in (None, cropped):
         yield f"motifs.region_bp: found {scanned}, expected null or the same as corpus.region_bp, {show(cropped)}"
 
 
-def _check_origins(config: dict, models: dict[str, dict]) -> Iterator[str]:
-    """Check the entries that are another model, fine-tuned differently."""
-    names = model_names(config, models)
-    for name in names:
-        entry = model_entry(config, models, name)
-        origin = entry.get("of")
-        if origin is None:
-            continue
-        others = [other for other in names if "of" not in model_entry(config, models, other)]
-        if origin not in others:
-            yield f"model {name}.of: found {origin}, expected a model that is trained; {suggest(origin, others)}"
-        for key in entry.keys() - {"of", "finetune"}:
-            yield f"model {name}.{key}: found beside `of`, expected finetune alone: it is the same pre-trained model"
+def _encoder_problems(config: dict, entries: dict[str, dict]) -> Iterator[str]:
+    blocks = {"model": config["model"]} | {f"models.{name}": entry for name, entry in config["models"].items()}
+    for where, block in (blocks | {f"models.yaml: models.{name}": entry for name, entry in entries.items()}).items():
+        name = block.get("region_encoder", {}).get("name", REGION_ENCODERS[0])
+        if name not in REGION_ENCODERS:
+            yield f"{where}.region_encoder.name: found {show(name)}, expected one of {', '.join(REGION_ENCODERS)}"
 
 
-def _check_starts(config: dict, models: dict[str, dict]) -> Iterator[str]:
-    """Check the models whose sequence encoder starts from that of another one."""
-    resolved = {name: resolve_model(config, models, name) for name in model_names(config, models)}
-    starts = {name: starts_from(model) for name, model in resolved.items()}
-    trained = [name for name, model in resolved.items() if is_trained(model)]
-    for name, origin in starts.items():
-        if origin is None or "of" in model_entry(config, models, name):
-            continue
-        where = f"model {name}: sequence_encoder.weights: found {OTHER_MODEL}{origin}"
-        if origin not in trained:
-            yield f"{where}, expected a model that is trained; {suggest(origin, trained)}"
-            continue
-        seen, other = {name}, origin
-        while other in starts and other not in seen:
-            seen.add(other)
-            other = starts[other]
-        if other in seen:
-            yield f"{where}, expected a model that does not itself start from {name}"
-            continue
-        source, model = resolved[origin], resolved[name]
-        for key in ("layers", "hidden", "heads", "intermediate"):
-            theirs, ours = source["sequence_encoder"][key], model["sequence_encoder"][key]
-            if theirs != ours:
-                yield f"{where} with {key} {theirs}, expected {ours}, as this model has"
-        if source["k"] != model["k"]:
-            yield f"{where} with k {source['k']}, expected {model['k']}, as this model has"
-
-
-_CHECKS: tuple[tuple[set[str], Callable[[dict], Iterator[str]]], ...] = (
-    (set(), _check_placeholders),
-    ({"chromosomes", "corpus"}, _check_chromosomes),
-    ({"simulate"}, _check_simulate),
-    ({"accessibility"}, _check_accessibility),
-    ({"motifs", "corpus"}, _check_motifs),
-)
-
-
-def _model_problems(config: dict, models: dict[str, dict], schemas: dict[str, dict]) -> Iterator[str]:
+def _model_problems(config: dict, entries: dict[str, dict]) -> list[str]:
     """Check the full settings of every model; what several models share is said once."""
+    models = Models(config, entries)
+    lines = list(models.problems())
+    if any(line.partition(": ")[0].endswith(".of") or "beside `of`" in line for line in lines):
+        return lines
     found: dict[str, list[str]] = {}
-    validator = make_validator(schemas, "models.schema.yaml#/$defs/settings")
-    for name in model_names(config, models):
-        model = resolve_model(config, models, name)
-        # Entries are valid one by one; what remains is what depends on the chosen region encoder.
-        errors = [sentence for error in validator.iter_errors(model) for sentence in sentences(error, "", schemas)]
-        for problem in errors or (f": {problem}" for problem in _check_model(model, config["corpus"]["region_bp"])):
+    for name, model in models.resolved.items():
+        own = [str(one) for one in problems(TrainedModelSettings, model)]
+        for problem in own or _network_problems(model, config["corpus"]["region_bp"]):
             found.setdefault(problem, []).append(name)
     for problem, names in found.items():
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        yield f"model {', '.join(names[:3])}{more}{problem}"
+        lines.append(f"model {', '.join(names[:3])}{more}: {problem}")
+    return lines
 
 
-def _check_model(model: dict, region_bp: int | None) -> Iterator[str]:
-    sequence, region, losses, training = (
-        model[key] for key in ("sequence_encoder", "region_encoder", "losses", "training")
-    )
-    if sequence["hidden"] % sequence["heads"]:
-        yield (
-            f"sequence_encoder.hidden: found {sequence['hidden']}, expected a multiple of "
-            f"sequence_encoder.heads, {sequence['heads']}"
-        )
-    if losses["contrast"] == "regions" and losses["pooling"] != "regions":
-        yield f"losses.contrast: found regions beside pooling {losses['pooling']}, expected pooling regions"
+def _network_problems(model: dict, region_bp: int | None) -> Iterator[str]:
+    region = model["region_encoder"]
     if region_bp is not None and region_bp < model["k"]:
         yield f"k: found {model['k']}, expected at most corpus.region_bp, {region_bp}"
-    if region["name"] in NOT_ON_THE_HUB and region["weights"] == HUB:
+    if region["weights"] == HUB and IMAGE_BACKBONES.get(region["name"]) is None:
         yield f"region_encoder.weights: found 'hub', expected a path, imagenet or null: the hub has no {region['name']}"
-    if region["name"] == "region-transformer":
-        if region["weights"] is not None:
-            yield (
-                f"region_encoder.weights: found {show(region['weights'])}, expected null: "
-                "region-transformer has no published weights"
-            )
-        sizes = region["arguments"]
-        hidden, heads = sizes.get("hidden"), sizes.get("heads")
-        if hidden and heads and hidden % heads:
-            yield (
-                f"region_encoder.arguments.hidden: found {hidden}, expected a multiple of "
-                f"region_encoder.arguments.heads, {heads}"
-            )
-    if training["steps"] > 0:
-        if not (losses["mgm"] or losses["ngsp"] or losses["srm"]):
-            yield f"training.steps: found {training['steps']}, but no loss is on; expected 0, or a loss"
-        if losses["srm"] and training["batch"] < 2:
-            yield "training.batch: found 1, expected at least 2: losses.srm contrasts the samples of a batch"
-    micro_batch = training["micro_batch"]
-    if micro_batch is not None and micro_batch > training["batch"]:
-        yield f"training.micro_batch: found {micro_batch}, expected at most training.batch, {training['batch']}"
+
+
+# ------------------------------------------------------------------------------------------------- data sets and rows
+
+
+def data_sets(config: dict, folder: Path) -> DataSets:
+    """Return task -> data set -> settings of a complete configuration.
+
+    Raises
+    ------
+    InputError
+        A set that does not exist, or one name twice.
+    """
+    return {name: task.data_sets(config["tasks"][name], folder) for name, task in all_tasks().items()}
+
+
+def _row_problems(config: dict, entries: dict[str, dict], folder: Path) -> Iterator[str]:
+    """Say what is wrong with tasks, tables, learning curves and `unavailable`, taken together."""
+    try:
+        sets = data_sets(config, folder)
+    except InputError as error:
+        yield str(error)
+        return
+    names = Models(config, entries).names
+    for name in set(names) & METHODS.keys():
+        yield f"the model name {name} is that of a baseline, expected another name"
+    known = [f"{task}/{name}" for task, found in sets.items() for name in found]
+    places = {f"tables.{table}": (rows, [*known, *sets]) for table, rows in config["tables"].items()}
+    curves = {key: curve["models"] for key, curve in config["learning_curves"].items()}
+    places["learning_curves"] = (curves, known)
+    factors = [name for name, task in all_tasks().items() if task.has_factor]
+    for where, (rows, keys) in places.items():
+        for key, row in rows.items():
+            if key not in keys:
+                yield f"{where}: unknown data set {key}; {suggest(str(key), keys)}"
+            for name in row:
+                if name not in names and name not in METHODS:
+                    yield f"{where}.{key}: unknown model or baseline {name}; {suggest(name, [*METHODS, *names])}"
+                if name in NEED_FACTOR and str(key).partition("/")[0] not in factors:
+                    expected = f"expected it below {', '.join(factors)} only"
+                    yield f"{where}.{key}: found {name}, which needs a factor; {expected}"
+    for name in config["unavailable"]:
+        if name not in (*known, *names, *METHODS):
+            yield f"unavailable: unknown model or data set {name}; {suggest(str(name), [*known, *names])}"
+    for task, found in sets.items():
+        yield from all_tasks()[task].problems(found)

@@ -1,111 +1,205 @@
-"""Settings of a model."""
+"""Settings of models."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
+from genebert.settings.fields import (
+    Block,
+    Count,
+    FilePath,
+    Name,
+    NotNegative,
+    Positive,
+    Problem,
+    Rule,
+    ShareBelow1,
+    Where,
+    key,
+    problems,
+)
+from genebert.settings.fitting import FinetuneSettings
+from genebert.settings.sentences import show
+from genebert.settings.training import TrainingSettings
 
-@dataclass(frozen=True)
-class SequenceEncoderSettings:
-    """BERT's sizes, and where its weights come from.
-
-    Attributes
-    ----------
-    layers, hidden, heads, intermediate : int
-    dropout : float
-    attention_dropout : float
-        Above 0 it costs the fused attention kernel on a CPU: 2.3 times the time of a step (463 tokens, 2 x 128).
-    max_tokens : int
-        Rows of the position table. A checkpoint's shorter table is tiled (docs/facts.md 22).
-    weights : str or None
-        Hugging Face folder with a BERT over the same k-mer vocabulary, or None for random weights.
-    positions : {"random", "sinusoidal"}
-        What the learned position table starts from without `weights`; see :func:`sinusoidal_positions`.
-    """
-
-    layers: int
-    hidden: int
-    heads: int
-    intermediate: int
-    dropout: float
-    attention_dropout: float
-    max_tokens: int
-    weights: str | None = None
-    positions: str = "random"
+REGION_TRANSFORMER = "region-transformer"
 
 
 @dataclass(frozen=True)
-class RegionEncoderSettings:
-    """Region encoder: its name, the layout of the matrix as an image, initial weights, further arguments."""
+class SequenceEncoderSettings(Block):
+    """BERT's sizes, and where its weights come from."""
 
-    name: str
-    image: str
-    weights: str | None = None
-    arguments: dict = field(default_factory=dict)
+    block = "model.sequence_encoder"
+
+    layers: Count = key(12, "BERT-base")
+    hidden: Count = key(768, "units of a state")
+    heads: Count = key(12, "attention heads")
+    intermediate: Count = key(3072, "units of the feed-forward layers")
+    dropout: ShareBelow1 = key(0.1, "of hidden states")
+    attention_dropout: ShareBelow1 = key(
+        0.1, "DNABERT's; 0 is about twice as fast on a CPU, which has no fused kernel for it"
+    )
+    max_tokens: Annotated[int, Rule(at_least=16)] = key(
+        5120,
+        "longer samples are cut (and counted in the log)",
+        more="Rows of the position table; a checkpoint's shorter table is tiled (docs/facts.md 20).",
+    )
+    positions: Literal["random", "sinusoidal"] = key(
+        "random", "start of the learned position table without weights: random or sinusoidal (docs/learning.md)"
+    )
+    weights: FilePath | None = key(
+        "{data}/dnabert6", "Hugging Face folder to start from, model:NAME (of another model), or null"
+    )
+
+    def check(self) -> Iterator[str]:
+        """Heads share out the units."""
+        if self.hidden % self.heads:
+            yield f"hidden: found {self.hidden}, expected a multiple of sequence_encoder.heads, {self.heads}"
 
 
 @dataclass(frozen=True)
-class LossSettings:
-    """Which losses are on; Eq. 4 is ``mgm + ngsp + srm_weight * srm``.
+class RegionTransformerArguments(Block):
+    """Arguments of the encoder made for the matrix."""
 
-    Attributes
-    ----------
-    mgm, ngsp : bool
-    srm : {"infonce", "paper_exp", "paper_literal"} or None
-    srm_weight : float
-        Lambda of Eq. 4.
-    temperature : float
-        Start value; learned.
-    centre : bool
-        Take the batch's mean from E_seq and E_reg before ``infonce`` contrasts them.
-    pooling : {"regions", "mean", "cls"}
-        ``cls``: E_seq, and what segment prediction sees, is the hidden state at [CLS] (paper); with ``layout: windows``
-        the mean over the regions' [CLS] (docs/facts.md 22). ``mean``: E_seq is the mean over all tokens. ``regions``:
-        the mean over each region's k-mers, those of all regions end to end, so that the inner product of Eq. 3 is a sum
-        over regions; a mean over ten regions loses which is which. But for ``cls``, segment prediction sees the
-        difference between the means of both segments.
-    contrast : {"samples", "regions"}
-        What Eq. 3 tells apart: whole samples (paper), or each region's sequence and matrix row from those of all other
-        regions of the batch; needs ``pooling: regions``.
-    """
+    block = "model.region_encoder.arguments"
 
-    mgm: bool
-    ngsp: bool
-    srm: str | None
-    srm_weight: float
-    temperature: float
-    pooling: str
-    centre: bool
-    contrast: str = "samples"
+    layers: Count = key(2, "layers")
+    hidden: Count = key(128, "units of a state")
+    heads: Count = key(4, "attention heads")
+    dropout: ShareBelow1 = key(0.1, "of hidden states")
+
+
+@dataclass(frozen=True)
+class RegionEncoderSettings(Block):
+    """The encoder of the region x TF matrix."""
+
+    block = "model.region_encoder"
+
+    name: Annotated[str, Rule(some=True, expected="the name of a region encoder")] = key(
+        "swin-t-224", "a row of Table 7 (config/models.yaml names all eleven), or region-transformer"
+    )
+    image: Literal["fold", "resize", "area"] = key("fold", "fold (lossless), resize (bilinear) or area (antialiased)")
+    weights: Annotated[str, Rule(some=True, expected="imagenet, hub, a path or null")] | None = key(
+        "imagenet", "imagenet: the encoder's file in {data}; hub: timm's download; a path; or null"
+    )
+    arguments: dict[str, Any] = key({}, "further arguments of timm.create_model, or layers, hidden, heads, dropout")
+
+    @classmethod
+    def check_part(cls, value: Mapping, where: Where) -> Iterator[Problem]:
+        """The arguments of our own encoder; an image backbone checks its own when it is built."""
+        if value.get("name") == REGION_TRANSFORMER:
+            yield from problems(
+                RegionTransformerArguments, value.get("arguments", {}), (*where, "arguments"), partial=True
+            )
+
+    def check(self) -> Iterator[str]:
+        """What our own encoder cannot have."""
+        if self.name == REGION_TRANSFORMER:
+            if self.weights is not None:
+                yield (
+                    f"weights: found {show(self.weights)}, expected null: {REGION_TRANSFORMER} has no published weights"
+                )
+            hidden, heads = self.arguments.get("hidden"), self.arguments.get("heads")
+            if hidden and heads and hidden % heads:
+                expected = f"a multiple of region_encoder.arguments.heads, {heads}"
+                yield f"arguments.hidden: found {hidden}, expected {expected}"
+
+
+@dataclass(frozen=True)
+class LossSettings(Block):
+    """Which losses are on; Eq. 4 is ``mgm + ngsp + srm_weight * srm``."""
+
+    block = "model.losses"
+
+    mgm: bool = key(True, "masked genome modelling, Eq. 1")
+    ngsp: bool = key(True, "next genome-segment prediction, Eq. 2")
+    srm: Literal["infonce", "paper_exp", "paper_literal", None] = key(
+        "infonce", "sequence-region matching, Eq. 3: infonce, paper_exp, paper_literal or null"
+    )
+    srm_weight: NotNegative = key(0.5, "lambda of Eq. 4")
+    temperature: Positive = key(0.07, "start value; learned")
+    contrast: Literal["samples", "regions"] = key(
+        "samples",
+        "what Eq. 3 tells apart: samples (paper), or their regions one by one (docs/learning.md)",
+        more="regions: each region's sequence and matrix row from those of all other regions of the batch; needs "
+        "`pooling: regions`.",
+    )
+    centre: bool = key(True, "infonce: without the batch's mean in all embeddings (docs/choices.md)")
+    pooling: Literal["regions", "mean", "cls"] = key(
+        "regions",
+        "E_seq of Eq. 3: regions (mean of each), mean (of all tokens), or cls (paper); docs/choices.md",
+        more="cls: E_seq, and what segment prediction sees, is the hidden state at [CLS]; with `layout: windows` the "
+        "mean over the regions' [CLS]. regions: the mean over each region's k-mers, those of all regions end to end, "
+        "so that the inner product of Eq. 3 is a sum over regions. But for cls, segment prediction sees the difference "
+        "between the means of both segments.",
+    )
 
     @property
     def any(self) -> bool:
         """Whether there is anything to train."""
         return self.mgm or self.ngsp or self.srm is not None
 
+    def check(self) -> Iterator[str]:
+        """Contrast of regions needs a vector for each."""
+        if self.contrast == "regions" and self.pooling != "regions":
+            yield f"contrast: found regions beside pooling {self.pooling}, expected pooling regions"
+
 
 @dataclass(frozen=True)
-class ModelSettings:
-    """All that defines a GeneBERT network.
+class ModelSettings(Block):
+    """All that defines a GeneBERT network."""
 
-    Attributes
-    ----------
-    k : int
-    layout : {"concatenated", "windows"}
-        One token sequence a sample, or one a region; see :class:`genebert.corpus.batches.SampleEncoder`.
-    """
+    block = "model"
 
-    k: int
-    layout: str
-    sequence_encoder: SequenceEncoderSettings
-    region_encoder: RegionEncoderSettings
-    losses: LossSettings
+    k: Annotated[int, Rule(at_least=3, at_most=6)] = key(6, "bases of a k-mer")
+    layout: Literal["concatenated", "windows"] = key(
+        "concatenated",
+        "one token sequence a sample; windows: one a region, at most max_tokens (512) long",
+    )
+    sequence_encoder: SequenceEncoderSettings = key(SequenceEncoderSettings(), "BERT over k-mers")
+    region_encoder: RegionEncoderSettings = key(RegionEncoderSettings(), "encoder of the region x TF matrix")
+    losses: LossSettings = key(LossSettings(), "losses of pre-training")
 
     @classmethod
-    def from_dict(cls, value: dict) -> "ModelSettings":
-        """Build from the `model` section of a config (its `training` key is left out here)."""
-        return cls(
-            value["k"],
-            value["layout"],
-            SequenceEncoderSettings(**value["sequence_encoder"]),
-            RegionEncoderSettings(**value["region_encoder"]),
-            LossSettings(**value["losses"]),
-        )
+    def from_dict(cls, value: Mapping[str, Any]) -> "ModelSettings":
+        """Return the network's part of a model's full settings."""
+        return cls(**{name: value[name] for name in cls.__dataclass_fields__})
+
+
+@dataclass(frozen=True)
+class TrainedModelSettings(ModelSettings):
+    """What every model of ``config/models.yaml`` starts from; an entry there lists only what differs."""
+
+    training: TrainingSettings = key(TrainingSettings(), "the loop of pre-training")
+
+    def check(self) -> Iterator[str]:
+        """Steps and losses go together."""
+        if self.training.steps > 0:
+            if not (self.losses.mgm or self.losses.ngsp or self.losses.srm):
+                yield f"training.steps: found {self.training.steps}, but no loss is on; expected 0, or a loss"
+            if self.losses.srm and self.training.batch < 2:
+                yield "training.batch: found 1, expected at least 2: losses.srm contrasts the samples of a batch"
+
+
+@dataclass(frozen=True)
+class ModelEntry(TrainedModelSettings):
+    """An entry of ``config/models.yaml`` or of `models`: what differs from `model`."""
+
+    block = "models"
+
+    of: Name | None = key(None, "the same pre-trained model as that one, fine-tuned in another way")
+    finetune: Annotated[FinetuneSettings, Rule(partial=True)] = key({}, "how it is fine-tuned")
+
+
+def reads(model: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what the losses of a model are computed from: some of sequences, corpus and motifs; nothing untrained.
+
+    Parameters
+    ----------
+    model : dict
+        Full settings of a model, with `training`.
+    """
+    losses = model["losses"]
+    trained = model["training"]["steps"] > 0 and any(losses[name] for name in ("mgm", "ngsp", "srm"))
+    matrix = ("motifs",) if losses["srm"] else ()
+    return ("sequences", "corpus", *matrix) if trained else ()

@@ -1,79 +1,15 @@
-"""JSON Schema checks whose errors are plain sentences: the dotted key, what was found, what was expected."""
+"""Words of messages about settings: what was found, and what was probably meant."""
 
 import difflib
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from jsonschema import Draft202012Validator, validators
-from jsonschema.exceptions import ValidationError
-from referencing import Registry
-from referencing.jsonschema import DRAFT202012
 
-
-def _is_number(_checker: Any, value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Say whether a value is a finite number; YAML's NaN would pass any range, and true is none."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _is_integer(_checker: Any, value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-# JSON Schema takes 3.0 for an integer, and NaN passes any range; neither is of use as a setting.
-_Validator = validators.extend(
-    Draft202012Validator,
-    type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many({"number": _is_number, "integer": _is_integer}),
-)
-
-
-def make_validator(schemas: dict[str, dict], name: str) -> Draft202012Validator:
-    """Return a validator of one schema.
-
-    Numbers must be finite, and whole numbers must be written as such.
-
-    Parameters
-    ----------
-    schemas : dict
-        File name to schema; they refer to each other by file name.
-    name : str
-        Which one: a file name, or ``file#/$defs/part``.
-    """
-    # With `$schema` in them, a reference would lead back to the standard's own notion of numbers.
-    plain = {key: {k: v for k, v in schema.items() if k != "$schema"} for key, schema in schemas.items()}
-    registry = Registry().with_resources([(key, DRAFT202012.create_resource(value)) for key, value in plain.items()])
-    return _Validator({"$ref": name}, registry=registry)
-
-
-def sentences(error: ValidationError, where: str, schemas: dict[str, dict]) -> Iterator[str]:
-    """Put one error of a validator into plain words, with one sentence for each key that is unknown or missing.
-
-    Parameters
-    ----------
-    error : ValidationError
-    where : str
-        What was checked; begins the sentence.
-    schemas : dict
-        As for :func:`make_validator`; unknown keys are looked for in all blocks of the first.
-    """
-    path = dotted(error.path)
-    prefix = f"{path}." if path else ""
-    if error.validator == "additionalProperties":
-        known = error.schema["properties"]
-        for key in (key for key in error.instance if key not in known):
-            hint = suggest(str(key), known, prefix, _elsewhere(str(key), path, error.schema, schemas))
-            yield f"{where}: unknown key {prefix}{key}; {hint}"
-    elif error.validator == "required":
-        for key in (key for key in error.validator_value if key not in error.instance):
-            yield f"{where}: missing key {prefix}{key}; expected as in config/config.yaml"
-    elif "propertyNames" in error.relative_schema_path:
-        yield f"{where}: a key below {path} is named {show(error.instance)}, expected {_expected(error.schema)}"
-    elif error.validator == "uniqueItems":
-        twice = next(item for i, item in enumerate(error.instance) if item in error.instance[:i])
-        yield f"{where}: {path}: found {show(twice)} twice, expected no repeats"
-    else:
-        hint = _hint(error.instance, error.schema)
-        yield f"{where}: {path}: found {show(error.instance)}, expected {_expected(error.schema)}{hint}"
 
 
 def dotted(path: Iterable[str | int]) -> str:
@@ -91,41 +27,9 @@ def show(value: Any) -> str:
     return text if len(text) <= 60 else text[:56] + " ..."
 
 
-_TYPES = {
-    "boolean": "true or false",
-    "null": "null",
-    "string": "text",
-    "integer": "a whole number",
-    "number": "a number",
-    "array": "a list",
-    "object": "a block of keys",
-}
-_LIMITS = {"minimum": "of at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
-
-
-def _expected(schema: dict) -> str:
-    """Describe in words what a schema accepts."""
-    if "x-expected" in schema:
-        return schema["x-expected"]
-    if "enum" in schema:
-        return "one of " + ", ".join("null" if value is None else str(value) for value in schema["enum"])
-    types = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
-    words = _TYPES[types[0]]
-    if types[0] == "array" and "maxItems" in schema:
-        words += f" of {schema['maxItems']}"
-    elif types[0] in ("array", "object") and ("minItems" in schema or "minProperties" in schema):
-        words += " with at least one entry"
-    if types[0] == "string" and "minLength" in schema:
-        words += " that is not empty"
-    limits = " and ".join(f"{word} {schema[key]}" for key, word in _LIMITS.items() if key in schema)
-    words += f" {limits}" if limits else ""
-    return " or ".join([words, *(_TYPES[kind] for kind in types[1:])])
-
-
-def _hint(value: Any, schema: dict) -> str:
-    """Explain the ways in which YAML reads something else than was meant."""
-    types = schema.get("type", [])
-    if isinstance(value, str) and ("number" in types or "integer" in types):
+def hint_for(value: Any, kinds: set) -> str:
+    """Explain the ways in which YAML reads something else than was meant; `kinds`: the types that were expected."""
+    if isinstance(value, str) and kinds & {int, float}:
         try:
             number = float(value)
         except ValueError:
@@ -133,43 +37,13 @@ def _hint(value: Any, schema: dict) -> str:
         if "e" in value.lower() and math.isfinite(number):
             return f" (YAML reads {value} as text: the number needs a point and a sign, such as 3.0e-5 or 1.0e+3)"
         return " (without quotes)"
-    if isinstance(value, float) and value.is_integer() and "integer" in types:
+    if isinstance(value, float) and value.is_integer() and int in kinds:
         return f" (write {int(value)})"
-    if isinstance(value, bool) and "boolean" not in types:
+    if isinstance(value, bool) and bool not in kinds:
         return " (YAML reads yes, no, on and off as true and false; put text in quotes)"
-    if isinstance(value, int | float) and "string" in types:
+    if isinstance(value, int | float) and str in kinds:
         return " (put it in quotes)"
     return ""
-
-
-def _known_keys(schema: dict, schemas: dict[str, dict]) -> list[str]:
-    """Return the dotted names of all keys that a schema names, those below free names left out."""
-
-    def walk(schema: dict, prefix: str) -> Iterator[str]:
-        if "$ref" in schema:
-            name, _, pointer = schema["$ref"].partition("#")
-            # A reference without a file name stays in its own file; the parts of all files have different names.
-            targets = [schemas[name]] if name else list(schemas.values())
-            for part in filter(None, pointer.split("/")):
-                targets = [target[part] for target in targets if part in target]
-            yield from walk(targets[0], prefix)
-        elif schema.get("additionalProperties") is False:
-            for key, below in schema["properties"].items():
-                yield f"{prefix}{key}"
-                yield from walk(below, f"{prefix}{key}.")
-
-    return list(walk(schema, ""))
-
-
-def _elsewhere(key: str, path: str, schema: dict, schemas: dict[str, dict]) -> list[str]:
-    """Return where else `key` is known: below the block at `path`, or else anywhere."""
-
-    def ending(names: list[str]) -> list[str]:
-        return [name for name in names if name.rpartition(".")[2] == key]
-
-    everywhere = _known_keys(next(iter(schemas.values())), schemas)
-    below = ending(_known_keys(schema, schemas))
-    return [f"{path}.{name}" if path else name for name in below] or (ending(everywhere) if path in everywhere else [])
 
 
 def _edit_distance(a: str, b: str) -> int:

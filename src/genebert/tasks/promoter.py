@@ -13,8 +13,10 @@ negatives of that set have it at TSS-32 exactly (measured; 43 of them spell TATA
 """
 
 import logging
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -24,8 +26,17 @@ from genebert.files import read_lines
 from genebert.genome.bases import N_CODE, reverse_complement
 from genebert.genome.fasta import Genome
 from genebert.genome.kmers import sentence_to_sequence
+from genebert.settings.fields import Block, Chromosome, DataSetName, FilePath, ProperShare, Seed, key
+from genebert.tasks.base import Sources, Task
 from genebert.tasks.epd import TATA_CUTOFF, TATA_WIDTH, read_promoters, read_tata_flags, tata_scores
-from genebert.tasks.splits import chromosome_split, make_examples, place_names, stratified_split, write_task
+from genebert.tasks.splits import (
+    chromosome_split,
+    make_examples,
+    missing_lists,
+    place_names,
+    stratified_split,
+    write_task,
+)
 
 logger = logging.getLogger(__name__)
 UPSTREAM, DOWNSTREAM = 249, 51  # parent: [TSS - 249, TSS + 51)
@@ -40,30 +51,34 @@ DRAWS, MAX_ROUNDS = 1 << 16, 400
 ODD_INITIATOR = 0.45  # share of pyrimidine-purine at -1/+1: human promoters 0.70, random sequence 0.25
 
 
-@dataclass(frozen=True)
-class PromoterSettings:
-    """How the core-promoter set is made.
+@dataclass(frozen=True, kw_only=True)
+class PromoterSettings(Block):
+    """How a core-promoter set is made."""
 
-    Attributes
-    ----------
-    source : str
-        ``epdnew`` (promoter positions, the set is built) or ``kmer-tsv`` (DNABERT's ready form).
-    test_fraction, valid_fraction : float
-        Share of all examples, and of what is then left; stratified (docs/facts.md 21). For ``random``.
-    seed : int
-    split : {"random", "chromosome"}
-        ``chromosome``: by the two lists; a mosaic follows its promoter. `epdnew` only.
-    test_chromosomes, valid_chromosomes : tuple of str
-        For ``chromosome``; all others are for training.
-    """
+    block = "tasks.promoter"
 
-    source: str = "epdnew"
-    test_fraction: float = 0.1
-    valid_fraction: float = 0.1
-    seed: int = 42
-    split: str = "random"
-    test_chromosomes: tuple[str, ...] = ()
-    valid_chromosomes: tuple[str, ...] = ()
+    seed: Seed = key(42, internal=True)
+    source: Literal["epdnew", "kmer-tsv"] = key(
+        "epdnew", "epdnew (promoter positions), or kmer-tsv (DNABERT's `sequence<TAB>label`)"
+    )
+    path: FilePath = key(doc="the file of promoters, or of examples")
+    motifs: FilePath | None = key(
+        None, "EPD's table of which promoters have a TATA box; null: looked up in the sequence"
+    )
+    split: Literal["random", "chromosome"] = key(
+        "random", "random (stratified), or chromosome: by the two lists below; epdnew only"
+    )
+    test_fraction: ProperShare = key(0.1, "of all examples")
+    valid_fraction: ProperShare = key(0.1, "of what is left")
+    test_chromosomes: list[Chromosome] = key([], "a mosaic follows its promoter")
+    valid_chromosomes: list[Chromosome] = key([], "all others are for training")
+
+    def check(self) -> Iterator[str]:
+        """What the split needs."""
+        if self.split == "chromosome":
+            if self.source == "kmer-tsv":
+                yield "split: found chromosome beside source kmer-tsv, whose examples have no places; expected random"
+            yield from missing_lists(self.test_chromosomes, self.valid_chromosomes)
 
 
 def has_tata_box(parents: np.ndarray) -> np.ndarray:
@@ -377,3 +392,38 @@ def build_promoter_task(
         made = {"task": "promoter", "settings": asdict(settings), "files": {"examples": path.name}, "k": k}
         return write_task(examples, split, folder, made)
     raise InputError(f"promoter task: source is {settings.source!r}, expected epdnew or kmer-tsv")
+
+
+class PromoterTask(Task):
+    """Core promoters."""
+
+    name = "promoter"
+    section = dict[DataSetName, PromoterSettings]
+    default = {
+        "prom-core": {
+            "path": "{data}/epdnew/Hs_EPDnew_006_hg19.bed",
+            "motifs": "{data}/epdnew/promoter_motifs.txt",
+        }
+    }
+
+    def data_sets(self, section: dict[str, Any], config: Path) -> dict[str, dict[str, Any]]:
+        """Return the sets as they stand in the configuration."""
+        return section
+
+    def files(self, settings: dict[str, Any]) -> dict[str, str]:
+        """Return the annotation, and the TATA flags of promoter positions."""
+        names = ("path", "motifs") if self.reads_genome(settings) else ("path",)
+        return {name: settings[name] for name in names if settings[name]}
+
+    def reads_genome(self, settings: dict[str, Any]) -> bool:
+        """Positions are cut from the genome, ready examples are not."""
+        return settings["source"] == "epdnew"
+
+    def build(self, settings: dict[str, Any], sources: Sources, folder: Path) -> dict[str, Any]:
+        """Write one set."""
+        made = PromoterSettings(seed=sources.seed, **settings)
+        motifs = sources.files.get("motifs")
+        return build_promoter_task(made, sources.files["path"], sources.genome, motifs, sources.chromosomes, folder)
+
+
+TASK = PromoterTask()

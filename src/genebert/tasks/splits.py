@@ -1,7 +1,7 @@
 """What all tasks share: splits, examples with their places, protection of the test set, and the data card."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,12 @@ def stratified_split(strata: np.ndarray, test_fraction: float, valid_fraction: f
         split[members[:n_test]] = "test"
         split[members[n_test : n_test + n_valid]] = "valid"
     return split
+
+
+def missing_lists(test_chromosomes: Sequence[str], valid_chromosomes: Sequence[str]) -> Iterator[str]:
+    """Say if a split by chromosome lacks one of its lists."""
+    if not test_chromosomes or not valid_chromosomes:
+        yield "split: found chromosome, but no test_chromosomes or no valid_chromosomes; expected both"
 
 
 def chromosome_split(

@@ -5,8 +5,10 @@ As DeepBind's sets behind the paper's Tables 2 and 6 (docs/facts.md 31): 101 bas
 """
 
 import logging
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -17,7 +19,12 @@ from genebert.genome.builds import check_regions
 from genebert.genome.chip_peaks import read_chip_peaks
 from genebert.genome.fasta import Genome
 from genebert.genome.intervals import overlapping, sort_regions
-from genebert.tasks.splits import chromosome_split, make_examples, place_names, write_task
+from genebert.paper import TABLE2, TABLE6
+from genebert.settings.fields import Block, Chromosome, DataSetName, FilePath, ProperShare, Rule, Seed, key
+from genebert.settings.sentences import suggest
+from genebert.sources.registry import in_506, read_tfbs_list
+from genebert.tasks.base import Sources, Task
+from genebert.tasks.splits import chromosome_split, make_examples, missing_lists, place_names, write_task
 
 logger = logging.getLogger(__name__)
 RANKED = 1000  # DeepBind: the even ranks up to here are the test set
@@ -28,51 +35,60 @@ ORDER, VALID, SHUFFLE, GENOMIC = 1, 2, 3, 4
 
 
 @dataclass(frozen=True)
-class TfbsSettings:
-    """How a TF-binding set is made.
+class TfbsSettings(Block):
+    """How a TF-binding set is made."""
 
-    Attributes
-    ----------
-    length : int
-        Bases of a window.
-    negatives : {"shuffle", "genomic"}
-        One dinucleotide-preserving shuffle of every peak's window; or one window of the same chromosome outside all
-        peaks with the same GC content within 1 percentage point.
-    split : {"ranks", "chromosome"}
-        ``ranks``, DeepBind's: even ranks up to 1,000 are the test set. ``chromosome``: by the two lists.
-    test_chromosomes, valid_chromosomes : tuple of str
-        For ``chromosome``; all others are for training.
-    valid_fraction : float
-        For ``ranks``: share of the peaks that are not in the test set.
-    seed : int
+    block = "tasks.tfbs"
 
-    Raises
-    ------
-    InputError
-        A value out of its range.
-    """
+    seed: Seed = key(42, internal=True)
+    length: Annotated[int, Rule(at_least=MIN_LENGTH)] = key(
+        101, "bases round the summit; without summit round the peak's middle"
+    )
+    negatives: Literal["shuffle", "genomic"] = key(
+        "shuffle", "shuffle (dinucleotides kept), or genomic (equal GC content, outside peaks)"
+    )
+    split: Literal["ranks", "chromosome"] = key(
+        "ranks", "ranks (DeepBind's: even ranks up to 1,000 are the test set), or chromosome"
+    )
+    valid_fraction: ProperShare = key(0.1, "of the training peaks; for ranks")
+    test_chromosomes: list[Chromosome] = key([], "for chromosome")
+    valid_chromosomes: list[Chromosome] = key([], "all others are for training")
 
-    length: int = 101
-    negatives: str = "shuffle"
-    split: str = "ranks"
-    test_chromosomes: tuple[str, ...] = ()
-    valid_chromosomes: tuple[str, ...] = ()
-    valid_fraction: float = 0.1
-    seed: int = 42
+    def check(self) -> Iterator[str]:
+        """What the split needs."""
+        if self.split == "chromosome":
+            yield from missing_lists(self.test_chromosomes, self.valid_chromosomes)
 
-    def __post_init__(self) -> None:
-        for name, least in (("length", MIN_LENGTH), ("seed", 0)):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < least:
-                raise InputError(f"tasks.tfbs.{name}: found {value!r}, expected a whole number of at least {least}")
-        for name, choices in (("negatives", ("shuffle", "genomic")), ("split", ("ranks", "chromosome"))):
-            if getattr(self, name) not in choices:
-                raise InputError(f"tasks.tfbs.{name}: found {getattr(self, name)!r}, expected {' or '.join(choices)}")
-        if not 0 < self.valid_fraction < 1:
-            raise InputError(
-                f"tasks.tfbs.valid_fraction: found {self.valid_fraction}, expected a number between 0 and 1, both "
-                "excluded"
-            )
+
+@dataclass(frozen=True)
+class OwnPeaks(Block):
+    """A set of one's own."""
+
+    block = "tasks.tfbs.own"
+
+    peaks: FilePath = key(doc="narrowPeak or BED")
+    factor: Annotated[str, Rule(some=True, expected="the name of a factor")] = key(doc="as JASPAR names it")
+    cell: str = key("", "cell type")
+    tissue: str = key("", "tissue")
+
+
+@dataclass(frozen=True)
+class TfbsSection(TfbsSettings):
+    """The sets, and what they share."""
+
+    data_sets: Annotated[
+        str | list[Annotated[str, Rule(some=True, expected="a name of config/tfbs.tsv")]],
+        Rule(unique=True, expected="table2, all_506 or a list of names of config/tfbs.tsv"),
+    ] = key(
+        "table2",
+        "table2 (the paper's nine), all_506 (UCSC's untreated ones of good quality), or names of config/tfbs.tsv",
+    )
+    folder: FilePath = key("{data}/tfbs", "where their files lie")
+    own: dict[DataSetName, OwnPeaks] = key({}, "further sets: name -> {peaks, factor, cell, tissue}")
+    transfer: Annotated[
+        str | list[Annotated[str, Rule(some=True, expected="the name of a TFBS data set")]],
+        Rule(unique=True, expected="table6, all or a list of data sets"),
+    ] = key("table6", "train on one set, test on the others: table6 (its seven), all, or names ([]: none)")
 
 
 def rank_peaks(peaks: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, str]:
@@ -353,3 +369,77 @@ def build_tfbs_task(
         "test_windows_overlapping_training": int(overlapping(windows[in_test], windows[~in_test]).sum()),
     }
     return write_task(pd.concat([positives, negatives], ignore_index=True), np.tile(split, 2), folder, card)
+
+
+def listed_sets(names: Sequence[str] | str, entries: list[dict[str, str]]) -> dict[str, dict[str, str]]:
+    """Return name -> row of ``tfbs.tsv``; of files with one name the first untreated one of good quality.
+
+    Raises
+    ------
+    InputError
+        A name is not in the list.
+    """
+    first: dict[str, dict[str, str]] = {}
+    for entry in sorted(entries, key=lambda entry: not in_506(entry)):  # stable: else in the list's order
+        first.setdefault(entry["name"], entry)
+    if names == "all_506":
+        return {name: entry for name, entry in first.items() if in_506(entry)}
+    names = TABLE2 if names == "table2" else names
+    if isinstance(names, str):
+        raise InputError(f"tasks.tfbs.data_sets: found {names!r}, expected table2, all_506 or a list of names")
+    for name in names:
+        if name not in first:
+            raise InputError(f"tasks.tfbs.data_sets: unknown name {name}; {suggest(name, first)}")
+    return {name: first[name] for name in names}
+
+
+class TfbsTask(Task):
+    """Transcription-factor binding sites."""
+
+    name = "tfbs"
+    section = TfbsSection
+    default: dict[str, Any] = {}
+    has_factor = True
+
+    def data_sets(self, section: dict[str, Any], config: Path) -> dict[str, dict[str, Any]]:
+        """Return the sets with their peaks, factor, cell and tissue, the shared settings, and `transfer`.
+
+        That names the other sets on which a method fitted on this one is tested.
+        """
+        shared = {name: section[name] for name in section if name not in ("data_sets", "folder", "own", "transfer")}
+        sets: dict[str, dict[str, Any]] = {}
+        for name, entry in listed_sets(section["data_sets"], read_tfbs_list(config / "tfbs.tsv")).items():
+            about = {column: entry[column] for column in ("factor", "cell", "tissue")}
+            sets[name] = {"peaks": f"{section['folder']}/{entry['file']}", **about}
+        for name, own in section["own"].items():
+            if name in sets:
+                raise InputError(f"tasks.tfbs.own: found {name}, which data_sets has too; expected another name")
+            sets[name] = own
+        wanted = section["transfer"]
+        if wanted in ("table6", "all"):
+            wanted = [name for name in sets if wanted == "all" or name in TABLE6]
+        elif isinstance(wanted, str):
+            raise InputError(f"tasks.tfbs.transfer: found {wanted!r}, expected table6, all or a list of data sets")
+        for name in wanted:
+            if name not in sets:
+                raise InputError(f"tasks.tfbs.transfer: unknown data set {name}; {suggest(name, sets)}")
+        return {
+            name: {**own, **shared, "transfer": [other for other in wanted if other != name] if name in wanted else []}
+            for name, own in sets.items()
+        }
+
+    def files(self, settings: dict[str, Any]) -> dict[str, str]:
+        """Return the peaks."""
+        return {"peaks": settings["peaks"]}
+
+    def build(self, settings: dict[str, Any], sources: Sources, folder: Path) -> dict[str, Any]:
+        """Write one set."""
+        about = {name: settings[name] for name in ("factor", "cell", "tissue")}
+        made = {name: value for name, value in settings.items() if name not in ("peaks", *about)}
+        return build_tfbs_task(
+            TfbsSettings(seed=sources.seed, **made), sources.files["peaks"], sources.genome,
+            **about, chromosomes=sources.chromosomes, folder=folder,
+        )  # fmt: skip
+
+
+TASK = TfbsTask()

@@ -1,0 +1,106 @@
+"""The configuration as one class: what ``config/config.yaml`` holds, and what overlays may change."""
+
+from dataclasses import dataclass, make_dataclass
+from functools import cache
+from typing import Annotated, Any
+
+from genebert.settings.data import (
+    AccessibilitySettings,
+    CorpusSettings,
+    GenomeSettings,
+    MotifSettings,
+    SimulationSettings,
+)
+from genebert.settings.fields import Block, Chromosome, FilePath, Name, Rule, Seed, Text, key
+from genebert.settings.fitting import CurveSettings, FinetuneSettings, Row
+from genebert.settings.models import ModelEntry, TrainedModelSettings
+from genebert.settings.resources import Resources
+from genebert.tasks.registry import all_tasks
+
+Changes = Annotated[FinetuneSettings, Rule(partial=True)]
+Rows = Annotated[dict[Text, Row], Rule(some=True)]
+CHROMOSOMES = [*(f"chr{number}" for number in range(1, 23)), "chrX"]
+NETWORKS = ["from-scratch", "dnabert", "genebert"]
+CURVE = {"models": ["kmer-logreg", *NETWORKS], "sizes": [50, 100, 200, 500, 1000, 2000],
+         "finetune": {"epochs": 30, "patience": 10}}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Tables(Block):
+    """A data set as task/name, or a task for all of its sets, and the models and baselines of its rows.
+
+    The paper names two learning rates: dnabert-2e-4 and genebert-2e-4 may be added to a row (config/models.yaml).
+    """
+
+    block = "tables"
+
+    table1: Rows = key({"promoter/prom-core": ["kmer-logreg", "boosted-trees", "cnn", *NETWORKS]}, "promoters")
+    table2: Rows = key({"tfbs": ["pwm", "kmer-logreg", "boosted-trees", "cnn", *NETWORKS]}, "TF binding sites")
+    table6: Rows = key({"tfbs": ["pwm", "cnn", "dnabert", "genebert"]}, "TF binding sites by cell and tissue")
+
+
+def _of_tasks(name: str, doc: str, fields: list[tuple[str, Any, Any]]) -> type[Block]:
+    """Return a block class with a key for each task."""
+    namespace = {"block": name.lower(), "__doc__": doc, "__module__": __name__}
+    return make_dataclass(name, fields, bases=(Block,), namespace=namespace, frozen=True)
+
+
+def make_config() -> type[Block]:
+    """Return the class of the whole configuration; its keys `tasks` and `finetune` follow from the tasks there are."""
+    tasks = all_tasks()
+    sections = [(name, task.section, key(task.default, task.__doc__.split("\n")[0])) for name, task in tasks.items()]
+    fitting = [
+        ("seeds", Annotated[list[Annotated[int, Rule(at_least=0)]], Rule(some=True, unique=True)],
+         key([0, 1, 2, 3, 4], "each is a row of scores; tables show mean and sd")),
+        ("keep_classifiers", bool, key(False, "keep what was fitted below results/{run}/classifiers/")),
+        ("default", FinetuneSettings, key(FinetuneSettings(), "of every task")),
+        *((name, Changes, key({}, f"over the default, for {name}")) for name in tasks),
+    ]  # fmt: skip
+    Tasks = _of_tasks("Tasks", "Downstream data sets.", sections)
+    Finetune = _of_tasks("Finetune", "Fine-tuning of pre-trained models.", fitting)
+
+    @dataclass(frozen=True)
+    class Config(Block):
+        """The paper's scale, and the default."""
+
+        run: Name = key("paper", "results land in results/{run}/")
+        scale: Text = key("paper scale", "printed beside the run's name on every table and figure")
+        notes: list[Text] = key([], "footnotes of every table")
+        seed: Seed = key(42, "of everything before fine-tuning: simulation, splits, pre-training")
+        data: FilePath = key("resources", "what `{data}` stands for")
+        retrieve: Annotated[list[str], Rule(unique=True, expected="a list of sets of config/sources.tsv")] = key(
+            ["paper"],
+            "sets of config/sources.tsv that `snakemake retrieve` fetches; spliceai, hscr, dream: checks what you place",
+        )
+        mirror: Annotated[str, Rule(some=True, expected="a folder, a URL or null")] | None = key(
+            None, "folder or URL prefix with the files of config/sources.tsv under their names (a copy of resources/)"
+        )
+        chromosomes: Annotated[list[Chromosome], Rule(some=True)] = key(
+            CHROMOSOMES, "chr1-22 and X: the paper does not say; Y and M are left out"
+        )
+        simulate: SimulationSettings = key(SimulationSettings(), "the toy atlas of config/demo.yaml")
+        genome: GenomeSettings = key(GenomeSettings(), "the reference genome")
+        accessibility: AccessibilitySettings = key(AccessibilitySettings(), "from counts to accessible regions")
+        motifs: MotifSettings = key(MotifSettings(), "the regions x motifs matrix")
+        corpus: CorpusSettings = key(CorpusSettings(), "samples of pre-training")
+        model: TrainedModelSettings = key(
+            TrainedModelSettings(), "what every model of config/models.yaml starts from; an entry lists what differs"
+        )
+        models: dict[Name, Annotated[ModelEntry, Rule(partial=True)]] = key(
+            {}, "changes to entries of config/models.yaml, and further models"
+        )
+        tasks: Tasks = key(Tasks(), "downstream data sets")
+        finetune: Finetune = key(Finetune(), "fine-tuning")
+        tables: Tables = key(Tables(), "rows of the tables")
+        learning_curves: dict[Text, CurveSettings] = key(
+            {"promoter/prom-core": CURVE}, "test AUC against the number of labelled examples, one figure a data set"
+        )
+        unavailable: dict[str, Annotated[str, Rule(some=True, expected="the reason")]] = key(
+            {}, "model or task/data set that you cannot have -> why; its rows say so, nothing of it is run"
+        )
+        resources: Resources = key(Resources(), "what rules ask a cluster for; a laptop ignores all but threads")
+
+    return Config
+
+
+config_class = cache(make_config)

@@ -1,0 +1,171 @@
+"""Named models: entries of ``config/models.yaml`` and of the configuration, laid over `model`."""
+
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from genebert.errors import InputError
+from genebert.models.backbones import IMAGE_BACKBONES
+from genebert.settings.load import PLACEHOLDER, expand, load_yaml, merge
+from genebert.settings.sentences import suggest
+
+# Region encoder -> the file of config/sources.tsv with its ImageNet weights.
+IMAGENET_FILES = {
+    **{name: f"{name}/model.safetensors" for name in IMAGE_BACKBONES},
+    "t2t-vit-14": "t2t-vit-14/81.5_T2T_ViT_14.pth.tar",
+    "t2t-vit-24": "t2t-vit-24/82.3_T2T_ViT_24.pth.tar",
+}
+# Before the name of another model whose sequence encoder a model starts from.
+OTHER_MODEL = "model:"
+
+
+def load_models(path: str | Path) -> dict[str, dict]:
+    """Return the entries of ``config/models.yaml``, model name to changes, unchecked.
+
+    Raises
+    ------
+    InputError
+        The file is not YAML or has no block ``models``.
+    """
+    value = load_yaml(path)
+    if list(value) != ["models"] or not isinstance(value["models"], dict):
+        raise InputError(f"{path}: found the keys {', '.join(map(str, value))}, expected one block named models")
+    return value["models"]
+
+
+def _lay_over(model: dict, changes: dict) -> dict:
+    """Merge an entry over a model.
+
+    Arguments written for one region encoder are not handed to another, and a micro-batch larger than the entry's batch
+    becomes that batch.
+    """
+    name = changes.get("region_encoder", {}).get("name", model["region_encoder"]["name"])
+    if name != model["region_encoder"]["name"]:
+        model = model | {"region_encoder": model["region_encoder"] | {"arguments": {}}}
+    merged = merge(model, changes)
+    training, changed = merged["training"], changes.get("training", {})
+    if "batch" in changed and "micro_batch" not in changed and training["micro_batch"] is not None:
+        training["micro_batch"] = min(training["micro_batch"], training["batch"])
+    return merged
+
+
+def starts_from(model: dict) -> str | None:
+    """Return the name of the model that a model's sequence encoder starts from, None for a folder or random weights."""
+    weights = model["sequence_encoder"]["weights"] or ""
+    return weights.removeprefix(OTHER_MODEL) if weights.startswith(OTHER_MODEL) else None
+
+
+def is_trained(model: dict) -> bool:
+    """Say whether a model's settings have steps and a loss."""
+    losses = model["losses"]
+    return model["training"]["steps"] > 0 and bool(losses["mgm"] or losses["ngsp"] or losses["srm"])
+
+
+class Models:
+    """All models of a run.
+
+    Parameters
+    ----------
+    config : dict
+        Merged and complete configuration.
+    entries : dict
+        From :func:`load_models`.
+
+    Attributes
+    ----------
+    names : list of str
+        Those of ``config/models.yaml``, then those only in the configuration.
+    """
+
+    def __init__(self, config: dict, entries: dict[str, dict]):
+        self.config, self.entries = config, entries
+        self.names = list(dict.fromkeys([*entries, *config["models"]]))
+
+    def entry(self, name: str) -> dict[str, Any]:
+        """Return what both say of a model, the configuration over ``config/models.yaml``."""
+        return merge(self.entries.get(name, {}), self.config["models"].get(name, {}))
+
+    def origin(self, name: str) -> str | None:
+        """Return the model that an entry is another way of fine-tuning of."""
+        return self.entry(name).get("of")
+
+    def resolve(self, name: str) -> dict[str, Any]:
+        """Return the full settings of a model before fine-tuning, paths expanded; those of its origin, if it has one.
+
+        The word `imagenet` for the weights of an image backbone becomes the path of its file in IMAGENET_FILES.
+
+        Raises
+        ------
+        InputError
+            There is no such model.
+        """
+        if name not in self.names:
+            raise InputError(f"unknown model {name}; {suggest(name, self.names)}")
+        if origin := self.origin(name):
+            return self.resolve(origin)
+        model = self.config["model"]
+        for changes in (self.entries.get(name, {}), self.config["models"].get(name, {})):
+            model = _lay_over(model, {key: value for key, value in changes.items() if key not in ("finetune", "of")})
+        region = model["region_encoder"]
+        if region["weights"] == "imagenet" and region["name"] in IMAGENET_FILES:
+            region["weights"] = f"{PLACEHOLDER}/{IMAGENET_FILES[region['name']]}"
+        return expand(model, self.config["data"])
+
+    @cached_property
+    def resolved(self) -> dict[str, dict[str, Any]]:
+        """The full settings of every model."""
+        return {name: self.resolve(name) for name in self.names}
+
+    @cached_property
+    def canonical(self) -> dict[str, str]:
+        """For every model the first name with equal settings: those are trained once."""
+        distinct: dict[str, dict] = {}
+        canonical = {}
+        for name, settings in self.resolved.items():
+            canonical[name] = next((other for other, known in distinct.items() if known == settings), name)
+            distinct.setdefault(canonical[name], settings)
+        return canonical
+
+    def problems(self) -> Iterator[str]:
+        """Say what is wrong with entries that are another model, or start from one."""
+        origins = list(self._origin_problems())
+        yield from origins or self._start_problems()
+
+    def _origin_problems(self) -> Iterator[str]:
+        for name in self.names:
+            entry = self.entry(name)
+            origin = entry.get("of")
+            if origin is None:
+                continue
+            others = [other for other in self.names if self.origin(other) is None]
+            if origin not in others:
+                yield f"model {name}.of: found {origin}, expected a model that is trained; {suggest(origin, others)}"
+            for key in entry.keys() - {"of", "finetune"}:
+                expected = "expected finetune alone: it is the same pre-trained model"
+                yield f"model {name}.{key}: found beside `of`, {expected}"
+
+    def _start_problems(self) -> Iterator[str]:
+        starts = {name: starts_from(model) for name, model in self.resolved.items()}
+        trained = [name for name, model in self.resolved.items() if is_trained(model)]
+        for name, origin in starts.items():
+            if origin is None or self.origin(name) is not None:
+                continue
+            where = f"model {name}: sequence_encoder.weights: found {OTHER_MODEL}{origin}"
+            if origin not in trained:
+                yield f"{where}, expected a model that is trained; {suggest(origin, trained)}"
+                continue
+            seen, other = {name}, origin
+            while other in starts and other not in seen:
+                seen.add(other)
+                other = starts[other]
+            if other in seen:
+                yield f"{where}, expected a model that does not itself start from {name}"
+                continue
+            source, model = self.resolved[origin], self.resolved[name]
+            for key in ("layers", "hidden", "heads", "intermediate"):
+                theirs, ours = source["sequence_encoder"][key], model["sequence_encoder"][key]
+                if theirs != ours:
+                    yield f"{where} with {key} {theirs}, expected {ours}, as this model has"
+            if source["k"] != model["k"]:
+                yield f"{where} with k {source['k']}, expected {model['k']}, as this model has"

@@ -1,0 +1,353 @@
+"""What a configuration asks for: models, data sets, rows of tables, and the files of each rule.
+
+The Snakefile holds one :class:`Run`; methods that take `wildcards` are input functions and parameters of rules. No
+science, nothing heavy: every cluster job makes it again.
+"""
+
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from genebert.errors import InputError
+from genebert.genome.chromosomes import normalise_chromosome
+from genebert.methods.registry import METHODS, NEED_FACTOR, NETWORKS
+from genebert.models.backbones import HUB
+from genebert.run.checks import checked, data_sets
+from genebert.run.models import Models, is_trained, load_models, starts_from
+from genebert.settings.data import FORMAT_KEYS
+from genebert.settings.fitting import lay_over
+from genebert.settings.load import expand, load_yaml, merge
+from genebert.settings.models import reads
+from genebert.settings.resources import Resources
+from genebert.sources.registry import Source, load_registry, select
+from genebert.tasks.registry import all_tasks
+
+FINETUNE = "finetune"
+SPLITS = [f"{split}.parquet" for split in ("train", "valid", "test")]
+TASK_FILES = [*SPLITS, "card.json"]
+MODEL_FILES = ("config.json", "model.safetensors", "vocab.txt", "model.json")
+FORMATS = ("csv", "md", "html", "tex")
+TRANSFER_TABLE = "table6"
+
+
+def existing(*paths: str | None) -> list[str]:
+    """Return the paths that are set: keys may be null."""
+    return [path for path in paths if path]
+
+
+def read_run(folder: str | Path, overlays: Iterable[str | Path] = ()) -> "Run":
+    """Return the run of a folder ``config`` and overlays, as ``snakemake --configfile`` would see it."""
+    config = load_yaml(Path(folder) / "config.yaml")
+    for path in overlays:
+        config = merge(config, load_yaml(path))
+    return Run(config, Path(folder))
+
+
+def normalised(config: dict) -> dict:
+    """Return a configuration with ``{data}`` replaced by its key `data`, and ``chr20`` for ``20``."""
+    config = expand(config, config["data"])
+    held_out = [normalise_chromosome(name) for name in config["corpus"]["holdout_chromosomes"]]
+    chromosomes = [normalise_chromosome(name) for name in config["chromosomes"]]
+    return config | {"chromosomes": chromosomes, "corpus": config["corpus"] | {"holdout_chromosomes": held_out}}
+
+
+class Run:
+    """A checked configuration and what follows from it.
+
+    Parameters
+    ----------
+    config : dict
+        ``config/config.yaml`` with the overlays laid over it.
+    folder : path
+        The folder ``config``: ``models.yaml``, ``sources.tsv``, ``tfbs.tsv``, ``paper/``.
+
+    Raises
+    ------
+    InputError
+        All that is wrong with the configuration, one line each.
+    """
+
+    def __init__(self, config: dict, folder: Path):
+        entries = load_models(folder / "models.yaml")
+        self.folder = folder
+        self.config = normalised(checked(config, entries, folder))
+        self.models = Models(self.config, entries)
+        self.tasks = all_tasks()
+        self.sets = data_sets(self.config, folder)
+        self.name = self.config["run"]
+        self.results, self.logs = f"results/{self.name}", f"logs/{self.name}"
+        self.benchmarks = f"{self.results}/benchmark"
+        self.seeds = self.config["finetune"]["seeds"]
+        self.resources = Resources(**self.config["resources"])
+        self.rows = {table: self._rows(table) for table in self.config["tables"]}
+        select(self.registry, self.config["retrieve"])
+
+    # ----------------------------------------------------------------------------------------------- external files
+
+    @cached_property
+    def registry(self) -> dict[str, Source]:
+        """The external files."""
+        return load_registry(self.folder)
+
+    def retrieved(self) -> list[str]:
+        """Return what shows that the files of `retrieve` are there: themselves, or the check of one placed by hand."""
+        chosen = select(self.registry, self.config["retrieve"])
+        names = [one.name if one.access == "open" else f"placed/{one.name}.json" for one in chosen]
+        return [f"resources/{name}" for name in names]
+
+    @staticmethod
+    def placed_file(wildcards: Any) -> list[str]:
+        """Return a file placed by hand, once it is there; its rule explains where to get it before."""
+        path = f"resources/{wildcards.source}"
+        return [path] if Path(path).exists() else []
+
+    # ----------------------------------------------------------------------------------------------------- the data half
+
+    @property
+    def jaspar(self) -> str:
+        """Path of the motif matrices, without its suffix."""
+        return f"resources/jaspar/{self.config['motifs']['release']}.{self.config['motifs']['order']}"
+
+    def stage(self, name: str, *files: str) -> list[str]:
+        """Return files of a stage's folder."""
+        return [f"{self.results}/{name}/{file}" for file in files]
+
+    @property
+    def genome(self) -> list[str]:
+        """The run's chromosomes."""
+        return self.stage("genome", "genome.fa", "genome.fa.fai", "genome.json")
+
+    @property
+    def sequences(self) -> list[str]:
+        """Bases of all regions."""
+        return self.stage("sequences", "regions.npy", "offsets.npy", "regions.json")
+
+    @property
+    def motifs(self) -> list[str]:
+        """The regions x motifs matrix."""
+        return self.stage("motifs", "matrix.npy", "motifs.tsv", "motifs.json")
+
+    @property
+    def groups(self) -> list[str]:
+        """Samples of pre-training."""
+        return self.stage("corpus", "groups.npz", "corpus.json")
+
+    def matrix_files(self) -> dict[str, Any]:
+        """Return key -> file(s) of the accessibility data, as their format needs them."""
+        settings = self.config["accessibility"]
+        needed = FORMAT_KEYS[settings["format"]]
+        files: dict[str, Any] = {key: settings[key] for key in ("matrix", "peaks", "cells") if key in needed}
+        files |= {"beds": list(settings["beds"].values())} if "beds" in needed else {}
+        return {key: value for key, value in (files | {"blacklist": settings["blacklist"]}).items() if value}
+
+    def raw_files(self) -> dict[str, str]:
+        """Return name -> file of all that pre-training data and data sets are made from."""
+        files = {key: path for key, path in self.matrix_files().items() if key not in ("beds", "blacklist")}
+        settings = self.config["accessibility"]
+        files |= {"blacklist": settings["blacklist"]} if settings["blacklist"] else {}
+        if settings["format"] == "bed":
+            files |= {f"peaks of {name}": path for name, path in settings["beds"].items()}
+        files |= {"genome": self.config["genome"]["fasta"], "motifs": f"{self.jaspar}.txt"}
+        for name in self.data_set_names():
+            task, _, dataset = name.partition("/")
+            own = self.tasks[task].files(self.sets[task][dataset])
+            files |= {f"{name}, {key}": path for key, path in own.items()}
+        return files
+
+    # ---------------------------------------------------------------------------------------------------------- models
+
+    def model_files(self, name: str) -> list[str]:
+        """Return what a trained model is known by; two names with equal settings share one folder."""
+        return self.stage(f"models/{self.models.canonical[name]}", *MODEL_FILES)
+
+    def pretrain_inputs(self, wildcards: Any) -> dict[str, list[str]]:
+        """Return what a model is made from: initial weights, and the files that its losses read."""
+        model = self.models.resolved[wildcards.model]
+        weights, origin = model["sequence_encoder"]["weights"], starts_from(model)
+        names = ("config.json", "vocab.txt", "pytorch_model.bin")
+        files = self.model_files(origin) if origin else [f"{weights}/{name}" for name in names if weights]
+        if model["losses"]["srm"]:
+            image = model["region_encoder"]["weights"]
+            files += existing(None if image == HUB else image)
+        data = {"sequences": self.sequences, "motifs": self.motifs, "corpus": self.groups}
+        return {"weights": files} | {name: data[name] for name in reads(model)}
+
+    def pretrain_model(self, wildcards: Any) -> dict[str, Any]:
+        """Return the full settings of a model; another model as its start is a folder."""
+        model = self.models.resolve(wildcards.model)
+        if origin := starts_from(model):
+            model["sequence_encoder"]["weights"] = f"{self.results}/models/{self.models.canonical[origin]}"
+        return model
+
+    def trained_model(self, wildcards: Any) -> list[str]:
+        """Return the files of the model of a wildcard."""
+        return self.model_files(wildcards.model)
+
+    def shown_models(self) -> list[str]:
+        """Return the models that tables show, in their order, without baselines and what cannot be had."""
+        used = {name for rows in self.config["tables"].values() for row in rows.values() for name in row}
+        absent = {*METHODS, *self.config["unavailable"]}
+        names = [name for name in self.models.names if name in used]
+        return [name for name in names if not absent.intersection({name, self.models.origin(name)})]
+
+    def curve_files(self) -> list[str]:
+        """Return the training curves of all models that tables show and that are trained."""
+        shown = sorted({self.models.canonical[name] for name in self.shown_models()})
+        trained = [name for name in shown if is_trained(self.models.resolved[name])]
+        return self.stage("figures/pretrain", *(f"{name}.{suffix}" for name in trained for suffix in ("svg", "png")))
+
+    # ----------------------------------------------------------------------------------------------------- data sets
+
+    def data_set_names(self) -> list[str]:
+        """Return the data sets that can be had, as task/data set."""
+        names = [f"{task}/{name}" for task, sets in self.sets.items() for name in sets]
+        return [name for name in names if name not in self.config["unavailable"]]
+
+    def task_files(self, name: str) -> list[str]:
+        """Return the labelled splits of a data set, task/data set."""
+        return self.stage(f"tasks/{name}", *SPLITS)
+
+    def task_inputs(self, wildcards: Any) -> dict[str, Any]:
+        """Return what a data set is made from."""
+        task, settings = self.tasks[wildcards.task], self.sets[wildcards.task][wildcards.dataset]
+        return task.files(settings) | ({"genome": self.genome} if task.reads_genome(settings) else {})
+
+    def task_settings(self, wildcards: Any) -> dict[str, Any]:
+        """Return the settings of a data set, without what only its tests use."""
+        settings = self.sets[wildcards.task][wildcards.dataset]
+        return {key: value for key, value in settings.items() if key != "transfer"}
+
+    # ----------------------------------------------------------------------------------------------- methods and scores
+
+    def reason_of_absence(self, name: str, method: str) -> str | None:
+        """Return why a data set (task/data set) or method cannot be had, None for one that can."""
+        reasons = self.config["unavailable"]
+        return next((reasons[one] for one in (method, self.models.origin(method), name) if one in reasons), None)
+
+    def finetune_settings(self, task: str, method: str) -> dict[str, Any]:
+        """Return how a model is fine-tuned on a task: the default, the task's settings, those of the model's entry."""
+        block = self.config["finetune"]
+        settings = lay_over(block["default"], block[task])
+        return lay_over(settings, self.models.entry(method).get("finetune", {}))
+
+    def transfer_folders(self, wildcards: Any) -> dict[str, str]:
+        """Return name -> folder of the other data sets that a method fitted on this one is tested on."""
+        others = self.sets[wildcards.task][wildcards.dataset].get("transfer", [])
+        able = [name for name in others if f"{wildcards.task}/{name}" not in self.config["unavailable"]]
+        return {name: f"{self.results}/tasks/{wildcards.task}/{name}" for name in able}
+
+    def method_files(self, method: str) -> dict[str, list[str]]:
+        """Return what a method is made from: a model's folder, or motif matrices."""
+        if method not in METHODS:
+            return {"model": self.model_files(method)}
+        return {"jaspar": [f"{self.jaspar}.txt"]} if method in NEED_FACTOR else {}
+
+    def fit_part_inputs(self, wildcards: Any) -> dict[str, list[str]]:
+        """Return what a method is fitted from: the data set's splits and card, and its own files."""
+        data = self.stage(f"tasks/{wildcards.task}/{wildcards.dataset}", *TASK_FILES)
+        return {"data": data} | self.method_files(wildcards.method)
+
+    def fit_inputs(self, wildcards: Any) -> dict[str, list[str]]:
+        """Return the same with the test sets of other data sets."""
+        tests = [f"{folder}/test.parquet" for folder in self.transfer_folders(wildcards).values()]
+        return self.fit_part_inputs(wildcards) | {"transfer": tests}
+
+    def fit_job(self, wildcards: Any) -> dict[str, Any]:
+        """Return what :class:`genebert.methods.run.FitJob` needs to know."""
+        return self._fit_job(wildcards) | {"transfer": self.transfer_folders(wildcards)}
+
+    def fit_part_job(self, wildcards: Any) -> dict[str, Any]:
+        """Return the same for the points of a learning curve."""
+        curve = self.config["learning_curves"][f"{wildcards.task}/{wildcards.dataset}"]
+        job = self._fit_job(wildcards)
+        if job["method"] == FINETUNE:
+            job["options"] = lay_over(job["options"], curve["finetune"])
+        return job | {"sizes": curve["sizes"]}
+
+    def _fit_job(self, wildcards: Any) -> dict[str, Any]:
+        task, name = wildcards.task, wildcards.method
+        is_model = name not in METHODS
+        firsts = {key: Path(paths[0]) for key, paths in self.method_files(name).items()}
+        files = {key: str(first.parent if key == "model" else first) for key, first in firsts.items()}
+        options = {"release": self.config["motifs"]["release"]} if name in NEED_FACTOR else {}
+        return {
+            "task": task,
+            "dataset": wildcards.dataset,
+            "name": name,
+            "method": FINETUNE if is_model else name,
+            "options": self.finetune_settings(task, name) if is_model else options,
+            "files": files,
+            "data": f"{self.results}/tasks/{task}/{wildcards.dataset}",
+            "seeds": self.seeds,
+        }
+
+    def fit_gpu(self, wildcards: Any) -> int:
+        """Return the GPUs of a fit: none for what is no network."""
+        name = FINETUNE if wildcards.method not in METHODS else wildcards.method
+        return self.resources.of("fit")["gpu"] if name in NETWORKS else 0
+
+    def kept_classifiers(self, folder: str) -> dict[str, str]:
+        """Return the folder of kept classifiers as an output, if they are kept."""
+        kept = f"{self.results}/classifiers/{folder}{{task}}/{{dataset}}/{{method}}"
+        return {"classifiers": kept} if self.config["finetune"]["keep_classifiers"] else {}
+
+    def absence(self, wildcards: Any) -> str | None:
+        """Return why a row cannot be had."""
+        return self.reason_of_absence(f"{wildcards.task}/{wildcards.dataset}", wildcards.method)
+
+    # ---------------------------------------------------------------------------------------------- tables and figures
+
+    def _rows(self, table: str) -> dict[str, list[str]]:
+        """Return task/data set -> methods of a table; a key that is a task stands for all of its data sets.
+
+        Empty where its tasks have none: a run without data for a table goes without it.
+        """
+        rows: dict[str, list[str]] = {}
+        for key, names in self.config["tables"][table].items():
+            for name in [f"{key}/{one}" for one in self.sets[key]] if key in self.sets else [key]:
+                rows[name] = list(dict.fromkeys([*rows.get(name, ()), *names]))
+        return rows
+
+    def table_rows(self, wildcards: Any) -> dict[str, list[str]]:
+        """Return data sets and methods of a table, in the order of its rows."""
+        return self.rows[f"table{wildcards.number}"]
+
+    def table_scores(self, wildcards: Any) -> list[str]:
+        """Return the score files that a table is rendered from.
+
+        Raises
+        ------
+        InputError
+            There are none: the run has no data set for the table.
+        """
+        rows, files = self.table_rows(wildcards), []
+        if not rows:
+            raise InputError(f"table{wildcards.number}: tables and tasks have no data set for it; expected some")
+        for name, methods in rows.items():
+            for method in methods:
+                absent = self.reason_of_absence(name, method)
+                seeds = ["unavailable"] if absent else [f"seed{seed}" for seed in self.seeds]
+                files += self.stage(f"scores/{name}/{method}", *(f"{seed}.json" for seed in seeds))
+        return files
+
+    def table_files(self, table: str) -> list[str]:
+        """Return a table in all its forms; Table 6 has its cells' matrix beside it."""
+        names = [f"{table}.{suffix}" for suffix in FORMATS] + [f"{table}_transfer.csv"] * (table == TRANSFER_TABLE)
+        return self.stage("tables", *names)
+
+    def learning_curve_methods(self, name: str) -> list[str]:
+        """Return the methods of a learning curve that can be had."""
+        methods = self.config["learning_curves"][name]["models"]
+        return [method for method in methods if not self.reason_of_absence(name, method)]
+
+    def learning_curve_scores(self, wildcards: Any) -> list[str]:
+        """Return the folders of a learning curve's score files."""
+        name = f"{wildcards.task}/{wildcards.dataset}"
+        return self.stage(f"learning_curves/{name}", *self.learning_curve_methods(name))
+
+    def learning_curve_files(self) -> list[str]:
+        """Return the figures of all learning curves with a method and a data set that can be had."""
+        names = [name for name in self.config["learning_curves"] if self.learning_curve_methods(name)]
+        files = (f"{name}.{suffix}" for name in names for suffix in ("svg", "png", "csv"))
+        return self.stage("figures/learning_curves", *files)

@@ -1,0 +1,191 @@
+"""Settings of the data half: simulation, genome, accessibility, motifs, corpus."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from genebert.settings.fields import (
+    Block,
+    Chromosome,
+    Count,
+    FilePath,
+    NotNegative,
+    Positive,
+    Rule,
+    Seed,
+    Share,
+    ShareBelow1,
+    Text,
+    key,
+)
+from genebert.settings.sentences import show
+
+# What each form of the matrix is read from.
+FORMAT_KEYS = {
+    "mtx": ("matrix", "peaks", "cells", "group_by"),
+    "dgcmatrix": ("matrix", "cells", "group_by"),
+    "seurat": ("matrix", "assay", "group_by"),
+    "h5ad": ("matrix", "group_by"),
+    "bed": ("beds",),
+}
+CELL_TYPES = 8  # that the simulator knows programs of
+SUM_TOLERANCE = 1e-6  # of four frequencies
+
+
+@dataclass(frozen=True)
+class SimulationSettings(Block):
+    """The toy atlas of ``config/demo.yaml``; read only when a path below resources/simulated/ is asked for."""
+
+    block = "simulate"
+
+    seed: Seed = key(42, internal=True)
+    chromosomes: Annotated[dict[Chromosome, Count], Rule(some=True)] = key(
+        {"chr1": 2_000_000, "chr2": 1_800_000, "chr3": 1_600_000, "chr4": 300_000}, "name to length"
+    )
+    mostly_n: list[Chromosome] = key(["chr4"], "chromosomes of which 80 % is N")
+    n_regions: Count = key(6000, "regions")
+    region_bp: Annotated[int, Rule(at_least=120, at_most=900)] = key(300, "mean length of a region")
+    regions_per_domain: Count = key(80, "mean number of neighbouring regions with one program")
+    domain_gc_sd: ShareBelow1 = key(0.15, "standard deviation of the GC content between domains")
+    domain_purity: Share = key(0.70, "share of a domain's regions that follow its program")
+    housekeeping: Share = key(0.20, "share that are open everywhere; the rest follows other programs")
+    n_cell_types: Annotated[int, Rule(at_least=1, at_most=CELL_TYPES)] = key(5, "cell types")
+    cells_per_type: Count = key(60, "mean number of cells")
+    motifs_per_region: NotNegative = key(4.0, "mean number of planted motif instances")
+    fragments_per_cell: NotNegative = key(0.12, "mean count of an open region in one cell")
+    noise: NotNegative = key(0.001, "the same for a closed region")
+    n_promoters: Count = key(1000, "promoters")
+    tata: Share = key(0.12, "share of promoters with a TATA box")
+    ctcf: Share = key(
+        0.25,
+        "CTCF sites in regions, as a share of their number",
+        more="With 0 here and in `ctcf_outside` the peak files are empty.",
+    )
+    ctcf_outside: Share = key(0.04, "CTCF sites between regions, as a share of the number of regions")
+    ctcf_partner: Share = key(
+        0.6, "share of these sites with their partner's motif, which are bound; the rest are decoys"
+    )
+    ctcf_shared: Share = key(0.8, "share of a cell line's peaks that all cell lines have")
+    ctcf_without_site: ShareBelow1 = key(0.15, "share of a cell line's peaks without a site")
+
+    def check(self) -> Iterator[str]:
+        """Names that there are, and shares of one whole."""
+        for name in self.mostly_n:
+            if name not in self.chromosomes:
+                yield f"mostly_n: found {name}, expected only names that simulate.chromosomes lists"
+        if self.domain_purity + self.housekeeping > 1:
+            found = f"found {self.domain_purity} beside housekeeping {self.housekeeping}"
+            yield f"domain_purity: {found}, expected at most 1 together"
+
+
+@dataclass(frozen=True)
+class GenomeSettings(Block):
+    """The reference genome."""
+
+    block = "genome"
+
+    build: Text = key("hg19", "chromosome lengths are checked for hg19 and hg38; any other name is not checked")
+    fasta: FilePath = key("{data}/hg19/hg19.fa.gz", "plain, gzip or bgzip; `20` and `chr20` are the same chromosome")
+
+
+@dataclass(frozen=True)
+class AccessibilitySettings(Block):
+    """From counts to accessible regions."""
+
+    block = "accessibility"
+
+    format: Literal["mtx", "dgcmatrix", "seurat", "h5ad", "bed"] = key("seurat", "form of the matrix")
+    matrix: FilePath | None = key(
+        "{data}/descartes-cerebrum/GSM4508930_cerebrum_filtered.seurat.RDS.gz",
+        "peaks x cells (mtx and h5ad may also be cells x peaks)",
+    )
+    assay: Text | None = key("peaks", "seurat: which assay")
+    peaks: FilePath | None = key(
+        None, "mtx: BED, or a list of chrom-start-end names", more="dgcmatrix: without row names."
+    )
+    cells: FilePath | None = key(
+        None, "mtx, dgcmatrix: table of cells in the matrix' column order, or joined by its column `cell`"
+    )
+    group_by: Text | None = key(
+        "cell_type", "column of the cells that names the type (paper: 17 types; this column has 8)"
+    )
+    beds: dict[Annotated[str, Rule(some=True, expected="the name of a cell type")], FilePath] = key(
+        {}, "bed: cell type -> BED of its accessible regions; overlapping peaks are merged"
+    )
+    min_cells: Count = key(1, "types with fewer cells are dropped, and reported")
+    blacklist: FilePath | None = key(None, "BED of regions to leave out (any overlap)")
+    max_n_fraction: Share = key(0.05, "regions with a larger share of N are dropped")
+    binarise: Literal["any", "min_fraction"] = key(
+        "any",
+        "any: summed count > 0, as the paper; min_fraction: see the next key",
+        more="In a type of 10,000 cells nearly every region has a count somewhere.",
+    )
+    min_fraction: Annotated[float, Rule(above=0, at_most=1)] | None = key(
+        None, "min_fraction: accessible if at least this share of the type's cells has a count"
+    )
+
+    def check(self) -> Iterator[str]:
+        """What the form of the matrix and the rule of binarising need."""
+        for name in FORMAT_KEYS[self.format]:
+            if not getattr(self, name):
+                yield f"{name}: found {show(getattr(self, name))}, but accessibility.format {self.format} needs it"
+        if self.binarise == "min_fraction" and self.min_fraction is None:
+            yield "min_fraction: found null, but accessibility.binarise min_fraction needs it"
+        if self.binarise == "min_fraction" and self.format == "bed":
+            yield "binarise: found min_fraction, but accessibility.format bed has no cells; expected any"
+
+
+@dataclass(frozen=True)
+class MotifSettings(Block):
+    """The regions x motifs matrix."""
+
+    block = "motifs"
+
+    release: Annotated[str, Rule(pattern="JASPAR[0-9]{4}", expected="a JASPAR release such as JASPAR2018")] = key(
+        "JASPAR2018", "pyjaspar's own default is a later one"
+    )
+    matrix: Literal["max_score", "binary", "counts", "descartes"] = key(
+        "max_score",
+        "max_score (graded), binary, counts, or descartes (the atlas authors' recipe)",
+        more="max_score: best log-odds over both strands and all windows without N (float16; NaN where there is none). "
+        "binary: 1 where a window on either strand reaches the threshold. counts: the number of such windows. "
+        "descartes: as binary, regions in 25 bins of GC content, each with its own background; source pwm, pseudocount "
+        "1, p = 1e-7 (docs/facts.md 3).",
+    )
+    source: Literal["counts", "pwm"] = key("counts", "log-odds from counts, or from pwm (probabilities, as descartes)")
+    pseudocount: Positive = key(1.0, "added to every position, shared out by the background")
+    background: Annotated[
+        Literal["regions"] | tuple[Positive, Positive, Positive, Positive],
+        Rule(expected="regions, or four frequencies of A, C, G, T above 0"),
+    ] = key(
+        "regions",
+        "regions: base composition of all regions, both strands; or [A, C, G, T]",
+        more="Both strands are scanned, so A and T are averaged, and so are C and G.",
+    )
+    p_value: Annotated[float, Rule(above=0, below=1)] = key(
+        1.0e-4, "hit threshold of binary and counts; descartes has its own (1e-7)"
+    )
+    order: Literal["matrix_id", "family"] = key("matrix_id", "column order")
+    region_bp: Count | None = key(None, "scan only the central N bases; must be null or equal corpus.region_bp")
+
+    def check(self) -> Iterator[str]:
+        """Frequencies that are shares of one whole."""
+        if self.background != "regions" and abs(sum(self.background) - 1) > SUM_TOLERANCE:
+            found = f"found {show(list(self.background))} with the sum {sum(self.background):.6g}"
+            yield f"background: {found}, expected the sum 1"
+
+
+@dataclass(frozen=True)
+class CorpusSettings(Block):
+    """Samples of pre-training."""
+
+    block = "corpus"
+
+    regions_per_sample: Annotated[int, Rule(at_least=2, even=True, expected="an even number of at least 2")] = key(
+        10, "paper: ten consecutive accessible regions of one cell type"
+    )
+    region_bp: Count | None = key(None, "crop each region to its central N bases (51: ten regions fit 512 tokens)")
+    holdout_chromosomes: list[Chromosome] = key([], "kept out of pre-training")
+    validation_fraction: ShareBelow1 = key(
+        0.01, "the last regions of each chromosome, kept for validation of pre-training"
+    )

@@ -1,0 +1,449 @@
+"""Settings as classes: a field holds type, range, default and meaning of one key, and nothing else repeats them.
+
+A block of the configuration is a :class:`Block`: a frozen dataclass whose fields are made by :func:`key`. From it
+follow the check of the merged configuration and its sentences (:func:`problems`), the check of values given to the
+class itself, the completed configuration (:func:`complete`) and, in :mod:`genebert.settings.reference`, the
+configuration file, its JSON Schema and its reference page. No library does this lighter: every cluster job parses the
+Snakefile again, entries of ``config/models.yaml`` are blocks of which any part may be missing, and messages are whole
+sentences.
+"""
+
+import copy
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields, replace
+from functools import cache
+from types import NoneType, UnionType
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
+
+from genebert.errors import InputError
+from genebert.settings.sentences import dotted, hint_for, is_number, show, suggest
+
+Where = tuple[str | int, ...]
+
+
+class Problem(NamedTuple):
+    """What is wrong at a place; texts about unknown and missing keys are `whole`: they name it themselves."""
+
+    where: Where
+    text: str
+    whole: bool = False
+
+    def __str__(self) -> str:
+        return self.text if self.whole or not self.where else f"{dotted(self.where)}: {self.text}"
+
+    def below(self, *where: str | int) -> "Problem":
+        """Return the same further down."""
+        return self._replace(where=(*where, *self.where))
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a value must be beyond its type.
+
+    Attributes
+    ----------
+    at_least, above, at_most, below : float, optional
+    even : bool
+    pattern : str
+        Regular expression of a whole text.
+    some : bool
+        Text, list or block must not be empty.
+    unique : bool
+        No entry of a list occurs twice.
+    least : int
+        Entries that a list has at least.
+    expected : str
+        Words in place of those that type and range give.
+    partial : bool
+        Of a block: any key may be missing.
+    """
+
+    at_least: float | None = None
+    above: float | None = None
+    at_most: float | None = None
+    below: float | None = None
+    even: bool = False
+    pattern: str = ""
+    some: bool = False
+    unique: bool = False
+    least: int = 0
+    expected: str = ""
+    partial: bool = False
+
+
+NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+Text = Annotated[str, Rule(some=True)]
+FilePath = Annotated[str, Rule(some=True, expected="a path")]
+Name = Annotated[
+    str,
+    Rule(
+        pattern=NAME,
+        expected="a name of letters, digits, '.', '_' and '-' that starts with a letter or digit (it becomes a folder)",
+    ),
+]
+DataSetName = Annotated[
+    str,
+    Rule(
+        pattern=r"[A-Za-z0-9][A-Za-z0-9._()-]*",
+        expected="a name of letters, digits, '.', '_', '-' and parentheses that starts with a letter or digit (it "
+        "becomes a folder)",
+    ),
+]
+Chromosome = Annotated[
+    str | int, Rule(at_least=1, pattern=r"(chr)?[A-Za-z0-9_.]+", expected="a chromosome such as chr20 or 20")
+]
+Count = Annotated[int, Rule(at_least=1)]
+Whole = Annotated[int, Rule(at_least=0)]
+Seed = Annotated[int, Rule(at_least=0, at_most=4294967295)]
+Positive = Annotated[float, Rule(above=0)]
+NotNegative = Annotated[float, Rule(at_least=0)]
+Share = Annotated[float, Rule(at_least=0, at_most=1)]
+ShareBelow1 = Annotated[float, Rule(at_least=0, below=1)]
+ProperShare = Annotated[float, Rule(above=0, below=1)]
+
+
+def key(default: Any = MISSING, doc: str = "", *, more: str = "", internal: bool = False, grid: bool = False) -> Any:
+    """Return the field of one key.
+
+    Parameters
+    ----------
+    default
+        Without one, the key must be given.
+    doc : str
+        Its meaning in one line, as in ``config/config.yaml``.
+    more : str
+        What the reference page says besides.
+    internal : bool
+        Set by the workflow, no key of the configuration.
+    grid : bool
+        Values to try for other keys of the same block: key to list of values.
+    """
+    about = {"doc": doc, "more": more, "internal": internal, "grid": grid}
+    if isinstance(default, dict | list | Block):
+        return field(default_factory=lambda: copy.deepcopy(default), metadata=about)
+    return field(default=default, metadata=about)
+
+
+class Block:
+    """A block of keys: the base of frozen dataclasses; values of the wrong kind are refused when one is made.
+
+    Attributes
+    ----------
+    block : str
+        Where the block stands in the configuration, for messages.
+
+    Raises
+    ------
+    InputError
+        A value that its field does not allow, or values that do not go together.
+    """
+
+    block: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        given = {name: getattr(self, name) for name in hints(type(self))}
+        for name, (hint, _) in hints(type(self)).items():
+            object.__setattr__(self, name, _built(hint, given[name]))
+        found = list(_block_problems(type(self), plain(self), (), _Way(internal=True)))
+        if found:
+            raise InputError("\n".join(str(one.below(*self.block.split("."))) for one in found))
+
+    def check(self) -> Iterator[str]:
+        """Say what is wrong with values that are each allowed: ``key: what``."""
+        yield from ()
+
+    @classmethod
+    def check_part(cls, value: Mapping, where: Where) -> Iterator[Problem]:
+        """Say what is wrong with a block at `where`, of which keys may be missing."""
+        yield from ()
+
+
+@cache
+def hints(cls: type[Block]) -> dict[str, tuple[Any, Field]]:
+    """Return type hint and field of each key, in their order."""
+    types = get_type_hints(cls, include_extras=True)
+    return {one.name: (types[one.name], one) for one in fields(cls)}
+
+
+def default_of(one: Field) -> Any:
+    """Return a field's default as plain values; MISSING where the key must be given."""
+    value = one.default_factory() if one.default_factory is not MISSING else one.default
+    return value if value is MISSING else plain(value)
+
+
+def plain(value: Any) -> Any:
+    """Return settings as dicts and lists, as in YAML."""
+    if isinstance(value, Block):
+        return {one.name: plain(getattr(value, one.name)) for one in fields(value)}
+    if isinstance(value, Mapping):
+        return {name: plain(item) for name, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def unwrapped(hint: Any) -> tuple[Any, Rule]:
+    """Return a hint without its rule, and the rule."""
+    if get_origin(hint) is Annotated:
+        inner, *rules = get_args(hint)
+        return inner, rules[-1]
+    return hint, Rule()
+
+
+def alternatives(hint: Any) -> tuple[Any, ...]:
+    """Return the members of a union, or the hint itself."""
+    return get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+
+
+def is_block(hint: Any) -> bool:
+    """Say whether a hint is a block class."""
+    return isinstance(hint, type) and issubclass(hint, Block)
+
+
+def _built(hint: Any, value: Any) -> Any:
+    """Return a value as its field keeps it: blocks as objects, lists of fixed length as tuples."""
+    hint, rule = unwrapped(hint)
+    if is_block(hint) and isinstance(value, Mapping) and not rule.partial:
+        unknown = [name for name in value if name not in hints(hint)]
+        if unknown:
+            raise InputError(f"unknown key {hint.block}.{unknown[0]}; {suggest(str(unknown[0]), hints(hint))}")
+        return hint(**value)
+    is_tuple = any(get_origin(unwrapped(one)[0]) is tuple for one in alternatives(hint))
+    return tuple(value) if is_tuple and isinstance(value, list) else value
+
+
+# ---------------------------------------------------------------------------------------------------------- checking
+
+
+@dataclass(frozen=True)
+class _Way:
+    """How to check: `partial` blocks may lack keys, `internal` keys are allowed, `names` are all keys of the whole."""
+
+    partial: bool = False
+    internal: bool = False
+    names: tuple[str, ...] = ()
+
+
+def problems(
+    hint: Any, value: Any, where: Where = (), *, partial: bool = False, names: tuple[str, ...] = ()
+) -> Iterator[Problem]:
+    """Check a value as read from YAML.
+
+    Parameters
+    ----------
+    hint : type hint
+        Of blocks, lists, mappings, plain values; ``Annotated`` with a :class:`Rule`.
+    value
+    where : tuple
+        Where it stands.
+    partial : bool
+        Blocks may lack keys, at any depth.
+    names : tuple of str
+        Dotted names of all keys there are, in which an unknown one is looked for.
+
+    """
+    yield from _problems(hint, value, where, _Way(partial, False, names))
+
+
+def _problems(hint: Any, value: Any, where: Where, way: _Way) -> Iterator[Problem]:
+    bare, rule = unwrapped(hint)
+    if len(alternatives(bare)) > 1:
+        yield from _union_problems(hint, value, where, way)
+    elif get_origin(bare) in (dict, list, tuple):
+        yield from _container_problems(hint, value, where, way)
+    elif is_block(bare) and isinstance(value, Mapping):
+        yield from _block_problems(bare, value, where, replace(way, partial=way.partial or rule.partial))
+    elif is_block(bare) or not _fits(bare, rule, value):
+        yield Problem(where, _wrong(hint, value))
+
+
+def _union_problems(hint: Any, value: Any, where: Where, way: _Way) -> Iterator[Problem]:
+    bare, rule = unwrapped(hint)
+    members = [_with(member, rule) for member in alternatives(bare)]
+    found = [list(_problems(member, value, where, way)) for member in members]
+    if all(found):
+        # What is wrong in a list of any length, or a mapping, is told there; else the whole is wrong.
+        kind = list if isinstance(value, list) else dict if isinstance(value, Mapping) else None
+        alike = [one for one, member in zip(found, members, strict=True) if get_origin(unwrapped(member)[0]) is kind]
+        yield from alike[0] if kind and alike else [Problem(where, _wrong(hint, value))]
+
+
+def _with(member: Any, rule: Rule) -> Any:
+    """Return a member of a union with the rule of the whole, unless it has its own."""
+    return member if get_origin(member) is Annotated or member is NoneType else Annotated[member, rule]
+
+
+def _container_problems(hint: Any, value: Any, where: Where, way: _Way) -> Iterator[Problem]:
+    bare, rule = unwrapped(hint)
+    kind, inner = get_origin(bare), get_args(bare)
+    wanted = Mapping if kind is dict else list
+    if not isinstance(value, wanted) or len(value) < max(rule.least, rule.some):
+        yield Problem(where, _wrong(hint, value))
+    elif kind is dict:
+        for name, item in value.items():
+            if any(_problems(inner[0], name, where, way)):
+                text = f"a key below {dotted(where)} is named {show(name)}, expected {words(inner[0])}"
+                yield Problem(where, text, whole=True)
+            elif inner[1] is not Any:
+                yield from _problems(inner[1], item, (*where, name), way)
+    elif kind is tuple and len(value) != len(inner):
+        yield Problem(where, _wrong(hint, value))
+    else:
+        types = inner if kind is tuple else inner * len(value)
+        found = [one for i, item in enumerate(value) for one in _problems(types[i], item, (*where, i), way)]
+        yield from found
+        twice = [item for i, item in enumerate(value) if item in value[:i]]
+        if rule.unique and twice and not found:
+            yield Problem(where, f"found {show(twice[0])} twice, expected no repeats")
+
+
+def _block_problems(cls: type[Block], value: Mapping, where: Where, way: _Way) -> Iterator[Problem]:
+    known = {name: pair for name, pair in hints(cls).items() if way.internal or not pair[1].metadata["internal"]}
+    prefix = f"{dotted(where)}." if where else ""
+    found: list[Problem] = []
+    for name in value:
+        if name not in known:
+            meant = _meant(cls, str(name), known, prefix, way)
+            found.append(Problem((*where, str(name)), f"unknown key {prefix}{name}; {meant}", whole=True))
+    for name, (hint, one) in known.items():
+        if name not in value:
+            if not way.partial and default_of(one) is MISSING:
+                text = f"missing key {prefix}{name}; expected {words(hint)}"
+                found.append(Problem((*where, name), text, whole=True))
+        elif one.metadata["grid"]:
+            found += _grid_problems(cls, value[name], (*where, name), way)
+        else:
+            found += _problems(hint, value[name], (*where, name), way)
+    found += [] if found else cls.check_part(value, where)
+    if not found and not way.partial:
+        for text in _unchecked(cls, value).check():
+            place, _, what = text.partition(": ")
+            found.append(Problem((*where, *place.split(".")), what))
+    yield from found
+
+
+def _meant(cls: type[Block], name: str, known: Mapping, prefix: str, way: _Way) -> str:
+    """Say which key was probably meant: one of the block, else one of that name below it, else anywhere."""
+    below = [f"{prefix}{other}" for other in key_names(cls) if other.rpartition(".")[2] == name]
+    if not below and prefix[:-1] in way.names:
+        below = [other for other in way.names if other.rpartition(".")[2] == name]
+    return suggest(name, known, prefix, below)
+
+
+def _unchecked(cls: type[Block], value: Mapping) -> Block:
+    """Return a block of values that are each known to be allowed."""
+    block = object.__new__(cls)
+    for name, (hint, one) in hints(cls).items():
+        given = value[name] if name in value else default_of(one)
+        inner = unwrapped(hint)[0]
+        object.__setattr__(block, name, _unchecked(inner, given) if is_block(inner) else given)
+    return block
+
+
+def _grid_problems(cls: type[Block], value: Any, where: Where, way: _Way) -> Iterator[Problem]:
+    """Check lists of values to try: each is one of its key."""
+    if not isinstance(value, Mapping):
+        yield Problem(where, _wrong(dict[str, Any], value))
+        return
+    known = {name: hint for name, (hint, one) in hints(cls).items() if not one.metadata["grid"]}
+    for name, values in value.items():
+        if name not in known:
+            prefix = f"{dotted(where)}."
+            text = f"unknown key {prefix}{name}; {suggest(str(name), known, prefix)}"
+            yield Problem((*where, name), text, whole=True)
+        else:
+            yield from _problems(
+                Annotated[list[known[name]], Rule(some=True, unique=True)], values, (*where, name), way
+            )
+
+
+def _fits(hint: Any, rule: Rule, value: Any) -> bool:
+    """Say whether a plain value is of its type and range."""
+    if hint is Any:
+        return True
+    if get_origin(hint) is Literal:
+        return any(value == one and type(value) is type(one) for one in get_args(hint))
+    if hint is NoneType:
+        return value is None
+    if hint is bool:
+        return isinstance(value, bool)
+    if hint is str:
+        return isinstance(value, str) and bool(value or not rule.some) and _matches(rule, value)
+    right = is_number(value) and (hint is float or isinstance(value, int))
+    return right and (
+        (rule.at_least is None or value >= rule.at_least)
+        and (rule.above is None or value > rule.above)
+        and (rule.at_most is None or value <= rule.at_most)
+        and (rule.below is None or value < rule.below)
+        and not (rule.even and value % 2)
+    )
+
+
+def _matches(rule: Rule, value: str) -> bool:
+    return not rule.pattern or re.fullmatch(rule.pattern, value) is not None
+
+
+def _wrong(hint: Any, value: Any) -> str:
+    kinds = {unwrapped(one)[0] for one in alternatives(unwrapped(hint)[0])}
+    return f"found {show(value)}, expected {words(hint)}{hint_for(value, kinds)}"
+
+
+# ------------------------------------------------------------------------------------------------------------- words
+
+_TYPES = {bool: "true or false", NoneType: "null", str: "text", int: "a whole number", float: "a number"}
+_LIMITS = {"at_least": "of at least", "above": "above", "at_most": "at most", "below": "below"}
+
+
+def words(hint: Any) -> str:
+    """Describe in words what a hint accepts."""
+    bare, rule = unwrapped(hint)
+    members = alternatives(bare)
+    if len(members) > 1:
+        own = [words(_with(member, rule)) for member in members]
+        return rule.expected or " or ".join(own)
+    if rule.expected:
+        return rule.expected
+    if get_origin(bare) is Literal:
+        return "one of " + ", ".join("null" if one is None else str(one) for one in get_args(bare))
+    if get_origin(bare) is tuple:
+        return f"a list of {len(get_args(bare))}"
+    if get_origin(bare) is list:
+        return "a list" + " with at least one entry" * (rule.some or rule.least > 0)
+    if is_block(bare) or bare is dict or get_origin(bare) is dict:
+        return "a block of keys" + " with at least one entry" * rule.some
+    text = _TYPES[bare] + " that is not empty" * (bare is str and rule.some)
+    if rule.even:
+        text = "an even number"
+    limits = [
+        f"{word} {getattr(rule, name):g}" if isinstance(getattr(rule, name), float) else f"{word} {getattr(rule, name)}"
+        for name, word in _LIMITS.items()
+        if getattr(rule, name) is not None
+    ]
+    return " ".join([text, " and ".join(limits)]).strip()
+
+
+@cache
+def key_names(cls: type[Block]) -> tuple[str, ...]:
+    """Return the dotted names of all keys, those of blocks below free names left out."""
+    found = []
+    for name, (hint, one) in hints(cls).items():
+        if not one.metadata["internal"]:
+            found.append(name)
+            inner = unwrapped(hint)[0]
+            found += [f"{name}.{below}" for below in key_names(inner)] if is_block(inner) else []
+    return tuple(found)
+
+
+def complete(hint: Any, value: Any, *, partial: bool = False) -> Any:
+    """Return a checked value with the defaults of all keys that are missing in its blocks, those in parts left out."""
+    bare, rule = unwrapped(hint)
+    if is_block(bare) and isinstance(value, Mapping):
+        partial = partial or rule.partial
+        known = {name: pair for name, pair in hints(bare).items() if not pair[1].metadata["internal"]}
+        return {
+            name: complete(inner, value[name] if name in value else default_of(one), partial=partial)
+            for name, (inner, one) in known.items()
+            if name in value or not partial
+        }
+    if get_origin(bare) is dict and get_args(bare)[1] is not Any:
+        return {name: complete(get_args(bare)[1], item, partial=partial) for name, item in value.items()}
+    return plain(value)

@@ -1,0 +1,68 @@
+"""Reading YAML, laying overlays over a configuration, and placeholders in it."""
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from genebert.errors import InputError
+from genebert.settings.sentences import show
+
+PLACEHOLDER = "{data}"
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # libyaml where PyYAML was built with it
+    """YAML with keys that occur twice refused; PyYAML keeps the last one without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key} occurs twice", key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def load_yaml(path: str | Path) -> dict:
+    """Read a YAML file of keys and values.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, is not YAML, repeats a key, or holds something else.
+    """
+    try:
+        value = yaml.load(Path(path).read_text(encoding="utf-8-sig"), _Loader)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); expected a YAML file") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}, line {mark.line + 1}" if mark else f"{path}"
+        raise InputError(f"{where}: not valid YAML ({getattr(error, 'problem', None) or error})") from error
+    if not isinstance(value, dict):
+        raise InputError(f"{path}: found {show(value)}, expected keys and values")
+    return value
+
+
+def merge(base: Mapping, overlay: Mapping) -> dict:
+    """Return `base` with `overlay` laid over it as Snakemake does: blocks are merged, all else is replaced."""
+    merged = copy.deepcopy(dict(base))
+    for key, value in overlay.items():
+        if isinstance(value, Mapping):
+            below = merged.get(key)
+            merged[key] = merge(below if isinstance(below, Mapping) else {}, value)
+        else:
+            merged[key] = copy.deepcopy(value)
+    return merged
+
+
+def expand(value: Any, data: str) -> Any:
+    """Return a value with ``{data}`` replaced by a folder, in all texts of it."""
+    if isinstance(value, str):
+        return value.replace(PLACEHOLDER, data.rstrip("/") if value.startswith(PLACEHOLDER + "/") else data)
+    if isinstance(value, Mapping):
+        return {key: expand(item, data) for key, item in value.items()}
+    return [expand(item, data) for item in value] if isinstance(value, list) else value

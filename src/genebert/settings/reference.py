@@ -1,0 +1,150 @@
+"""What follows from the classes of settings: the configuration file, its JSON Schema and its reference page."""
+
+import textwrap
+from collections.abc import Iterator
+from dataclasses import MISSING
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin
+
+import yaml
+
+from genebert.settings.fields import Block, alternatives, complete, default_of, hints, is_block, unwrapped, words
+
+WIDTH, COMMENT = 120, 41  # of a line, and where its comment begins
+_TYPES = {bool: "boolean", str: "string", int: "integer", float: "number", NoneType: "null"}
+_LIMITS = {"at_least": "minimum", "above": "exclusiveMinimum", "at_most": "maximum", "below": "exclusiveMaximum"}
+
+
+def _public(cls: type[Block]) -> Iterator[tuple[str, Any, Any]]:
+    for name, (hint, one) in hints(cls).items():
+        if not one.metadata["internal"]:
+            yield name, hint, one
+
+
+def _flow(value: Any) -> str:
+    """Return a value on one line of YAML."""
+    return yaml.safe_dump(value, default_flow_style=True, width=10**6, sort_keys=False).removesuffix("...\n").strip()
+
+
+# --------------------------------------------------------------------------------------------- the configuration file
+
+
+def _yaml_lines(name: str, hint: Any, value: Any, doc: str, indent: str) -> Iterator[str]:
+    bare, rule = unwrapped(hint)
+    nested = isinstance(value, dict) and value and not rule.partial
+    text = f"{indent}{name}:" if nested else f"{indent}{name}: {_flow(value)}"
+    if len(text) < COMMENT and len(doc) + COMMENT + 2 <= WIDTH:
+        yield f"{text:<{COMMENT}}# {doc}" if doc else text
+    else:
+        yield from textwrap.wrap(doc, WIDTH, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ")
+        yield from textwrap.wrap(text, WIDTH, subsequent_indent=f"{indent}  ", break_long_words=False)
+    if nested:
+        yield from _yaml_block(bare, value, f"{indent}  ")
+
+
+def _yaml_block(bare: Any, block: dict, indent: str) -> Iterator[str]:
+    fields = hints(bare) if is_block(bare) else {}
+    inner = Any if is_block(bare) else get_args(bare)[1]
+    for name, value in block.items():
+        hint, one = fields.get(name, (inner, None))
+        if value != {} or not unwrapped(hint)[1].partial or one is None:
+            yield from _yaml_lines(name, hint, value, one.metadata["doc"] if one else "", indent)
+
+
+def to_yaml(cls: type[Block]) -> str:
+    """Return all keys with their defaults and meanings, as ``config/config.yaml`` holds them."""
+    lines = []
+    for name, hint, one in _public(cls):
+        value = complete(hint, default_of(one))
+        lines += (
+            ["", *_yaml_lines(name, hint, value, one.metadata["doc"], "")]
+            if isinstance(value, dict)
+            else (_yaml_lines(name, hint, value, one.metadata["doc"], ""))
+        )
+    return "\n".join(lines).strip() + "\n"
+
+
+# ---------------------------------------------------------------------------------------------------------- the schema
+
+
+def to_schema(hint: Any, *, partial: bool = False) -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of a type hint, for editors."""
+    bare, rule = unwrapped(hint)
+    members = alternatives(bare)
+    if len(members) > 1:
+        return {"anyOf": [to_schema(member) for member in members]}
+    schema: dict[str, Any] = {"description": rule.expected} if rule.expected else {}
+    if bare is Any:
+        return schema
+    if is_block(bare):
+        return schema | _block_schema(bare, partial or rule.partial)
+    kind, inner = get_origin(bare), get_args(bare)
+    if kind is Literal:
+        return schema | {"enum": list(inner)}
+    if kind is dict:
+        return schema | {"type": "object", "additionalProperties": to_schema(inner[1])}
+    if kind is tuple:
+        return schema | {"type": "array", "prefixItems": [to_schema(one) for one in inner], "minItems": len(inner)}
+    if kind is list:
+        least = max(rule.least, rule.some)
+        return schema | {"type": "array", "items": to_schema(inner[0]), "minItems": least, "uniqueItems": rule.unique}
+    schema |= {"type": _TYPES[bare]} | ({"pattern": f"^{rule.pattern}$"} if rule.pattern else {})
+    return schema | {word: getattr(rule, name) for name, word in _LIMITS.items() if getattr(rule, name) is not None}
+
+
+def _block_schema(cls: type[Block], partial: bool) -> dict[str, Any]:
+    properties, required = {}, []
+    for name, hint, one in _public(cls):
+        about = {"description": " ".join(filter(None, (one.metadata["doc"], one.metadata["more"])))}
+        default = default_of(one)
+        if default is MISSING:
+            required.append(name)
+        elif not partial:
+            about["default"] = default
+        properties[name] = to_schema(hint, partial=partial) | about
+    required = [] if partial else required
+    return {"type": "object", "additionalProperties": False, "properties": properties, "required": required}
+
+
+# ------------------------------------------------------------------------------------------------------------ the page
+
+
+def to_markdown(cls: type[Block]) -> str:
+    """Return the tables of a reference page: key, what it may be, default, meaning; one table a block."""
+    return "\n".join(_tables(cls, ""))
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("<", "&lt;")
+
+
+def _tables(cls: type[Block], prefix: str) -> Iterator[str]:
+    doc = (cls.__doc__ or "").strip().split("\n")[0]
+    yield from ([f"## {prefix[:-1]}", ""] if prefix else ["## The top", ""])
+    yield from ([doc, ""] if doc else [])
+    yield from ("| key | may be | default | meaning |", "| --- | --- | --- | --- |")
+    below = []
+    for name, hint, one in _public(cls):
+        bare, rule = unwrapped(hint)
+        inner = _inner_block(bare)
+        value = default_of(one)
+        shown = "" if value is MISSING else f"`{_flow(value)}`"
+        if inner:
+            below.append((inner, f"{prefix}{name}." if is_block(bare) else f"{prefix}{name}.NAME."))
+            shown = "below" if is_block(bare) and not rule.partial else shown if len(shown) < 60 else "below"
+        meaning = " ".join(filter(None, (one.metadata["doc"], one.metadata["more"])))
+        yield f"| `{name}` | {_cell(words(hint))} | {_cell(shown)} | {_cell(meaning)} |"
+    yield ""
+    for inner, where in below:
+        # Parts of blocks that have a table of their own are not repeated.
+        if not (where.startswith("resources.") or inner.__name__ in ("FinetuneSettings", "ModelEntry")) or (
+            where == "finetune.default."
+        ):
+            yield from _tables(inner, where)
+
+
+def _inner_block(bare: Any) -> type[Block] | None:
+    if is_block(bare):
+        return bare
+    inner = unwrapped(get_args(bare)[1])[0] if get_origin(bare) is dict and len(get_args(bare)) == 2 else None
+    return inner if is_block(inner) else None

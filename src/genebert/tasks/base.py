@@ -1,0 +1,88 @@
+"""What a downstream task is to the workflow. To add one, write a module of this room with a `TASK`.
+
+An example of another package registers its own with :func:`genebert.tasks.registry.register`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What a data set is made from beside its settings.
+
+    Attributes
+    ----------
+    files : dict
+        Those of :meth:`Task.files`.
+    genome : path or None
+        FASTA as written by :func:`genebert.genome.fasta.prepare_genome`; None where the task does not read it.
+    chromosomes : list of str
+        Those of the run.
+    seed : int
+    """
+
+    files: dict[str, Path]
+    genome: Path | None
+    chromosomes: list[str]
+    seed: int
+
+
+class Task(ABC):
+    """A downstream task.
+
+    Attributes
+    ----------
+    name : str
+        Below `tasks` in the configuration, and the folder of its data sets.
+    kind : str
+        A name of :mod:`genebert.evaluation.kinds`: what labels are and how they are scored.
+    section : type hint
+        Of the block `tasks.{name}`.
+    default : dict
+        That block in ``config/config.yaml``.
+    has_factor : bool
+        Data sets are about one transcription factor, whose motif matrices may be scored.
+    """
+
+    name: ClassVar[str]
+    kind: ClassVar[str] = "two-class"
+    section: ClassVar[Any]
+    default: ClassVar[dict[str, Any]]
+    has_factor: ClassVar[bool] = False
+
+    @abstractmethod
+    def data_sets(self, section: dict[str, Any], config: Path) -> dict[str, dict[str, Any]]:
+        """Return data set -> settings.
+
+        Parameters
+        ----------
+        section : dict
+            The block, checked and complete.
+        config : path
+            The folder ``config``.
+
+        Raises
+        ------
+        InputError
+            A data set that does not exist, or one name twice.
+        """
+
+    @abstractmethod
+    def files(self, settings: dict[str, Any]) -> dict[str, str]:
+        """Return key -> file that a data set is made from, beside the genome."""
+
+    def reads_genome(self, settings: dict[str, Any]) -> bool:
+        """Say whether a data set is cut from the genome."""
+        return True
+
+    @abstractmethod
+    def build(self, settings: dict[str, Any], sources: Sources, folder: Path) -> dict[str, Any]:
+        """Write train, valid and test.parquet and ``card.json`` into a folder; return the card."""
+
+    def problems(self, sets: dict[str, dict[str, Any]]) -> Iterator[str]:
+        """Say what is wrong with data sets taken together."""
+        yield from ()

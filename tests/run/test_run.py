@@ -1,0 +1,102 @@
+"""The files that each rule asks for, as the run tells them."""
+
+from types import SimpleNamespace
+
+import pytest
+from config_inputs import run_of
+
+from genebert.errors import InputError
+from genebert.settings.models import reads
+
+NO_WEIGHTS = {"model": {"sequence_encoder": {"weights": None}, "region_encoder": {"weights": None}}}
+
+
+def asked(**values: str) -> SimpleNamespace:
+    return SimpleNamespace(**values)
+
+
+@pytest.mark.parametrize(
+    ("model", "files"),
+    [
+        ("genebert", {"weights", "sequences", "corpus", "motifs"}),
+        ("mgm", {"weights", "sequences", "corpus"}),
+        ("mgm-ngsp", {"weights", "sequences", "corpus"}),
+        ("dnabert", {"weights"}),
+        ("from-scratch", {"weights"}),
+        ("no-losses", {"weights"}),
+    ],
+)
+def test_a_model_waits_for_what_its_losses_read(model, files):
+    run = run_of({})
+    found = run.pretrain_inputs(asked(model=model))
+    assert set(found) == files
+    assert {"weights", *reads(run.models.resolve(model))} == files
+    dnabert = [f"resources/dnabert6/{name}" for name in ("config.json", "vocab.txt", "pytorch_model.bin")]
+    expected = {"genebert": [*dnabert, "resources/swin-t-224/model.safetensors"], "from-scratch": []}
+    assert found["weights"] == expected.get(model, dnabert)
+    assert run_of(NO_WEIGHTS).pretrain_inputs(asked(model="genebert"))["weights"] == []
+
+
+def test_a_model_that_starts_from_another_waits_for_it():
+    run = run_of({"models": {"later": {"sequence_encoder": {"weights": "model:mgm"}}}})
+    assert "results/paper/models/mgm/model.safetensors" in run.pretrain_inputs(asked(model="later"))["weights"]
+    settings = run.pretrain_model(asked(model="later"))
+    assert settings["sequence_encoder"]["weights"] == "results/paper/models/mgm"
+
+
+def test_what_a_method_is_made_from():
+    run = run_of({})
+    place = {"task": "tfbs", "dataset": "CTCF_AoAF_CTCF_UW"}
+    pwm, cnn, model = (asked(method=name, **place) for name in ("pwm", "cnn", "genebert-2e-4"))
+    assert set(run.fit_inputs(pwm)) == {"data", "jaspar", "transfer"}
+    assert set(run.fit_inputs(cnn)) == {"data", "transfer"}
+    assert run.fit_inputs(model)["model"][0] == "results/paper/models/genebert/config.json"
+    job = run.fit_job(model)
+    assert (job["method"], job["name"], job["seeds"]) == ("finetune", "genebert-2e-4", [0, 1, 2, 3, 4])
+    assert job["options"]["learning_rate"] == 2e-4
+    assert job["files"] == {"model": "results/paper/models/genebert"}
+    assert len(job["transfer"]) == 6 and "CTCF_AoAF_CTCF_UW" not in job["transfer"]
+    assert run.fit_job(pwm)["files"] == {"jaspar": "resources/jaspar/JASPAR2018.matrix_id.txt"}
+    assert [run.fit_gpu(one) for one in (pwm, cnn, model)] == [0, 0, 1]
+
+
+def test_a_point_of_a_learning_curve_has_the_curves_settings():
+    run = run_of({"learning_curves": {"promoter/prom-core": {"finetune": {"epochs": 7}, "sizes": [10, 20]}}})
+    job = run.fit_part_job(asked(task="promoter", dataset="prom-core", method="genebert"))
+    assert job["sizes"] == [10, 20]
+    assert (job["options"]["epochs"], job["options"]["patience"], job["options"]["batch"]) == (7, 10, 32)
+    assert "transfer" not in job
+    assert "sizes" not in run.fit_job(asked(task="promoter", dataset="prom-core", method="genebert"))
+
+
+def test_classifiers_are_kept_where_the_configuration_says_so():
+    assert run_of({}).kept_classifiers("") == {}
+    kept = run_of({"finetune": {"keep_classifiers": True}}).kept_classifiers("")
+    assert kept == {"classifiers": "results/paper/classifiers/{task}/{dataset}/{method}"}
+
+
+def test_raw_files():
+    run = run_of(
+        {
+            "accessibility": {"format": "bed", "beds": {"a": "a.bed"}, "blacklist": "{data}/b.bed"},
+            "unavailable": {"promoter/prom-core": "withdrawn"},
+            "tasks": {"tfbs": {"data_sets": [], "transfer": []}},
+        }
+    )
+    assert run.raw_files() == {
+        "blacklist": "resources/b.bed", "peaks of a": "a.bed", "genome": "resources/hg19/hg19.fa.gz",
+        "motifs": "resources/jaspar/JASPAR2018.matrix_id.txt",
+    }  # fmt: skip
+    assert run.matrix_files() == {"beds": ["a.bed"], "blacklist": "resources/b.bed"}
+
+
+def test_a_table_without_rows_says_so():
+    run = run_of({"tasks": {"tfbs": {"data_sets": [], "transfer": []}}})
+    assert run.rows["table2"] == {}
+    with pytest.raises(InputError, match="table2: tables and tasks have no data set for it"):
+        run.table_scores(asked(number="2"))
+
+
+def test_an_unknown_set_of_files():
+    with pytest.raises(InputError, match="unknown set papers"):
+        run_of({"retrieve": ["papers"]})
