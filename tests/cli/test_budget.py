@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from genebert.run.configuration import load_yaml, merge, model_names, resolve_model, table_models
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -20,7 +21,6 @@ from genebert.genome.sequences import RegionSequences
 from genebert.models.bert import bert_config
 from genebert.models.flops import heads_forward, masked_share, parameters, region_forward, sequence_forward, step_flops
 from genebert.models.genebert import GeneBERT
-from genebert.run.configuration import load_yaml, merge, model_names, resolve_model, table_models
 from genebert.settings.models import LossSettings, ModelSettings, RegionEncoderSettings, SequenceEncoderSettings
 from genebert.settings.training import TrainingSettings
 from genebert.training.checkpoint import save_checkpoint

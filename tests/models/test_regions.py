@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 import timm
 import torch
+from genebert.run.configuration import IMAGENET_FILES, NOT_ON_THE_HUB, load_models, load_yaml
 from safetensors.torch import save_file
 
 from genebert.errors import InputError
@@ -18,7 +19,6 @@ from genebert.models.regions import (
     resize,
 )
 from genebert.models.t2t_vit import T2TViT
-from genebert.run.configuration import IMAGENET_FILES, NOT_ON_THE_HUB, load_models, load_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 # One small encoder of each family.

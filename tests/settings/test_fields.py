@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from genebert.errors import InputError
 from genebert.run.config import config_class
 from genebert.settings.data import AccessibilitySettings, CorpusSettings, MotifSettings, SimulationSettings
-from genebert.settings.fields import Block, Count, Problem, Rule, complete, hints, key, plain, problems, words
+from genebert.settings.fields import Block, Problem, complete, hints, key, plain, problems
 from genebert.settings.fitting import FinetuneSettings
 from genebert.settings.models import LossSettings, RegionEncoderSettings, SequenceEncoderSettings
+from genebert.settings.rules import Count, Rule, words
 from genebert.settings.training import TrainingSettings
 
 CLASSES = (

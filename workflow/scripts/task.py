@@ -6,9 +6,7 @@ with logged(snakemake.log[0]):
     from genebert.tasks.base import Sources
     from genebert.tasks.registry import all_tasks
 
-    params = snakemake.params
+    params, genome = snakemake.params, snakemake.input.get("genome")
     files = {name: Path(path) for name, path in snakemake.input.items() if name != "genome"}
-    genome = Path(snakemake.input.genome[0]) if "genome" in snakemake.input.keys() else None
-    all_tasks()[snakemake.wildcards.task].build(
-        params.settings, Sources(files, genome, list(params.chromosomes), params.seed), Path(snakemake.output[0]).parent
-    )
+    sources = Sources(files, Path(genome[0]) if genome else None, list(params.chromosomes), params.seed)
+    all_tasks()[snakemake.wildcards.task].build(params.settings, sources, Path(snakemake.output[0]).parent)

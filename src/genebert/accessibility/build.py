@@ -1,7 +1,6 @@
 """Region filters, and the accessibility stage as a whole."""
 
 import logging
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np

@@ -5,7 +5,7 @@ import logging
 import multiprocessing
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,10 +17,10 @@ import pandas as pd
 from genebert.errors import InputError
 from genebert.files import atomic_path, read_json, write_json
 from genebert.genome.sequences import RegionSequences
-from genebert.settings.data import MotifSettings
 from genebert.motifs.jaspar import Motif, jaspar_text
 from genebert.motifs.scan import BestScorer, HitScanner
-from genebert.motifs.scoring import SOURCES, Scoring, base_counts, gc_bins, score_motifs, strand_background
+from genebert.motifs.scoring import Scoring, base_counts, gc_bins, score_motifs, strand_background
+from genebert.settings.data import MotifSettings
 
 logger = logging.getLogger(__name__)
 KINDS = {"max_score": np.float16, "binary": np.uint8, "counts": np.uint16, "descartes": np.uint8}

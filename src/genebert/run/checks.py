@@ -11,9 +11,10 @@ from genebert.methods.registry import METHODS, NEED_FACTOR
 from genebert.models.backbones import HUB, IMAGE_BACKBONES
 from genebert.run.config import config_class
 from genebert.run.models import Models
-from genebert.settings.fields import Name, Rule, complete, key_names, problems
+from genebert.settings.fields import complete, key_names, problems
 from genebert.settings.load import PLACEHOLDER
 from genebert.settings.models import REGION_TRANSFORMER, ModelEntry, TrainedModelSettings
+from genebert.settings.rules import Name, Rule
 from genebert.settings.sentences import dotted, show, suggest
 from genebert.tasks.registry import all_tasks
 

@@ -11,10 +11,11 @@ from genebert.settings.data import (
     MotifSettings,
     SimulationSettings,
 )
-from genebert.settings.fields import Block, Chromosome, FilePath, Name, Rule, Seed, Text, key
+from genebert.settings.fields import Block, key
 from genebert.settings.fitting import CurveSettings, FinetuneSettings, Row
 from genebert.settings.models import ModelEntry, TrainedModelSettings
 from genebert.settings.resources import Resources
+from genebert.settings.rules import Chromosome, FilePath, Name, Rule, Seed, Text
 from genebert.tasks.registry import all_tasks
 
 Changes = Annotated[FinetuneSettings, Rule(partial=True)]
@@ -70,7 +71,7 @@ def make_config() -> type[Block]:
         data: FilePath = key("resources", "what `{data}` stands for")
         retrieve: Annotated[list[str], Rule(unique=True, expected="a list of sets of config/sources.tsv")] = key(
             ["paper"],
-            "sets of config/sources.tsv that `snakemake retrieve` fetches; spliceai, hscr, dream: checks what you place",
+            "sets of config/sources.tsv that `snakemake retrieve` fetches; of spliceai, hscr, dream it checks what you place",
         )
         mirror: Annotated[str, Rule(some=True, expected="a folder, a URL or null")] | None = key(
             None, "folder or URL prefix with the files of config/sources.tsv under their names (a copy of resources/)"

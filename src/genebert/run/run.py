@@ -102,7 +102,7 @@ class Run:
         path = f"resources/{wildcards.source}"
         return [path] if Path(path).exists() else []
 
-    # ----------------------------------------------------------------------------------------------------- the data half
+    # ---------------------------------------------------------------------------------------------------- the data half
 
     @property
     def jaspar(self) -> str:

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from genebert.settings.fields import (
-    Block,
+from genebert.settings.fields import Block, key
+from genebert.settings.rules import (
     Chromosome,
     Count,
     FilePath,
@@ -16,7 +16,6 @@ from genebert.settings.fields import (
     Share,
     ShareBelow1,
     Text,
-    key,
 )
 from genebert.settings.sentences import show
 

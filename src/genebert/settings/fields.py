@@ -9,15 +9,14 @@ sentences.
 """
 
 import copy
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from functools import cache
-from types import NoneType, UnionType
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, ClassVar, NamedTuple, get_args, get_origin, get_type_hints
 
 from genebert.errors import InputError
-from genebert.settings.sentences import dotted, hint_for, is_number, show, suggest
+from genebert.settings.rules import Rule, alternatives, fits, is_block, unwrapped, with_rule, words, wrong
+from genebert.settings.sentences import dotted, show, suggest
 
 Where = tuple[str | int, ...]
 
@@ -35,72 +34,6 @@ class Problem(NamedTuple):
     def below(self, *where: str | int) -> "Problem":
         """Return the same further down."""
         return self._replace(where=(*where, *self.where))
-
-
-@dataclass(frozen=True)
-class Rule:
-    """What a value must be beyond its type.
-
-    Attributes
-    ----------
-    at_least, above, at_most, below : float, optional
-    even : bool
-    pattern : str
-        Regular expression of a whole text.
-    some : bool
-        Text, list or block must not be empty.
-    unique : bool
-        No entry of a list occurs twice.
-    least : int
-        Entries that a list has at least.
-    expected : str
-        Words in place of those that type and range give.
-    partial : bool
-        Of a block: any key may be missing.
-    """
-
-    at_least: float | None = None
-    above: float | None = None
-    at_most: float | None = None
-    below: float | None = None
-    even: bool = False
-    pattern: str = ""
-    some: bool = False
-    unique: bool = False
-    least: int = 0
-    expected: str = ""
-    partial: bool = False
-
-
-NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
-Text = Annotated[str, Rule(some=True)]
-FilePath = Annotated[str, Rule(some=True, expected="a path")]
-Name = Annotated[
-    str,
-    Rule(
-        pattern=NAME,
-        expected="a name of letters, digits, '.', '_' and '-' that starts with a letter or digit (it becomes a folder)",
-    ),
-]
-DataSetName = Annotated[
-    str,
-    Rule(
-        pattern=r"[A-Za-z0-9][A-Za-z0-9._()-]*",
-        expected="a name of letters, digits, '.', '_', '-' and parentheses that starts with a letter or digit (it "
-        "becomes a folder)",
-    ),
-]
-Chromosome = Annotated[
-    str | int, Rule(at_least=1, pattern=r"(chr)?[A-Za-z0-9_.]+", expected="a chromosome such as chr20 or 20")
-]
-Count = Annotated[int, Rule(at_least=1)]
-Whole = Annotated[int, Rule(at_least=0)]
-Seed = Annotated[int, Rule(at_least=0, at_most=4294967295)]
-Positive = Annotated[float, Rule(above=0)]
-NotNegative = Annotated[float, Rule(at_least=0)]
-Share = Annotated[float, Rule(at_least=0, at_most=1)]
-ShareBelow1 = Annotated[float, Rule(at_least=0, below=1)]
-ProperShare = Annotated[float, Rule(above=0, below=1)]
 
 
 def key(default: Any = MISSING, doc: str = "", *, more: str = "", internal: bool = False, grid: bool = False) -> Any:
@@ -181,24 +114,6 @@ def plain(value: Any) -> Any:
     return [plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def unwrapped(hint: Any) -> tuple[Any, Rule]:
-    """Return a hint without its rule, and the rule."""
-    if get_origin(hint) is Annotated:
-        inner, *rules = get_args(hint)
-        return inner, rules[-1]
-    return hint, Rule()
-
-
-def alternatives(hint: Any) -> tuple[Any, ...]:
-    """Return the members of a union, or the hint itself."""
-    return get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
-
-
-def is_block(hint: Any) -> bool:
-    """Say whether a hint is a block class."""
-    return isinstance(hint, type) and issubclass(hint, Block)
-
-
 def _built(hint: Any, value: Any) -> Any:
     """Return a value as its field keeps it: blocks as objects, lists of fixed length as tuples."""
     hint, rule = unwrapped(hint)
@@ -252,24 +167,19 @@ def _problems(hint: Any, value: Any, where: Where, way: _Way) -> Iterator[Proble
         yield from _container_problems(hint, value, where, way)
     elif is_block(bare) and isinstance(value, Mapping):
         yield from _block_problems(bare, value, where, replace(way, partial=way.partial or rule.partial))
-    elif is_block(bare) or not _fits(bare, rule, value):
-        yield Problem(where, _wrong(hint, value))
+    elif is_block(bare) or not fits(bare, rule, value):
+        yield Problem(where, wrong(hint, value))
 
 
 def _union_problems(hint: Any, value: Any, where: Where, way: _Way) -> Iterator[Problem]:
     bare, rule = unwrapped(hint)
-    members = [_with(member, rule) for member in alternatives(bare)]
+    members = [with_rule(member, rule) for member in alternatives(bare)]
     found = [list(_problems(member, value, where, way)) for member in members]
     if all(found):
         # What is wrong in a list of any length, or a mapping, is told there; else the whole is wrong.
         kind = list if isinstance(value, list) else dict if isinstance(value, Mapping) else None
         alike = [one for one, member in zip(found, members, strict=True) if get_origin(unwrapped(member)[0]) is kind]
-        yield from alike[0] if kind and alike else [Problem(where, _wrong(hint, value))]
-
-
-def _with(member: Any, rule: Rule) -> Any:
-    """Return a member of a union with the rule of the whole, unless it has its own."""
-    return member if get_origin(member) is Annotated or member is NoneType else Annotated[member, rule]
+        yield from alike[0] if kind and alike else [Problem(where, wrong(hint, value))]
 
 
 def _container_problems(hint: Any, value: Any, where: Where, way: _Way) -> Iterator[Problem]:
@@ -277,7 +187,7 @@ def _container_problems(hint: Any, value: Any, where: Where, way: _Way) -> Itera
     kind, inner = get_origin(bare), get_args(bare)
     wanted = Mapping if kind is dict else list
     if not isinstance(value, wanted) or len(value) < max(rule.least, rule.some):
-        yield Problem(where, _wrong(hint, value))
+        yield Problem(where, wrong(hint, value))
     elif kind is dict:
         for name, item in value.items():
             if any(_problems(inner[0], name, where, way)):
@@ -286,7 +196,7 @@ def _container_problems(hint: Any, value: Any, where: Where, way: _Way) -> Itera
             elif inner[1] is not Any:
                 yield from _problems(inner[1], item, (*where, name), way)
     elif kind is tuple and len(value) != len(inner):
-        yield Problem(where, _wrong(hint, value))
+        yield Problem(where, wrong(hint, value))
     else:
         types = inner if kind is tuple else inner * len(value)
         found = [one for i, item in enumerate(value) for one in _problems(types[i], item, (*where, i), way)]
@@ -342,7 +252,7 @@ def _unchecked(cls: type[Block], value: Mapping) -> Block:
 def _grid_problems(cls: type[Block], value: Any, where: Where, way: _Way) -> Iterator[Problem]:
     """Check lists of values to try: each is one of its key."""
     if not isinstance(value, Mapping):
-        yield Problem(where, _wrong(dict[str, Any], value))
+        yield Problem(where, wrong(dict[str, Any], value))
         return
     known = {name: hint for name, (hint, one) in hints(cls).items() if not one.metadata["grid"]}
     for name, values in value.items():
@@ -354,71 +264,6 @@ def _grid_problems(cls: type[Block], value: Any, where: Where, way: _Way) -> Ite
             yield from _problems(
                 Annotated[list[known[name]], Rule(some=True, unique=True)], values, (*where, name), way
             )
-
-
-def _fits(hint: Any, rule: Rule, value: Any) -> bool:
-    """Say whether a plain value is of its type and range."""
-    if hint is Any:
-        return True
-    if get_origin(hint) is Literal:
-        return any(value == one and type(value) is type(one) for one in get_args(hint))
-    if hint is NoneType:
-        return value is None
-    if hint is bool:
-        return isinstance(value, bool)
-    if hint is str:
-        return isinstance(value, str) and bool(value or not rule.some) and _matches(rule, value)
-    right = is_number(value) and (hint is float or isinstance(value, int))
-    return right and (
-        (rule.at_least is None or value >= rule.at_least)
-        and (rule.above is None or value > rule.above)
-        and (rule.at_most is None or value <= rule.at_most)
-        and (rule.below is None or value < rule.below)
-        and not (rule.even and value % 2)
-    )
-
-
-def _matches(rule: Rule, value: str) -> bool:
-    return not rule.pattern or re.fullmatch(rule.pattern, value) is not None
-
-
-def _wrong(hint: Any, value: Any) -> str:
-    kinds = {unwrapped(one)[0] for one in alternatives(unwrapped(hint)[0])}
-    return f"found {show(value)}, expected {words(hint)}{hint_for(value, kinds)}"
-
-
-# ------------------------------------------------------------------------------------------------------------- words
-
-_TYPES = {bool: "true or false", NoneType: "null", str: "text", int: "a whole number", float: "a number"}
-_LIMITS = {"at_least": "of at least", "above": "above", "at_most": "at most", "below": "below"}
-
-
-def words(hint: Any) -> str:
-    """Describe in words what a hint accepts."""
-    bare, rule = unwrapped(hint)
-    members = alternatives(bare)
-    if len(members) > 1:
-        own = [words(_with(member, rule)) for member in members]
-        return rule.expected or " or ".join(own)
-    if rule.expected:
-        return rule.expected
-    if get_origin(bare) is Literal:
-        return "one of " + ", ".join("null" if one is None else str(one) for one in get_args(bare))
-    if get_origin(bare) is tuple:
-        return f"a list of {len(get_args(bare))}"
-    if get_origin(bare) is list:
-        return "a list" + " with at least one entry" * (rule.some or rule.least > 0)
-    if is_block(bare) or bare is dict or get_origin(bare) is dict:
-        return "a block of keys" + " with at least one entry" * rule.some
-    text = _TYPES[bare] + " that is not empty" * (bare is str and rule.some)
-    if rule.even:
-        text = "an even number"
-    limits = [
-        f"{word} {getattr(rule, name):g}" if isinstance(getattr(rule, name), float) else f"{word} {getattr(rule, name)}"
-        for name, word in _LIMITS.items()
-        if getattr(rule, name) is not None
-    ]
-    return " ".join([text, " and ".join(limits)]).strip()
 
 
 @cache

@@ -4,7 +4,8 @@ import itertools
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
-from genebert.settings.fields import Block, Count, NotNegative, Positive, Rule, ShareBelow1, key
+from genebert.settings.fields import Block, key
+from genebert.settings.rules import Count, NotNegative, Positive, Rule, ShareBelow1
 from genebert.settings.training import Precision
 
 

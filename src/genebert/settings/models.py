@@ -4,21 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from genebert.settings.fields import (
-    Block,
-    Count,
-    FilePath,
-    Name,
-    NotNegative,
-    Positive,
-    Problem,
-    Rule,
-    ShareBelow1,
-    Where,
-    key,
-    problems,
-)
+from genebert.settings.fields import Block, Problem, Where, key, problems
 from genebert.settings.fitting import FinetuneSettings
+from genebert.settings.rules import Count, FilePath, Name, NotNegative, Positive, Rule, ShareBelow1
 from genebert.settings.sentences import show
 from genebert.settings.training import TrainingSettings
 

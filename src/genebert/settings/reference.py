@@ -8,7 +8,8 @@ from typing import Any, Literal, get_args, get_origin
 
 import yaml
 
-from genebert.settings.fields import Block, alternatives, complete, default_of, hints, is_block, unwrapped, words
+from genebert.settings.fields import Block, complete, default_of, hints
+from genebert.settings.rules import alternatives, is_block, unwrapped, words
 
 WIDTH, COMMENT = 120, 41  # of a line, and where its comment begins
 _TYPES = {bool: "boolean", str: "string", int: "integer", float: "number", NoneType: "null"}

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from genebert.settings.fields import Block, Count, Rule, Whole, key
+from genebert.settings.fields import Block, key
+from genebert.settings.rules import Count, Rule, Whole
 
 
 @dataclass(frozen=True)

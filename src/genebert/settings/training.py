@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from genebert.settings.fields import Block, Count, NotNegative, Positive, Rule, Share, ShareBelow1, Whole, key
+from genebert.settings.fields import Block, key
+from genebert.settings.rules import Count, NotNegative, Positive, Rule, Share, ShareBelow1, Whole
 
 Precision = Literal["auto", "float32", "bfloat16"]
 

@@ -1,7 +1,5 @@
 """Size and strength of the simulated atlas, and the factors behind its cell types."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 
 from genebert.errors import InputError
 from genebert.motifs.jaspar import Motif

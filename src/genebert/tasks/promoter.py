@@ -16,7 +16,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,8 @@ from genebert.files import read_lines
 from genebert.genome.bases import N_CODE, reverse_complement
 from genebert.genome.fasta import Genome
 from genebert.genome.kmers import sentence_to_sequence
-from genebert.settings.fields import Block, Chromosome, DataSetName, FilePath, ProperShare, Seed, key
+from genebert.settings.fields import Block, key
+from genebert.settings.rules import Chromosome, DataSetName, FilePath, ProperShare, Seed
 from genebert.tasks.base import Sources, Task
 from genebert.tasks.epd import TATA_CUTOFF, TATA_WIDTH, read_promoters, read_tata_flags, tata_scores
 from genebert.tasks.splits import (
@@ -399,7 +400,7 @@ class PromoterTask(Task):
 
     name = "promoter"
     section = dict[DataSetName, PromoterSettings]
-    default = {
+    default: ClassVar = {
         "prom-core": {
             "path": "{data}/epdnew/Hs_EPDnew_006_hg19.bed",
             "motifs": "{data}/epdnew/promoter_motifs.txt",

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,8 @@ from genebert.genome.chip_peaks import read_chip_peaks
 from genebert.genome.fasta import Genome
 from genebert.genome.intervals import overlapping, sort_regions
 from genebert.paper import TABLE2, TABLE6
-from genebert.settings.fields import Block, Chromosome, DataSetName, FilePath, ProperShare, Rule, Seed, key
+from genebert.settings.fields import Block, key
+from genebert.settings.rules import Chromosome, DataSetName, FilePath, ProperShare, Rule, Seed
 from genebert.settings.sentences import suggest
 from genebert.sources.registry import in_506, read_tfbs_list
 from genebert.tasks.base import Sources, Task
@@ -398,7 +399,7 @@ class TfbsTask(Task):
 
     name = "tfbs"
     section = TfbsSection
-    default: dict[str, Any] = {}
+    default: ClassVar = {}
     has_factor = True
 
     def data_sets(self, section: dict[str, Any], config: Path) -> dict[str, dict[str, Any]]:
