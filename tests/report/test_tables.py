@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from table_inputs import (
-    HtmlTables,
     cells_of,
     check_latex,
+    html_tables,
     markdown_tables,
     render,
     score,
@@ -22,10 +22,11 @@ from table_inputs import (
 )
 
 from genebert.errors import InputError
-from genebert.report.tables.blocks import NOTHING, best_rows, number
-from genebert.report.tables.forms import latex
+from genebert.report.tables.blocks import best_rows, number
 from genebert.report.tables.paper import read_paper
 from genebert.report.tables.render import render_table
+from genebert.report.tables.values import TableSettings
+from genebert.report.text import NOTHING, latex
 
 MODELS = ["kmer-logreg", "from-scratch", "dnabert", "genebert"]
 SET = "promoter/prom-core"
@@ -106,8 +107,8 @@ def test_all_forms_hold_the_same_cells(tmp_path, paper, scores):
     expected = [cells_of(block) for block in table.blocks]
     found = [[[cell.strip("*") for cell in row] for row in rows[1:]] for rows in markdown_tables(text["md"])]
     assert found == expected
-    page = HtmlTables(text["html"])
-    assert [[[group, *row] for group, row in part["rows"]] for part in page.tables] == expected
+    found = [[[group, *row] for group, row in part["rows"]] for part in html_tables(text["html"])]
+    assert found == expected
     for rows, body in zip(expected, re.findall(r"\\midrule\n(.*?)\\bottomrule", text["tex"], re.DOTALL), strict=True):
         heading, *lines = [re.sub(r"\\textbf\{(.*?)\}", r"\1", line) for line in body.strip().split("\n")]
         assert f"\\textit{{{latex(SET)}}}" in heading
@@ -121,7 +122,7 @@ def test_best_auc_and_collapsed_seeds_are_bold(tmp_path, paper, scores, files):
     assert csv.set_index("model").loc["dnabert", "n_collapsed"] == 2
     assert shown(table.blocks[0], "Collapsed") == ["0 of 3", "0 of 3", "2 of 3", "0 of 3"]
     assert re.findall(r"\*\*([0-9].*?)\*\*", text["md"]) == ["2 of 3", "0.880 ± 0.010"]
-    assert [part["bold"] for part in HtmlTables(text["html"]).tables] == [["2 of 3", "0.880 ± 0.010"], []]
+    assert [part["bold"] for part in html_tables(text["html"])] == [["2 of 3", "0.880 ± 0.010"], []]
     assert re.findall(r"\\textbf\{(.*?)\}", text["tex"]) == ["2 of 3", r"0.880 $\pm$ 0.010"]
 
 
@@ -156,7 +157,7 @@ def test_any_text_is_escaped_for_latex(text):
 
 
 def test_run_and_scale_are_on_every_form(tmp_path, paper, scores):
-    _, text, _ = render(tmp_path, paper, scores, ROWS, notes=["Simulated promoters."])
+    _, text, _ = render(tmp_path, paper, scores, ROWS, notes=("Simulated promoters.",))
     for form in ("md", "html", "tex"):
         assert text[form].count("Run demo: simulated data, toy scale") == 2  # the table and its further values
         for note in (
@@ -230,7 +231,7 @@ def test_unavailable_model_has_a_row_that_says_so(tmp_path, paper, scores, files
     assert shown(main, "Remark")[2] == "unavailable" and "dnabert" not in shown(further, "Model")
     assert r"Unavailable: dnabert: weights \| need_a login." in text["md"]
     assert r"Unavailable: dnabert: weights | need\_a login." in text["tex"]
-    assert "Unavailable: dnabert: weights | need_a login." in HtmlTables(text["html"]).tables[0]["notes"]
+    assert "Unavailable: dnabert: weights | need_a login." in html_tables(text["html"])[0]["notes"]
 
 
 def test_some_seeds_unavailable(tmp_path, paper, scores, files):
@@ -273,7 +274,7 @@ def test_html_is_a_page_with_headings(tmp_path, paper, scores):
     page = text["html"]
     assert page.startswith("<!DOCTYPE html>") and page.endswith("</html>\n") and page.count("<html") == 1
     assert "&lt;b&gt;tiny&lt;/b&gt;" in page and "<b>tiny" not in page
-    main, further = HtmlTables(page).tables
+    main, further = html_tables(page)
     assert (main["id"], further["id"]) == ("table1-main", "table1-further")
     assert main["spans"] == ["Paper", "Ours", "Difference"]
     assert further["spans"] == ["At 0.5", "At the validation threshold"]
@@ -288,7 +289,7 @@ def test_bad_requests(tmp_path, paper, scores):
         render(tmp_path, paper, scores, ROWS, number=9)
     for form in ("pdf", "transfer_csv"):
         with pytest.raises(InputError, match=f"table 1: form '{form}' asked for; expected csv, md, html, tex"):
-            render_table(1, paper, scores, ROWS, "r", "s", {form: tmp_path / "x"})
+            render_table(1, paper, scores, ROWS, TableSettings("r", "s"), {form: tmp_path / "x"})
     with pytest.raises(InputError, match="table 1: no rows asked for"):
         render(tmp_path, paper, [], {})
 

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from table_inputs import (
-    HtmlTables,
     cells_of,
     check_latex,
+    html_tables,
     markdown_tables,
     metrics,
     render,
@@ -21,6 +21,8 @@ from table_inputs import (
 )
 
 from genebert.errors import InputError
+from genebert.report.tables.transfer import render_transfer
+from genebert.report.tables.values import TableSettings
 
 SETS = ["CTCF_AG04449_CTCF_UW", "CTCF_BE(2)-C_CTCF_UW", "CTCF_K562"]
 MODELS = ["pwm", "kmer-logreg", "boosted-trees", "from-scratch", "dnabert", "dnabert-2e-4", "genebert"]
@@ -59,6 +61,18 @@ def table6(root, tmp_path, scores):
     return lambda: render(tmp_path, root / "config/paper/table6.tsv", scores, ROWS, number=6)
 
 
+@pytest.fixture
+def matrix(tmp_path, scores):
+    """Return a function that renders the matrices and gives the text of their file."""
+    path = tmp_path / "table6_transfer.csv"
+
+    def text():
+        render_transfer(scores, ROWS, TableSettings("demo", "toy scale"), path)
+        return path.read_text()
+
+    return text
+
+
 def change(path: Path, **keys) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | keys))
 
@@ -78,7 +92,7 @@ def test_table2(tmp_path, root, scores):
     row = csv.set_index(["dataset", "model"]).loc[("tfbs/CTCF_BE(2)-C_CTCF_UW", "genebert")]
     assert row["auc_paper"] == 0.989 and row["auc_mean"] == pytest.approx(0.872)
     assert csv["auc_paper"].notna().sum() == 18 and csv["auc_mean"].notna().sum() == 21
-    assert table.transfer is None and [block.name for block in table.blocks] == ["main", "further"]
+    assert [block.name for block in table.blocks] == ["main", "further"]
     main, further = table.blocks
     (ours,) = [column for column in main.columns if (column.spanner, column.heading) == ("Ours", "AUC")]
     assert ours.bold == {6, 13, 20}
@@ -98,7 +112,7 @@ def test_groups_of_every_form(tmp_path, root, scores):
     expected = cells_of(table.blocks[0])
     plain = [[cell.strip("*") for cell in row] for row in markdown_tables(text["md"])[0][1:]]
     assert plain == expected
-    page = HtmlTables(text["html"]).tables[0]
+    page = html_tables(text["html"])[0]
     assert [[group, *row] for group, row in page["rows"]] == expected
     assert "Data set" not in page["headings"]
     check_latex(text["tex"])
@@ -150,7 +164,7 @@ def test_matrix_by_hand(table6):
     ]  # fmt: skip
     assert [column.bold for column in genebert.columns[1:]] == [{0}, {1}, {2}]
     assert "genebert trained on one data set, tested on another (AUC)" in genebert.title
-    page = HtmlTables(text["html"]).tables
+    page = html_tables(text["html"])
     assert [part["id"] for part in page] == [f"table6-{block.name}" for block in table.blocks]
     assert [row for _, row in page[3]["rows"]] == cells_of(genebert)
     assert page[3]["bold"] == ["0.882", "0.872", "0.862"]
@@ -161,10 +175,11 @@ def test_matrix_by_hand(table6):
     check_latex(text["tex"])
 
 
-def test_matrix_csv_has_everything(table6, tmp_path):
-    table6()
+def test_matrix_csv_has_everything(matrix, tmp_path):
+    matrix()
     csv = pd.read_csv(tmp_path / "table6_transfer.csv")
     assert len(csv) == 2 * 9 and csv["run"].unique().tolist() == ["demo"]
+    assert csv["scale"].unique().tolist() == ["toy scale"]
     cells = csv.set_index(["model", "trained_on", "tested_on"])
     row = cells.loc[("genebert", "tfbs/CTCF_K562", "tfbs/CTCF_AG04449_CTCF_UW")]
     assert row["auc_mean"] == pytest.approx(0.902) and row["auc_sd"] == pytest.approx(0.004 / np.sqrt(2))
@@ -183,8 +198,8 @@ def test_matrix_notes(table6):
     assert notes[2] == ("Without scores on other data sets: pwm, boosted-trees, from-scratch, dnabert, dnabert-2e-4.")
 
 
-def test_a_changed_transfer_entry_changes_the_table(table6, scores):
-    _, before, _ = table6()
+def test_a_changed_transfer_entry_changes_the_table(table6, matrix, scores):
+    (_, before, _), matrix_before = table6(), matrix()
     path = path_of(scores, "genebert", "CTCF_K562", 1)
     transfer = json.loads(path.read_text())["transfer"]
     transfer["CTCF_AG04449_CTCF_UW"]["metrics"]["roc_auc"] -= 0.1
@@ -192,7 +207,8 @@ def test_a_changed_transfer_entry_changes_the_table(table6, scores):
     table, after, _ = table6()
     assert cells_of(table.blocks[-1])[2][1] == "0.852"
     assert before["csv"] == after["csv"]
-    assert all(before[form] != after[form] for form in ("md", "html", "tex", "transfer_csv"))
+    assert all(before[form] != after[form] for form in ("md", "html", "tex"))
+    assert matrix() != matrix_before
 
 
 def test_data_sets_only_tested_on_and_models_that_cannot_be_had(table6, scores):
@@ -210,7 +226,7 @@ def test_data_sets_only_tested_on_and_models_that_cannot_be_had(table6, scores):
     assert cells_of(genebert)[1:] == [["tfbs/CTCF_BE(2)-C_CTCF_UW", "0.892", "0.872", "0.852", "-"]]
 
 
-def test_no_transfer_entries(table6, scores, tmp_path):
+def test_no_transfer_entries(table6, matrix, scores):
     for path in scores:
         value = json.loads(path.read_text())
         value.pop("transfer", None)
@@ -218,14 +234,14 @@ def test_no_transfer_entries(table6, scores, tmp_path):
     table, text, _ = table6()
     assert [block.name for block in table.blocks] == ["main", "further"]
     assert "no score file has been asked for the test sets of other data sets" in table.blocks[0].notes[-1]
-    assert text["transfer_csv"].startswith("run,scale,model,trained_on,tested_on,auc_mean")
-    assert len(text["transfer_csv"].splitlines()) == 1
+    assert matrix().startswith("run,scale,model,trained_on,tested_on,auc_mean")
+    assert len(matrix().splitlines()) == 1
     for path in scores:
         change(path, transfer={})
     assert table6()[1]["md"] == text["md"]
 
 
-def test_seeds_that_do_not_fit_together(table6, scores):
+def test_seeds_that_do_not_fit_together(table6, matrix, scores, tmp_path):
     path = path_of(scores, "genebert", "CTCF_K562", 1)
     original = path.read_text()
     transfer = json.loads(original)["transfer"]
@@ -233,8 +249,10 @@ def test_seeds_that_do_not_fit_together(table6, scores):
 
     def refused(message, new):
         change(path, transfer=new)
-        with pytest.raises(InputError, match=message):
-            table6()
+        for render_it in (table6, matrix):
+            with pytest.raises(InputError, match=message):
+                render_it()
+        assert not list(tmp_path.glob("table6*"))
 
     start = "seeds of genebert, trained on tfbs/CTCF_K562, were tested on different"
     refused(f"{start} data sets", {first: transfer[first]})

@@ -5,11 +5,9 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
-from hashlib import sha256 as sha256_of
 from itertools import pairwise
 from math import isclose
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,12 +15,14 @@ import scipy.sparse as sp
 
 from genebert.corpus.groups import TRAIN, Groups
 from genebert.errors import InputError
-from genebert.files import read_json, sha256
+from genebert.files import sha256
+from genebert.genome.bases import reverse_complement
 from genebert.genome.builds import BUILD_LENGTHS
 from genebert.genome.intervals import merge_overlapping
 from genebert.genome.sequences import RegionSequences
 from genebert.paper import PAPER, PAPER_GENOME, PAPER_SEQUENCES
 from genebert.report.card.leakage import leakage
+from genebert.report.card.parts import CardInputs, Parts, check_parts, read_parts
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,6 @@ EXPECTED_FOR = (
 PERCENTILES = (5, 25, 50, 75, 95)
 LENGTH_STEP, LENGTH_STEPS = 50, 40
 _BLOCK_REGIONS = 1 << 14
-_COMPLEMENT = bytes([3, 2, 1, 0, 4]).ljust(256, b"\0")
 
 
 @dataclass(frozen=True)
@@ -130,8 +129,8 @@ def count_identical(sequences: RegionSequences) -> dict[str, int]:
     either: Counter[bytes] = Counter()
     for first in range(0, len(sequences), _BLOCK_REGIONS):
         offsets = sequences.offsets[first : first + _BLOCK_REGIONS + 1] - sequences.offsets[first]
-        block = sequences.codes[sequences.offsets[first] : sequences.offsets[first] + offsets[-1]].tobytes()
-        opposite, n = block.translate(_COMPLEMENT)[::-1], len(block)
+        codes = sequences.codes[sequences.offsets[first] : sequences.offsets[first] + offsets[-1]]
+        block, opposite, n = codes.tobytes(), reverse_complement(codes).tobytes(), len(codes)
         for a, b in pairwise(offsets.tolist()):
             bases = block[a:b]
             forward[blake2b(bases, digest_size=16).digest()] += 1
@@ -242,154 +241,82 @@ def hash_inputs(files: Mapping[str, str | Path]) -> dict[str, dict]:
     return hashes
 
 
-def _check(summary: dict, corpus: dict, motifs: dict, sequences: RegionSequences, data: Any, settings: CardSettings):
-    """Check that the parts belong to one run.
-
-    Raises
-    ------
-    InputError
-        They do not: one of them was made again and the others were not, or regions were cropped in another way.
-    """
-    lengths = (data.var["end"] - data.var["start"]).to_numpy()
-    for where, found in (
-        ("summary.json", summary["regions"]),
-        ("the region sequences", len(sequences)),
-        ("motifs.json", motifs["regions"]),
-        ("corpus.json", corpus["regions"]),
-    ):
-        if found != len(lengths):
-            raise InputError(f"{where}: of {found} regions, but accessible.h5ad has {len(lengths)}; expected one run")
-    if not np.array_equal(np.diff(sequences.offsets), lengths):
-        raise InputError("the region sequences: lengths differ from those in accessible.h5ad; expected one run")
-    for where, found in (("summary.json", list(summary["cell_types"])), ("corpus.json", corpus["cell_types"])):
-        if found != list(data.obs_names):
-            raise InputError(f"{where}: cell types {', '.join(found)}; expected {', '.join(data.obs_names)}")
-    if (
-        sha256_of(np.ascontiguousarray(sequences.crop(settings.motif_region_bp).codes)).hexdigest()
-        != (motifs["sha256"]["sequences"])
-    ):
-        raise InputError(
-            f"motifs.json: other bases were scanned than those of the region sequences with motifs.region_bp "
-            f"{settings.motif_region_bp}; expected one run"
-        )
+def _by_type(parts: Parts, only_here: list[int]) -> dict[str, dict]:
+    """Return what is known of each cell type."""
+    return {
+        name: {
+            "cells": row["cells"],
+            "fragments": row["fragments"],
+            "accessible_regions": row["accessible_regions"],
+            "share_of_union": round(row["accessible_regions"] / len(parts.sequences), 6),
+            "only_here": n,
+            **{key: n for key, n in parts.corpus["by_cell_type"][name].items() if key != "accessible_regions"},
+        }
+        for (name, row), n in zip(parts.summary["cell_types"].items(), only_here, strict=True)
+    }
 
 
-def compute_card(
-    settings: CardSettings,
-    accessibility: str | Path,
-    sequences_folder: str | Path,
-    motifs_folder: str | Path,
-    corpus_folder: str | Path,
-    genome_json: str | Path,
-    inputs: Mapping[str, str | Path],
-    data_sets: dict[str, dict[str, str | Path]],
-) -> dict:
-    """Compute the content of ``card.json``.
+def _steps(parts: Parts, by_type: dict[str, dict], region_bp: int | None, shown: float) -> dict:
+    """Return what became of regions, cell types and samples on the way; `shown`: mean bases of a sample."""
+    summary, corpus = parts.summary, parts.corpus
+    read = ("format", "group_by", "binarise", "min_fraction", "input_regions", "dropped_regions")
+    return {
+        **{key: summary[key] for key in read},
+        "regions": len(parts.sequences),
+        **{key: summary[key] for key in ("dropped_cell_types", "cells_without_type")},
+        "region_bases": len(parts.sequences.codes),
+        "n_bases": parts.regions["n_bases"],
+        "regions_per_sample": corpus["regions_per_sample"],
+        "region_bp": region_bp,
+        "mean_bases_shown_per_sample": round(shown, 1),
+        **{key: corpus[key] for key in ("holdout_chromosomes", "validation_fraction")},
+        "pairs": int(parts.data.X.nnz),
+        **{f"pairs_{key}": sum(row[key] for row in by_type.values()) for key in ("held_out", "left_over")},
+        **{key: corpus[key] for key in ("groups", "validation_groups", "groups_without_negative")},
+    }
 
-    Parameters
-    ----------
-    settings : CardSettings
-    accessibility : path
-        Folder of ``accessible.h5ad`` and ``summary.json``.
-    sequences_folder, motifs_folder, corpus_folder : path
-        Folders of the stages' outputs.
-    genome_json : path
-        As :func:`genebert.genome.fasta.prepare_genome` writes it.
-    inputs : dict
-        What the run was made from: a name for each file, and its path.
-    data_sets : dict
-        Downstream data sets: name, then split, then parquet file.
+
+def compute_card(settings: CardSettings, inputs: CardInputs) -> dict:
+    """Return the content of ``card.json``.
 
     Raises
     ------
     InputError
         A file cannot be read, or the parts do not belong to one run.
     """
-    import anndata
-
-    accessibility = Path(accessibility)
-    data = anndata.read_h5ad(accessibility / "accessible.h5ad")
-    summary, genome = read_json(accessibility / "summary.json"), read_json(genome_json)
-    sequences, groups = RegionSequences.load(sequences_folder), Groups.load(corpus_folder)
-    recorded = {
-        "sequences": read_json(Path(sequences_folder) / "regions.json"),
-        "motifs": read_json(Path(motifs_folder) / "motifs.json"),
-        "corpus": read_json(Path(corpus_folder) / "corpus.json"),
-    }
-    corpus, motifs = recorded["corpus"], recorded["motifs"]
-    _check(summary, corpus, motifs, sequences, data, settings)
-    accessible_sha256 = sha256(accessibility / "accessible.h5ad")
-    if corpus["accessible_sha256"] != accessible_sha256:
-        raise InputError("corpus.json: made from another accessible.h5ad than the one here; run the rule corpus again")
-
-    regions = pd.DataFrame({column: data.var[column].to_numpy() for column in ("chrom", "start", "end")})
-    lengths = (regions["end"] - regions["start"]).to_numpy(np.int64)
+    parts = read_parts(inputs)
+    accessible_sha256 = sha256(Path(inputs.accessibility) / "accessible.h5ad")
+    check_parts(parts, settings.motif_region_bp, accessible_sha256)
+    sequences, groups, corpus = parts.sequences, parts.groups, parts.corpus
+    names, open_ = list(parts.data.obs_names), sp.csr_matrix(parts.data.X)
+    regions = pd.DataFrame({column: parts.data.var[column].to_numpy() for column in ("chrom", "start", "end")})
+    lengths, pairs = np.diff(sequences.offsets), int(open_.nnz)
     shown = lengths if settings.region_bp is None else np.minimum(lengths, settings.region_bp)
-    names, open_ = list(data.obs_names), sp.csr_matrix(data.X)
-    sample_regions = groups.subset(TRAIN).regions
-    per_sample, pairs = corpus["regions_per_sample"], int(open_.nnz)
+    # Mean bases of a training sample: of whole regions, and of what models are shown.
+    whole, middle = (float(n[groups.subset(TRAIN).regions].sum(1).mean()) for n in (lengths, shown))
     shared = sharing(open_, names)
-    by_type = {
-        name: {
-            "cells": row["cells"],
-            "fragments": row["fragments"],
-            "accessible_regions": row["accessible_regions"],
-            "share_of_union": round(row["accessible_regions"] / len(regions), 6),
-            "only_here": only_here,
-            **{key: n for key, n in corpus["by_cell_type"][name].items() if key != "accessible_regions"},
-        }
-        for (name, row), only_here in zip(summary["cell_types"].items(), shared["only_here"], strict=True)
-    }
+    by_type = _by_type(parts, shared["only_here"])
+    n_bases, held_out = parts.regions["n_bases"], tuple(corpus["holdout_chromosomes"])
     return {
         "run": settings.run,
         "scale": settings.scale,
         "notes": list(settings.notes),
         "paper": paper_comparison(
-            len(regions),
-            int(lengths.sum()),
-            len(names),
-            pairs,
-            float(lengths[sample_regions].sum(1).mean()),
-            per_sample,
+            len(regions), int(lengths.sum()), len(names), pairs, whole, corpus["regions_per_sample"]
         ),
-        "steps": {
-            "format": summary["format"],
-            "group_by": summary["group_by"],
-            "binarise": summary["binarise"],
-            "min_fraction": summary["min_fraction"],
-            "input_regions": summary["input_regions"],
-            "dropped_regions": summary["dropped_regions"],
-            "regions": len(regions),
-            "dropped_cell_types": summary["dropped_cell_types"],
-            "cells_without_type": summary["cells_without_type"],
-            "region_bases": int(lengths.sum()),
-            "n_bases": recorded["sequences"]["n_bases"],
-            "regions_per_sample": per_sample,
-            "region_bp": settings.region_bp,
-            "mean_bases_shown_per_sample": round(float(shown[sample_regions].sum(1).mean()), 1),
-            "holdout_chromosomes": corpus["holdout_chromosomes"],
-            "validation_fraction": corpus["validation_fraction"],
-            "pairs": pairs,
-            "pairs_held_out": sum(row["held_out"] for row in by_type.values()),
-            "pairs_left_over": sum(row["left_over"] for row in by_type.values()),
-            "groups": corpus["groups"],
-            "validation_groups": corpus["validation_groups"],
-            "groups_without_negative": corpus["groups_without_negative"],
-        },
+        "steps": _steps(parts, by_type, settings.region_bp, middle),
         "cell_types": by_type,
         "sharing": shared,
         "region_lengths": region_lengths(lengths),
-        "motifs": motif_density(motifs, settings.motif_region_bp),
+        "motifs": motif_density(parts.motifs, settings.motif_region_bp),
         "duplicates": duplicates(groups, sequences, pairs),
-        "genome": genome_share(regions, genome, recorded["sequences"]["n_bases"]),
-        "leakage": leakage(
-            data_sets, regions, sequences, groups, settings.region_bp, tuple(corpus["holdout_chromosomes"])
-        ),
-        "inputs": hash_inputs(inputs),
+        "genome": genome_share(regions, parts.genome, n_bases),
+        "leakage": leakage(inputs.data_sets, regions, sequences, groups, settings.region_bp, held_out),
+        "inputs": hash_inputs(inputs.raw),
         "made": {
             "accessible.h5ad": accessible_sha256,
-            "sequences": recorded["sequences"]["sha256"],
-            "motifs": motifs["sha256"],
-            "genome_md5": genome["md5"],
+            "sequences": parts.regions["sha256"],
+            "motifs": parts.motifs["sha256"],
+            "genome_md5": parts.genome["md5"],
         },
     }

@@ -5,7 +5,7 @@ that pre-training samples use; an example without one is looked for as a whole, 
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -248,7 +248,7 @@ def _counts(frame: pd.DataFrame, target: str) -> dict:
 
 
 def leakage(
-    data_sets: dict[str, dict[str, str | Path]],
+    data_sets: Mapping[str, Mapping[str, str | Path]],
     regions: pd.DataFrame,
     sequences: RegionSequences,
     groups: Groups,

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from genebert.report.tables.paper import PAPER_METRICS
-
-NOTHING = "-"
+from genebert.report.text import NOTHING
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,29 @@ class Block:
     notes: list[str]
     grouped: bool = False
     turned: bool = False
+
+    @property
+    def shown(self) -> list[Column]:
+        """The columns but for that of the groups."""
+        return self.columns[self.grouped :]
+
+    @property
+    def spans(self) -> list[tuple[str, int, int]]:
+        """Headings over the shown columns: text, first and last column, from 1; nothing where all texts are empty."""
+        spans, first = [], 1
+        for text, run in groupby(column.spanner for column in self.shown):
+            last = first + len(list(run)) - 1
+            spans.append((text, first, last))
+            first = last + 1
+        return spans if any(text for text, _, _ in spans) else []
+
+    def rows(self, escape: Callable[[str], str], bold: str) -> list[tuple[str, ...]]:
+        """Return the rows of all columns in one form: cells escaped, and set in bold by a text with %s."""
+        columns = [
+            [bold % escape(cell) if row in column.bold else escape(cell) for row, cell in enumerate(column.cells)]
+            for column in self.columns
+        ]
+        return list(zip(*columns, strict=True))
 
 
 def number(value: float, sign: str = "") -> str:

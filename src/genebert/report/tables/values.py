@@ -1,5 +1,7 @@
 """Our values beside the paper's, one row a model: means over the seeds of score files."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, median, stdev
 from typing import Any
@@ -30,7 +32,30 @@ LAST = ("n_train", "n_test", "n_test_positive", "n_seeds", "seeds", "n_collapsed
 NOT_RUN = "not part of this run"
 
 
-def collect(paths: list[Path], rows: Rows) -> Scores:
+@dataclass(frozen=True)
+class TableSettings:
+    """What every form of a table says of the run.
+
+    Attributes
+    ----------
+    run, scale : str
+        Also in every line of the csv file.
+    notes : tuple of str
+        Further footnotes.
+    """
+
+    run: str
+    scale: str
+    notes: tuple[str, ...] = ()
+
+
+def as_csv(values: pd.DataFrame, settings: TableSettings) -> str:
+    """Return values at full precision, with the run and its scale in every line."""
+    named = values.assign(run=settings.run, scale=settings.scale)[["run", "scale", *values]]
+    return named.to_csv(index=False, lineterminator="\n")
+
+
+def collect(paths: Iterable[str | Path], rows: Rows) -> Scores:
     """Read score files and sort them by (``task/dataset``, model) and seed.
 
     Raises
@@ -41,7 +66,7 @@ def collect(paths: list[Path], rows: Rows) -> Scores:
     """
     found: Scores = {}
     tested: dict[str, tuple[str, Path]] = {}
-    for path in paths:
+    for path in map(Path, paths):
         score = read_score(path)
         dataset, model = f"{score['task']}/{score['dataset']}", score["model"]
         if model not in rows.get(dataset, ()):
