@@ -12,8 +12,7 @@ from genebert.corpus.build import build_corpus
 from genebert.genome.fasta import Genome, prepare_genome
 from genebert.genome.sequences import extract_sequences
 from genebert.motifs.matrix import MotifSettings, build_motif_matrix
-from genebert.report.card.compute import CardSettings
-from genebert.report.card.parts import CardInputs
+from genebert.report.card.compute import CardInputs, CardSettings
 from genebert.report.text import fill
 
 CHROMOSOMES = ["chr1", "chr2", "chr3"]

@@ -3,9 +3,8 @@ from pathlib import Path
 from _job import logged
 
 with logged(snakemake.log[0]):
-    from genebert.report.card.compute import CardSettings, compute_card
+    from genebert.report.card.compute import CardInputs, CardSettings, compute_card
     from genebert.report.card.page import write_card
-    from genebert.report.card.parts import CardInputs
 
     files, params = snakemake.input, snakemake.params
     card = compute_card(

@@ -5,9 +5,10 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
-from itertools import pairwise
+from hashlib import sha256 as sha256_of
 from math import isclose
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,14 +16,13 @@ import scipy.sparse as sp
 
 from genebert.corpus.groups import TRAIN, Groups
 from genebert.errors import InputError
-from genebert.files import sha256
+from genebert.files import read_json, sha256
 from genebert.genome.bases import reverse_complement
 from genebert.genome.builds import BUILD_LENGTHS
 from genebert.genome.intervals import merge_overlapping
 from genebert.genome.sequences import RegionSequences
 from genebert.paper import PAPER, PAPER_GENOME, PAPER_SEQUENCES
 from genebert.report.card.leakage import leakage
-from genebert.report.card.parts import CardInputs, Parts, check_parts, read_parts
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,6 @@ EXPECTED_FOR = (
 )
 PERCENTILES = (5, 25, 50, 75, 95)
 LENGTH_STEP, LENGTH_STEPS = 50, 40
-_BLOCK_REGIONS = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -56,6 +55,31 @@ class CardSettings:
     notes: tuple[str, ...] = ()
     region_bp: int | None = None
     motif_region_bp: int | None = None
+
+
+@dataclass(frozen=True)
+class CardInputs:
+    """Where a run's data are.
+
+    Attributes
+    ----------
+    accessibility, sequences, motifs, corpus : path
+        Folders of the stages' outputs.
+    genome : path
+        ``genome.json``, as :func:`genebert.genome.fasta.prepare_genome` writes it.
+    raw : dict
+        What the run was made from: a name for each file, and its path.
+    data_sets : dict
+        Downstream data sets: name, then split, then parquet file.
+    """
+
+    accessibility: str | Path
+    sequences: str | Path
+    motifs: str | Path
+    corpus: str | Path
+    genome: str | Path
+    raw: Mapping[str, str | Path]
+    data_sets: Mapping[str, Mapping[str, str | Path]]
 
 
 def sharing(accessible: sp.csr_matrix, names: list[str]) -> dict:
@@ -127,14 +151,10 @@ def count_identical(sequences: RegionSequences) -> dict[str, int]:
     # Digests instead of the sequences themselves, which would take a gigabyte at full size.
     forward: Counter[bytes] = Counter()
     either: Counter[bytes] = Counter()
-    for first in range(0, len(sequences), _BLOCK_REGIONS):
-        offsets = sequences.offsets[first : first + _BLOCK_REGIONS + 1] - sequences.offsets[first]
-        codes = sequences.codes[sequences.offsets[first] : sequences.offsets[first] + offsets[-1]]
-        block, opposite, n = codes.tobytes(), reverse_complement(codes).tobytes(), len(codes)
-        for a, b in pairwise(offsets.tolist()):
-            bases = block[a:b]
-            forward[blake2b(bases, digest_size=16).digest()] += 1
-            either[blake2b(min(bases, opposite[n - b : n - a]), digest_size=16).digest()] += 1
+    for i in range(len(sequences)):
+        bases, opposite = sequences[i].tobytes(), reverse_complement(sequences[i]).tobytes()
+        forward[blake2b(bases, digest_size=16).digest()] += 1
+        either[blake2b(min(bases, opposite), digest_size=16).digest()] += 1
     result = {"regions": len(sequences)}
     for suffix, times in (("", forward), ("_up_to_strand", either)):
         result |= {f"different{suffix}": len(times), f"in_repeats{suffix}": sum(n for n in times.values() if n > 1)}
@@ -241,36 +261,60 @@ def hash_inputs(files: Mapping[str, str | Path]) -> dict[str, dict]:
     return hashes
 
 
-def _by_type(parts: Parts, only_here: list[int]) -> dict[str, dict]:
+def _check(told: dict[str, dict], data: Any, sequences: RegionSequences, motif_region_bp: int | None) -> None:
+    """Check that the parts belong to one run.
+
+    Raises
+    ------
+    InputError
+        They do not: one of them was made again and the others were not, or regions were cropped in another way.
+    """
+    lengths = (data.var["end"] - data.var["start"]).to_numpy()
+    counted = {f"{name}.json": told[name]["regions"] for name in ("summary", "motifs", "corpus")}
+    for where, found in {"the region sequences": len(sequences), **counted}.items():
+        if found != len(lengths):
+            raise InputError(f"{where}: of {found} regions, but accessible.h5ad has {len(lengths)}; expected one run")
+    if not np.array_equal(np.diff(sequences.offsets), lengths):
+        raise InputError("the region sequences: lengths differ from those in accessible.h5ad; expected one run")
+    for name in ("summary", "corpus"):
+        found = list(told[name]["cell_types"])
+        if found != list(data.obs_names):
+            raise InputError(f"{name}.json: cell types {', '.join(found)}; expected {', '.join(data.obs_names)}")
+    scanned = np.ascontiguousarray(sequences.crop(motif_region_bp).codes)
+    if sha256_of(scanned).hexdigest() != told["motifs"]["sha256"]["sequences"]:
+        raise InputError(
+            f"motifs.json: other bases were scanned than those of the region sequences with motifs.region_bp "
+            f"{motif_region_bp}; expected one run"
+        )
+
+
+def _by_type(told: dict[str, dict], only_here: list[int], n_regions: int) -> dict[str, dict]:
     """Return what is known of each cell type."""
     return {
         name: {
-            "cells": row["cells"],
-            "fragments": row["fragments"],
-            "accessible_regions": row["accessible_regions"],
-            "share_of_union": round(row["accessible_regions"] / len(parts.sequences), 6),
-            "only_here": n,
-            **{key: n for key, n in parts.corpus["by_cell_type"][name].items() if key != "accessible_regions"},
+            **{key: row[key] for key in ("cells", "fragments", "accessible_regions")},
+            "share_of_union": round(row["accessible_regions"] / n_regions, 6),
+            "only_here": alone,
+            **{key: n for key, n in told["corpus"]["by_cell_type"][name].items() if key != "accessible_regions"},
         }
-        for (name, row), n in zip(parts.summary["cell_types"].items(), only_here, strict=True)
+        for (name, row), alone in zip(told["summary"]["cell_types"].items(), only_here, strict=True)
     }
 
 
-def _steps(parts: Parts, by_type: dict[str, dict], region_bp: int | None, shown: float) -> dict:
-    """Return what became of regions, cell types and samples on the way; `shown`: mean bases of a sample."""
-    summary, corpus = parts.summary, parts.corpus
-    read = ("format", "group_by", "binarise", "min_fraction", "input_regions", "dropped_regions")
+def _steps(told: dict, by_type: dict, pairs: int, region_bp: int | None, mean_shown: float) -> dict:
+    """Return what became of regions, cell types and samples on the way."""
+    summary, regions, corpus = told["summary"], told["regions"], told["corpus"]
+    first = ("format", "group_by", "binarise", "min_fraction", "input_regions", "dropped_regions", "regions",
+             "dropped_cell_types", "cells_without_type")  # fmt: skip
     return {
-        **{key: summary[key] for key in read},
-        "regions": len(parts.sequences),
-        **{key: summary[key] for key in ("dropped_cell_types", "cells_without_type")},
-        "region_bases": len(parts.sequences.codes),
-        "n_bases": parts.regions["n_bases"],
+        **{key: summary[key] for key in first},
+        "region_bases": regions["bases"],
+        "n_bases": regions["n_bases"],
         "regions_per_sample": corpus["regions_per_sample"],
         "region_bp": region_bp,
-        "mean_bases_shown_per_sample": round(shown, 1),
+        "mean_bases_shown_per_sample": round(mean_shown, 1),
         **{key: corpus[key] for key in ("holdout_chromosomes", "validation_fraction")},
-        "pairs": int(parts.data.X.nnz),
+        "pairs": pairs,
         **{f"pairs_{key}": sum(row[key] for row in by_type.values()) for key in ("held_out", "left_over")},
         **{key: corpus[key] for key in ("groups", "validation_groups", "groups_without_negative")},
     }
@@ -284,19 +328,28 @@ def compute_card(settings: CardSettings, inputs: CardInputs) -> dict:
     InputError
         A file cannot be read, or the parts do not belong to one run.
     """
-    parts = read_parts(inputs)
-    accessible_sha256 = sha256(Path(inputs.accessibility) / "accessible.h5ad")
-    check_parts(parts, settings.motif_region_bp, accessible_sha256)
-    sequences, groups, corpus = parts.sequences, parts.groups, parts.corpus
-    names, open_ = list(parts.data.obs_names), sp.csr_matrix(parts.data.X)
-    regions = pd.DataFrame({column: parts.data.var[column].to_numpy() for column in ("chrom", "start", "end")})
+    import anndata
+
+    accessible = Path(inputs.accessibility) / "accessible.h5ad"
+    data, accessible_sha256 = anndata.read_h5ad(accessible), sha256(accessible)
+    sequences, groups = RegionSequences.load(inputs.sequences), Groups.load(inputs.corpus)
+    folders = {"summary": inputs.accessibility, "regions": inputs.sequences, "motifs": inputs.motifs,
+               "corpus": inputs.corpus}  # fmt: skip
+    told = {name: read_json(Path(folder) / f"{name}.json") for name, folder in folders.items()}
+    corpus, genome = told["corpus"], read_json(inputs.genome)
+    _check(told, data, sequences, settings.motif_region_bp)
+    if corpus["accessible_sha256"] != accessible_sha256:
+        raise InputError("corpus.json: made from another accessible.h5ad than the one here; run the rule corpus again")
+
+    names, open_ = list(data.obs_names), sp.csr_matrix(data.X)
+    regions = pd.DataFrame({column: data.var[column].to_numpy() for column in ("chrom", "start", "end")})
     lengths, pairs = np.diff(sequences.offsets), int(open_.nnz)
     shown = lengths if settings.region_bp is None else np.minimum(lengths, settings.region_bp)
     # Mean bases of a training sample: of whole regions, and of what models are shown.
     whole, middle = (float(n[groups.subset(TRAIN).regions].sum(1).mean()) for n in (lengths, shown))
     shared = sharing(open_, names)
-    by_type = _by_type(parts, shared["only_here"])
-    n_bases, held_out = parts.regions["n_bases"], tuple(corpus["holdout_chromosomes"])
+    by_type = _by_type(told, shared["only_here"], len(regions))
+    held_out = tuple(corpus["holdout_chromosomes"])
     return {
         "run": settings.run,
         "scale": settings.scale,
@@ -304,19 +357,19 @@ def compute_card(settings: CardSettings, inputs: CardInputs) -> dict:
         "paper": paper_comparison(
             len(regions), int(lengths.sum()), len(names), pairs, whole, corpus["regions_per_sample"]
         ),
-        "steps": _steps(parts, by_type, settings.region_bp, middle),
+        "steps": _steps(told, by_type, pairs, settings.region_bp, middle),
         "cell_types": by_type,
         "sharing": shared,
         "region_lengths": region_lengths(lengths),
-        "motifs": motif_density(parts.motifs, settings.motif_region_bp),
+        "motifs": motif_density(told["motifs"], settings.motif_region_bp),
         "duplicates": duplicates(groups, sequences, pairs),
-        "genome": genome_share(regions, parts.genome, n_bases),
+        "genome": genome_share(regions, genome, told["regions"]["n_bases"]),
         "leakage": leakage(inputs.data_sets, regions, sequences, groups, settings.region_bp, held_out),
         "inputs": hash_inputs(inputs.raw),
         "made": {
             "accessible.h5ad": accessible_sha256,
-            "sequences": parts.regions["sha256"],
-            "motifs": parts.motifs["sha256"],
-            "genome_md5": parts.genome["md5"],
+            "sequences": told["regions"]["sha256"],
+            "motifs": told["motifs"]["sha256"],
+            "genome_md5": genome["md5"],
         },
     }
