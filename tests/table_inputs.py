@@ -49,11 +49,11 @@ def write_score(folder: Path, value: dict) -> Path:
 
 
 def render(folder: Path, paper: Path, scores: list[Path], rows: dict, number: int = 1, **settings):
-    """Render every form; returns the table, form -> text and the csv file as a DataFrame."""
+    """Render every form; returns its blocks, form -> text and the csv file as a DataFrame."""
     out = {form: folder / f"table{number}.{form}" for form in ("csv", "md", "html", "tex")}
     settings = TableSettings(**{"run": "demo", "scale": "simulated data, toy scale", **settings})
-    table = render_table(number, paper, scores, rows, settings, out)
-    return table, {form: path.read_text() for form, path in out.items()}, pd.read_csv(out["csv"], keep_default_na=True)
+    blocks = render_table(number, paper, scores, rows, settings, out.values())
+    return blocks, {form: path.read_text() for form, path in out.items()}, pd.read_csv(out["csv"], keep_default_na=True)
 
 
 def shown(block, heading: str, spanner: str = "") -> list[str]:

@@ -86,14 +86,14 @@ def path_of(scores: list[Path], model: str, name: str, seed: int) -> Path:
 
 
 def test_table2(tmp_path, root, scores):
-    table, _, csv = render(tmp_path, root / "config/paper/table2.tsv", scores, ROWS, number=2)
+    blocks, _, csv = render(tmp_path, root / "config/paper/table2.tsv", scores, ROWS, number=2)
     assert csv["dataset"].unique().tolist()[:3] == list(ROWS) and csv["dataset"].nunique() == 10
     assert csv["model"].tolist()[:21] == MODELS * 3
     row = csv.set_index(["dataset", "model"]).loc[("tfbs/CTCF_BE(2)-C_CTCF_UW", "genebert")]
     assert row["auc_paper"] == 0.989 and row["auc_mean"] == pytest.approx(0.872)
     assert csv["auc_paper"].notna().sum() == 18 and csv["auc_mean"].notna().sum() == 21
-    assert [block.name for block in table.blocks] == ["main", "further"]
-    main, further = table.blocks
+    assert [block.name for block in blocks] == ["main", "further"]
+    main, further = blocks
     (ours,) = [column for column in main.columns if (column.spanner, column.heading) == ("Ours", "AUC")]
     assert ours.bold == {6, 13, 20}
     assert shown(further, "n train") == ["800"] * 7 + ["900"] * 7 + ["1,000"] * 7
@@ -108,8 +108,8 @@ def test_table2(tmp_path, root, scores):
 
 
 def test_groups_of_every_form(tmp_path, root, scores):
-    table, text, _ = render(tmp_path, root / "config/paper/table2.tsv", scores, ROWS, number=2)
-    expected = cells_of(table.blocks[0])
+    blocks, text, _ = render(tmp_path, root / "config/paper/table2.tsv", scores, ROWS, number=2)
+    expected = cells_of(blocks[0])
     plain = [[cell.strip("*") for cell in row] for row in markdown_tables(text["md"])[0][1:]]
     assert plain == expected
     page = html_tables(text["html"])[0]
@@ -133,13 +133,13 @@ def test_the_last_data_set_of_many_changes_the_table(tmp_path, root, scores):
 
 
 def test_cell_types_are_the_papers_else_those_of_the_score_files(table6):
-    table, _, csv = table6()
+    blocks, _, csv = table6()
     labels = csv.drop_duplicates("dataset").set_index("dataset")[["cell_type", "tissue"]].fillna("")
     assert labels.loc["tfbs/CTCF_AG04449_CTCF_UW"].tolist() == ["Fibroblast", "Skin"]
     assert labels.loc["tfbs/CTCF_BE(2)-C_CTCF_UW"].tolist() == ["Neuroblast", "Brain"]
     assert labels.loc["tfbs/CTCF_K562"].tolist() == ["K562", ""]
     assert csv.groupby("dataset")["cell_type"].nunique().eq(1).all() and csv["cell_type"].notna().all()
-    main = table.blocks[0]
+    main = blocks[0]
     assert [column.heading for column in main.columns][:4] == ["Data set", "Cell type", "Tissue", "Model"]
     assert [row[:4] for row in cells_of(main)][14] == ["tfbs/CTCF_K562", "K562", "-", "pwm"]
 
@@ -149,9 +149,9 @@ def test_cell_types_are_the_papers_else_those_of_the_score_files(table6):
 
 def test_matrix_by_hand(table6):
     """Genebert is model 6: 0.88 + 0.01 row - 0.02 column, + 0.002 as the mean of the seeds 0 and 1."""
-    table, text, _ = table6()
-    assert [block.name for block in table.blocks] == ["main", "further", "transfer-1", "transfer-2"]
-    logistic, genebert = table.blocks[2:]
+    blocks, text, _ = table6()
+    assert [block.name for block in blocks] == ["main", "further", "transfer-1", "transfer-2"]
+    logistic, genebert = blocks[2:]
     names = [f"tfbs/{name}" for name in SETS]
     assert cells_of(genebert) == [
         [names[0], "0.882", "0.862", "0.842"],
@@ -165,7 +165,7 @@ def test_matrix_by_hand(table6):
     assert [column.bold for column in genebert.columns[1:]] == [{0}, {1}, {2}]
     assert "genebert trained on one data set, tested on another (AUC)" in genebert.title
     page = html_tables(text["html"])
-    assert [part["id"] for part in page] == [f"table6-{block.name}" for block in table.blocks]
+    assert [part["id"] for part in page] == [f"table6-{block.name}" for block in blocks]
     assert [row for _, row in page[3]["rows"]] == cells_of(genebert)
     assert page[3]["bold"] == ["0.882", "0.872", "0.862"]
     found = markdown_tables(text["md"])[3]
@@ -190,9 +190,9 @@ def test_matrix_csv_has_everything(matrix, tmp_path):
 
 
 def test_matrix_notes(table6):
-    table, _, _ = table6()
-    notes = table.blocks[-1].notes
-    assert table.blocks[-2].notes == []
+    blocks, _, _ = table6()
+    notes = blocks[-1].notes
+    assert blocks[-2].notes == []
     assert notes[0] == "Rows: trained on; columns: tested on; mean over seeds. Bold: the model's own test set."
     assert ": 101 to 121 a pair; 879 to 899 are left." in notes[1]
     assert notes[2] == ("Without scores on other data sets: pwm, boosted-trees, from-scratch, dnabert, dnabert-2e-4.")
@@ -204,8 +204,8 @@ def test_a_changed_transfer_entry_changes_the_table(table6, matrix, scores):
     transfer = json.loads(path.read_text())["transfer"]
     transfer["CTCF_AG04449_CTCF_UW"]["metrics"]["roc_auc"] -= 0.1
     change(path, transfer=transfer)
-    table, after, _ = table6()
-    assert cells_of(table.blocks[-1])[2][1] == "0.852"
+    blocks, after, _ = table6()
+    assert cells_of(blocks[-1])[2][1] == "0.852"
     assert before["csv"] == after["csv"]
     assert all(before[form] != after[form] for form in ("md", "html", "tex"))
     assert matrix() != matrix_before
@@ -218,8 +218,8 @@ def test_data_sets_only_tested_on_and_models_that_cannot_be_had(table6, scores):
         path = path_of(scores, "genebert", "CTCF_AG04449_CTCF_UW", seed)
         transfer = json.loads(path.read_text())["transfer"]
         change(path, transfer=transfer | {"CTCF_GM12878": transfer["CTCF_K562"]})
-    table, _, _ = table6()
-    genebert = table.blocks[-1]
+    blocks, _, _ = table6()
+    genebert = blocks[-1]
     assert [column.heading for column in genebert.columns] == [
         "Trained on", "tfbs/CTCF_AG04449_CTCF_UW", "tfbs/CTCF_BE(2)-C_CTCF_UW", "tfbs/CTCF_K562", "tfbs/CTCF_GM12878"
     ]  # fmt: skip
@@ -231,9 +231,9 @@ def test_no_transfer_entries(table6, matrix, scores):
         value = json.loads(path.read_text())
         value.pop("transfer", None)
         path.write_text(json.dumps(value))
-    table, text, _ = table6()
-    assert [block.name for block in table.blocks] == ["main", "further"]
-    assert "no score file has been asked for the test sets of other data sets" in table.blocks[0].notes[-1]
+    blocks, text, _ = table6()
+    assert [block.name for block in blocks] == ["main", "further"]
+    assert "no score file has been asked for the test sets of other data sets" in blocks[0].notes[-1]
     assert matrix().startswith("run,scale,model,trained_on,tested_on,auc_mean")
     assert len(matrix().splitlines()) == 1
     for path in scores:

@@ -1,5 +1,3 @@
-from pathlib import Path
-
 from _job import logged
 
 with logged(snakemake.log[0]):
@@ -13,5 +11,5 @@ with logged(snakemake.log[0]):
         snakemake.input.scores,
         params.rows,
         TableSettings(params.run, params.scale, tuple(params.notes)),
-        {Path(path).suffix[1:]: path for path in snakemake.output},
+        snakemake.output,
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from genebert.errors import InputError
 from genebert.files import read_json
-from genebert.report.pictures import bare, picture
+from genebert.report.pictures import picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -89,7 +89,7 @@ def plot_curves(records: list[dict], folder: str | Path, name: str, title: str, 
     """
     recorded = set().union(*records)
     columns = [column for column in COLUMNS if recorded & {metric for metric, _ in column[1:]}]
-    with picture(folder, name, 0.6 + 2.8 * len(columns), 5.2) as figure:
+    with picture(folder, name, title, 0.6 + 2.8 * len(columns), 5.2) as figure:
         rows = figure.subplots(2, len(columns), sharex=True, squeeze=False)
         shown: dict = {}
         for panels, (heading, *pair) in zip(rows.T, columns, strict=True):
@@ -105,7 +105,6 @@ def plot_curves(records: list[dict], folder: str | Path, name: str, title: str, 
             lowest.set_xlabel("step")
             lowest.xaxis.set_major_formatter("{x:,.0f}")
             lowest.locator_params(axis="x", nbins=5, integer=True)
-        figure.suptitle(title, fontsize=10, x=0.01, ha="left")
         figure.legend(shown.values(), shown, loc="outside lower center", ncols=len(shown), frameon=False)
 
 
@@ -125,7 +124,6 @@ def _panel(axes: "Axes", records: list[dict], metric: str, floors: Mapping[str, 
         axes.legend(loc="best", fontsize=7, labelcolor=FLOOR, framealpha=0.7, edgecolor="none")
     axes.margins(y=0.12)
     axes.set_ylim(bottom=max(0.0, axes.get_ylim()[0]))  # none of these can be negative
-    bare(axes, "left", "bottom")
     return lines
 
 

@@ -9,10 +9,10 @@ import pandas as pd
 from genebert.errors import InputError
 from genebert.evaluation.scores import read_score
 from genebert.files import atomic_path
-from genebert.report.pictures import bare, picture
+from genebert.report.pictures import picture
 
 logger = logging.getLogger(__name__)
-METRICS = ("roc_auc", "auprc", "mcc")
+METRICS = ("roc_auc", "auprc", "mcc", "collapsed")
 COLOURS = ("#2171b5", "#d95f02", "#1b9e77", "#7570b3", "#a6761d", "#e7298a", "#666666")
 STYLES = ("-", (0, (4, 2)), (0, (1, 1.5)))  # for more models than colours
 CHANCE = 0.5
@@ -41,32 +41,27 @@ def collect_points(paths: Sequence[str | Path]) -> pd.DataFrame:
     """
     if not paths:
         raise InputError("learning curve: found no score file, expected at least one")
-    rows, of, places = [], {}, {}
+    rows, places, one = [], {}, ""
     for path in paths:
         score = read_score(path)
-        of.setdefault((score["task"], score["dataset"]), path)
+        name = f"{score['task']}/{score['dataset']}"
+        one = one or name
+        if name != one:
+            raise InputError(f"{path}: scores of {name}, but {paths[0]} of {one}; expected one data set")
         row = {"model": score["model"], "n_train": None, "seed": score["seed"]}
         if "unavailable" not in score:
-            row |= {"n_train": score.get("n_train")} | {name: score["metrics"].get(name) for name in METRICS}
-            row["collapsed"] = score["metrics"].get("collapsed")
+            row |= {"n_train": score.get("n_train")} | {key: score["metrics"].get(key) for key in METRICS}
             missing = [name for name, value in row.items() if value is None]
             if missing:
                 raise InputError(f"{path}: has no value {missing[0]!r}; expected a score file of a fitted model")
             if row["n_train"] < 1:
                 raise InputError(f"{path}: n_train {row['n_train']}; expected a number of examples above 0")
-            key = (row["model"], row["n_train"], row["seed"])
+            key = f"{row['model']}, {row['n_train']} examples, seed {row['seed']}"
             if key in places:
-                raise InputError(
-                    f"{path}: {key[0]}, {key[1]} examples, seed {key[2]} as in {places[key]}; expected each once"
-                )
+                raise InputError(f"{path}: {key} as in {places[key]}; expected each once")
             places[key] = path
         rows.append(row)
-    if len(of) > 1:
-        (one, first), (other, second) = list(of.items())[:2]
-        raise InputError(
-            f"{second}: scores of {'/'.join(other)}, but {first} of {'/'.join(one)}; expected one data set"
-        )
-    points = pd.DataFrame(rows, columns=["model", "n_train", "seed", *METRICS, "collapsed"])
+    points = pd.DataFrame(rows, columns=["model", "n_train", "seed", *METRICS])
     return points.astype({"n_train": "Int64", **dict.fromkeys(METRICS, "float64"), "collapsed": "boolean"})
 
 
@@ -97,7 +92,7 @@ def plot_learning_curve(
     notes = [*notes, *([f"cannot be had: {', '.join(absent)}"] if absent else [])]
     if known["collapsed"].any():
         notes.append("crosses: all scores of the seed on one side of 0.5")
-    with picture(folder, name, 7.2, 4.2 + 0.17 * len(notes)) as figure:
+    with picture(folder, name, title, 7.2, 4.2 + 0.17 * len(notes)) as figure:
         axes = figure.subplots()
         last = {}
         for i, (model, rows) in enumerate(known.groupby("model", sort=False)):
@@ -121,9 +116,7 @@ def plot_learning_curve(
         axes.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
         axes.set_xlabel("labelled training examples")
         axes.set_ylabel("AUC on the test set")
-        bare(axes, "left", "bottom")
         axes.set_title("\n".join(notes), fontsize=8, color="#525252", loc="left")
-        figure.suptitle(title, fontsize=10, x=0.01, ha="left")
         # In the order of the lines' right ends.
         axes.legend(handles=lines, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
 

@@ -45,12 +45,9 @@ def covered_bases(examples: pd.DataFrame, regions: pd.DataFrame) -> np.ndarray:
         low, high = here["start"].to_numpy(np.int64), here["end"].to_numpy(np.int64)
         before = np.concatenate(([0], np.cumsum(high - low)))
         reach = np.concatenate(([0], high))
-
-        def covered_left_of(position: np.ndarray, low=low, before=before, reach=reach) -> np.ndarray:
-            last = np.searchsorted(low, position)
-            return before[last] - np.maximum(reach[last] - position, 0)
-
-        covered[rows] = covered_left_of(ends[rows]) - covered_left_of(starts[rows])
+        for sign, edge in ((1, ends[rows]), (-1, starts[rows])):
+            last = np.searchsorted(low, edge)
+            covered[rows] += sign * (before[last] - np.maximum(reach[last] - edge, 0))
     return covered
 
 
@@ -141,31 +138,24 @@ def read_examples(path: str | Path) -> pd.DataFrame:
     InputError
         No such file, not parquet, a missing column, half a place, an end not behind its start, or an empty sequence.
     """
-    import pyarrow
-
     try:
         frame = pd.read_parquet(path)
-    except (OSError, pyarrow.ArrowInvalid) as error:
+    except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read as parquet ({error}); run the rule of its task again") from error
     missing = [column for column in COLUMNS if column not in frame]
     if missing:
         raise InputError(f"{path}: has no column {', '.join(missing)}; expected {', '.join(COLUMNS)}")
     frame = frame[list(COLUMNS)]
     known = frame[["chrom", "start", "end"]].notna()
-    half = (known.any(axis=1) & ~known.all(axis=1)).to_numpy()
-    if half.any():
-        row = int(np.flatnonzero(half)[0])
-        raise InputError(f"{path}: row {row + 1} has only part of chrom, start and end; expected all three or none")
-    placed = known.all(axis=1).to_numpy()
-    backwards = placed & (frame["end"] <= frame["start"]).fillna(False).to_numpy(dtype=bool)
-    if backwards.any():
-        row = int(np.flatnonzero(backwards)[0])
-        place = f"{frame['chrom'].iloc[row]}:{frame['start'].iloc[row]}-{frame['end'].iloc[row]}"
-        raise InputError(f"{path}: row {row + 1} has the place {place}; expected start < end")
-    empty = ~placed & (frame["sequence"].fillna("") == "").to_numpy(dtype=bool)
-    if empty.any():
-        row = int(np.flatnonzero(empty)[0])
-        raise InputError(f"{path}: row {row + 1} has neither place nor sequence; expected one of them")
+    placed = known.all(axis=1)
+    for wrong, what in (
+        (known.any(axis=1) & ~placed, "has only part of chrom, start and end; expected all three or none"),
+        (placed & (frame["end"] <= frame["start"]), "has the place {chrom}:{start}-{end}; expected start < end"),
+        (~placed & (frame["sequence"].fillna("") == ""), "has neither place nor sequence; expected one of them"),
+    ):
+        rows = np.flatnonzero(wrong.fillna(False).to_numpy(dtype=bool))
+        if len(rows):
+            raise InputError(f"{path}: row {rows[0] + 1} {what.format(**frame.iloc[rows[0]])}")
     return frame.assign(placed=placed)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from genebert.report.tables.paper import PAPER_METRICS
+from genebert.report.tables.values import FURTHER
 from genebert.report.text import NOTHING
 
 
@@ -156,14 +157,7 @@ def further_block(title: str, subtitle: str, values: pd.DataFrame) -> list[Block
         return []
     columns = [Column("Data set", run["dataset"].tolist(), number=False), _text("Model", run["model"])]
     notes = []
-    shown = [
-        ("auprc", "AUPRC", ""),
-        ("mcc", "MCC", "At 0.5"),
-        ("accuracy", "Accuracy", "At 0.5"),
-        ("precision_at_validation_threshold", "P", "At the validation threshold"),
-        ("recall_at_validation_threshold", "R", "At the validation threshold"),
-    ]
-    columns += [Column(heading, _with_sd(run, name), spanner) for name, heading, spanner in shown
+    columns += [Column(heading, _with_sd(run, name), spanner) for name, (_, _, heading, spanner) in FURTHER.items()
                 if f"{name}_mean" in run]  # fmt: skip
     if "precision_at_validation_threshold_mean" in run:
         notes.append(

@@ -1,10 +1,8 @@
 """From score files to one of the paper's tables in all its forms."""
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
-
-import pandas as pd
 
 from genebert.errors import InputError
 from genebert.files import atomic_path
@@ -22,45 +20,14 @@ FORMATS = ("csv", "md", "html", "tex")
 TRANSFER_TABLE = 6
 
 
-@dataclass(frozen=True)
-class Table:
-    """A table before it is written in any form.
-
-    Attributes
-    ----------
-    values : DataFrame
-        One row a model, full precision: what the csv file holds.
-    blocks : list of Block
-        What the other forms show.
-    """
-
-    values: pd.DataFrame
-    blocks: list[Block]
-
-
-def make_table(number: int, paper: pd.DataFrame, scores: list[Path], rows: Rows, settings: TableSettings) -> Table:
-    """Return the table with its footnotes; see :func:`render_table`."""
-    title, subtitle = f"Table {number}. {TITLES[number]}", f"Run {settings.run}: {settings.scale}"
-    found = collect(scores, rows)
-    values = build_values(paper, found, rows)
-    notes, matrices = [*main_notes(number, paper, values, found, rows, settings), *settings.notes], []
-    if number == TRANSFER_TABLE:
-        transfer = transfer_values(found, rows)
-        about = transfer_notes(transfer, rows)
-        matrices = transfer_blocks(title, subtitle, transfer, about)
-        notes += [] if matrices else about
-    main = main_block(title, subtitle, values, metrics_of(paper), labels_of(paper), notes)
-    return Table(values, [main, *further_block(title, subtitle, values), *matrices])
-
-
 def render_table(
     number: int,
     paper_tsv: str | Path,
-    scores: list[Path],
+    scores: Iterable[str | Path],
     rows: Rows,
     settings: TableSettings,
-    out: dict[str, str | Path],
-) -> Table:
+    out: Iterable[str | Path],
+) -> list[Block]:
     """Write one of the paper's tables.
 
     Parameters
@@ -69,18 +36,20 @@ def render_table(
         1 to 8.
     paper_tsv : path
         The reported values; see :mod:`genebert.report.tables.paper`.
-    scores : list of path
+    scores : iterable of path
         Score files of exactly the models in `rows`, any number of seeds each.
     rows : dict
         ``task/dataset`` -> our models, in the order of the table. Reported rows whose counterpart is not among them
         are kept and marked.
     settings : TableSettings
-    out : dict
-        ``csv`` (full precision), ``md``, ``html``, ``tex`` (three decimals) -> path; any subset.
+    out : iterable of path
+        Each in the form that its ending names: ``.csv`` (full precision), ``.md``, ``.html``, ``.tex`` (three
+        decimals).
 
     Returns
     -------
-    Table
+    list of Block
+        What all forms but csv show.
 
     Raises
     ------
@@ -90,16 +59,27 @@ def render_table(
     """
     if number not in TITLES:
         raise InputError(f"table: found {number}, expected 1 to {max(TITLES)}")
-    unknown = [form for form in out if form not in FORMATS]
+    files = {Path(path): Path(path).suffix[1:] for path in out}
+    unknown = [form for form in files.values() if form not in FORMATS]
     if unknown:
         raise InputError(f"table {number}: form {unknown[0]!r} asked for; expected {', '.join(FORMATS)}")
     if not any(rows.values()):
         raise InputError(f"table {number}: no rows asked for; expected at least one model on one data set")
-    table = make_table(number, read_paper(paper_tsv), scores, rows, settings)
-    for form, path in out.items():
+    paper, found = read_paper(paper_tsv), collect(scores, rows)
+    values = build_values(paper, found, rows)
+    title, subtitle = f"Table {number}. {TITLES[number]}", f"Run {settings.run}: {settings.scale}"
+    notes, matrices = [*main_notes(number, paper, values, found, rows, settings), *settings.notes], []
+    if number == TRANSFER_TABLE:
+        transfer = transfer_values(found, rows)
+        about = transfer_notes(transfer, rows)
+        matrices = transfer_blocks(title, subtitle, transfer, about)
+        notes += [] if matrices else about
+    main = main_block(title, subtitle, values, metrics_of(paper), labels_of(paper), notes)
+    blocks = [main, *further_block(title, subtitle, values), *matrices]
+    for path, form in files.items():
         csv = form == "csv"
-        text = as_csv(table.values, settings) if csv else fill(f"table.{form}", blocks=table.blocks, number=number)
+        text = as_csv(values, settings) if csv else fill(f"table.{form}", blocks=blocks, number=number)
         with atomic_path(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
-    logger.info("table %d: %d rows from %d score files", number, len(table.values), len(scores))
-    return table
+    logger.info("table %d: %d rows", number, len(values))
+    return blocks

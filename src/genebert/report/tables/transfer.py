@@ -1,6 +1,7 @@
 """Train on one data set, test on another: what the `transfer` entries of score files say (docs/facts.md 29)."""
 
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 # Column: key of a score file's metrics.
 METRICS = {"auc": "roc_auc", "precision": "precision", "recall": "recall"} | {
-    name: key for name, (part, key) in FURTHER.items() if part == "metrics"
+    name: key for name, (part, key, *_) in FURTHER.items() if part == "metrics"
 }
 COLUMNS = ["model", "trained_on", "tested_on", *(f"{name}_{part}" for name in METRICS for part in ("mean", "sd")),
            "n_seeds", "n_test", "n_test_positive", "left_out"]  # fmt: skip
@@ -81,8 +82,8 @@ def transfer_values(scores: Scores, rows: Rows) -> pd.DataFrame:
     return frame.astype(dict.fromkeys(("n_seeds", "n_test", "n_test_positive", "left_out"), "Int64"))
 
 
-def render_transfer(scores: list[Path], rows: Rows, settings: TableSettings, path: str | Path) -> pd.DataFrame:
-    """Write the matrices of training on one data set and testing on another as a csv file, and return them.
+def render_transfer(scores: Iterable[str | Path], rows: Rows, settings: TableSettings, path: str | Path) -> None:
+    """Write the matrices of training on one data set and testing on another as a csv file.
 
     Parameters
     ----------
@@ -99,5 +100,4 @@ def render_transfer(scores: list[Path], rows: Rows, settings: TableSettings, pat
     values = transfer_values(collect(scores, rows), rows)
     with atomic_path(path) as temporary:
         temporary.write_text(as_csv(values, settings), encoding="utf-8")
-    logger.info("%s: %d pairs of data sets from %d score files", path, len(values), len(scores))
-    return values
+    logger.info("%s: %d pairs of data sets", path, len(values))

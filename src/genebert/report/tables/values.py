@@ -16,13 +16,14 @@ from genebert.report.tables.paper import PAPER_METRICS, labels_of, metrics_of
 Rows = dict[str, list[str]]
 Scores = dict[tuple[str, str], list[dict[str, Any]]]
 
-# Values shown where a score file has them: part of the score file, key.
+AT_VALIDATION = "At the validation threshold"
+# Values shown where a score file has them: part of the score file, key, heading, spanning heading.
 FURTHER = {
-    "auprc": ("metrics", "auprc"),
-    "mcc": ("metrics", "mcc"),
-    "accuracy": ("metrics", "accuracy"),
-    "precision_at_validation_threshold": ("metrics_at_validation_threshold", "precision"),
-    "recall_at_validation_threshold": ("metrics_at_validation_threshold", "recall"),
+    "auprc": ("metrics", "auprc", "AUPRC", ""),
+    "mcc": ("metrics", "mcc", "MCC", "At 0.5"),
+    "accuracy": ("metrics", "accuracy", "Accuracy", "At 0.5"),
+    "precision_at_validation_threshold": ("metrics_at_validation_threshold", "precision", "P", AT_VALIDATION),
+    "recall_at_validation_threshold": ("metrics_at_validation_threshold", "recall", "R", AT_VALIDATION),
 }
 # Labels that belong to a data set, not to a row: key in a score file's `data_set`.
 DATA_SET_LABELS = {"cell_type": "cell", "tissue": "tissue"}
@@ -125,7 +126,7 @@ def _summary(scores: list[dict[str, Any]], metrics: tuple[str, ...], where: str)
         remarks.append("unavailable" + (f" for {len(scores) - len(had)} of {len(scores)} seeds" if had else ""))
     if had:
         sources = {name: ("metrics", PAPER_METRICS[name][0]) for name in metrics} | FURTHER
-        for name, (part, key) in sources.items():
+        for name, (part, key, *_) in sources.items():
             values = _of_all(had, part, key, where)
             if not values and name in metrics:
                 raise InputError(f"tables: score files of {where} have no {part}.{key}; expected the paper's metrics")
