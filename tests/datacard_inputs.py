@@ -12,12 +12,12 @@ from genebert.corpus.build import build_corpus
 from genebert.genome.fasta import Genome, prepare_genome
 from genebert.genome.sequences import extract_sequences
 from genebert.motifs.matrix import MotifSettings, build_motif_matrix
-from genebert.report.card.compute import CardInputs, CardSettings
-from genebert.report.text import fill
+from genebert.report.card.compute import CardInputs
+from genebert.report.text import ReportSettings, fill
 
 CHROMOSOMES = ["chr1", "chr2", "chr3"]
 TYPES = ["Astrocytes", "Astrocytes/Oligodendrocytes", "a|b"]
-SETTINGS = CardSettings("toy", "simulated, test size", ("A note.",), region_bp=51)
+SETTINGS = ReportSettings("toy", "simulated, test size", ("A note.",))
 
 
 def make_inputs(folder, rng):
@@ -83,6 +83,7 @@ def make_run(folder, form, seed, motif_region_bp=None):
     return CardInputs(
         out, folder / "sequences", folder / "motifs", folder / "corpus", folder / "genome/genome.json", files,
         {"promoter/toy": {split: folder / f"tasks/{split}.parquet" for split in ("train", "valid", "test")}},
+        region_bp=51,
     )  # fmt: skip
 
 

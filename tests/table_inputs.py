@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pandas as pd
 
 from genebert.report.tables.render import render_table
-from genebert.report.tables.values import TableSettings
+from genebert.report.text import ReportSettings
 
 
 def score(model: str, seed: int, auc: float, dataset: str = "promoter/prom-core", **changes) -> dict:
@@ -51,7 +51,7 @@ def write_score(folder: Path, value: dict) -> Path:
 def render(folder: Path, paper: Path, scores: list[Path], rows: dict, number: int = 1, **settings):
     """Render every form; returns its blocks, form -> text and the csv file as a DataFrame."""
     out = {form: folder / f"table{number}.{form}" for form in ("csv", "md", "html", "tex")}
-    settings = TableSettings(**{"run": "demo", "scale": "simulated data, toy scale", **settings})
+    settings = ReportSettings(**{"run": "demo", "scale": "simulated data, toy scale", **settings})
     blocks = render_table(number, paper, scores, rows, settings, out.values())
     return blocks, {form: path.read_text() for form, path in out.items()}, pd.read_csv(out["csv"], keep_default_na=True)
 

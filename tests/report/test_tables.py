@@ -25,8 +25,7 @@ from genebert.errors import InputError
 from genebert.report.tables.blocks import best_rows, number
 from genebert.report.tables.paper import read_paper
 from genebert.report.tables.render import render_table
-from genebert.report.tables.values import TableSettings
-from genebert.report.text import NOTHING, latex
+from genebert.report.text import NOTHING, ReportSettings, latex
 
 MODELS = ["kmer-logreg", "from-scratch", "dnabert", "genebert"]
 SET = "promoter/prom-core"
@@ -289,7 +288,7 @@ def test_bad_requests(tmp_path, paper, scores):
         render(tmp_path, paper, scores, ROWS, number=9)
     for form in ("pdf", "transfer_csv"):
         with pytest.raises(InputError, match=f"table 1: form '{form}' asked for; expected csv, md, html, tex"):
-            render_table(1, paper, scores, ROWS, TableSettings("r", "s"), [tmp_path / f"x.{form}"])
+            render_table(1, paper, scores, ROWS, ReportSettings("r", "s"), [tmp_path / f"x.{form}"])
     with pytest.raises(InputError, match="table 1: no rows asked for"):
         render(tmp_path, paper, [], {})
 

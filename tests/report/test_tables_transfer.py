@@ -22,7 +22,7 @@ from table_inputs import (
 
 from genebert.errors import InputError
 from genebert.report.tables.transfer import render_transfer
-from genebert.report.tables.values import TableSettings
+from genebert.report.text import ReportSettings
 
 SETS = ["CTCF_AG04449_CTCF_UW", "CTCF_BE(2)-C_CTCF_UW", "CTCF_K562"]
 MODELS = ["pwm", "kmer-logreg", "boosted-trees", "from-scratch", "dnabert", "dnabert-2e-4", "genebert"]
@@ -67,7 +67,7 @@ def matrix(tmp_path, scores):
     path = tmp_path / "table6_transfer.csv"
 
     def text():
-        render_transfer(scores, ROWS, TableSettings("demo", "toy scale"), path)
+        render_transfer(scores, ROWS, ReportSettings("demo", "toy scale"), path)
         return path.read_text()
 
     return text

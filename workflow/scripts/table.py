@@ -2,7 +2,7 @@ from _job import logged
 
 with logged(snakemake.log[0]):
     from genebert.report.tables.render import render_table
-    from genebert.report.tables.values import TableSettings
+    from genebert.report.text import ReportSettings
 
     params = snakemake.params
     render_table(
@@ -10,6 +10,6 @@ with logged(snakemake.log[0]):
         snakemake.input.paper,
         snakemake.input.scores,
         params.rows,
-        TableSettings(params.run, params.scale, tuple(params.notes)),
+        ReportSettings(params.run, params.scale, tuple(params.notes)),
         snakemake.output,
     )

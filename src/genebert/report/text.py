@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 NOTHING = "-"
 _LATEX = str.maketrans({
@@ -11,6 +12,22 @@ _LATEX = str.maketrans({
 # Braces and per cent signs are LaTeX's own.
 _MARKS = dict(zip(("block_start_string", "block_end_string", "variable_start_string", "variable_end_string"),
                   ("<%", "%>", "<<", ">>"), strict=True))  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ReportSettings:
+    """What every report says of the run.
+
+    Attributes
+    ----------
+    run, scale : str
+    notes : tuple of str
+        Shown with the title or as footnotes.
+    """
+
+    run: str
+    scale: str
+    notes: tuple[str, ...] = ()
 
 
 def text_table(rows: Iterable[Iterable[str]], align: str) -> list[str]:

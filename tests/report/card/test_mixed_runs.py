@@ -60,7 +60,7 @@ def test_cropped_motifs_must_be_said_to_be_cropped(tmp_path):
     run = make_run(tmp_path, "bed", 3, motif_region_bp=51)
     with pytest.raises(InputError, match=r"with motifs\.region_bp None"):
         dc.compute_card(SETTINGS, run)
-    card = dc.compute_card(dc.CardSettings("toy", "test", (), 51, 51), run)
+    card = dc.compute_card(SETTINGS, replace(run, motif_region_bp=51))
     assert card["motifs"]["region_bp"] == 51
 
 

@@ -23,6 +23,7 @@ from genebert.genome.intervals import merge_overlapping
 from genebert.genome.sequences import RegionSequences
 from genebert.paper import PAPER, PAPER_GENOME, PAPER_SEQUENCES
 from genebert.report.card.leakage import leakage
+from genebert.report.text import ReportSettings
 
 logger = logging.getLogger(__name__)
 
@@ -36,30 +37,8 @@ LENGTH_STEP, LENGTH_STEPS = 50, 40
 
 
 @dataclass(frozen=True)
-class CardSettings:
-    """What the card says of the run, and how regions are cropped.
-
-    Attributes
-    ----------
-    run, scale : str
-        Printed at the top of the page.
-    notes : tuple of str
-    region_bp : int, optional
-        Models are shown only so many bases in the middle of each region.
-    motif_region_bp : int, optional
-        Only so many bases were scanned for motifs.
-    """
-
-    run: str
-    scale: str
-    notes: tuple[str, ...] = ()
-    region_bp: int | None = None
-    motif_region_bp: int | None = None
-
-
-@dataclass(frozen=True)
 class CardInputs:
-    """Where a run's data are.
+    """Where a run's data are, and how its regions are cropped.
 
     Attributes
     ----------
@@ -71,6 +50,10 @@ class CardInputs:
         What the run was made from: a name for each file, and its path.
     data_sets : dict
         Downstream data sets: name, then split, then parquet file.
+    region_bp : int, optional
+        Models are shown only so many bases in the middle of each region.
+    motif_region_bp : int, optional
+        Only so many bases were scanned for motifs.
     """
 
     accessibility: str | Path
@@ -80,6 +63,8 @@ class CardInputs:
     genome: str | Path
     raw: Mapping[str, str | Path]
     data_sets: Mapping[str, Mapping[str, str | Path]]
+    region_bp: int | None = None
+    motif_region_bp: int | None = None
 
 
 def sharing(accessible: sp.csr_matrix, names: list[str]) -> dict:
@@ -320,7 +305,7 @@ def _steps(told: dict, by_type: dict, pairs: int, region_bp: int | None, mean_sh
     }
 
 
-def compute_card(settings: CardSettings, inputs: CardInputs) -> dict:
+def compute_card(settings: ReportSettings, inputs: CardInputs) -> dict:
     """Return the content of ``card.json``.
 
     Raises
@@ -337,14 +322,14 @@ def compute_card(settings: CardSettings, inputs: CardInputs) -> dict:
                "corpus": inputs.corpus}  # fmt: skip
     told = {name: read_json(Path(folder) / f"{name}.json") for name, folder in folders.items()}
     corpus, genome = told["corpus"], read_json(inputs.genome)
-    _check(told, data, sequences, settings.motif_region_bp)
+    _check(told, data, sequences, inputs.motif_region_bp)
     if corpus["accessible_sha256"] != accessible_sha256:
         raise InputError("corpus.json: made from another accessible.h5ad than the one here; run the rule corpus again")
 
     names, open_ = list(data.obs_names), sp.csr_matrix(data.X)
     regions = pd.DataFrame({column: data.var[column].to_numpy() for column in ("chrom", "start", "end")})
     lengths, pairs = np.diff(sequences.offsets), int(open_.nnz)
-    shown = lengths if settings.region_bp is None else np.minimum(lengths, settings.region_bp)
+    shown = lengths if inputs.region_bp is None else np.minimum(lengths, inputs.region_bp)
     # Mean bases of a training sample: of whole regions, and of what models are shown.
     whole, middle = (float(n[groups.subset(TRAIN).regions].sum(1).mean()) for n in (lengths, shown))
     shared = sharing(open_, names)
@@ -357,14 +342,14 @@ def compute_card(settings: CardSettings, inputs: CardInputs) -> dict:
         "paper": paper_comparison(
             len(regions), int(lengths.sum()), len(names), pairs, whole, corpus["regions_per_sample"]
         ),
-        "steps": _steps(told, by_type, pairs, settings.region_bp, middle),
+        "steps": _steps(told, by_type, pairs, inputs.region_bp, middle),
         "cell_types": by_type,
         "sharing": shared,
         "region_lengths": region_lengths(lengths),
-        "motifs": motif_density(told["motifs"], settings.motif_region_bp),
+        "motifs": motif_density(told["motifs"], inputs.motif_region_bp),
         "duplicates": duplicates(groups, sequences, pairs),
         "genome": genome_share(regions, genome, told["regions"]["n_bases"]),
-        "leakage": leakage(inputs.data_sets, regions, sequences, groups, settings.region_bp, held_out),
+        "leakage": leakage(inputs.data_sets, regions, sequences, groups, inputs.region_bp, held_out),
         "inputs": hash_inputs(inputs.raw),
         "made": {
             "accessible.h5ad": accessible_sha256,

@@ -46,7 +46,7 @@ def plot_sharing(sharing: Mapping, folder: str | Path, title: str) -> None:
     Parameters
     ----------
     sharing : dict
-        From :func:`genebert.report.card.write.sharing`: ``cell_types``, ``regions_open_in``, ``jaccard``.
+        From :func:`genebert.report.card.compute.sharing`: ``cell_types``, ``regions_open_in``, ``jaccard``.
     folder : path
     title : str
     """

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping
 import pandas as pd
 
 from genebert.report.tables.paper import PAPER_METRICS, metrics_of
-from genebert.report.tables.values import NOT_RUN, Rows, Scores, TableSettings, available
+from genebert.report.tables.values import NOT_RUN, Rows, Scores, available
+from genebert.report.text import ReportSettings
 
 LOSSES = ("mgm", "ngsp", "srm")
 
@@ -24,7 +25,7 @@ def _together(texts: Mapping[str, str]) -> list[str]:
     return [f"{', '.join(group)}: {text}" for text, group in names.items()]
 
 
-def _source_notes(paper: pd.DataFrame, values: pd.DataFrame, settings: TableSettings) -> list[str]:
+def _source_notes(paper: pd.DataFrame, values: pd.DataFrame, settings: ReportSettings) -> list[str]:
     """Return where both sides come from."""
     seeds = sorted({int(seed) for listed in values["seeds"] for seed in listed.split()})
     over = f"; mean ± sd over seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}" if seeds else ""
@@ -112,7 +113,7 @@ def _origin_notes(scores: Scores) -> list[str]:
 
 
 def main_notes(
-    number: int, paper: pd.DataFrame, values: pd.DataFrame, scores: Scores, rows: Rows, settings: TableSettings
+    number: int, paper: pd.DataFrame, values: pd.DataFrame, scores: Scores, rows: Rows, settings: ReportSettings
 ) -> list[str]:
     """Return the footnotes of the main block: sources, metrics, what is missing and why, what models started from."""
     notes = _source_notes(paper, values, settings)

@@ -11,8 +11,8 @@ from genebert.report.tables.blocks import Block, further_block, main_block, tran
 from genebert.report.tables.notes import main_notes, transfer_notes
 from genebert.report.tables.paper import labels_of, metrics_of, read_paper
 from genebert.report.tables.transfer import transfer_values
-from genebert.report.tables.values import Rows, TableSettings, as_csv, build_values, collect
-from genebert.report.text import fill
+from genebert.report.tables.values import Rows, as_csv, build_values, collect
+from genebert.report.text import ReportSettings, fill
 
 logger = logging.getLogger(__name__)
 FORMATS = ("csv", "md", "html", "tex")
@@ -25,7 +25,7 @@ def render_table(
     paper_tsv: str | Path,
     scores: Iterable[str | Path],
     rows: Rows,
-    settings: TableSettings,
+    settings: ReportSettings,
     out: Iterable[str | Path],
 ) -> list[Block]:
     """Write one of the paper's tables.
@@ -41,7 +41,7 @@ def render_table(
     rows : dict
         ``task/dataset`` -> our models, in the order of the table. Reported rows whose counterpart is not among them
         are kept and marked.
-    settings : TableSettings
+    settings : ReportSettings
     out : iterable of path
         Each in the form that its ending names: ``.csv`` (full precision), ``.md``, ``.html``, ``.tex`` (three
         decimals).

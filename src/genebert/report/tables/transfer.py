@@ -9,19 +9,10 @@ import pandas as pd
 
 from genebert.errors import InputError
 from genebert.files import atomic_path
-from genebert.report.tables.values import (
-    FURTHER,
-    Rows,
-    Scores,
-    TableSettings,
-    as_csv,
-    available,
-    collect,
-    mean_and_sd,
-)
+from genebert.report.tables.values import FURTHER, Rows, Scores, as_csv, available, collect, mean_and_sd
+from genebert.report.text import ReportSettings
 
 logger = logging.getLogger(__name__)
-
 # Column: key of a score file's metrics.
 METRICS = {"auc": "roc_auc", "precision": "precision", "recall": "recall"} | {
     name: key for name, (part, key, *_) in FURTHER.items() if part == "metrics"
@@ -82,7 +73,7 @@ def transfer_values(scores: Scores, rows: Rows) -> pd.DataFrame:
     return frame.astype(dict.fromkeys(("n_seeds", "n_test", "n_test_positive", "left_out"), "Int64"))
 
 
-def render_transfer(scores: Iterable[str | Path], rows: Rows, settings: TableSettings, path: str | Path) -> None:
+def render_transfer(scores: Iterable[str | Path], rows: Rows, settings: ReportSettings, path: str | Path) -> None:
     """Write the matrices of training on one data set and testing on another as a csv file.
 
     Parameters

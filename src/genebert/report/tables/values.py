@@ -1,7 +1,6 @@
 """Our values beside the paper's, one row a model: means over the seeds of score files."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, median, stdev
 from typing import Any
@@ -12,6 +11,7 @@ import pandas as pd
 from genebert.errors import InputError
 from genebert.evaluation.scores import read_score
 from genebert.report.tables.paper import PAPER_METRICS, labels_of, metrics_of
+from genebert.report.text import ReportSettings
 
 Rows = dict[str, list[str]]
 Scores = dict[tuple[str, str], list[dict[str, Any]]]
@@ -33,24 +33,7 @@ LAST = ("n_train", "n_test", "n_test_positive", "n_seeds", "seeds", "n_collapsed
 NOT_RUN = "not part of this run"
 
 
-@dataclass(frozen=True)
-class TableSettings:
-    """What every form of a table says of the run.
-
-    Attributes
-    ----------
-    run, scale : str
-        Also in every line of the csv file.
-    notes : tuple of str
-        Further footnotes.
-    """
-
-    run: str
-    scale: str
-    notes: tuple[str, ...] = ()
-
-
-def as_csv(values: pd.DataFrame, settings: TableSettings) -> str:
+def as_csv(values: pd.DataFrame, settings: ReportSettings) -> str:
     """Return values at full precision, with the run and its scale in every line."""
     named = values.assign(run=settings.run, scale=settings.scale)[["run", "scale", *values]]
     return named.to_csv(index=False, lineterminator="\n")
