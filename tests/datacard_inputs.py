@@ -12,11 +12,12 @@ from genebert.corpus.build import build_corpus
 from genebert.genome.fasta import Genome, prepare_genome
 from genebert.genome.sequences import extract_sequences
 from genebert.motifs.matrix import MotifSettings, build_motif_matrix
-from genebert.report.card.compute import CardSettings
+from genebert.report.card.compute import CardInputs
+from genebert.report.text import ReportSettings, fill
 
 CHROMOSOMES = ["chr1", "chr2", "chr3"]
 TYPES = ["Astrocytes", "Astrocytes/Oligodendrocytes", "a|b"]
-SETTINGS = CardSettings("toy", "simulated, test size", ("A note.",), region_bp=51)
+SETTINGS = ReportSettings("toy", "simulated, test size", ("A note.",))
 
 
 def make_inputs(folder, rng):
@@ -79,10 +80,13 @@ def make_run(folder, form, seed, motif_region_bp=None):
     text = {name: (folder / "source.fa").read_text().split(f">{name}\n")[1].split("\n")[0] for name in CHROMOSOMES}
     (folder / "tasks").mkdir()
     examples(folder / "tasks", rng, text)
-    return {
-        "accessibility": out, "sequences_folder": folder / "sequences", "motifs_folder": folder / "motifs",
-        "corpus_folder": folder / "corpus", "genome_json": folder / "genome/genome.json", "inputs": files,
-        "data_sets": {
-            "promoter/toy": {split: folder / f"tasks/{split}.parquet" for split in ("train", "valid", "test")}
-        },
-    }  # fmt: skip
+    return CardInputs(
+        out, folder / "sequences", folder / "motifs", folder / "corpus", folder / "genome/genome.json", files,
+        {"promoter/toy": {split: folder / f"tasks/{split}.parquet" for split in ("train", "valid", "test")}},
+        region_bp=51,
+    )  # fmt: skip
+
+
+def page_of(card):
+    """Return the page of a card."""
+    return fill("card.md", card=card)

@@ -2,12 +2,13 @@
 
 import json
 import re
-from html.parser import HTMLParser
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pandas as pd
 
 from genebert.report.tables.render import render_table
+from genebert.report.text import ReportSettings
 
 
 def score(model: str, seed: int, auc: float, dataset: str = "promoter/prom-core", **changes) -> dict:
@@ -47,14 +48,12 @@ def write_score(folder: Path, value: dict) -> Path:
     return path
 
 
-def render(folder: Path, paper: Path, scores: list[Path], rows: dict, number: int = 1, **more):
-    """Render every form; returns the table, form -> text and the csv file as a DataFrame."""
+def render(folder: Path, paper: Path, scores: list[Path], rows: dict, number: int = 1, **settings):
+    """Render every form; returns its blocks, form -> text and the csv file as a DataFrame."""
     out = {form: folder / f"table{number}.{form}" for form in ("csv", "md", "html", "tex")}
-    if number == 6:
-        out["transfer_csv"] = folder / "table6_transfer.csv"
-    arguments = {"run": "demo", "scale": "simulated data, toy scale", "out": out, **more}
-    table = render_table(number, paper, scores, rows, **arguments)
-    return table, {form: path.read_text() for form, path in out.items()}, pd.read_csv(out["csv"], keep_default_na=True)
+    settings = ReportSettings(**{"run": "demo", "scale": "simulated data, toy scale", **settings})
+    blocks = render_table(number, paper, scores, rows, settings, out.values())
+    return blocks, {form: path.read_text() for form, path in out.items()}, pd.read_csv(out["csv"], keep_default_na=True)
 
 
 def shown(block, heading: str, spanner: str = "") -> list[str]:
@@ -68,58 +67,30 @@ def cells_of(block) -> list[list[str]]:
     return [list(row) for row in zip(*(column.cells for column in block.columns), strict=True)]
 
 
-class HtmlTables(HTMLParser):
-    """Reads a page: `tables` holds for each table its id, rows of (group, cells), bold cells and footnotes."""
+def html_tables(page: str) -> list[dict]:
+    """Return of each table of a page its id, spanning headings, headings, rows of (group, cells), bold cells and notes.
 
-    VOID = ("meta", "br", "hr", "img", "link")
-
-    def __init__(self, page: str):
-        super().__init__()
-        self.tables, self.open, self.kind, self.group, self.open_row = [], [], None, None, False
-        self.feed(page)
-        self.close()
-        assert not self.open, f"not closed: {self.open}"
-
-    def handle_starttag(self, tag, attrs):
-        attrs = dict(attrs)
-        classes = attrs.get("class", "").split()
-        if tag not in self.VOID:
-            self.open.append(tag)
-        if tag == "div" and "id" in attrs:
-            self.tables.append({"id": attrs["id"], "rows": [], "bold": [], "notes": [], "headings": [], "spans": []})
-            self.group = None
-        kinds = {"gt_row": "cell", "gt_group_heading": "group", "gt_sourcenote": "note", "gt_column_spanner": "span",
-                 "gt_col_heading": "heading"}  # fmt: skip
-        kind = next((kinds[name] for name in classes if name in kinds), None)
-        if kind:
-            self.kind, self.text, self.tag = kind, "", tag
-            self.bold = "font-weight: bold" in attrs.get("style", "")
-        if tag == "tr":
-            self.open_row = True
-
-    def handle_endtag(self, tag):
-        if tag in self.VOID:
-            return
-        assert self.open and self.open[-1] == tag, f"</{tag}> closes {self.open[-1:]}"
-        self.open.pop()
-        if self.kind and tag == self.tag:
-            table = self.tables[-1]
-            if self.kind == "cell":
-                if self.open_row:
-                    table["rows"].append((self.group, []))
-                    self.open_row = False
-                table["rows"][-1][1].append(self.text)
-                if self.bold:
-                    table["bold"].append(self.text)
-            elif self.kind == "group":
-                self.group = self.text
+    Elements that are not closed, or not in the right order, are an error.
+    """
+    body = ElementTree.fromstring(page).find("body")
+    assert [part.tag for part in body] == ["table", "ul"] * (len(body) // 2)
+    tables = []
+    for table, notes in zip(body.findall("table"), body.findall("ul"), strict=True):
+        group, rows = None, []
+        for row in table.find("tbody"):
+            if row[0].tag == "th":
+                group = row[0].text
             else:
-                table[{"note": "notes", "span": "spans", "heading": "headings"}[self.kind]].append(self.text)
-            self.kind = None
-
-    def handle_data(self, data):
-        if self.kind:
-            self.text += data
+                rows.append((group, ["".join(cell.itertext()) for cell in row]))
+        tables.append({
+            "id": table.get("id"), "rows": rows, "bold": [cell.text for cell in table.iter("b")],
+            "spans": [head.text for head in table.iter("th") if head.get("scope") == "colgroup" and head.text],
+            "headings": [head.text for head in table.iter("th") if head.get("scope") == "col"],
+            "notes": [note.text for note in notes],
+        })  # fmt: skip
+        for row in table.iter("tr"):
+            assert sum(int(cell.get("colspan", 1)) for cell in row) == len(tables[-1]["headings"])
+    return tables
 
 
 def markdown_tables(text: str) -> list[list[list[str]]]:

@@ -99,8 +99,8 @@ def test_all_panels(tmp_path):
     assert set(HEADINGS) | {"a title", "training", "validation", "unigram entropy", "chance, 32 samples"} <= set(texts)
     assert texts.count("loss (nats)") == 3
     assert {"accuracy", "retrieval accuracy", "learning rate", "temperature of SRM"} <= set(texts)
-    # dashed lines: one for MGM, and loss and accuracy of NGSP and SRM
-    assert len(re.findall(r"stroke-dasharray", svg)) == 5
+    # broken lines: one for MGM, and loss and accuracy of NGSP and SRM; each once more in the legend of its panel
+    assert len(re.findall(r"stroke-dasharray", svg)) == 2 * 5
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from table_inputs import (
-    HtmlTables,
     cells_of,
     check_latex,
+    html_tables,
     markdown_tables,
     render,
     score,
@@ -22,10 +22,10 @@ from table_inputs import (
 )
 
 from genebert.errors import InputError
-from genebert.report.tables.blocks import NOTHING, best_rows, number
-from genebert.report.tables.forms import latex
+from genebert.report.tables.blocks import best_rows, number
 from genebert.report.tables.paper import read_paper
 from genebert.report.tables.render import render_table
+from genebert.report.text import NOTHING, ReportSettings, latex
 
 MODELS = ["kmer-logreg", "from-scratch", "dnabert", "genebert"]
 SET = "promoter/prom-core"
@@ -79,9 +79,9 @@ def test_values(tmp_path, paper, scores):
 def test_csv_keeps_full_precision_and_text_three_decimals(tmp_path, paper, scores, files):
     exact = 0.123456789012345
     files(score("genebert", 2, 0.9, metrics={"mcc": exact}))
-    table, text, csv = render(tmp_path, paper, scores, ROWS)
+    blocks, text, csv = render(tmp_path, paper, scores, ROWS)
     assert csv["mcc_mean"].iloc[-1] == pytest.approx(np.mean([0.74, 0.76, exact]), abs=1e-15)
-    assert shown(table.blocks[0], "AUC", "Ours")[-1] == "0.883 ± 0.015"  # 0.87, 0.88, 0.90
+    assert shown(blocks[0], "AUC", "Ours")[-1] == "0.883 ± 0.015"  # 0.87, 0.88, 0.90
     assert "0.883 ± 0.015" in text["md"] and "0.883 ± 0.015" in text["html"] and r"0.883 $\pm$ 0.015" in text["tex"]
 
 
@@ -102,12 +102,12 @@ def test_every_form_is_the_same_each_time(tmp_path, paper, scores):
 
 
 def test_all_forms_hold_the_same_cells(tmp_path, paper, scores):
-    table, text, _ = render(tmp_path, paper, scores, ROWS)
-    expected = [cells_of(block) for block in table.blocks]
+    blocks, text, _ = render(tmp_path, paper, scores, ROWS)
+    expected = [cells_of(block) for block in blocks]
     found = [[[cell.strip("*") for cell in row] for row in rows[1:]] for rows in markdown_tables(text["md"])]
     assert found == expected
-    page = HtmlTables(text["html"])
-    assert [[[group, *row] for group, row in part["rows"]] for part in page.tables] == expected
+    found = [[[group, *row] for group, row in part["rows"]] for part in html_tables(text["html"])]
+    assert found == expected
     for rows, body in zip(expected, re.findall(r"\\midrule\n(.*?)\\bottomrule", text["tex"], re.DOTALL), strict=True):
         heading, *lines = [re.sub(r"\\textbf\{(.*?)\}", r"\1", line) for line in body.strip().split("\n")]
         assert f"\\textit{{{latex(SET)}}}" in heading
@@ -117,11 +117,11 @@ def test_all_forms_hold_the_same_cells(tmp_path, paper, scores):
 def test_best_auc_and_collapsed_seeds_are_bold(tmp_path, paper, scores, files):
     for seed in (0, 2):
         files(score("dnabert", seed, 0.82, metrics={"collapsed": True, "precision": 0.253, "recall": 0.5}))
-    table, text, csv = render(tmp_path, paper, scores, ROWS)
+    blocks, text, csv = render(tmp_path, paper, scores, ROWS)
     assert csv.set_index("model").loc["dnabert", "n_collapsed"] == 2
-    assert shown(table.blocks[0], "Collapsed") == ["0 of 3", "0 of 3", "2 of 3", "0 of 3"]
+    assert shown(blocks[0], "Collapsed") == ["0 of 3", "0 of 3", "2 of 3", "0 of 3"]
     assert re.findall(r"\*\*([0-9].*?)\*\*", text["md"]) == ["2 of 3", "0.880 ± 0.010"]
-    assert [part["bold"] for part in HtmlTables(text["html"]).tables] == [["2 of 3", "0.880 ± 0.010"], []]
+    assert [part["bold"] for part in html_tables(text["html"])] == [["2 of 3", "0.880 ± 0.010"], []]
     assert re.findall(r"\\textbf\{(.*?)\}", text["tex"]) == ["2 of 3", r"0.880 $\pm$ 0.010"]
 
 
@@ -156,7 +156,7 @@ def test_any_text_is_escaped_for_latex(text):
 
 
 def test_run_and_scale_are_on_every_form(tmp_path, paper, scores):
-    _, text, _ = render(tmp_path, paper, scores, ROWS, notes=["Simulated promoters."])
+    _, text, _ = render(tmp_path, paper, scores, ROWS, notes=("Simulated promoters.",))
     for form in ("md", "html", "tex"):
         assert text[form].count("Run demo: simulated data, toy scale") == 2  # the table and its further values
         for note in (
@@ -186,22 +186,22 @@ def test_weights_before_fine_tuning_are_told_and_equal_ones_once(tmp_path, paper
     files(score("dnabert", 0, 0.81, model_record=published))
     files(score("from-scratch", 0, 0.79, model_record=record(50, {"mgm": False}, sequence_encoder=none)))
     more = [files(score("dnabert-2e-4", 0, 0.7, model_record=published))]
-    table, _, _ = render(tmp_path, paper, scores + more, {SET: [*MODELS, "dnabert-2e-4"]})
+    blocks, _, _ = render(tmp_path, paper, scores + more, {SET: [*MODELS, "dnabert-2e-4"]})
     assert (
         "Before fine-tuning: from-scratch: sequence encoder from random weights, no pre-training here; dnabert, "
         "dnabert-2e-4: sequence encoder from dnabert6/pytorch_model.bin (sha256 abababab), no pre-training here; "
         "genebert: sequence encoder from random weights, region encoder from timm/swin_tiny (sha256 cdcdcdcd), 1,200 "
         "steps of pre-training."
-    ) in table.blocks[0].notes
+    ) in blocks[0].notes
 
 
 # ------------------------------------------------------------------------------------------------------ missing values
 
 
 def test_one_seed_has_no_sd(tmp_path, paper, scores):
-    table, _, csv = render(tmp_path, paper, [path for path in scores if path.name.endswith("-1.json")], ROWS)
+    blocks, _, csv = render(tmp_path, paper, [path for path in scores if path.name.endswith("-1.json")], ROWS)
     assert csv["auc_sd"].isna().all() and csv["n_seeds"].tolist() == [1] * 4
-    assert table.blocks[0].notes[0].endswith("mean ± sd over seed 1.")
+    assert blocks[0].notes[0].endswith("mean ± sd over seed 1.")
 
 
 def test_old_score_files_without_the_optional_keys(tmp_path, paper, files):
@@ -210,27 +210,27 @@ def test_old_score_files_without_the_optional_keys(tmp_path, paper, files):
         del value[key]
     for key in ("mcc", "accuracy", "auprc", "roc_auc_interval", "collapsed", "n_positive"):
         del value["metrics"][key]
-    table, text, csv = render(tmp_path, paper, [files(value)], {SET: ["genebert"]})
+    blocks, text, csv = render(tmp_path, paper, [files(value)], {SET: ["genebert"]})
     assert csv["auc_mean"].tolist()[0] == 0.9
     assert not {"mcc_mean", "n_train", "seconds", "n_collapsed", "auc_low"} & set(csv)
-    assert [column.heading for column in table.blocks[1].columns] == ["Data set", "Model", "n test", "Positive"]
-    assert shown(table.blocks[1], "Positive") == ["-"]
+    assert [column.heading for column in blocks[1].columns] == ["Data set", "Model", "n test", "Positive"]
+    assert shown(blocks[1], "Positive") == ["-"]
     assert "AUC 95 %" not in text["md"] and "Training examples" not in text["md"]
 
 
 def test_unavailable_model_has_a_row_that_says_so(tmp_path, paper, scores, files):
     for seed in range(3):
         files(unavailable("dnabert", seed, "weights | need_a login"))
-    table, text, csv = render(tmp_path, paper, scores, ROWS)
+    blocks, text, csv = render(tmp_path, paper, scores, ROWS)
     row = csv.set_index("model").loc["dnabert"]
     assert row["auc_paper"] == 0.693 and np.isnan(row["auc_mean"]) and np.isnan(row["auc_difference"])
     assert (row["n_seeds"], row["remark"], row["reason"]) == (0, "unavailable", "weights | need_a login")
-    main, further = table.blocks
+    main, further = blocks
     assert [shown(main, *name)[2] for name in (("AUC", "Ours"), ("AUC", "Difference"), ("Collapsed",))] == ["-"] * 3
     assert shown(main, "Remark")[2] == "unavailable" and "dnabert" not in shown(further, "Model")
     assert r"Unavailable: dnabert: weights \| need_a login." in text["md"]
     assert r"Unavailable: dnabert: weights | need\_a login." in text["tex"]
-    assert "Unavailable: dnabert: weights | need_a login." in HtmlTables(text["html"]).tables[0]["notes"]
+    assert "Unavailable: dnabert: weights | need_a login." in html_tables(text["html"])[0]["notes"]
 
 
 def test_some_seeds_unavailable(tmp_path, paper, scores, files):
@@ -242,22 +242,22 @@ def test_some_seeds_unavailable(tmp_path, paper, scores, files):
 
 
 def test_all_unavailable(tmp_path, paper, files):
-    table, text, csv = render(tmp_path, paper, [files(unavailable("genebert", 0, "x"))], {SET: ["genebert"]})
+    blocks, text, csv = render(tmp_path, paper, [files(unavailable("genebert", 0, "x"))], {SET: ["genebert"]})
     assert csv["remark"].tolist() == ["unavailable", "not part of this run"]
     assert "A constant classifier gives 0.250 / 0.500 on balanced data, and so" in text["md"]
-    assert len(table.blocks) == 1 and "sd over" not in text["md"]
+    assert len(blocks) == 1 and "sd over" not in text["md"]
 
 
 def test_reported_rows_that_were_not_run_are_kept(tmp_path, paper, scores, files):
     other = [files(score("genebert", 0, 0.7, dataset="promoter/mine"))]
     some = [path for path in scores if "from-scratch" in path.name]
     rows = {"promoter/mine": ["genebert"], SET: ["from-scratch"]}
-    table, _, csv = render(tmp_path, paper, some + other, rows)
+    blocks, _, csv = render(tmp_path, paper, some + other, rows)
     assert csv["dataset"].str.removeprefix("promoter/").tolist() == ["mine", "prom-core", "prom-core", "prom-core"]
     assert csv["model"].tolist() == ["genebert", "from-scratch", "dnabert", "genebert"]
     assert csv["remark"].fillna("").tolist() == ["", "", "not part of this run", "not part of this run"]
     assert csv["auc_paper"].tolist()[2:] == [0.693, 0.894] and csv["auc_paper"].isna().tolist()[:2] == [True, True]
-    notes = table.blocks[0].notes
+    notes = blocks[0].notes
     assert "Not in the paper's Table 1: models from-scratch; data sets promoter/mine." in notes
     assert "Not part of this run: 2 of the paper's 2 rows." in notes
 
@@ -273,7 +273,7 @@ def test_html_is_a_page_with_headings(tmp_path, paper, scores):
     page = text["html"]
     assert page.startswith("<!DOCTYPE html>") and page.endswith("</html>\n") and page.count("<html") == 1
     assert "&lt;b&gt;tiny&lt;/b&gt;" in page and "<b>tiny" not in page
-    main, further = HtmlTables(page).tables
+    main, further = html_tables(page)
     assert (main["id"], further["id"]) == ("table1-main", "table1-further")
     assert main["spans"] == ["Paper", "Ours", "Difference"]
     assert further["spans"] == ["At 0.5", "At the validation threshold"]
@@ -288,7 +288,7 @@ def test_bad_requests(tmp_path, paper, scores):
         render(tmp_path, paper, scores, ROWS, number=9)
     for form in ("pdf", "transfer_csv"):
         with pytest.raises(InputError, match=f"table 1: form '{form}' asked for; expected csv, md, html, tex"):
-            render_table(1, paper, scores, ROWS, "r", "s", {form: tmp_path / "x"})
+            render_table(1, paper, scores, ROWS, ReportSettings("r", "s"), [tmp_path / f"x.{form}"])
     with pytest.raises(InputError, match="table 1: no rows asked for"):
         render(tmp_path, paper, [], {})
 

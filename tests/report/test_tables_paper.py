@@ -161,7 +161,7 @@ def test_every_table_renders_with_all_its_models(tmp_path, root, papers, number)
             value = score(model, 0, 0.6 + 0.02 * i, dataset)
             value["metrics"] |= {"top_k": 0.5 + 0.01 * i, "pr_auc": 0.6 + 0.01 * i}
             scores.append(write_score(tmp_path, value))
-    table, text, csv = render(tmp_path, root / f"config/paper/table{number}.tsv", scores, rows, number)
+    blocks, text, csv = render(tmp_path, root / f"config/paper/table{number}.tsv", scores, rows, number)
     headline = metrics_of(paper)[-1]
     found = csv[csv["paper_model"].notna()].set_index(["dataset", "paper_model"])
     for _, row in paper.iterrows():
@@ -170,10 +170,10 @@ def test_every_table_renders_with_all_its_models(tmp_path, root, papers, number)
         assert ours[f"{headline}_difference"] == pytest.approx(ours[f"{headline}_mean"] - row[headline])
     assert csv["model"].eq("kmer-logreg").sum() == len(rows) and len(csv) == len(paper) + len(rows)
     column = PAPER_METRICS[headline][1]
-    bold = next(c for c in table.blocks[0].columns if (c.spanner, c.heading) == ("Ours", column)).bold
+    bold = next(c for c in blocks[0].columns if (c.spanner, c.heading) == ("Ours", column)).bold
     last = csv.groupby("dataset", sort=False)[f"{headline}_mean"].idxmax()
     assert bold == frozenset(last) and len(bold) == len(rows)
-    assert len(cells_of(table.blocks[1])) == len(scores)
+    assert len(cells_of(blocks[1])) == len(scores)
     check_latex(text["tex"])
 
 
@@ -191,11 +191,11 @@ def test_label_columns_and_other_metrics(tmp_path):
         for model, value in (("genebert", 0.6), ("cnn", 0.4))
     ]  # fmt: skip
     scores = [write_score(tmp_path, value) for value in values]
-    table, text, csv = render(tmp_path, tsv, scores, {"splicing/80nt": ["cnn", "genebert"]}, number=4)
+    blocks, text, csv = render(tmp_path, tsv, scores, {"splicing/80nt": ["cnn", "genebert"]}, number=4)
     assert csv["paper_model"].fillna("").tolist() == ["", "A", "B"]
     assert csv["context_size"].fillna(0).tolist() == [0, 80, 256]
     assert csv["top_k_difference"].tolist()[1:] == pytest.approx([-0.23, 0.03])
-    main, further = table.blocks
+    main, further = blocks
     assert [column.heading for column in main.columns][:3] == ["Data set", "Context size", "Model"]
     assert shown(main, "PR-AUC", "Paper") == ["-", "0.890", "-"]
     assert shown(main, "Top-k", "Difference") == ["-", "-0.230", "+0.030"]

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from table_inputs import (
-    HtmlTables,
     cells_of,
     check_latex,
+    html_tables,
     markdown_tables,
     metrics,
     render,
@@ -21,6 +21,8 @@ from table_inputs import (
 )
 
 from genebert.errors import InputError
+from genebert.report.tables.transfer import render_transfer
+from genebert.report.text import ReportSettings
 
 SETS = ["CTCF_AG04449_CTCF_UW", "CTCF_BE(2)-C_CTCF_UW", "CTCF_K562"]
 MODELS = ["pwm", "kmer-logreg", "boosted-trees", "from-scratch", "dnabert", "dnabert-2e-4", "genebert"]
@@ -59,6 +61,18 @@ def table6(root, tmp_path, scores):
     return lambda: render(tmp_path, root / "config/paper/table6.tsv", scores, ROWS, number=6)
 
 
+@pytest.fixture
+def matrix(tmp_path, scores):
+    """Return a function that renders the matrices and gives the text of their file."""
+    path = tmp_path / "table6_transfer.csv"
+
+    def text():
+        render_transfer(scores, ROWS, ReportSettings("demo", "toy scale"), path)
+        return path.read_text()
+
+    return text
+
+
 def change(path: Path, **keys) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | keys))
 
@@ -72,14 +86,14 @@ def path_of(scores: list[Path], model: str, name: str, seed: int) -> Path:
 
 
 def test_table2(tmp_path, root, scores):
-    table, _, csv = render(tmp_path, root / "config/paper/table2.tsv", scores, ROWS, number=2)
+    blocks, _, csv = render(tmp_path, root / "config/paper/table2.tsv", scores, ROWS, number=2)
     assert csv["dataset"].unique().tolist()[:3] == list(ROWS) and csv["dataset"].nunique() == 10
     assert csv["model"].tolist()[:21] == MODELS * 3
     row = csv.set_index(["dataset", "model"]).loc[("tfbs/CTCF_BE(2)-C_CTCF_UW", "genebert")]
     assert row["auc_paper"] == 0.989 and row["auc_mean"] == pytest.approx(0.872)
     assert csv["auc_paper"].notna().sum() == 18 and csv["auc_mean"].notna().sum() == 21
-    assert table.transfer is None and [block.name for block in table.blocks] == ["main", "further"]
-    main, further = table.blocks
+    assert [block.name for block in blocks] == ["main", "further"]
+    main, further = blocks
     (ours,) = [column for column in main.columns if (column.spanner, column.heading) == ("Ours", "AUC")]
     assert ours.bold == {6, 13, 20}
     assert shown(further, "n train") == ["800"] * 7 + ["900"] * 7 + ["1,000"] * 7
@@ -94,11 +108,11 @@ def test_table2(tmp_path, root, scores):
 
 
 def test_groups_of_every_form(tmp_path, root, scores):
-    table, text, _ = render(tmp_path, root / "config/paper/table2.tsv", scores, ROWS, number=2)
-    expected = cells_of(table.blocks[0])
+    blocks, text, _ = render(tmp_path, root / "config/paper/table2.tsv", scores, ROWS, number=2)
+    expected = cells_of(blocks[0])
     plain = [[cell.strip("*") for cell in row] for row in markdown_tables(text["md"])[0][1:]]
     assert plain == expected
-    page = HtmlTables(text["html"]).tables[0]
+    page = html_tables(text["html"])[0]
     assert [[group, *row] for group, row in page["rows"]] == expected
     assert "Data set" not in page["headings"]
     check_latex(text["tex"])
@@ -119,13 +133,13 @@ def test_the_last_data_set_of_many_changes_the_table(tmp_path, root, scores):
 
 
 def test_cell_types_are_the_papers_else_those_of_the_score_files(table6):
-    table, _, csv = table6()
+    blocks, _, csv = table6()
     labels = csv.drop_duplicates("dataset").set_index("dataset")[["cell_type", "tissue"]].fillna("")
     assert labels.loc["tfbs/CTCF_AG04449_CTCF_UW"].tolist() == ["Fibroblast", "Skin"]
     assert labels.loc["tfbs/CTCF_BE(2)-C_CTCF_UW"].tolist() == ["Neuroblast", "Brain"]
     assert labels.loc["tfbs/CTCF_K562"].tolist() == ["K562", ""]
     assert csv.groupby("dataset")["cell_type"].nunique().eq(1).all() and csv["cell_type"].notna().all()
-    main = table.blocks[0]
+    main = blocks[0]
     assert [column.heading for column in main.columns][:4] == ["Data set", "Cell type", "Tissue", "Model"]
     assert [row[:4] for row in cells_of(main)][14] == ["tfbs/CTCF_K562", "K562", "-", "pwm"]
 
@@ -135,9 +149,9 @@ def test_cell_types_are_the_papers_else_those_of_the_score_files(table6):
 
 def test_matrix_by_hand(table6):
     """Genebert is model 6: 0.88 + 0.01 row - 0.02 column, + 0.002 as the mean of the seeds 0 and 1."""
-    table, text, _ = table6()
-    assert [block.name for block in table.blocks] == ["main", "further", "transfer-1", "transfer-2"]
-    logistic, genebert = table.blocks[2:]
+    blocks, text, _ = table6()
+    assert [block.name for block in blocks] == ["main", "further", "transfer-1", "transfer-2"]
+    logistic, genebert = blocks[2:]
     names = [f"tfbs/{name}" for name in SETS]
     assert cells_of(genebert) == [
         [names[0], "0.882", "0.862", "0.842"],
@@ -150,8 +164,8 @@ def test_matrix_by_hand(table6):
     ]  # fmt: skip
     assert [column.bold for column in genebert.columns[1:]] == [{0}, {1}, {2}]
     assert "genebert trained on one data set, tested on another (AUC)" in genebert.title
-    page = HtmlTables(text["html"]).tables
-    assert [part["id"] for part in page] == [f"table6-{block.name}" for block in table.blocks]
+    page = html_tables(text["html"])
+    assert [part["id"] for part in page] == [f"table6-{block.name}" for block in blocks]
     assert [row for _, row in page[3]["rows"]] == cells_of(genebert)
     assert page[3]["bold"] == ["0.882", "0.872", "0.862"]
     found = markdown_tables(text["md"])[3]
@@ -161,10 +175,11 @@ def test_matrix_by_hand(table6):
     check_latex(text["tex"])
 
 
-def test_matrix_csv_has_everything(table6, tmp_path):
-    table6()
+def test_matrix_csv_has_everything(matrix, tmp_path):
+    matrix()
     csv = pd.read_csv(tmp_path / "table6_transfer.csv")
     assert len(csv) == 2 * 9 and csv["run"].unique().tolist() == ["demo"]
+    assert csv["scale"].unique().tolist() == ["toy scale"]
     cells = csv.set_index(["model", "trained_on", "tested_on"])
     row = cells.loc[("genebert", "tfbs/CTCF_K562", "tfbs/CTCF_AG04449_CTCF_UW")]
     assert row["auc_mean"] == pytest.approx(0.902) and row["auc_sd"] == pytest.approx(0.004 / np.sqrt(2))
@@ -175,24 +190,25 @@ def test_matrix_csv_has_everything(table6, tmp_path):
 
 
 def test_matrix_notes(table6):
-    table, _, _ = table6()
-    notes = table.blocks[-1].notes
-    assert table.blocks[-2].notes == []
+    blocks, _, _ = table6()
+    notes = blocks[-1].notes
+    assert blocks[-2].notes == []
     assert notes[0] == "Rows: trained on; columns: tested on; mean over seeds. Bold: the model's own test set."
     assert ": 101 to 121 a pair; 879 to 899 are left." in notes[1]
     assert notes[2] == ("Without scores on other data sets: pwm, boosted-trees, from-scratch, dnabert, dnabert-2e-4.")
 
 
-def test_a_changed_transfer_entry_changes_the_table(table6, scores):
-    _, before, _ = table6()
+def test_a_changed_transfer_entry_changes_the_table(table6, matrix, scores):
+    (_, before, _), matrix_before = table6(), matrix()
     path = path_of(scores, "genebert", "CTCF_K562", 1)
     transfer = json.loads(path.read_text())["transfer"]
     transfer["CTCF_AG04449_CTCF_UW"]["metrics"]["roc_auc"] -= 0.1
     change(path, transfer=transfer)
-    table, after, _ = table6()
-    assert cells_of(table.blocks[-1])[2][1] == "0.852"
+    blocks, after, _ = table6()
+    assert cells_of(blocks[-1])[2][1] == "0.852"
     assert before["csv"] == after["csv"]
-    assert all(before[form] != after[form] for form in ("md", "html", "tex", "transfer_csv"))
+    assert all(before[form] != after[form] for form in ("md", "html", "tex"))
+    assert matrix() != matrix_before
 
 
 def test_data_sets_only_tested_on_and_models_that_cannot_be_had(table6, scores):
@@ -202,30 +218,30 @@ def test_data_sets_only_tested_on_and_models_that_cannot_be_had(table6, scores):
         path = path_of(scores, "genebert", "CTCF_AG04449_CTCF_UW", seed)
         transfer = json.loads(path.read_text())["transfer"]
         change(path, transfer=transfer | {"CTCF_GM12878": transfer["CTCF_K562"]})
-    table, _, _ = table6()
-    genebert = table.blocks[-1]
+    blocks, _, _ = table6()
+    genebert = blocks[-1]
     assert [column.heading for column in genebert.columns] == [
         "Trained on", "tfbs/CTCF_AG04449_CTCF_UW", "tfbs/CTCF_BE(2)-C_CTCF_UW", "tfbs/CTCF_K562", "tfbs/CTCF_GM12878"
     ]  # fmt: skip
     assert cells_of(genebert)[1:] == [["tfbs/CTCF_BE(2)-C_CTCF_UW", "0.892", "0.872", "0.852", "-"]]
 
 
-def test_no_transfer_entries(table6, scores, tmp_path):
+def test_no_transfer_entries(table6, matrix, scores):
     for path in scores:
         value = json.loads(path.read_text())
         value.pop("transfer", None)
         path.write_text(json.dumps(value))
-    table, text, _ = table6()
-    assert [block.name for block in table.blocks] == ["main", "further"]
-    assert "no score file has been asked for the test sets of other data sets" in table.blocks[0].notes[-1]
-    assert text["transfer_csv"].startswith("run,scale,model,trained_on,tested_on,auc_mean")
-    assert len(text["transfer_csv"].splitlines()) == 1
+    blocks, text, _ = table6()
+    assert [block.name for block in blocks] == ["main", "further"]
+    assert "no score file has been asked for the test sets of other data sets" in blocks[0].notes[-1]
+    assert matrix().startswith("run,scale,model,trained_on,tested_on,auc_mean")
+    assert len(matrix().splitlines()) == 1
     for path in scores:
         change(path, transfer={})
     assert table6()[1]["md"] == text["md"]
 
 
-def test_seeds_that_do_not_fit_together(table6, scores):
+def test_seeds_that_do_not_fit_together(table6, matrix, scores, tmp_path):
     path = path_of(scores, "genebert", "CTCF_K562", 1)
     original = path.read_text()
     transfer = json.loads(original)["transfer"]
@@ -233,8 +249,10 @@ def test_seeds_that_do_not_fit_together(table6, scores):
 
     def refused(message, new):
         change(path, transfer=new)
-        with pytest.raises(InputError, match=message):
-            table6()
+        for render_it in (table6, matrix):
+            with pytest.raises(InputError, match=message):
+                render_it()
+        assert not list(tmp_path.glob("table6*"))
 
     start = "seeds of genebert, trained on tfbs/CTCF_K562, were tested on different"
     refused(f"{start} data sets", {first: transfer[first]})

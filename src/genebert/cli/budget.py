@@ -9,6 +9,7 @@ from genebert.files import read_json
 from genebert.models.flops import parameters, step_flops
 from genebert.motifs.matrix import KINDS
 from genebert.paper import PAPER, PAPER_SEQUENCES
+from genebert.report.text import NOTHING, text_table
 from genebert.run import checks as validation
 from genebert.run import configuration
 from genebert.run.configuration import canonical_models, model_names, resolve_model
@@ -300,44 +301,33 @@ def _size(n_bytes: float) -> str:
     for unit, factor in (("GB", 1e9), ("MB", 1e6)):
         if n_bytes >= factor:
             return f"{n_bytes / factor:.1f} {unit}"
-    return "-" if n_bytes == 0 else f"{n_bytes / 1e3:.0f} kB"
+    return NOTHING if n_bytes == 0 else f"{n_bytes / 1e3:.0f} kB"
 
 
 def _millions(n: int) -> str:
-    return f"{n / 1e6:.3g} M" if n else "-"
+    return f"{n / 1e6:.3g} M" if n else NOTHING
 
 
 def render(budget: dict) -> str:
     """Return a budget as text: what it assumes, one line a model, and the sum."""
-    head = [
+    rows = [[
         "model", "sequence enc.", "region enc.", "heads", "tokens/sample", "tokens/step", "steps", "epochs", "FLOPs",
         *(f"{gpu} h" for gpu in budget["peak_flops"]), "model", "checkpoints",
-    ]  # fmt: skip
-    lines = [head]
+    ]]  # fmt: skip
     for one in budget["models"]:
-        cost = [f"{one['flops']:.2e}", *map(_amount, one["gpu_hours"].values())]
-        lines.append(
-            [
-                one["model"],
-                *(_millions(one[key]) for key in ("sequence_encoder", "region_encoder", "heads")),
-                f"{one['tokens_per_sample']:,}",
-                f"{one['tokens_per_step']:,}",
-                f"{one['steps']:,}",
-                *([_amount(one["epochs"]), *cost] if one["steps"] else ["-"] * (1 + len(cost))),
-                _size(one["model_bytes"]),
-                _size(one["checkpoint_bytes"]),
-            ]
-        )
+        cost = [_amount(one["epochs"]), f"{one['flops']:.2e}", *map(_amount, one["gpu_hours"].values())]
+        rows.append([
+            one["model"], *(_millions(one[key]) for key in ("sequence_encoder", "region_encoder", "heads")),
+            *(f"{one[key]:,}" for key in ("tokens_per_sample", "tokens_per_step", "steps")),
+            *(cost if one["steps"] else [NOTHING] * len(cost)),
+            _size(one["model_bytes"]), _size(one["checkpoint_bytes"]),
+        ])  # fmt: skip
     total = budget["sum"]
-    lines.append(
-        [
-            f"sum of {total['models']}", *[""] * 5, f"{total['steps']:,}", "", f"{total['flops']:.2e}",
-            *map(_amount, total["gpu_hours"].values()), _size(total["model_bytes"]), _size(total["checkpoint_bytes"]),
-        ]
-    )  # fmt: skip
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    table = ["  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip() for line in lines]
-    table.insert(-1, "-" * max(map(len, table)))
+    rows.append([
+        f"sum of {total['models']}", *[""] * 5, f"{total['steps']:,}", "", f"{total['flops']:.2e}",
+        *map(_amount, total["gpu_hours"].values()), _size(total["model_bytes"]), _size(total["checkpoint_bytes"]),
+    ])  # fmt: skip
+    *table, last = text_table(rows, "l" + "r" * (len(rows[0]) - 1))
     data, share = budget["data"], budget["utilisation"]
     peaks = ", ".join(f"{gpu} {peak / 1e12:.0f}" for gpu, peak in budget["peak_flops"].items())
     notes = [
@@ -358,4 +348,4 @@ def render(budget: dict) -> str:
         for one in budget["models"]
         if one["same"]
     ]
-    return "\n".join([*notes, "", *table])
+    return "\n".join([*notes, "", *table, "-" * max(map(len, table)), last])

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from genebert.errors import InputError
+from genebert.report.text import text_table
 from genebert.sources.registry import load_registry, select, state_of
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -36,7 +37,13 @@ def sources(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(rows, indent=2))
     else:
-        print(_table(rows))
+        lines = [("state", "size", "set", "file", "")]
+        for row in rows:
+            size = "" if row["bytes"] is None else f"{row['bytes'] / 1e6:.1f} MB"
+            lines.append((row["state"], size, row["set"], row["name"], row["detail"]))
+        counts = Counter(row["state"] for row in rows)
+        print(*text_table(lines, "lrlll"), sep="\n")
+        print(", ".join(f"{number} {state}" for state, number in sorted(counts.items())))
     return int(any(row["state"] == "wrong" for row in rows))
 
 
@@ -56,18 +63,6 @@ def budget(arguments: argparse.Namespace) -> int:
     priced = make_budget(config, models, names, Path("results", config["run"]), arguments.utilisation)
     print(json.dumps(priced, indent=2) if arguments.json else render(priced))
     return 0
-
-
-def _table(rows: list[dict]) -> str:
-    lines = [("state", "size", "set", "file", "")]
-    for row in rows:
-        size = "" if row["bytes"] is None else f"{row['bytes'] / 1e6:.1f} MB"
-        lines.append((row["state"], size, row["set"], row["name"], row["detail"]))
-    widths = [max(len(line[i]) for line in lines) for i in range(4)]
-    text = "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, [*widths, 0], strict=True)).rstrip()
-                     for line in lines)  # fmt: skip
-    counts = Counter(row["state"] for row in rows)
-    return f"{text}\n{', '.join(f'{number} {state}' for state, number in sorted(counts.items()))}"
 
 
 def main(argv: list[str] | None = None) -> int:

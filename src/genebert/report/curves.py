@@ -3,15 +3,17 @@
 import json
 import math
 from collections.abc import Mapping
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genebert.errors import InputError
 from genebert.files import read_json
-from genebert.report.pictures import bare, picture
+from genebert.report.pictures import picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
 
 TRAINING, VALIDATION, FLOOR = "#2171b5", "#d95f02", "#737373"
 # Columns of panels: title, then the metric and the label of the upper and of the lower one.
@@ -21,6 +23,7 @@ COLUMNS = (
     ("sequence and matrix (SRM)", ("srm", "loss (nats)"), ("srm_accuracy", "retrieval accuracy")),
     ("schedule", ("learning_rate", "learning rate"), ("temperature", "temperature of SRM")),
 )
+DASHES = ((4, 3), (1, 2), (7, 2, 1, 2))  # of several floors of one metric
 MANY = 40  # points up to which each is marked
 Floors = Mapping[str, Mapping[str, float]]
 
@@ -82,20 +85,19 @@ def plot_curves(records: list[dict], folder: str | Path, name: str, title: str, 
     name : str
     title : str
     floors : dict
-        Metric to label to value: thin dashed lines.
+        Metric to label to value: thin broken lines.
     """
     recorded = set().union(*records)
     columns = [column for column in COLUMNS if recorded & {metric for metric, _ in column[1:]}]
-    with picture(folder, name, 0.6 + 2.8 * len(columns), 5.2) as figure:
+    with picture(folder, name, title, 0.6 + 2.8 * len(columns), 5.2) as figure:
         rows = figure.subplots(2, len(columns), sharex=True, squeeze=False)
         shown: dict = {}
         for panels, (heading, *pair) in zip(rows.T, columns, strict=True):
             panels[0].set_title(heading, fontsize=9)
             for axes, (metric, label) in zip(panels, pair, strict=True):
                 if metric in recorded:
-                    _panel(axes, records, metric, floors.get(metric, {}))
+                    shown |= _panel(axes, records, metric, floors.get(metric, {}))
                     axes.set_ylabel(label)
-                    shown |= {line.get_label(): line for line in axes.lines if not line.get_label().startswith("_")}
                 else:
                     axes.set_visible(False)
             lowest = panels[1] if panels[1].get_visible() else panels[0]
@@ -103,30 +105,26 @@ def plot_curves(records: list[dict], folder: str | Path, name: str, title: str, 
             lowest.set_xlabel("step")
             lowest.xaxis.set_major_formatter("{x:,.0f}")
             lowest.locator_params(axis="x", nbins=5, integer=True)
-        figure.suptitle(title, fontsize=10, x=0.01, ha="left")
         figure.legend(shown.values(), shown, loc="outside lower center", ncols=len(shown), frameon=False)
 
 
-def _panel(axes: "Axes", records: list[dict], metric: str, floors: Mapping[str, float]) -> None:
+def _panel(axes: "Axes", records: list[dict], metric: str, floors: Mapping[str, float]) -> dict[str, "Line2D"]:
+    """Draw one metric and its floors; return the lines of training and validation by name."""
+    lines = {}
     for key, label, colour in ((metric, "training", TRAINING), (f"valid_{metric}", "validation", VALIDATION)):
         if metric in ("learning_rate", "temperature") and label == "validation":
             continue  # no second measurement
         points = [(record["step"], record[key]) for record in records if key in record]
         if points:
-            few = len(points) <= MANY
-            marker, width = ("o", 1.2) if few else (None, 0.8)
-            axes.plot(*zip(*points, strict=True), color=colour, label=label, lw=width, marker=marker, markersize=2.5)
-    lowest = min(floors.values(), default=0.0)
-    for label, value in floors.items():
-        # Of several floors the lowest has its name below: two near each other stay readable.
-        below = len(floors) > 1 and value == lowest
-        axes.axhline(value, color=FLOOR, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
-        axes.annotate(label, (1, value), (0, -3 if below else 2), xycoords=("axes fraction", "data"),
-                      textcoords="offset points", ha="right", va="top" if below else "bottom", color=FLOOR, fontsize=7,
-                      bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.5})  # fmt: skip
+            marker, width = ("o", 1.2) if len(points) <= MANY else (None, 0.8)
+            (lines[label],) = axes.plot(*zip(*points, strict=True), color=colour, lw=width, marker=marker, ms=2.5)
+    for (label, value), dashes in zip(floors.items(), cycle(DASHES)):
+        axes.axhline(value, color=FLOOR, lw=0.8, linestyle=(0, dashes), zorder=1, label=label)
+    if floors:
+        axes.legend(loc="best", fontsize=7, labelcolor=FLOOR, framealpha=0.7, edgecolor="none")
     axes.margins(y=0.12)
     axes.set_ylim(bottom=max(0.0, axes.get_ylim()[0]))  # none of these can be negative
-    bare(axes, "left", "bottom")
+    return lines
 
 
 def write_curves(model: str | Path, folder: str | Path, name: str, title: str) -> None:

@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING
 from genebert.files import atomic_path
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
 # Letters as outlines, and ids of the svg from a fixed word instead of a random one.
-STYLE = {"svg.hashsalt": "genebert", "svg.fonttype": "path", "font.family": "DejaVu Sans", "font.size": 9}
+STYLE = {"svg.hashsalt": "genebert", "svg.fonttype": "path", "font.family": "DejaVu Sans", "font.size": 9,
+         "axes.spines.top": False, "axes.spines.right": False}  # fmt: skip
 
 
 @contextmanager
-def picture(folder: str | Path, name: str, width: float, height: float) -> Iterator["Figure"]:
-    """Yield an empty figure and write it as ``name.svg`` and ``name.png`` into `folder`.
+def picture(folder: str | Path, name: str, title: str, width: float, height: float) -> Iterator["Figure"]:
+    """Yield a figure with nothing but its title and write it as ``name.svg`` and ``name.png`` into `folder`.
 
     Parameters
     ----------
     folder : path
-    name : str
+    name, title : str
     width, height : float
         In inches.
     """
@@ -37,13 +37,8 @@ def picture(folder: str | Path, name: str, width: float, height: float) -> Itera
         mpl.rcParams.update(STYLE)
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(figure)
+        figure.suptitle(title, fontsize=10, x=0.01, ha="left")
         yield figure
         for suffix, options in (("svg", {"metadata": {"Date": None}}), ("png", {"dpi": 150})):
             with atomic_path(Path(folder) / f"{name}.{suffix}") as temporary:
                 figure.savefig(temporary, format=suffix, **options)
-
-
-def bare(axes: "Axes", *keep: str) -> None:
-    """Hide the sides of the frame except `keep` (left, right, top, bottom)."""
-    for side in ("left", "right", "top", "bottom"):
-        axes.spines[side].set_visible(side in keep)

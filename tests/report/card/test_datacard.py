@@ -13,6 +13,7 @@ import anndata
 import numpy as np
 import pandas as pd
 import pytest
+from datacard_inputs import page_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,12 +23,11 @@ from genebert.genome.bases import encode
 from genebert.genome.sequences import RegionSequences
 from genebert.motifs.matrix import MotifMatrix
 from genebert.report.card import compute as dc
-from genebert.report.card.page import render_card
 
 
 def the_run(run):
-    data = anndata.read_h5ad(run["accessibility"] / "accessible.h5ad")
-    sequences, groups = RegionSequences.load(run["sequences_folder"]), Groups.load(run["corpus_folder"])
+    data = anndata.read_h5ad(run.accessibility / "accessible.h5ad")
+    sequences, groups = RegionSequences.load(run.sequences), Groups.load(run.corpus)
     return data, data.X.toarray().astype(bool), sequences, groups
 
 
@@ -65,17 +65,17 @@ def test_types_and_sharing(made):
 
 def test_cells_and_fragments(made):
     run, card = made
-    sums = anndata.read_h5ad(run["accessibility"] / "pseudobulk.h5ad")
+    sums = anndata.read_h5ad(run.accessibility / "pseudobulk.h5ad")
     for name, row in card["cell_types"].items():
         assert row["fragments"] == int(sums[name].X.sum())
     cells = [row["cells"] for row in card["cell_types"].values()]
-    page = render_card(card)
+    page = page_of(card)
     if card["steps"]["format"] == "bed":
         assert cells == [None, None, None]
         assert "BED input has no cells" in page
         assert "| Astrocytes | - |" in page
     else:
-        table = pd.read_csv(run["inputs"]["cells"], sep="\t", keep_default_na=False)
+        table = pd.read_csv(run.raw["cells"], sep="\t", keep_default_na=False)
         assert cells == [int((table["cell_type"] == name).sum()) for name in card["cell_types"]]
         assert card["steps"]["cells_without_type"] == 1
         assert "BED" not in page
@@ -125,7 +125,7 @@ def test_lengths_beyond_the_histogram_are_counted():
 
 def test_motifs(made):
     run, card = made
-    values = MotifMatrix.load(run["motifs_folder"]).values
+    values = MotifMatrix.load(run.motifs).values
     assert card["motifs"]["motifs_hit_per_region"] == pytest.approx(values.sum(axis=1).mean(), abs=1e-4)
     assert card["motifs"]["share_of_ones"] == pytest.approx((values > 0).mean(), abs=1e-6)
     assert card["motifs"]["expected"]["motifs_hit_per_region"] == 52.4
@@ -136,10 +136,10 @@ def test_motifs(made):
                                      (2e-4, None, None)],
 )  # fmt: skip
 def test_expected_motifs_are_shown_only_for_the_p_they_hold_for(made, p, region_bp, expected):
-    info = read_json(made[0]["motifs_folder"] / "motifs.json")
+    info = read_json(made[0].motifs / "motifs.json")
     info["settings"]["p_value"] = p
     card = {**made[1], "motifs": dc.motif_density(info, region_bp)}
-    page = render_card(card)
+    page = page_of(card)
     assert (expected or "No expected values are known for this p") in page
     assert ("expected by chance" in page) is (expected is not None)
     assert ("only the middle 51 bp of each region were scanned" in page) is (region_bp == 51)
@@ -202,15 +202,15 @@ def test_the_papers_figures(made):
 
 def test_hashes(made):
     run, card = made
-    for key, path in run["inputs"].items():
+    for key, path in run.raw.items():
         digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
         assert card["inputs"][key] == {"file": Path(path).name, "bytes": Path(path).stat().st_size, "sha256": digest}
-    assert list(card["inputs"]) == list(run["inputs"])
-    whole = hashlib.sha256((run["accessibility"] / "accessible.h5ad").read_bytes()).hexdigest()
+    assert list(card["inputs"]) == list(run.raw)
+    whole = hashlib.sha256((run.accessibility / "accessible.h5ad").read_bytes()).hexdigest()
     assert card["made"]["accessible.h5ad"] == whole
-    assert card["made"]["sequences"] == read_json(run["sequences_folder"] / "regions.json")["sha256"]
-    assert card["made"]["motifs"] == read_json(run["motifs_folder"] / "motifs.json")["sha256"]
-    assert str(run["accessibility"].parent) not in json.dumps(card)
+    assert card["made"]["sequences"] == read_json(run.sequences / "regions.json")["sha256"]
+    assert card["made"]["motifs"] == read_json(run.motifs / "motifs.json")["sha256"]
+    assert str(run.accessibility.parent) not in json.dumps(card)
 
 
 def test_leakage_is_that_of_the_runs_own_groups(made):
@@ -218,7 +218,7 @@ def test_leakage_is_that_of_the_runs_own_groups(made):
     data, _, _, groups = the_run(run)
     used = set(groups.subset(TRAIN).regions.ravel().tolist())
     places = data.var.iloc[sorted(used)]
-    test = pd.read_parquet(run["data_sets"]["promoter/toy"]["test"])
+    test = pd.read_parquet(run.data_sets["promoter/toy"]["test"])
     placed = test[test["chrom"].notna()]
     hits = [
         ((places["chrom"] == row.chrom) & (places["start"] < row.end) & (places["end"] > row.start)).any()

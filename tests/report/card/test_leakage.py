@@ -90,19 +90,10 @@ def test_sequences_are_found_where_brute_force_finds_them(data):
     # A text across the border of two regions lies in none of them.
     joined = "".join(regions)
     texts.append(joined[: len(regions[0]) + 1] if len(regions) > 1 else joined)
-    block, piece = data.draw(st.sampled_from([(7, 11), (1 << 17, 1 << 22)]))
-    with mock.patch.multiple(lk, _BLOCK_BASES=block, _BATCH_BASES=piece * 3, _PIECE_BASES=piece):
+    block, batch = data.draw(st.sampled_from([(7, 2), (1 << 17, 1 << 18)]))
+    with mock.patch.multiple(lk, _BLOCK_BASES=block, _BATCH_TEXTS=batch):
         hits = lk.find_sequences(texts, sequences_of(regions))
     assert len(hits) == len(hits.drop_duplicates())
-    assert set(map(tuple, hits.to_numpy().tolist())) == brute_force(texts, regions)
-
-
-def test_a_table_smaller_than_the_number_of_seeds_only_costs_time():
-    rng = np.random.default_rng(3)
-    regions = [random_bases(rng, 400) for _ in range(5)]
-    texts = [region[i : i + 40] for region in regions for i in range(0, 300, 3)]
-    with mock.patch.object(lk, "_TABLE_BITS", (2, 3)):
-        hits = lk.find_sequences(texts, sequences_of(regions))
     assert set(map(tuple, hits.to_numpy().tolist())) == brute_force(texts, regions)
 
 

@@ -9,18 +9,18 @@ import sys
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from datacard_inputs import page_of
 
 from genebert.report.card import compute as dc
-from genebert.report.card.page import render_card
+from genebert.report.card.page import write_card
 from genebert.report.card.plots import plot_regions_per_type, plot_sharing
-from genebert.report.card.write import write_card
 
 PICTURES = [f"{name}.{suffix}" for name in ("regions_per_type", "sharing") for suffix in ("svg", "png")]
 
 
 def test_the_page_shows_the_run_and_the_numbers(made):
     _, card = made
-    page = render_card(card)
+    page = page_of(card)
     assert page.startswith("# Data card of run toy\n\n**Scale: simulated, test size.**")
     assert "- A note." in page
     for row in card["cell_types"].values():
@@ -61,12 +61,12 @@ def test_other_numbers_give_another_page(made):
         ("duplicates", "sequences", "in_repeats"),
         ("duplicates", "groups", "different"),
     }
-    page = render_card(card)
+    page = page_of(card)
     shown = 0
     for part in parts:
         for path, changed in bump(card[part]):
             if (part, *path) not in only_in_json:
-                assert render_card({**card, part: changed}) != page, (part, path)
+                assert page_of({**card, part: changed}) != page, (part, path)
                 shown += 1
     assert shown > 60
 
@@ -75,12 +75,12 @@ def test_many_data_sets_keep_the_page_short(made):
     _, card = made
     one = card["leakage"]["data_sets"]["promoter/toy"]
     many = {**card, "leakage": {**card["leakage"], "data_sets": {f"tfbs/set{i}": one for i in range(9)}}}
-    page = render_card(many)
+    page = page_of(many)
     assert page.count("| tfbs/set") == 9 * 3
     assert "label 1" not in page
-    assert "label 1" in render_card(card)
+    assert "label 1" in page_of(card)
     none = {**card, "leakage": {**card["leakage"], "data_sets": {}}}
-    assert "No downstream data set is configured." in render_card(none)
+    assert "No downstream data set is configured." in page_of(none)
 
 
 def test_the_same_card_gives_the_same_bytes(made, tmp_path):
@@ -89,7 +89,10 @@ def test_the_same_card_gives_the_same_bytes(made, tmp_path):
     write_card(card, tmp_path / "one")
     assert json.loads((tmp_path / "one/card.json").read_text()) == card
     (tmp_path / "matplotlibrc").write_text("axes.linewidth: 5\nsvg.hashsalt: other\n")
-    code = "import sys; from genebert import datacard, files; datacard.write_card(files.read_json(sys.argv[1]), 'two')"
+    code = (
+        "import sys; from genebert import files; from genebert.report.card.page import write_card; "
+        "write_card(files.read_json(sys.argv[1]), 'two')"
+    )
     subprocess.run(
         [sys.executable, "-c", code, str(tmp_path / "one/card.json")], cwd=tmp_path, check=True,
         env={**os.environ, "PYTHONHASHSEED": "7", "MATPLOTLIBRC": str(tmp_path / "matplotlibrc")},

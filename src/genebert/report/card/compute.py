@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from hashlib import sha256 as sha256_of
-from itertools import pairwise
 from math import isclose
 from pathlib import Path
 from typing import Any
@@ -18,11 +17,13 @@ import scipy.sparse as sp
 from genebert.corpus.groups import TRAIN, Groups
 from genebert.errors import InputError
 from genebert.files import read_json, sha256
+from genebert.genome.bases import reverse_complement
 from genebert.genome.builds import BUILD_LENGTHS
 from genebert.genome.intervals import merge_overlapping
 from genebert.genome.sequences import RegionSequences
 from genebert.paper import PAPER, PAPER_GENOME, PAPER_SEQUENCES
 from genebert.report.card.leakage import leakage
+from genebert.report.text import ReportSettings
 
 logger = logging.getLogger(__name__)
 
@@ -33,28 +34,35 @@ EXPECTED_FOR = (
 )
 PERCENTILES = (5, 25, 50, 75, 95)
 LENGTH_STEP, LENGTH_STEPS = 50, 40
-_BLOCK_REGIONS = 1 << 14
-_COMPLEMENT = bytes([3, 2, 1, 0, 4]).ljust(256, b"\0")
 
 
 @dataclass(frozen=True)
-class CardSettings:
-    """What the card says of the run, and how regions are cropped.
+class CardInputs:
+    """Where a run's data are, and how its regions are cropped.
 
     Attributes
     ----------
-    run, scale : str
-        Printed at the top of the page.
-    notes : tuple of str
+    accessibility, sequences, motifs, corpus : path
+        Folders of the stages' outputs.
+    genome : path
+        ``genome.json``, as :func:`genebert.genome.fasta.prepare_genome` writes it.
+    raw : dict
+        What the run was made from: a name for each file, and its path.
+    data_sets : dict
+        Downstream data sets: name, then split, then parquet file.
     region_bp : int, optional
         Models are shown only so many bases in the middle of each region.
     motif_region_bp : int, optional
         Only so many bases were scanned for motifs.
     """
 
-    run: str
-    scale: str
-    notes: tuple[str, ...] = ()
+    accessibility: str | Path
+    sequences: str | Path
+    motifs: str | Path
+    corpus: str | Path
+    genome: str | Path
+    raw: Mapping[str, str | Path]
+    data_sets: Mapping[str, Mapping[str, str | Path]]
     region_bp: int | None = None
     motif_region_bp: int | None = None
 
@@ -128,14 +136,10 @@ def count_identical(sequences: RegionSequences) -> dict[str, int]:
     # Digests instead of the sequences themselves, which would take a gigabyte at full size.
     forward: Counter[bytes] = Counter()
     either: Counter[bytes] = Counter()
-    for first in range(0, len(sequences), _BLOCK_REGIONS):
-        offsets = sequences.offsets[first : first + _BLOCK_REGIONS + 1] - sequences.offsets[first]
-        block = sequences.codes[sequences.offsets[first] : sequences.offsets[first] + offsets[-1]].tobytes()
-        opposite, n = block.translate(_COMPLEMENT)[::-1], len(block)
-        for a, b in pairwise(offsets.tolist()):
-            bases = block[a:b]
-            forward[blake2b(bases, digest_size=16).digest()] += 1
-            either[blake2b(min(bases, opposite[n - b : n - a]), digest_size=16).digest()] += 1
+    for i in range(len(sequences)):
+        bases, opposite = sequences[i].tobytes(), reverse_complement(sequences[i]).tobytes()
+        forward[blake2b(bases, digest_size=16).digest()] += 1
+        either[blake2b(min(bases, opposite), digest_size=16).digest()] += 1
     result = {"regions": len(sequences)}
     for suffix, times in (("", forward), ("_up_to_strand", either)):
         result |= {f"different{suffix}": len(times), f"in_repeats{suffix}": sum(n for n in times.values() if n > 1)}
@@ -242,7 +246,7 @@ def hash_inputs(files: Mapping[str, str | Path]) -> dict[str, dict]:
     return hashes
 
 
-def _check(summary: dict, corpus: dict, motifs: dict, sequences: RegionSequences, data: Any, settings: CardSettings):
+def _check(told: dict[str, dict], data: Any, sequences: RegionSequences, motif_region_bp: int | None) -> None:
     """Check that the parts belong to one run.
 
     Raises
@@ -251,54 +255,58 @@ def _check(summary: dict, corpus: dict, motifs: dict, sequences: RegionSequences
         They do not: one of them was made again and the others were not, or regions were cropped in another way.
     """
     lengths = (data.var["end"] - data.var["start"]).to_numpy()
-    for where, found in (
-        ("summary.json", summary["regions"]),
-        ("the region sequences", len(sequences)),
-        ("motifs.json", motifs["regions"]),
-        ("corpus.json", corpus["regions"]),
-    ):
+    counted = {f"{name}.json": told[name]["regions"] for name in ("summary", "motifs", "corpus")}
+    for where, found in {"the region sequences": len(sequences), **counted}.items():
         if found != len(lengths):
             raise InputError(f"{where}: of {found} regions, but accessible.h5ad has {len(lengths)}; expected one run")
     if not np.array_equal(np.diff(sequences.offsets), lengths):
         raise InputError("the region sequences: lengths differ from those in accessible.h5ad; expected one run")
-    for where, found in (("summary.json", list(summary["cell_types"])), ("corpus.json", corpus["cell_types"])):
+    for name in ("summary", "corpus"):
+        found = list(told[name]["cell_types"])
         if found != list(data.obs_names):
-            raise InputError(f"{where}: cell types {', '.join(found)}; expected {', '.join(data.obs_names)}")
-    if (
-        sha256_of(np.ascontiguousarray(sequences.crop(settings.motif_region_bp).codes)).hexdigest()
-        != (motifs["sha256"]["sequences"])
-    ):
+            raise InputError(f"{name}.json: cell types {', '.join(found)}; expected {', '.join(data.obs_names)}")
+    scanned = np.ascontiguousarray(sequences.crop(motif_region_bp).codes)
+    if sha256_of(scanned).hexdigest() != told["motifs"]["sha256"]["sequences"]:
         raise InputError(
             f"motifs.json: other bases were scanned than those of the region sequences with motifs.region_bp "
-            f"{settings.motif_region_bp}; expected one run"
+            f"{motif_region_bp}; expected one run"
         )
 
 
-def compute_card(
-    settings: CardSettings,
-    accessibility: str | Path,
-    sequences_folder: str | Path,
-    motifs_folder: str | Path,
-    corpus_folder: str | Path,
-    genome_json: str | Path,
-    inputs: Mapping[str, str | Path],
-    data_sets: dict[str, dict[str, str | Path]],
-) -> dict:
-    """Compute the content of ``card.json``.
+def _by_type(told: dict[str, dict], only_here: list[int], n_regions: int) -> dict[str, dict]:
+    """Return what is known of each cell type."""
+    return {
+        name: {
+            **{key: row[key] for key in ("cells", "fragments", "accessible_regions")},
+            "share_of_union": round(row["accessible_regions"] / n_regions, 6),
+            "only_here": alone,
+            **{key: n for key, n in told["corpus"]["by_cell_type"][name].items() if key != "accessible_regions"},
+        }
+        for (name, row), alone in zip(told["summary"]["cell_types"].items(), only_here, strict=True)
+    }
 
-    Parameters
-    ----------
-    settings : CardSettings
-    accessibility : path
-        Folder of ``accessible.h5ad`` and ``summary.json``.
-    sequences_folder, motifs_folder, corpus_folder : path
-        Folders of the stages' outputs.
-    genome_json : path
-        As :func:`genebert.genome.fasta.prepare_genome` writes it.
-    inputs : dict
-        What the run was made from: a name for each file, and its path.
-    data_sets : dict
-        Downstream data sets: name, then split, then parquet file.
+
+def _steps(told: dict, by_type: dict, pairs: int, region_bp: int | None, mean_shown: float) -> dict:
+    """Return what became of regions, cell types and samples on the way."""
+    summary, regions, corpus = told["summary"], told["regions"], told["corpus"]
+    first = ("format", "group_by", "binarise", "min_fraction", "input_regions", "dropped_regions", "regions",
+             "dropped_cell_types", "cells_without_type")  # fmt: skip
+    return {
+        **{key: summary[key] for key in first},
+        "region_bases": regions["bases"],
+        "n_bases": regions["n_bases"],
+        "regions_per_sample": corpus["regions_per_sample"],
+        "region_bp": region_bp,
+        "mean_bases_shown_per_sample": round(mean_shown, 1),
+        **{key: corpus[key] for key in ("holdout_chromosomes", "validation_fraction")},
+        "pairs": pairs,
+        **{f"pairs_{key}": sum(row[key] for row in by_type.values()) for key in ("held_out", "left_over")},
+        **{key: corpus[key] for key in ("groups", "validation_groups", "groups_without_negative")},
+    }
+
+
+def compute_card(settings: ReportSettings, inputs: CardInputs) -> dict:
+    """Return the content of ``card.json``.
 
     Raises
     ------
@@ -307,89 +315,46 @@ def compute_card(
     """
     import anndata
 
-    accessibility = Path(accessibility)
-    data = anndata.read_h5ad(accessibility / "accessible.h5ad")
-    summary, genome = read_json(accessibility / "summary.json"), read_json(genome_json)
-    sequences, groups = RegionSequences.load(sequences_folder), Groups.load(corpus_folder)
-    recorded = {
-        "sequences": read_json(Path(sequences_folder) / "regions.json"),
-        "motifs": read_json(Path(motifs_folder) / "motifs.json"),
-        "corpus": read_json(Path(corpus_folder) / "corpus.json"),
-    }
-    corpus, motifs = recorded["corpus"], recorded["motifs"]
-    _check(summary, corpus, motifs, sequences, data, settings)
-    accessible_sha256 = sha256(accessibility / "accessible.h5ad")
+    accessible = Path(inputs.accessibility) / "accessible.h5ad"
+    data, accessible_sha256 = anndata.read_h5ad(accessible), sha256(accessible)
+    sequences, groups = RegionSequences.load(inputs.sequences), Groups.load(inputs.corpus)
+    folders = {"summary": inputs.accessibility, "regions": inputs.sequences, "motifs": inputs.motifs,
+               "corpus": inputs.corpus}  # fmt: skip
+    told = {name: read_json(Path(folder) / f"{name}.json") for name, folder in folders.items()}
+    corpus, genome = told["corpus"], read_json(inputs.genome)
+    _check(told, data, sequences, inputs.motif_region_bp)
     if corpus["accessible_sha256"] != accessible_sha256:
         raise InputError("corpus.json: made from another accessible.h5ad than the one here; run the rule corpus again")
 
-    regions = pd.DataFrame({column: data.var[column].to_numpy() for column in ("chrom", "start", "end")})
-    lengths = (regions["end"] - regions["start"]).to_numpy(np.int64)
-    shown = lengths if settings.region_bp is None else np.minimum(lengths, settings.region_bp)
     names, open_ = list(data.obs_names), sp.csr_matrix(data.X)
-    sample_regions = groups.subset(TRAIN).regions
-    per_sample, pairs = corpus["regions_per_sample"], int(open_.nnz)
+    regions = pd.DataFrame({column: data.var[column].to_numpy() for column in ("chrom", "start", "end")})
+    lengths, pairs = np.diff(sequences.offsets), int(open_.nnz)
+    shown = lengths if inputs.region_bp is None else np.minimum(lengths, inputs.region_bp)
+    # Mean bases of a training sample: of whole regions, and of what models are shown.
+    whole, middle = (float(n[groups.subset(TRAIN).regions].sum(1).mean()) for n in (lengths, shown))
     shared = sharing(open_, names)
-    by_type = {
-        name: {
-            "cells": row["cells"],
-            "fragments": row["fragments"],
-            "accessible_regions": row["accessible_regions"],
-            "share_of_union": round(row["accessible_regions"] / len(regions), 6),
-            "only_here": only_here,
-            **{key: n for key, n in corpus["by_cell_type"][name].items() if key != "accessible_regions"},
-        }
-        for (name, row), only_here in zip(summary["cell_types"].items(), shared["only_here"], strict=True)
-    }
+    by_type = _by_type(told, shared["only_here"], len(regions))
+    held_out = tuple(corpus["holdout_chromosomes"])
     return {
         "run": settings.run,
         "scale": settings.scale,
         "notes": list(settings.notes),
         "paper": paper_comparison(
-            len(regions),
-            int(lengths.sum()),
-            len(names),
-            pairs,
-            float(lengths[sample_regions].sum(1).mean()),
-            per_sample,
+            len(regions), int(lengths.sum()), len(names), pairs, whole, corpus["regions_per_sample"]
         ),
-        "steps": {
-            "format": summary["format"],
-            "group_by": summary["group_by"],
-            "binarise": summary["binarise"],
-            "min_fraction": summary["min_fraction"],
-            "input_regions": summary["input_regions"],
-            "dropped_regions": summary["dropped_regions"],
-            "regions": len(regions),
-            "dropped_cell_types": summary["dropped_cell_types"],
-            "cells_without_type": summary["cells_without_type"],
-            "region_bases": int(lengths.sum()),
-            "n_bases": recorded["sequences"]["n_bases"],
-            "regions_per_sample": per_sample,
-            "region_bp": settings.region_bp,
-            "mean_bases_shown_per_sample": round(float(shown[sample_regions].sum(1).mean()), 1),
-            "holdout_chromosomes": corpus["holdout_chromosomes"],
-            "validation_fraction": corpus["validation_fraction"],
-            "pairs": pairs,
-            "pairs_held_out": sum(row["held_out"] for row in by_type.values()),
-            "pairs_left_over": sum(row["left_over"] for row in by_type.values()),
-            "groups": corpus["groups"],
-            "validation_groups": corpus["validation_groups"],
-            "groups_without_negative": corpus["groups_without_negative"],
-        },
+        "steps": _steps(told, by_type, pairs, inputs.region_bp, middle),
         "cell_types": by_type,
         "sharing": shared,
         "region_lengths": region_lengths(lengths),
-        "motifs": motif_density(motifs, settings.motif_region_bp),
+        "motifs": motif_density(told["motifs"], inputs.motif_region_bp),
         "duplicates": duplicates(groups, sequences, pairs),
-        "genome": genome_share(regions, genome, recorded["sequences"]["n_bases"]),
-        "leakage": leakage(
-            data_sets, regions, sequences, groups, settings.region_bp, tuple(corpus["holdout_chromosomes"])
-        ),
-        "inputs": hash_inputs(inputs),
+        "genome": genome_share(regions, genome, told["regions"]["n_bases"]),
+        "leakage": leakage(inputs.data_sets, regions, sequences, groups, inputs.region_bp, held_out),
+        "inputs": hash_inputs(inputs.raw),
         "made": {
             "accessible.h5ad": accessible_sha256,
-            "sequences": recorded["sequences"]["sha256"],
-            "motifs": motifs["sha256"],
+            "sequences": told["regions"]["sha256"],
+            "motifs": told["motifs"]["sha256"],
             "genome_md5": genome["md5"],
         },
     }

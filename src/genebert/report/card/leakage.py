@@ -5,7 +5,7 @@ that pre-training samples use; an example without one is looked for as a whole, 
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +14,14 @@ import pandas as pd
 from genebert.corpus.groups import TRAIN, VALID, Groups
 from genebert.errors import InputError
 from genebert.genome.bases import encode, reverse_complement
-from genebert.genome.intervals import merge_overlapping, ranges
+from genebert.genome.intervals import merge_overlapping
 from genebert.genome.sequences import RegionSequences
 
 logger = logging.getLogger(__name__)
 SEED_BASES = 31  # the longest word that 64 bits hold with room to spare
 COLUMNS = ("sequence", "label", "source", "chrom", "start", "end")
 _BLOCK_BASES = 1 << 17  # words of a block stay in the processor's cache
-_BATCH_BASES = 1 << 24
-_PIECE_BASES = 1 << 22
-_TABLE_BITS = (16, 28)
+_BATCH_TEXTS = 1 << 18
 
 
 def covered_bases(examples: pd.DataFrame, regions: pd.DataFrame) -> np.ndarray:
@@ -47,12 +45,9 @@ def covered_bases(examples: pd.DataFrame, regions: pd.DataFrame) -> np.ndarray:
         low, high = here["start"].to_numpy(np.int64), here["end"].to_numpy(np.int64)
         before = np.concatenate(([0], np.cumsum(high - low)))
         reach = np.concatenate(([0], high))
-
-        def covered_left_of(position: np.ndarray, low=low, before=before, reach=reach) -> np.ndarray:
-            last = np.searchsorted(low, position)
-            return before[last] - np.maximum(reach[last] - position, 0)
-
-        covered[rows] = covered_left_of(ends[rows]) - covered_left_of(starts[rows])
+        for sign, edge in ((1, ends[rows]), (-1, starts[rows])):
+            last = np.searchsorted(low, edge)
+            covered[rows] += sign * (before[last] - np.maximum(reach[last] - edge, 0))
     return covered
 
 
@@ -61,93 +56,42 @@ def kmer_words(codes: np.ndarray, k: int) -> np.ndarray:
 
     Parameters
     ----------
-    codes : uint8 [n]
+    codes : uint8 [..., n]
         Base codes; N is packed as A.
     k : int
         1 to 32.
 
     Returns
     -------
-    uint64 [n - k + 1]
+    uint64 [..., n - k + 1]
         Empty where `codes` is shorter than `k`.
     """
-    if len(codes) < k:
-        return np.zeros(0, dtype=np.uint64)
-    # Windows of 1, 2, 4, ... bases; those that k is the sum of are put one behind the other.
-    power, width = (codes & 3).astype(np.uint64), 1
-    result, done = power, 0
-    while True:
-        if k & width:
-            n = len(power) - done
-            result = (result[:n] << np.uint64(2 * width)) | power[done:] if done else power
-            done += width
-        if 2 * width > k:
-            return result[: len(codes) - k + 1]
-        power = (power[:-width] << np.uint64(2 * width)) | power[width:]
-        width *= 2
+    n = max(codes.shape[-1] - k + 1, 0)
+    words = np.zeros((*codes.shape[:-1], n), dtype=np.uint64)
+    for i in range(k):
+        words <<= np.uint64(2)
+        words |= codes[..., i : i + n] & 3
+    return words
 
 
-def _pieces(sizes: np.ndarray, bases: int) -> Iterator[slice]:
-    """Cut a list into runs of about `bases` bases, at least one item each."""
-    total = np.cumsum(sizes)
-    first = 0
-    while first < len(sizes):
-        limit = (total[first - 1] if first else 0) + bases
-        last = max(first + 1, int(np.searchsorted(total, limit, side="right")))
-        yield slice(first, last)
-        first = last
-
-
-def _same_bases(codes: np.ndarray, at: np.ndarray, others: np.ndarray, from_: np.ndarray, sizes: np.ndarray):
-    """Return where ``codes[at : at + size]`` equals ``others[from_ : from_ + size]``, base by base (bool [n])."""
-    same = np.empty(len(at), dtype=bool)
-    for piece in _pieces(sizes, _PIECE_BASES):
-        n = sizes[piece]
-        equal = codes[ranges(at[piece], n)] == others[ranges(from_[piece], n)]
-        same[piece] = np.logical_and.reduceat(equal, np.cumsum(n) - n)
-    return same
-
-
-class _Seeds:
-    """Words that sequences begin with, and a quick test that most other words fail."""
-
-    def __init__(self, words: np.ndarray):
-        self.order = np.argsort(words, kind="stable")
-        self.words = words[self.order]
-        self.bits = int(np.clip(np.ceil(np.log2(64 * len(words))), *_TABLE_BITS))
-        self.table = np.zeros(1 << self.bits, dtype=bool)
-        self.table[self._slots(words)] = True
-
-    def _slots(self, words: np.ndarray) -> np.ndarray:
-        return ((words * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(64 - self.bits)).view(np.int64)
-
-    def matches(self, words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return all pairs of a position in `words` and a seed equal to the word there."""
-        at = np.flatnonzero(self.table[self._slots(words)])
-        low = np.searchsorted(self.words, words[at], side="left")
-        times = np.searchsorted(self.words, words[at], side="right") - low
-        return np.repeat(at, times), self.order[ranges(low, times)]
-
-
-def _find(texts: list[str], k: int, sequences: RegionSequences) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _find(texts: list[str], k: int, sequences: RegionSequences) -> Iterator[tuple[int, int]]:
     """Yield (number of the text, position in ``sequences.codes``) of whole texts, both strands, inside one region."""
-    forward = encode("".join(texts))
-    queries = np.concatenate((forward, reverse_complement(forward)))
-    sizes = np.array([len(text) for text in texts], dtype=np.int64)
-    # The reverse complement of all texts end to end holds them in reverse order.
-    sizes = np.concatenate((sizes, sizes[::-1]))
-    owner = np.concatenate((np.arange(len(texts)), np.arange(len(texts))[::-1]))
-    starts = np.cumsum(sizes) - sizes
-    seeds = _Seeds(kmer_words(queries, k)[starts])
-    offsets, n_bases = sequences.offsets, len(sequences.codes)
-    for first in range(0, n_bases - k + 1, _BLOCK_BASES):
-        at, query = seeds.matches(kmer_words(np.asarray(sequences.codes[first : first + _BLOCK_BASES + k - 1]), k))
-        at += first
-        inside = at + sizes[query] <= offsets[np.searchsorted(offsets, at, side="right")]
-        at, query = at[inside], query[inside]
-        # The seed is only the beginning, and takes N for A.
-        same = _same_bases(sequences.codes, at, queries, starts[query], sizes[query])
-        yield owner[query[same]], at[same]
+    queries = [encode(text) for text in texts]
+    queries += [reverse_complement(query) for query in queries]
+    seeds: dict[int, list[int]] = {}
+    for query, word in enumerate(kmer_words(np.stack([query[:k] for query in queries]), k)[:, 0].tolist()):
+        seeds.setdefault(word, []).append(query)
+    known = pd.Index(np.fromiter(seeds, np.uint64))
+    for first in range(0, len(sequences.codes) - k + 1, _BLOCK_BASES):
+        words = kmer_words(np.asarray(sequences.codes[first : first + _BLOCK_BASES + k - 1]), k)
+        at = np.flatnonzero(known.get_indexer(words) >= 0)
+        ends = sequences.offsets[np.searchsorted(sequences.offsets, first + at, side="right")]
+        for start, word, end in zip((first + at).tolist(), words[at].tolist(), ends.tolist(), strict=True):
+            for query in seeds[word]:
+                # The seed is only the beginning, and takes N for A.
+                bases = sequences.codes[start : min(start + len(queries[query]), end)]
+                if np.array_equal(bases, queries[query]):
+                    yield query % len(texts), start
 
 
 def find_sequences(texts: list[str], sequences: RegionSequences) -> pd.DataFrame:
@@ -168,16 +112,13 @@ def find_sequences(texts: list[str], sequences: RegionSequences) -> pd.DataFrame
         One row a hit, without repeats: text (its number), region, offset (from the region's first base).
     """
     lengths = np.array([len(text) for text in texts], dtype=np.int64)
-    found = [(np.zeros(0, np.int64), np.zeros(0, np.int64))]
+    hits = []
     is_short = lengths < SEED_BASES
     for chosen in (np.flatnonzero(~is_short), np.flatnonzero(is_short)):
-        if not len(chosen):
-            continue
-        k = min(SEED_BASES, int(lengths[chosen].min()))
-        for piece in _pieces(lengths[chosen], _BATCH_BASES):
-            batch = chosen[piece]
-            found += [(batch[text], at) for text, at in _find([texts[i] for i in batch], k, sequences) if len(text)]
-    text, at = (np.concatenate(column) for column in zip(*found, strict=True))
+        for batch in (chosen[i : i + _BATCH_TEXTS] for i in range(0, len(chosen), _BATCH_TEXTS)):
+            k = min(SEED_BASES, int(lengths[batch].min()))
+            hits += [(batch[text], at) for text, at in _find([texts[i] for i in batch], k, sequences)]
+    text, at = np.array(hits, dtype=np.int64).reshape(-1, 2).T
     region = np.searchsorted(sequences.offsets, at, side="right") - 1
     hits = pd.DataFrame({"text": text, "region": region, "offset": at - sequences.offsets[region]})
     # A text that is its own reverse complement is found twice.
@@ -197,31 +138,24 @@ def read_examples(path: str | Path) -> pd.DataFrame:
     InputError
         No such file, not parquet, a missing column, half a place, an end not behind its start, or an empty sequence.
     """
-    import pyarrow
-
     try:
         frame = pd.read_parquet(path)
-    except (OSError, pyarrow.ArrowInvalid) as error:
+    except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read as parquet ({error}); run the rule of its task again") from error
     missing = [column for column in COLUMNS if column not in frame]
     if missing:
         raise InputError(f"{path}: has no column {', '.join(missing)}; expected {', '.join(COLUMNS)}")
     frame = frame[list(COLUMNS)]
     known = frame[["chrom", "start", "end"]].notna()
-    half = (known.any(axis=1) & ~known.all(axis=1)).to_numpy()
-    if half.any():
-        row = int(np.flatnonzero(half)[0])
-        raise InputError(f"{path}: row {row + 1} has only part of chrom, start and end; expected all three or none")
-    placed = known.all(axis=1).to_numpy()
-    backwards = placed & (frame["end"] <= frame["start"]).fillna(False).to_numpy(dtype=bool)
-    if backwards.any():
-        row = int(np.flatnonzero(backwards)[0])
-        place = f"{frame['chrom'].iloc[row]}:{frame['start'].iloc[row]}-{frame['end'].iloc[row]}"
-        raise InputError(f"{path}: row {row + 1} has the place {place}; expected start < end")
-    empty = ~placed & (frame["sequence"].fillna("") == "").to_numpy(dtype=bool)
-    if empty.any():
-        row = int(np.flatnonzero(empty)[0])
-        raise InputError(f"{path}: row {row + 1} has neither place nor sequence; expected one of them")
+    placed = known.all(axis=1)
+    for wrong, what in (
+        (known.any(axis=1) & ~placed, "has only part of chrom, start and end; expected all three or none"),
+        (placed & (frame["end"] <= frame["start"]), "has the place {chrom}:{start}-{end}; expected start < end"),
+        (~placed & (frame["sequence"].fillna("") == ""), "has neither place nor sequence; expected one of them"),
+    ):
+        rows = np.flatnonzero(wrong.fillna(False).to_numpy(dtype=bool))
+        if len(rows):
+            raise InputError(f"{path}: row {rows[0] + 1} {what.format(**frame.iloc[rows[0]])}")
     return frame.assign(placed=placed)
 
 
@@ -248,7 +182,7 @@ def _counts(frame: pd.DataFrame, target: str) -> dict:
 
 
 def leakage(
-    data_sets: dict[str, dict[str, str | Path]],
+    data_sets: Mapping[str, Mapping[str, str | Path]],
     regions: pd.DataFrame,
     sequences: RegionSequences,
     groups: Groups,

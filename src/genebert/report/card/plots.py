@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from genebert.report.pictures import bare, picture
+from genebert.report.pictures import picture
 
 # Blue for what is counted, its darker shade for the part that stands out.
 LIGHT, DARK = "#9ecae1", "#2171b5"
@@ -25,20 +25,18 @@ def plot_regions_per_type(cell_types: Mapping[str, Mapping], folder: str | Path,
     """
     order = sorted(cell_types, key=lambda name: (cell_types[name]["accessible_regions"], name))
     total, alone = (np.array([cell_types[name][key] for name in order]) for key in ("accessible_regions", "only_here"))
-    with picture(folder, "regions_per_type", 7.5, 1.4 + INCH_PER_TYPE * len(order)) as figure:
+    with picture(folder, "regions_per_type", title, 7.5, 1.4 + INCH_PER_TYPE * len(order)) as figure:
         axes = figure.subplots()
         axes.barh(order, alone, color=DARK, label="in no other type")
-        axes.barh(order, total - alone, left=alone, color=LIGHT, label="also in others")
-        for i, n in enumerate(total.tolist()):
-            axes.annotate(f"{n:,}", (n, i), (4, 0), textcoords="offset points", va="center")
+        others = axes.barh(order, total - alone, left=alone, color=LIGHT, label="also in others")
+        axes.bar_label(others, [f"{n:,}" for n in total], padding=4)
         axes.margins(x=0.12, y=0.4 / len(order))
         axes.set_xlim(left=0)
         axes.xaxis.set_major_formatter("{x:,.0f}")
         axes.locator_params(axis="x", nbins=5, integer=True)
         axes.set_xlabel("accessible regions")
         axes.tick_params(axis="y", length=0)
-        bare(axes, "bottom")
-        figure.suptitle(title, fontsize=10, x=0.01, ha="left")
+        axes.spines["left"].set_visible(False)
         figure.legend(loc="outside lower center", ncols=2, frameon=False)
 
 
@@ -48,14 +46,14 @@ def plot_sharing(sharing: Mapping, folder: str | Path, title: str) -> None:
     Parameters
     ----------
     sharing : dict
-        From :func:`genebert.report.card.write.sharing`: ``cell_types``, ``regions_open_in``, ``jaccard``.
+        From :func:`genebert.report.card.compute.sharing`: ``cell_types``, ``regions_open_in``, ``jaccard``.
     folder : path
     title : str
     """
     names, counts = sharing["cell_types"], np.array(sharing["regions_open_in"])
     jaccard = np.array(sharing["jaccard"], dtype=float)
     width, side = 3.6 + 0.06 * len(names), max(3.0, 0.42 * len(names))
-    with picture(folder, "sharing", width + side + 2.4, side + 1.9) as figure:
+    with picture(folder, "sharing", title, width + side + 2.4, side + 1.9) as figure:
         left, right = figure.subplots(1, 2, width_ratios=[width, side + 2.4])
         n_types = np.arange(1, len(names) + 1)
         left.bar(n_types, counts, color=LIGHT, edgecolor=DARK, linewidth=0.6, width=0.8)
@@ -65,7 +63,6 @@ def plot_sharing(sharing: Mapping, folder: str | Path, title: str) -> None:
         left.locator_params(axis="y", integer=True)
         left.set_xticks(n_types if len(names) <= MAX_VALUES else n_types[4::5])
         left.set_xlim(0.4, len(names) + 0.6)
-        bare(left, "left", "bottom")
 
         # The diagonal is 1 by definition and would take all the contrast.
         np.fill_diagonal(jaccard, np.nan)
@@ -76,10 +73,9 @@ def plot_sharing(sharing: Mapping, folder: str | Path, title: str) -> None:
         right.set_xticks(ticks, names, rotation=90)
         right.set_yticks(ticks, names)
         right.tick_params(length=0)
-        bare(right)
+        right.spines[:].set_visible(False)
         if len(names) <= MAX_VALUES:
             for i, j in np.argwhere(~np.isnan(jaccard)).tolist():
                 colour = "white" if jaccard[i, j] > 0.6 * highest else "black"
                 right.text(j, i, f"{jaccard[i, j]:.2f}", ha="center", va="center", fontsize=7, color=colour)
         figure.colorbar(image, ax=right, label="Jaccard index", shrink=0.7)
-        figure.suptitle(title, fontsize=10, x=0.01, ha="left")

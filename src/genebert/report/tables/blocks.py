@@ -2,14 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from genebert.report.tables.paper import PAPER_METRICS
-
-NOTHING = "-"
+from genebert.report.tables.values import FURTHER
+from genebert.report.text import NOTHING
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,29 @@ class Block:
     notes: list[str]
     grouped: bool = False
     turned: bool = False
+
+    @property
+    def shown(self) -> list[Column]:
+        """The columns but for that of the groups."""
+        return self.columns[self.grouped :]
+
+    @property
+    def spans(self) -> list[tuple[str, int, int]]:
+        """Headings over the shown columns: text, first and last column, from 1; nothing where all texts are empty."""
+        spans, first = [], 1
+        for text, run in groupby(column.spanner for column in self.shown):
+            last = first + len(list(run)) - 1
+            spans.append((text, first, last))
+            first = last + 1
+        return spans if any(text for text, _, _ in spans) else []
+
+    def rows(self, escape: Callable[[str], str], bold: str) -> list[tuple[str, ...]]:
+        """Return the rows of all columns in one form: cells escaped, and set in bold by a text with %s."""
+        columns = [
+            [bold % escape(cell) if row in column.bold else escape(cell) for row, cell in enumerate(column.cells)]
+            for column in self.columns
+        ]
+        return list(zip(*columns, strict=True))
 
 
 def number(value: float, sign: str = "") -> str:
@@ -133,14 +157,7 @@ def further_block(title: str, subtitle: str, values: pd.DataFrame) -> list[Block
         return []
     columns = [Column("Data set", run["dataset"].tolist(), number=False), _text("Model", run["model"])]
     notes = []
-    shown = [
-        ("auprc", "AUPRC", ""),
-        ("mcc", "MCC", "At 0.5"),
-        ("accuracy", "Accuracy", "At 0.5"),
-        ("precision_at_validation_threshold", "P", "At the validation threshold"),
-        ("recall_at_validation_threshold", "R", "At the validation threshold"),
-    ]
-    columns += [Column(heading, _with_sd(run, name), spanner) for name, heading, spanner in shown
+    columns += [Column(heading, _with_sd(run, name), spanner) for name, (_, _, heading, spanner) in FURTHER.items()
                 if f"{name}_mean" in run]  # fmt: skip
     if "precision_at_validation_threshold_mean" in run:
         notes.append(

@@ -6,6 +6,7 @@ import pandas as pd
 
 from genebert.report.tables.paper import PAPER_METRICS, metrics_of
 from genebert.report.tables.values import NOT_RUN, Rows, Scores, available
+from genebert.report.text import ReportSettings
 
 LOSSES = ("mgm", "ngsp", "srm")
 
@@ -24,11 +25,11 @@ def _together(texts: Mapping[str, str]) -> list[str]:
     return [f"{', '.join(group)}: {text}" for text, group in names.items()]
 
 
-def _source_notes(paper: pd.DataFrame, values: pd.DataFrame, run: str, scale: str) -> list[str]:
+def _source_notes(paper: pd.DataFrame, values: pd.DataFrame, settings: ReportSettings) -> list[str]:
     """Return where both sides come from."""
     seeds = sorted({int(seed) for listed in values["seeds"] for seed in listed.split()})
     over = f"; mean ± sd over seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}" if seeds else ""
-    notes = [f"Paper: {', '.join(dict.fromkeys(paper['source']))}. Ours: run {run}, {scale}{over}."]
+    notes = [f"Paper: {', '.join(dict.fromkeys(paper['source']))}. Ours: run {settings.run}, {settings.scale}{over}."]
     text = "Difference: ours - paper."
     if "auc_low" in values:
         text += " AUC 95 %: bootstrap over test examples, bounds averaged over seeds."
@@ -112,10 +113,10 @@ def _origin_notes(scores: Scores) -> list[str]:
 
 
 def main_notes(
-    number: int, paper: pd.DataFrame, values: pd.DataFrame, scores: Scores, rows: Rows, run: str, scale: str
+    number: int, paper: pd.DataFrame, values: pd.DataFrame, scores: Scores, rows: Rows, settings: ReportSettings
 ) -> list[str]:
     """Return the footnotes of the main block: sources, metrics, what is missing and why, what models started from."""
-    notes = _source_notes(paper, values, run, scale)
+    notes = _source_notes(paper, values, settings)
     if "precision" in metrics_of(paper):
         notes += _constant_notes(values)
     notes += _difference_notes(number, paper, values, rows)

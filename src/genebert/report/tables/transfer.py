@@ -1,15 +1,21 @@
 """Train on one data set, test on another: what the `transfer` entries of score files say (docs/facts.md 29)."""
 
+import logging
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from genebert.errors import InputError
-from genebert.report.tables.values import FURTHER, Rows, Scores, available, mean_and_sd
+from genebert.files import atomic_path
+from genebert.report.tables.values import FURTHER, Rows, Scores, as_csv, available, collect, mean_and_sd
+from genebert.report.text import ReportSettings
 
+logger = logging.getLogger(__name__)
 # Column: key of a score file's metrics.
 METRICS = {"auc": "roc_auc", "precision": "precision", "recall": "recall"} | {
-    name: key for name, (part, key) in FURTHER.items() if part == "metrics"
+    name: key for name, (part, key, *_) in FURTHER.items() if part == "metrics"
 }
 COLUMNS = ["model", "trained_on", "tested_on", *(f"{name}_{part}" for name in METRICS for part in ("mean", "sd")),
            "n_seeds", "n_test", "n_test_positive", "left_out"]  # fmt: skip
@@ -65,3 +71,24 @@ def transfer_values(scores: Scores, rows: Rows) -> pd.DataFrame:
                 entries.append(_entry(names, [test["metrics"] for test in tests], left_out))
     frame = pd.DataFrame(entries, columns=COLUMNS)
     return frame.astype(dict.fromkeys(("n_seeds", "n_test", "n_test_positive", "left_out"), "Int64"))
+
+
+def render_transfer(scores: Iterable[str | Path], rows: Rows, settings: ReportSettings, path: str | Path) -> None:
+    """Write the matrices of training on one data set and testing on another as a csv file.
+
+    Parameters
+    ----------
+    scores, rows, settings
+        As for :func:`genebert.report.tables.render.render_table`.
+    path : path
+        Only its heading is written where no score file has such values.
+
+    Raises
+    ------
+    InputError
+        Files that do not fit (see :func:`collect`, :func:`transfer_values`).
+    """
+    values = transfer_values(collect(scores, rows), rows)
+    with atomic_path(path) as temporary:
+        temporary.write_text(as_csv(values, settings), encoding="utf-8")
+    logger.info("%s: %d pairs of data sets", path, len(values))

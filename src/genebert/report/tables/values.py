@@ -1,5 +1,6 @@
 """Our values beside the paper's, one row a model: means over the seeds of score files."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from statistics import fmean, median, stdev
 from typing import Any
@@ -10,17 +11,19 @@ import pandas as pd
 from genebert.errors import InputError
 from genebert.evaluation.scores import read_score
 from genebert.report.tables.paper import PAPER_METRICS, labels_of, metrics_of
+from genebert.report.text import ReportSettings
 
 Rows = dict[str, list[str]]
 Scores = dict[tuple[str, str], list[dict[str, Any]]]
 
-# Values shown where a score file has them: part of the score file, key.
+AT_VALIDATION = "At the validation threshold"
+# Values shown where a score file has them: part of the score file, key, heading, spanning heading.
 FURTHER = {
-    "auprc": ("metrics", "auprc"),
-    "mcc": ("metrics", "mcc"),
-    "accuracy": ("metrics", "accuracy"),
-    "precision_at_validation_threshold": ("metrics_at_validation_threshold", "precision"),
-    "recall_at_validation_threshold": ("metrics_at_validation_threshold", "recall"),
+    "auprc": ("metrics", "auprc", "AUPRC", ""),
+    "mcc": ("metrics", "mcc", "MCC", "At 0.5"),
+    "accuracy": ("metrics", "accuracy", "Accuracy", "At 0.5"),
+    "precision_at_validation_threshold": ("metrics_at_validation_threshold", "precision", "P", AT_VALIDATION),
+    "recall_at_validation_threshold": ("metrics_at_validation_threshold", "recall", "R", AT_VALIDATION),
 }
 # Labels that belong to a data set, not to a row: key in a score file's `data_set`.
 DATA_SET_LABELS = {"cell_type": "cell", "tissue": "tissue"}
@@ -30,7 +33,13 @@ LAST = ("n_train", "n_test", "n_test_positive", "n_seeds", "seeds", "n_collapsed
 NOT_RUN = "not part of this run"
 
 
-def collect(paths: list[Path], rows: Rows) -> Scores:
+def as_csv(values: pd.DataFrame, settings: ReportSettings) -> str:
+    """Return values at full precision, with the run and its scale in every line."""
+    named = values.assign(run=settings.run, scale=settings.scale)[["run", "scale", *values]]
+    return named.to_csv(index=False, lineterminator="\n")
+
+
+def collect(paths: Iterable[str | Path], rows: Rows) -> Scores:
     """Read score files and sort them by (``task/dataset``, model) and seed.
 
     Raises
@@ -41,7 +50,7 @@ def collect(paths: list[Path], rows: Rows) -> Scores:
     """
     found: Scores = {}
     tested: dict[str, tuple[str, Path]] = {}
-    for path in paths:
+    for path in map(Path, paths):
         score = read_score(path)
         dataset, model = f"{score['task']}/{score['dataset']}", score["model"]
         if model not in rows.get(dataset, ()):
@@ -100,7 +109,7 @@ def _summary(scores: list[dict[str, Any]], metrics: tuple[str, ...], where: str)
         remarks.append("unavailable" + (f" for {len(scores) - len(had)} of {len(scores)} seeds" if had else ""))
     if had:
         sources = {name: ("metrics", PAPER_METRICS[name][0]) for name in metrics} | FURTHER
-        for name, (part, key) in sources.items():
+        for name, (part, key, *_) in sources.items():
             values = _of_all(had, part, key, where)
             if not values and name in metrics:
                 raise InputError(f"tables: score files of {where} have no {part}.{key}; expected the paper's metrics")
