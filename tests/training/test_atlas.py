@@ -15,7 +15,7 @@ from genebert.corpus.order import SampleOrder
 from genebert.genome.fasta import Genome, prepare_genome
 from genebert.genome.sequences import extract_sequences
 from genebert.motifs.jaspar import load_jaspar
-from genebert.motifs.matrix import MotifMatrix, MotifSettings, build_motif_matrix
+from genebert.motifs.matrix import MotifSettings, build_motif_matrix, load_motif_matrix
 from genebert.settings.models import LossSettings, ModelSettings, RegionEncoderSettings, SequenceEncoderSettings
 from genebert.settings.training import TrainingSettings
 from genebert.simulate.atlas import simulate
@@ -46,7 +46,7 @@ def atlas(tmp_path_factory):
     build_motif_matrix(sequences, scored, MotifSettings(), folder / "motifs", 1)
     data = anndata.read_h5ad(accessible)
     groups, _ = group_regions(sp.csr_matrix(data.X), regions, list(data.obs_names), 10, (), 0.1)
-    return sequences, MotifMatrix.load(folder / "motifs").values, groups
+    return sequences, load_motif_matrix(folder / "motifs"), groups
 
 
 def test_training_lowers_all_three_losses(atlas, tmp_path):
