@@ -13,8 +13,8 @@ import pandas as pd
 
 from genebert.errors import InputError
 from genebert.genome.bases import N_CODE
+from genebert.genome.bed import read_chip_peaks
 from genebert.genome.builds import check_regions
-from genebert.genome.chip_peaks import read_chip_peaks
 from genebert.genome.fasta import Genome
 from genebert.genome.intervals import overlapping, sort_regions
 from genebert.tasks.splits import chromosome_split, make_examples, place_names, write_task
