@@ -167,7 +167,7 @@ class Ours:
 
     def flops(self) -> float:
         lengths = [self.case.tokens] * self.case.batch
-        return step_flops(self.settings, lengths, self.case.batch, N_TFS, REGIONS, rate=0.15).model
+        return step_flops(self.settings, lengths, N_TFS, REGIONS, rate=0.15).model
 
 
 def fastest(jobs: dict, repeats: int, seconds: float) -> dict[str, float]:

@@ -50,10 +50,9 @@ def make_genome(folder):
 
 def run(toy, out, inputs, chromosomes=CHROMOSOMES, build="toy", **settings):
     settings = AccessibilitySettings(**{"max_n_fraction": 0.1, **settings})
-    paths = [out / name for name in ("pseudobulk.h5ad", "accessible.h5ad", "summary.json")]
-    summary = build_accessibility(settings, inputs, toy / "genome.fa", build, chromosomes, *paths)
-    assert json.loads(paths[2].read_text()) == summary
-    return summary, anndata.read_h5ad(paths[0]), anndata.read_h5ad(paths[1])
+    summary = build_accessibility(settings, inputs, toy / "genome.fa", build, chromosomes, out)
+    assert json.loads((out / "summary.json").read_text()) == summary
+    return summary, anndata.read_h5ad(out / "pseudobulk.h5ad"), anndata.read_h5ad(out / "accessible.h5ad")
 
 
 def write_tables(folder, names=PEAKS, cells=CELLS, types=TYPES):

@@ -67,7 +67,7 @@ def make_run(folder, form, seed, motif_region_bp=None):
     out = folder / "accessibility"
     build_accessibility(
         AccessibilitySettings(blacklist=folder / "blacklist.bed"), inputs, folder / "genome/genome.fa", "toy",
-        CHROMOSOMES, out / "pseudobulk.h5ad", out / "accessible.h5ad", out / "summary.json",
+        CHROMOSOMES, out,
     )  # fmt: skip
     genome = Genome(folder / "genome/genome.fa")
     sequences = extract_sequences(genome, load_regions(out / "accessible.h5ad"), "toy", "test")

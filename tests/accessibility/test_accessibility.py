@@ -4,6 +4,7 @@ import bz2
 import gzip
 import lzma
 from dataclasses import replace
+from unittest import mock
 
 import anndata
 import h5py
@@ -36,7 +37,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genebert.accessibility import matrices
-from genebert.accessibility.blocks import compressed_blocks
+from genebert.accessibility.blocks import CountMatrix, compressed_blocks
 from genebert.accessibility.build import load_regions
 from genebert.accessibility.matrices import MatrixInputs, read_matrix
 from genebert.accessibility.pseudobulk import PseudoBulk, binarise, pseudobulk_from_matrix, sum_by_cell_type
@@ -190,10 +191,12 @@ def test_sums_equal_dense_reference(data, peaks, cells, n_types):
                                         min_size=peaks, max_size=peaks)))  # fmt: skip
     codes = np.array(data.draw(st.lists(st.integers(-1, n_types - 1), min_size=cells, max_size=cells)))
     matrix = sp.csc_array(dense) if data.draw(st.booleans()) else sp.csr_array(dense)
-    blocks = list(compressed_blocks(matrix.indptr, matrix.indices, matrix.data, data.draw(st.integers(1, 9))))
+    with mock.patch("genebert.accessibility.blocks.BLOCK_ENTRIES", data.draw(st.integers(1, 9))):
+        blocks = list(compressed_blocks(matrix.indptr, matrix.indices, matrix.data))
     if matrix.format == "csr":
         blocks = [(major, minor, values) for minor, major, values in blocks]
-    sums, detected = sum_by_cell_type(blocks, codes, n_types, peaks, detected=True)
+    whole = CountMatrix("x", pd.DataFrame(index=range(peaks)), pd.Series(), matrix.nnz, lambda: iter(blocks))
+    sums, detected = sum_by_cell_type(whole, codes, n_types, detected=True)
     for kind in range(n_types):
         of_kind = [dense[:, i] for i in range(cells) if codes[i] == kind]
         expected = np.sum(of_kind, axis=0) if of_kind else np.zeros(peaks)

@@ -130,13 +130,13 @@ def test_a_real_step_as_counted_by_torch(pieces):
     settings = replace(TRAINING, precision="float32")
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         compute(model, batches, regions, 0, rate, settings, 0, train=True)
-    flops = step_flops(SMALL, [n_tokens] * samples, samples, TFS, REGIONS, rate=rate, cached=pieces > 1)
+    flops = step_flops(SMALL, [n_tokens] * samples, TFS, REGIONS, rate=rate, cached=pieces > 1)
     assert flops.total == pytest.approx(counter.get_total_flops(), rel=0.01)
 
 
 def test_caching_adds_one_forward_pass_of_both_encoders():
     plain, cached, checkpointed, both = (
-        step_flops(SMALL, [90, 100], 2, TFS, REGIONS, rate=0.15, cached=c, checkpoint_activations=a)
+        step_flops(SMALL, [90, 100], TFS, REGIONS, rate=0.15, cached=c, checkpoint_activations=a)
         for c, a in ((False, False), (True, False), (False, True), (True, True))
     )
     forward = sequence_forward(SMALL.sequence_encoder, [90, 100]), 2 * region_forward(SMALL, TFS, REGIONS)
@@ -148,7 +148,7 @@ def test_caching_adds_one_forward_pass_of_both_encoders():
 
 
 def test_without_matching_nothing_is_cached_and_no_region_encoder_runs():
-    flops = step_flops(losses(srm=None), [90, 100], 2, TFS, REGIONS, rate=0.15, cached=True)
+    flops = step_flops(losses(srm=None), [90, 100], TFS, REGIONS, rate=0.15, cached=True)
     assert (flops.region, flops.recomputed) == (0, 0)
     assert flops.sequence == 3 * sequence_forward(SMALL.sequence_encoder, [90, 100])
 

@@ -35,10 +35,8 @@ def atlas(tmp_path_factory):
     fasta = folder / "genome.fa"
     prepare_genome(folder / "genome.fa.gz", fasta, "toy", CHROMOSOMES)
     inputs = MatrixInputs("mtx", folder / "matrix.mtx.gz", peaks=folder / "peaks.bed", cells=folder / "cells.tsv")
+    build_accessibility(AccessibilitySettings(), inputs, fasta, "toy", CHROMOSOMES, folder)
     accessible = folder / "accessible.h5ad"
-    build_accessibility(
-        AccessibilitySettings(), inputs, fasta, "toy", CHROMOSOMES, folder / "bulk.h5ad", accessible, folder / "s.json"
-    )
     regions = load_regions(accessible)
     sequences = extract_sequences(Genome(fasta), regions, "toy", "atlas").crop(51)
     planted = {name for names in PROGRAMS.values() for name in names} | set(HOUSEKEEPING)

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 from _job import logged
 
 with logged(snakemake.log[0]):
@@ -16,7 +18,5 @@ with logged(snakemake.log[0]):
         snakemake.input.genome[0],
         snakemake.params.build,
         list(snakemake.params.chromosomes),
-        snakemake.output.pseudobulk,
-        snakemake.output.accessible,
-        snakemake.output.summary,
+        Path(snakemake.output.summary).parent,
     )

@@ -18,9 +18,7 @@ with logged(snakemake.log[0]):
         ),
         Path(snakemake.input.peaks),
         Path(snakemake.input.genome[0]),
-        config["factor"],
-        config["cell"],
-        config["tissue"],
+        {key: config[key] for key in ("factor", "cell", "tissue")},
         list(snakemake.params.chromosomes),
         Path(snakemake.output[0]).parent,
     )

@@ -207,8 +207,6 @@ def read_h5ad(matrix: str | Path, group_by: str) -> CountMatrix:
     import h5py
     from anndata.io import read_elem, sparse_dataset
 
-    if not Path(matrix).exists():
-        raise InputError(f"{matrix}: no such file")
     try:
         with h5py.File(matrix, "r") as file, warnings.catch_warnings():
             # Files of anndata before 0.8 are read as well as later ones.

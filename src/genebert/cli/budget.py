@@ -201,7 +201,6 @@ def price(
     step = step_flops(
         settings,
         rows * batch,
-        batch,
         data.tfs,
         data.regions_per_sample,
         rate=rate,

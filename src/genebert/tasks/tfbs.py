@@ -17,7 +17,7 @@ from genebert.genome.bed import read_chip_peaks
 from genebert.genome.builds import check_regions
 from genebert.genome.fasta import Genome
 from genebert.genome.intervals import overlapping, sort_regions
-from genebert.tasks.splits import chromosome_split, make_examples, place_names, write_task
+from genebert.tasks.splits import chromosome_split, make_examples, on_chromosomes, place_names, write_task
 
 logger = logging.getLogger(__name__)
 RANKED = 1000  # DeepBind: the even ranks up to here are the test set
@@ -238,12 +238,7 @@ def _positives(
     settings: TfbsSettings, path: Path, listed: pd.DataFrame, genome: Genome, chromosomes: list[str]
 ) -> tuple[pd.DataFrame, np.ndarray, dict]:
     """Return the windows that can be used (chrom, start, end; best rank first), their codes and the card's counts."""
-    peaks = listed[listed["chrom"].isin(chromosomes)]
-    if peaks.empty:
-        raise InputError(
-            f"{path}: none of its {len(listed)} peaks lies on {', '.join(chromosomes)}; it has "
-            f"{', '.join(sorted(listed['chrom'].unique())[:5])}"
-        )
+    peaks = on_chromosomes(listed, chromosomes, path, "peaks")
     for chrom in peaks["chrom"].unique():
         genome.codes(chrom, 0, 0)
     # A window may run out of its chromosome, a peak's centre cannot: that is another genome build.
@@ -281,9 +276,7 @@ def build_tfbs_task(
     settings: TfbsSettings,
     peaks_path: str | Path,
     genome_fasta: str | Path,
-    factor: str,
-    cell: str,
-    tissue: str,
+    about: dict[str, str],
     chromosomes: list[str],
     folder: str | Path,
 ) -> dict:
@@ -293,11 +286,11 @@ def build_tfbs_task(
     ----------
     settings : TfbsSettings
     peaks_path : path
-        narrowPeak or BED (:func:`genebert.genome.chip_peaks.read_chip_peaks`).
+        narrowPeak or BED (:func:`genebert.genome.bed.read_chip_peaks`).
     genome_fasta : path
         FASTA as written by :func:`genebert.genome.fasta.prepare_genome`.
-    factor, cell, tissue : str
-        What was measured and where, for the card.
+    about : dict of str
+        factor, cell and tissue: what was measured and where, for the card.
     chromosomes : list of str
         Peaks elsewhere are left out and counted.
     folder : path
@@ -343,9 +336,7 @@ def build_tfbs_task(
     in_test = split == "test"
     card = {
         "task": "tfbs",
-        "factor": factor,
-        "cell": cell,
-        "tissue": tissue,
+        **about,
         "settings": asdict(settings),
         "files": {"peaks": path.name, "genome": fasta.name},
         "peaks": counts,
