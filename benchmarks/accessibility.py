@@ -112,9 +112,8 @@ def stage(folder: Path, kind: str):
 
     name = {"mtx": "matrix.mtx.gz", "dgcmatrix": "matrix.RDS", "h5ad": "matrix.h5ad"}[kind]
     inputs = MatrixInputs(kind, folder / name, peaks=folder / "peaks.txt", cells=folder / "cells.tsv")
-    outputs = [folder / kind / name for name in ("pseudobulk.h5ad", "accessible.h5ad", "summary.json")]
     return lambda: build_accessibility(
-        AccessibilitySettings(), inputs, folder / "genome.fa", "simulated", ["chr1"], *outputs
+        AccessibilitySettings(), inputs, folder / "genome.fa", "simulated", ["chr1"], folder / kind
     )
 
 

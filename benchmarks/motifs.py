@@ -21,8 +21,9 @@ import pandas as pd
 from genebert.genome.bases import decode, encode
 from genebert.genome.sequences import RegionSequences
 from genebert.motifs.jaspar import Motif, load_jaspar
-from genebert.motifs.matrix import MotifSettings, build_motif_matrix
+from genebert.motifs.matrix import build_motif_matrix
 from genebert.motifs.scoring import base_counts, strand_background
+from genebert.settings.data import MotifSettings
 
 WIDTH = 500
 P_VALUE = 1e-4

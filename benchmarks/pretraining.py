@@ -141,8 +141,8 @@ class Ours:
         self.settings = ModelSettings(
             K,
             "concatenated",
-            SequenceEncoderSettings(case.layers, case.hidden, heads, 4 * case.hidden, 0.1, dropout, case.tokens),
-            RegionEncoderSettings("swin-t-224", "fold"),
+            SequenceEncoderSettings(case.layers, case.hidden, heads, 4 * case.hidden, 0.1, dropout, case.tokens, weights=None),
+            RegionEncoderSettings("swin-t-224", "fold", weights=None),
             LossSettings(True, True, "infonce" if srm else None, 0.5, 0.07, "cls", True),
         )
         self.training = replace(TRAINING, batch=case.batch, precision=precision)
@@ -167,7 +167,7 @@ class Ours:
 
     def flops(self) -> float:
         lengths = [self.case.tokens] * self.case.batch
-        return step_flops(self.settings, lengths, self.case.batch, N_TFS, REGIONS, rate=0.15).model
+        return step_flops(self.settings, lengths, N_TFS, REGIONS, rate=0.15).model
 
 
 def fastest(jobs: dict, repeats: int, seconds: float) -> dict[str, float]:

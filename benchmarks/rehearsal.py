@@ -110,13 +110,13 @@ def _batches(folder: str, seconds: float = 15.0) -> dict:
     from genebert.corpus.groups import TRAIN, Groups
     from genebert.corpus.order import SampleOrder
     from genebert.genome.sequences import RegionSequences
-    from genebert.motifs.matrix import MotifMatrix
+    from genebert.motifs.matrix import load_motif_matrix
 
     torch.set_num_threads(1)
     results = Path(folder) / f"results/{RUN}"
     encoder = SampleEncoder(
         RegionSequences.load(results / "sequences"),
-        MotifMatrix.load(results / "motifs").values,
+        load_motif_matrix(results / "motifs"),
         6, MAX_TOKENS, torch.device("cpu"),
     )  # fmt: skip
     order = SampleOrder(Groups.load(results / "corpus").subset(TRAIN), BATCH, seed=1)

@@ -3,7 +3,8 @@
 import gzip
 import json
 import re
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import anndata
 import numpy as np
@@ -12,9 +13,9 @@ import scipy.io
 import scipy.sparse as sp
 from rds2py.lib_rds_parser import write_rds
 
-from genebert.accessibility.build import AccessibilitySettings, build_accessibility
-from genebert.accessibility.matrices import MatrixInputs
+from genebert.accessibility.build import build_accessibility
 from genebert.genome.fasta import prepare_genome
+from genebert.settings.data import AccessibilitySettings
 
 # Eight peaks in file order. Of the genome below: chr1 has 2,000 bases, N at [1000, 1200); chr2 and chr3 have 1,000.
 PEAKS = ["chr2-100-200", "chr1-500-600", "chr1-100-300", "chr1-900-1010", "chr1-990-1050", "chr3-10-20", "chr1-700-800",
@@ -48,12 +49,31 @@ def make_genome(folder):
     return folder
 
 
+@dataclass(frozen=True)
+class MatrixInputs:
+    """Where the data lie; paths, so that tests may change the files."""
+
+    format: str
+    matrix: Path | None = None
+    assay: str = "peaks"
+    peaks: Path | None = None
+    cells: Path | None = None
+    beds: dict[str, Path] = field(default_factory=dict)
+
+
+def settings_of(inputs, **settings):
+    """Return the settings of the stage for some inputs."""
+    paths = {name: None if path is None else str(path) for name, path in vars(inputs).items() if name != "beds"}
+    beds = {name: str(path) for name, path in inputs.beds.items()}
+    settings = {name: str(value) if isinstance(value, Path) else value for name, value in settings.items()}
+    return AccessibilitySettings(**paths, beds=beds, **settings)
+
+
 def run(toy, out, inputs, chromosomes=CHROMOSOMES, build="toy", **settings):
-    settings = AccessibilitySettings(**{"max_n_fraction": 0.1, **settings})
-    paths = [out / name for name in ("pseudobulk.h5ad", "accessible.h5ad", "summary.json")]
-    summary = build_accessibility(settings, inputs, toy / "genome.fa", build, chromosomes, *paths)
-    assert json.loads(paths[2].read_text()) == summary
-    return summary, anndata.read_h5ad(paths[0]), anndata.read_h5ad(paths[1])
+    settings = settings_of(inputs, **{"max_n_fraction": 0.1, **settings})
+    summary = build_accessibility(settings, toy / "genome.fa", build, chromosomes, out)
+    assert json.loads((out / "summary.json").read_text()) == summary
+    return summary, anndata.read_h5ad(out / "pseudobulk.h5ad"), anndata.read_h5ad(out / "accessible.h5ad")
 
 
 def write_tables(folder, names=PEAKS, cells=CELLS, types=TYPES):

@@ -6,14 +6,15 @@ import scipy.io
 import scipy.sparse as sp
 from motif_reference import random_motif
 
-from genebert.accessibility.build import AccessibilitySettings, build_accessibility, load_regions
+from genebert.accessibility.build import build_accessibility, load_regions
 from genebert.accessibility.matrices import MatrixInputs
 from genebert.corpus.build import build_corpus
 from genebert.genome.fasta import Genome, prepare_genome
 from genebert.genome.sequences import extract_sequences
-from genebert.motifs.matrix import MotifSettings, build_motif_matrix
+from genebert.motifs.matrix import build_motif_matrix
 from genebert.report.card.compute import CardInputs
 from genebert.report.text import ReportSettings, fill
+from genebert.settings.data import AccessibilitySettings, CorpusSettings, MotifSettings
 
 CHROMOSOMES = ["chr1", "chr2", "chr3"]
 TYPES = ["Astrocytes", "Astrocytes/Oligodendrocytes", "a|b"]
@@ -68,7 +69,7 @@ def make_run(folder, form, seed, motif_region_bp=None):
     out = folder / "accessibility"
     build_accessibility(
         AccessibilitySettings(blacklist=folder / "blacklist.bed"), inputs, folder / "genome/genome.fa", "toy",
-        CHROMOSOMES, out / "pseudobulk.h5ad", out / "accessible.h5ad", out / "summary.json",
+        CHROMOSOMES, out,
     )  # fmt: skip
     genome = Genome(folder / "genome/genome.fa")
     sequences = extract_sequences(genome, load_regions(out / "accessible.h5ad"), "toy", "test")
@@ -76,7 +77,7 @@ def make_run(folder, form, seed, motif_region_bp=None):
     motifs = [random_motif(rng, width, f"M{width}") for width in (5, 7, 9)]
     settings = MotifSettings(matrix="binary", release="test")
     build_motif_matrix(sequences.crop(motif_region_bp), motifs, settings, folder / "motifs", 1)
-    build_corpus(out / "accessible.h5ad", folder / "corpus", 4, ["chr3"], 0.1)
+    build_corpus(CorpusSettings(4, None, ["chr3"], 0.1), out / "accessible.h5ad", folder / "corpus")
     text = {name: (folder / "source.fa").read_text().split(f">{name}\n")[1].split("\n")[0] for name in CHROMOSOMES}
     (folder / "tasks").mkdir()
     examples(folder / "tasks", rng, text)

@@ -1,14 +1,19 @@
 """Small motif sets, and slow references that share no code with the package's scanners."""
 
+from typing import NamedTuple
+
 import MOODS.parsers
 import MOODS.scan
 import MOODS.tools
 import numpy as np
+import pandas as pd
 
+from genebert.files import read_json
 from genebert.genome.bases import encode
 from genebert.genome.sequences import RegionSequences
 from genebert.motifs.jaspar import Motif
-from genebert.motifs.matrix import MotifMatrix, MotifSettings, build_motif_matrix
+from genebert.motifs.matrix import build_motif_matrix, load_motif_matrix
+from genebert.settings.data import MotifSettings
 
 BACKGROUND = (0.295, 0.205, 0.205, 0.295)
 
@@ -28,12 +33,21 @@ def consensus_motif(word, name="MX"):
     return Motif(name, f"TF{name}", np.eye(4)[encode(word)].T * 20)
 
 
+class Built(NamedTuple):
+    """What build_motif_matrix has written."""
+
+    values: np.ndarray
+    table: pd.DataFrame
+    info: dict
+
+
 def build(folder, strings, chosen, kind, processes=1, **options):
     """Build a matrix and load it."""
-    chunk = {"chunk_bases": options.pop("chunk_bases")} if "chunk_bases" in options else {}
     sequences = strings if isinstance(strings, RegionSequences) else make_sequences(strings)
-    build_motif_matrix(sequences, chosen, MotifSettings(matrix=kind, **options), folder, processes, **chunk)
-    return MotifMatrix.load(folder)
+    build_motif_matrix(sequences, chosen, MotifSettings(matrix=kind, **options), folder, processes)
+    numeric = {column: [""] for column in ("threshold", "max_possible", "mean", "sd")}
+    table = pd.read_csv(folder / "motifs.tsv", sep="\t", keep_default_na=False, na_values=numeric)
+    return Built(load_motif_matrix(folder), table, read_json(folder / "motifs.json"))
 
 
 def slow_scores(string, log_odds):

@@ -1,10 +1,13 @@
+import gzip
 import json
 import logging
+import os
+import stat
 
 import pytest
 
 from genebert.errors import InputError
-from genebert.files import atomic_path, read_json, sha256, write_json
+from genebert.files import atomic_path, open_bytes, read_json, read_lines, read_text, sha256, write_json
 from genebert.joblog import logged
 
 
@@ -35,6 +38,25 @@ def test_a_folder_is_replaced_as_a_whole(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
 
+@pytest.mark.parametrize("mask", [0o022, 0o027, 0o002])
+def test_permissions_follow_the_umask(tmp_path, mask):
+    """Whatever the writer gave, as safetensors gives 0600."""
+    before = os.umask(mask)
+    try:
+        with atomic_path(tmp_path / "file") as temporary:
+            os.close(os.open(temporary, os.O_CREAT, 0o600))
+        with atomic_path(tmp_path / "folder", directory=True) as temporary:
+            (temporary / "inner").mkdir(0o700)
+            for path in (temporary / "weights", temporary / "inner/weights"):
+                os.close(os.open(path, os.O_CREAT, 0o600))
+    finally:
+        os.umask(before)
+    written = list(tmp_path.rglob("*"))
+    assert len(written) == 5
+    for path in written:
+        assert stat.S_IMODE(path.stat().st_mode) == (0o777 if path.is_dir() else 0o666) & ~mask, path
+
+
 @pytest.mark.parametrize("parent", ["a file", "/proc/none/here"])
 def test_folder_that_cannot_be_written(tmp_path, parent):
     (tmp_path / "a file").touch()
@@ -52,6 +74,34 @@ def test_json(tmp_path):
     (tmp_path / "x.json").write_text("{")
     with pytest.raises(InputError, match=r"x\.json: not valid JSON"):
         read_json(tmp_path / "x.json")
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_text(tmp_path, pack):
+    (tmp_path / "x").write_bytes(pack("\ufeffé\r\n\u2028 b\n\nc".encode()))
+    assert read_text(tmp_path / "x") == "é\n\u2028 b\n\nc"
+    assert read_lines(tmp_path / "x") == ["é", "\u2028 b", "", "c"]
+    (tmp_path / "x").write_bytes(pack(b"a\n"))
+    assert read_lines(tmp_path / "x") == ["a"]
+    (tmp_path / "x").write_bytes(pack(b""))
+    assert read_lines(tmp_path / "x") == []
+    (tmp_path / "x").write_bytes(pack(b"\xff\xfe"))
+    with pytest.raises(InputError, match=r"x: cannot be read as text .*; expected UTF-8"):
+        read_text(tmp_path / "x")
+
+
+def test_files_that_cannot_be_read(tmp_path):
+    with pytest.raises(InputError, match=r"gone: cannot be read \(No such file or directory\); expected a plain"):
+        read_text(tmp_path / "gone")
+    with pytest.raises(InputError, match=r"cannot be read \(Is a directory\)"):
+        read_text(tmp_path)
+    (tmp_path / "cut.gz").write_bytes(gzip.compress(os.urandom(100_000))[:-20])
+    with (
+        pytest.raises(InputError, match=r"cut\.gz: gzip data cut short or damaged .*; fetch the file again"),
+        open_bytes(tmp_path / "cut.gz") as handle,
+    ):
+        while handle.read(1000):
+            pass
 
 
 def test_sha256(tmp_path):

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -17,7 +18,7 @@ from genebert.errors import InputError
 
 @contextmanager
 def open_bytes(path: str | Path) -> Iterator[BinaryIO]:
-    """Open a plain or gzip file for reading bytes; which of the two is told by its first bytes, not by its name.
+    """Open a plain or gzip (or bgzip) file for reading bytes; its first bytes tell which it is, not its name.
 
     Raises
     ------
@@ -26,19 +27,45 @@ def open_bytes(path: str | Path) -> Iterator[BinaryIO]:
         are cut short or damaged.
     """
     try:
-        with open_plain_or_gzip(path) as handle:
+        with Path(path).open("rb") as handle:
+            compressed = handle.read(2) == b"\x1f\x8b"
+        with gzip.open(path, "rb") if compressed else Path(path).open("rb") as handle:
             yield handle
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file") from error
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise InputError(f"{path}: gzip data cut short or damaged ({error}); fetch the file again") from error
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror or error}); expected a plain or gzip file"
+        ) from error
+
+
+def read_text(path: str | Path) -> str:
+    r"""Return the text of a plain or gzip file in UTF-8, without a byte-order mark, with ``\n`` as its line ends.
+
+    Raises
+    ------
+    InputError
+        As :func:`open_bytes`; or the file is no text.
+    """
+    with open_bytes(path) as handle:
+        try:
+            return io.TextIOWrapper(handle, encoding="utf-8-sig").read()
+        except UnicodeDecodeError as error:
+            raise InputError(f"{path}: cannot be read as text ({error}); expected UTF-8") from error
+
+
+def read_lines(path: str | Path) -> list[str]:
+    """Return the lines of a text file without line ends; see :func:`read_text`."""
+    lines = read_text(path).split("\n")
+    return lines if lines[-1] else lines[:-1]
 
 
 @contextmanager
 def atomic_path(path: str | Path, *, directory: bool = False) -> Iterator[Path]:
     """Yield a temporary path beside `path` and rename it to `path` when the block ends well.
+
+    What was written gets the permissions that the user's umask gives, whatever a library gave it: safetensors makes
+    files that only their owner can read.
 
     Parameters
     ----------
@@ -61,7 +88,6 @@ def atomic_path(path: str | Path, *, directory: bool = False) -> Iterator[Path]:
         raise InputError(
             f"{path}: cannot be written ({error.strerror}); expected a folder with write permission and free space"
         ) from error
-    # mkdtemp makes private folders; outputs get the permissions the user's umask gives everything else.
     umask = os.umask(0)
     os.umask(umask)
     target = scratch / path.name
@@ -69,11 +95,11 @@ def atomic_path(path: str | Path, *, directory: bool = False) -> Iterator[Path]:
         if directory:
             target.mkdir()
         yield target
+        for part in (target, *target.rglob("*")):
+            part.chmod((0o777 if part.is_dir() else 0o666) & ~umask)
         if directory and path.exists():
             path.replace(scratch / "replaced")
         target.replace(path)
-        if directory:
-            path.chmod(0o777 & ~umask)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -81,7 +107,8 @@ def atomic_path(path: str | Path, *, directory: bool = False) -> Iterator[Path]:
 def write_json(path: str | Path, value: Any) -> None:
     """Write `value` as indented JSON with a final newline, atomically; NaN is refused because JSON has none."""
     with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        temporary.write_text(text, encoding="utf-8")
 
 
 def read_json(path: str | Path) -> Any:
@@ -90,34 +117,12 @@ def read_json(path: str | Path) -> Any:
     Raises
     ------
     InputError
-        The file is not JSON.
+        As :func:`read_text`; or the file is not JSON.
     """
     try:
-        return json.loads(Path(path).read_text())
+        return json.loads(read_text(path))
     except json.JSONDecodeError as error:
         raise InputError(f"{path}: not valid JSON ({error})") from error
-
-
-def open_plain_or_gzip(path: str | Path) -> BinaryIO:
-    """Open a file for reading bytes; whether it is gzip (or bgzip) is told by its first bytes, not by its name."""
-    with Path(path).open("rb") as handle:
-        compressed = handle.read(2) == b"\x1f\x8b"
-    return gzip.open(path, "rb") if compressed else Path(path).open("rb")
-
-
-def read_lines(path: str | Path) -> list[str]:
-    """Return the lines of a plain or gzip text file, without line ends.
-
-    Raises
-    ------
-    InputError
-        The file is missing, damaged or no text.
-    """
-    try:
-        with open_plain_or_gzip(path) as handle:
-            return handle.read().decode().splitlines()
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as text ({error})") from error
 
 
 def is_web_page(path: str | Path) -> bool:

@@ -4,6 +4,7 @@ import bz2
 import gzip
 import lzma
 from dataclasses import replace
+from unittest import mock
 
 import anndata
 import h5py
@@ -18,6 +19,7 @@ from accessibility_inputs import (
     KEPT,
     SUMS,
     TYPES,
+    MatrixInputs,
     gzipped,
     h5ad_inputs,
     make_genome,
@@ -27,6 +29,7 @@ from accessibility_inputs import (
     rds_matrix,
     renamed_peaks,
     run,
+    settings_of,
     seurat_inputs,
     transposed,
     var_columns,
@@ -36,9 +39,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genebert.accessibility import matrices
-from genebert.accessibility.blocks import compressed_blocks
+from genebert.accessibility.blocks import CountMatrix, compressed_blocks
 from genebert.accessibility.build import load_regions
-from genebert.accessibility.matrices import MatrixInputs, read_matrix
+from genebert.accessibility.matrices import read_matrix
 from genebert.accessibility.pseudobulk import PseudoBulk, binarise, pseudobulk_from_matrix, sum_by_cell_type
 from genebert.errors import InputError
 from genebert.genome.bed import read_bed
@@ -190,10 +193,12 @@ def test_sums_equal_dense_reference(data, peaks, cells, n_types):
                                         min_size=peaks, max_size=peaks)))  # fmt: skip
     codes = np.array(data.draw(st.lists(st.integers(-1, n_types - 1), min_size=cells, max_size=cells)))
     matrix = sp.csc_array(dense) if data.draw(st.booleans()) else sp.csr_array(dense)
-    blocks = list(compressed_blocks(matrix.indptr, matrix.indices, matrix.data, data.draw(st.integers(1, 9))))
+    with mock.patch("genebert.accessibility.blocks.BLOCK_ENTRIES", data.draw(st.integers(1, 9))):
+        blocks = list(compressed_blocks(matrix.indptr, matrix.indices, matrix.data))
     if matrix.format == "csr":
         blocks = [(major, minor, values) for minor, major, values in blocks]
-    sums, detected = sum_by_cell_type(blocks, codes, n_types, peaks, detected=True)
+    whole = CountMatrix("x", pd.DataFrame(index=range(peaks)), pd.Series(), matrix.nnz, lambda: iter(blocks))
+    sums, detected = sum_by_cell_type(whole, codes, n_types, detected=True)
     for kind in range(n_types):
         of_kind = [dense[:, i] for i in range(cells) if codes[i] == kind]
         expected = np.sum(of_kind, axis=0) if of_kind else np.zeros(peaks)
@@ -248,7 +253,7 @@ def test_matrix_market_in_pieces(tmp_path, monkeypatch, size):
         inputs.matrix.write_bytes(body.encode())
         monkeypatch.setattr(matrices, "BLOCK_BYTES", size)
         dense = np.zeros_like(COUNTS)
-        for peaks, cells, values in read_matrix(inputs, "cell_type").blocks():
+        for peaks, cells, values in read_matrix(settings_of(inputs)).blocks():
             dense[peaks, cells] += values.astype(int)
         np.testing.assert_array_equal(dense, COUNTS)
 
@@ -306,7 +311,7 @@ def test_bm0828_sums_equal_the_sparse_product(bm0828):
     expected = (counts @ indicator).toarray().T
     assert counts.nnz == 1_295_938
     for inputs in forms:
-        bulk = pseudobulk_from_matrix(read_matrix(inputs, "cell_type"))
+        bulk = pseudobulk_from_matrix(read_matrix(settings_of(inputs)))
         assert bulk.types == names
         np.testing.assert_array_equal(bulk.counts, expected)
         np.testing.assert_array_equal(bulk.n_cells, types.value_counts()[names])

@@ -14,6 +14,7 @@ from accessibility_inputs import (
     COUNTS,
     PEAKS,
     TYPES,
+    MatrixInputs,
     gzipped,
     h5ad_inputs,
     make_genome,
@@ -27,7 +28,6 @@ from accessibility_inputs import (
     write_tables,
 )
 
-from genebert.accessibility.matrices import MatrixInputs
 from genebert.errors import InputError
 from genebert.genome.builds import check_build
 from genebert.genome.intervals import parse_region_names
@@ -79,9 +79,11 @@ data_frame = {"type": "vector", "data": [np.arange(3.0)],
               "attributes": {"names": strings(["a"]), "class": strings(["data.frame"])}}  # fmt: skip
 
 BAD = {
-    "unknown format": (lambda f: MatrixInputs("loom"), "format 'loom' is not known; expected mtx, dgcmatrix"),
-    "no matrix": (lambda f: MatrixInputs("mtx"), "matrix: not given; format mtx needs matrix and peaks and cells"),
-    "no file": (lambda f: replace(mtx_inputs(f), matrix=f / "gone.mtx"), "gone.mtx: no such file"),
+    "unknown format": (lambda f: MatrixInputs("loom"),
+                       "accessibility.format: found 'loom', expected one of mtx, dgcmatrix"),
+    "no matrix": (lambda f: MatrixInputs("mtx"),
+                  "accessibility.matrix: found null, but accessibility.format mtx needs it"),
+    "no file": (lambda f: replace(mtx_inputs(f), matrix=f / "gone.mtx"), r"gone.mtx: cannot be read \(No such file"),
     "fewer peaks": (lambda f: mtx_inputs(f, names=PEAKS[:-1]), "peaks.txt: 7 peaks, but .* 8 x 9; expected 8 peaks"),
     "fewer cells": (lambda f: mtx_inputs(f, cells=CELLS[1:], types=TYPES[1:]), "cells.tsv: 8 cells, but .* expected 9"),
     "neither": (lambda f: mtx_inputs(f, COUNTS[1:, 2:]), r"is 7 x 7; expected 8 peaks \(.*\) x 9 cells"),
@@ -113,13 +115,14 @@ BAD = {
                   "begins with '%%MatrixMarket matrix array .*expected a Matrix Market file"),
     "mtx sizes": (lambda f: edited(mtx_inputs(f), "matrix", lambda t: t.replace("8 9 14", "8 9")), "expected numbers"),
     "empty bed": (lambda f: bed(f, "# nothing\n"), "x.bed: holds no region; expected lines of chrom, start and end"),
-    "bed columns": (lambda f: bed(f, "\nchr1\t5\n"), "line 2 has 2 columns; expected chrom, start and end"),
-    "bed later columns": (lambda f: bed(f, "chr1\t5\t9\nchr1\t5\n"), "has end ''; expected whole numbers"),
-    "bed word": (lambda f: bed(f, "chr1\t5\t9\nchr1\t5\t9.5\n"), "has end '9.5'; expected whole numbers"),
+    "bed columns": (lambda f: bed(f, "\nchr1\t5\n"), "line 2: 2 columns, expected chrom, start and end"),
+    "bed later columns": (lambda f: bed(f, "chr1\t5\t9\nchr1\t5\n"), "line 2: end is '', expected a whole number"),
+    "bed word": (lambda f: bed(f, "chr1\t5\t9\nchr1\t5\t9.5\n"), "line 2: end is '9.5', expected a whole number"),
     "bed beyond": (lambda f: bed(f, "chr1\t5\t9000\n"), "x.bed: region chr1:5-9000 ends beyond chr1"),
     "bed gz cut": (lambda f: MatrixInputs("bed", beds={"A": cut(replace(
         mtx_inputs(f), matrix=gzipped(f / "peaks.txt"))).matrix}), "peaks.txt.gz: gzip data cut short"),
-    "no beds": (lambda f: MatrixInputs("bed"), "beds: empty; format bed needs one BED"),
+    "no beds": (lambda f: MatrixInputs("bed"),
+                "accessibility.beds: found an empty block {}, but accessibility.format bed needs it"),
     "cells missing": (lambda f: rds_inputs(f, cells=[*CELLS[:7], "x", "y"]),
                       "2 of the 9 cells of .* are missing from its column 'cell', the first is 'cell7'"),
     "cells twice": (lambda f: rds_inputs(f, cells=["cell1", *CELLS[1:]]), "cell 'cell1' has more than one row"),
@@ -164,11 +167,20 @@ def test_bad_input(toy, tmp_path, case):
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"binarise": "top"}, "binarise: 'top'; expected any or min_fraction"),
-        ({"binarise": "min_fraction"}, r"min_fraction: None; .* number in \(0, 1\]"),
-        ({"binarise": "min_fraction", "min_fraction": 1.5}, "min_fraction: 1.5"),
-        ({"max_n_fraction": -0.1}, "max_n_fraction: -0.1"),
-        ({"min_cells": -1}, "min_cells: -1"),
+        ({"binarise": "top"}, "accessibility.binarise: found 'top', expected one of any, min_fraction"),
+        (
+            {"binarise": "min_fraction"},
+            "accessibility.min_fraction: found null, but accessibility.binarise min_fraction needs it",
+        ),
+        (
+            {"binarise": "min_fraction", "min_fraction": 1.5},
+            "accessibility.min_fraction: found 1.5, expected a number above 0 and at most 1 or null",
+        ),
+        (
+            {"max_n_fraction": -0.1},
+            "accessibility.max_n_fraction: found -0.1, expected a number of at least 0 and at most 1",
+        ),
+        ({"min_cells": -1}, "accessibility.min_cells: found -1, expected a whole number of at least 1"),
         ({"min_cells": 5}, "no cell type has 5 cells or more; the largest is 'B' with 4"),
         ({"binarise": "min_fraction", "min_fraction": 1.0, "min_cells": 4}, "no region is left"),
         ({"chromosomes": ["chr1", "chr9"]}, "genome.fa: has no chromosome chr9; it holds chr1, chr2, chr3"),
@@ -180,7 +192,9 @@ def test_bad_settings(toy, tmp_path, settings, sentence):
 
 
 def test_bed_has_no_cells_to_take_a_share_of(toy, tmp_path):
-    with pytest.raises(InputError, match="BED peaks have no cells"):
+    with pytest.raises(
+        InputError, match="accessibility.binarise: found min_fraction, but accessibility.format bed has no cells"
+    ):
         run(toy, tmp_path, bed(tmp_path, "chr1\t5\t9\n"), binarise="min_fraction", min_fraction=0.5)
 
 

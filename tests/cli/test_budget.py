@@ -5,14 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from genebert.run.configuration import load_yaml, merge, model_names, resolve_model, table_models
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import BertForPreTraining
 
-from genebert.cli.budget import Data, describe_data, make_budget, price, read_configuration, render, row_lengths
+from genebert.cli.budget import Data, describe_data, make_budget, price, render, row_lengths
 from genebert.corpus.batches import Batch, SampleEncoder
 from genebert.corpus.masks import mask_kmers
 from genebert.corpus.order import Draw
@@ -21,6 +20,8 @@ from genebert.genome.sequences import RegionSequences
 from genebert.models.bert import bert_config
 from genebert.models.flops import heads_forward, masked_share, parameters, region_forward, sequence_forward, step_flops
 from genebert.models.genebert import GeneBERT
+from genebert.run.run import read_run
+from genebert.settings.load import load_yaml, merge
 from genebert.settings.models import LossSettings, ModelSettings, RegionEncoderSettings, SequenceEncoderSettings
 from genebert.settings.training import TrainingSettings
 from genebert.training.checkpoint import save_checkpoint
@@ -30,11 +31,11 @@ from genebert.training.step import compute
 ROOT = Path(__file__).resolve().parents[2]
 DEMO = ROOT / "config" / "demo.yaml"
 TFS, REGIONS = 20, 4
-BASE = SequenceEncoderSettings(12, 768, 12, 3072, 0.1, 0.1, 512)
+BASE = SequenceEncoderSettings(12, 768, 12, 3072, 0.1, 0.1, 512, weights=None)
 SMALL = ModelSettings(
     3,
     "concatenated",
-    SequenceEncoderSettings(2, 64, 2, 256, 0.0, 0.0, 128),
+    SequenceEncoderSettings(2, 64, 2, 256, 0.0, 0.0, 128, weights=None),
     RegionEncoderSettings("region-transformer", "fold", None, {"layers": 2, "hidden": 32, "heads": 2}),
     LossSettings(True, True, "infonce", 0.5, 0.07, "cls", True),
 )
@@ -60,7 +61,7 @@ def losses(**changes) -> ModelSettings:
 
 def test_by_hand():
     """One layer, hidden 2, feed-forward 4, rows of 3 and 1 tokens."""
-    tiny = SequenceEncoderSettings(1, 2, 1, 4, 0.0, 0.0, 8)
+    tiny = SequenceEncoderSettings(1, 2, 1, 4, 0.0, 0.0, 16, weights=None)
     # 4 tokens x 2 x (4 matrices of 2 x 2 + 2 of 2 x 4), and (9 + 1) pairs x 2 products x 2 operations x 2 channels
     assert sequence_forward(tiny, [3, 1]) == 4 * 2 * (16 + 16) + 10 * 8
     settings = replace(SMALL, sequence_encoder=tiny)
@@ -97,7 +98,7 @@ def test_vit_by_hand(name):
     """Patches of 16 x 16 pixels of one colour, a class token, then the layers of BERT."""
     layers, width, edge = VIT[name]
     patches = (edge // 16) ** 2
-    body = SequenceEncoderSettings(layers, width, 1, 4 * width, 0.0, 0.0, 1024)
+    body = SequenceEncoderSettings(layers, width, 1, 4 * width, 0.0, 0.0, 1024, weights=None)
     assert image_encoder(name) == 2 * 256 * width * patches + sequence_forward(body, [patches + 1])
 
 
@@ -105,7 +106,7 @@ def test_vit_by_hand(name):
 def test_t2t_vit_by_hand(name):
     """The layers behind the module that makes the tokens, which costs little (that is what the Performer is for)."""
     layers, width, inner = T2T[name]
-    body = sequence_forward(SequenceEncoderSettings(layers, width, 1, inner, 0.0, 0.0, 1024), [197])
+    body = sequence_forward(SequenceEncoderSettings(layers, width, 1, inner, 0.0, 0.0, 1024, weights=None), [197])
     assert body < image_encoder(name) < 1.15 * body
 
 
@@ -130,13 +131,13 @@ def test_a_real_step_as_counted_by_torch(pieces):
     settings = replace(TRAINING, precision="float32")
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         compute(model, batches, regions, 0, rate, settings, 0, train=True)
-    flops = step_flops(SMALL, [n_tokens] * samples, samples, TFS, REGIONS, rate=rate, cached=pieces > 1)
+    flops = step_flops(SMALL, [n_tokens] * samples, TFS, REGIONS, rate=rate, cached=pieces > 1)
     assert flops.total == pytest.approx(counter.get_total_flops(), rel=0.01)
 
 
 def test_caching_adds_one_forward_pass_of_both_encoders():
     plain, cached, checkpointed, both = (
-        step_flops(SMALL, [90, 100], 2, TFS, REGIONS, rate=0.15, cached=c, checkpoint_activations=a)
+        step_flops(SMALL, [90, 100], TFS, REGIONS, rate=0.15, cached=c, checkpoint_activations=a)
         for c, a in ((False, False), (True, False), (False, True), (True, True))
     )
     forward = sequence_forward(SMALL.sequence_encoder, [90, 100]), 2 * region_forward(SMALL, TFS, REGIONS)
@@ -148,7 +149,7 @@ def test_caching_adds_one_forward_pass_of_both_encoders():
 
 
 def test_without_matching_nothing_is_cached_and_no_region_encoder_runs():
-    flops = step_flops(losses(srm=None), [90, 100], 2, TFS, REGIONS, rate=0.15, cached=True)
+    flops = step_flops(losses(srm=None), [90, 100], TFS, REGIONS, rate=0.15, cached=True)
     assert (flops.region, flops.recomputed) == (0, 0)
     assert flops.sequence == 3 * sequence_forward(SMALL.sequence_encoder, [90, 100])
 
@@ -170,11 +171,7 @@ def test_parameters_are_those_of_the_network(settings):
 
 
 def test_counting_reads_no_weights_and_leaves_random_numbers_alone():
-    settings = replace(
-        SMALL,
-        sequence_encoder=replace(SMALL.sequence_encoder, layers=3, weights="missing"),
-        region_encoder=replace(SMALL.region_encoder, weights="missing"),
-    )
+    settings = replace(SMALL, sequence_encoder=replace(SMALL.sequence_encoder, layers=3, weights="missing"))
     before = torch.get_rng_state()
     assert region_forward(settings, TFS, REGIONS) == region_forward(SMALL, TFS, REGIONS)
     assert torch.equal(before, torch.get_rng_state())
@@ -213,11 +210,11 @@ def write_corpus(folder: Path, **changes) -> dict:
 
 @pytest.fixture(scope="module")
 def demo():
-    return read_configuration(ROOT / "config", [DEMO])
+    return read_run(ROOT / "config", [DEMO])
 
 
 def test_samples_of_the_paper_where_there_is_no_corpus(tmp_path, demo):
-    data = describe_data(demo[0], tmp_path)
+    data = describe_data(demo.config, tmp_path)
     assert (data.samples, data.bases_per_sample, data.tfs) == (1_700_000, 5046, 579)
     # sequences and their offsets, float16 matrix, groups
     assert data.bytes == 504_657_456 + 8 * 1_000_030 + 1_000_029 * 579 * 2 + 1_700_000 * 47
@@ -228,7 +225,7 @@ def test_samples_of_the_run(tmp_path, demo):
     write_corpus(tmp_path)
     (tmp_path / "motifs").mkdir()
     (tmp_path / "motifs" / "motifs.json").write_text('{"motifs": 7}')
-    data = describe_data(demo[0], tmp_path)
+    data = describe_data(demo.config, tmp_path)
     assert data == Data(
         900, 4000, 10, 7, 400_000 + 8008 + 1000 * 7 * 2 + 1000 * 47, str(tmp_path / "corpus" / "corpus.json")
     )
@@ -237,7 +234,7 @@ def test_samples_of_the_run(tmp_path, demo):
 @pytest.mark.parametrize("change", [{"regions_per_sample": 8}, {"holdout_chromosomes": ["chr1"]}])
 def test_a_corpus_of_other_settings_is_not_used(tmp_path, demo, change):
     write_corpus(tmp_path, **change)
-    data = describe_data(demo[0], tmp_path)
+    data = describe_data(demo.config, tmp_path)
     assert data.samples == 1_700_000
     assert "other settings" in data.source
 
@@ -247,11 +244,11 @@ def test_a_corpus_of_other_settings_is_not_used(tmp_path, demo, change):
 
 @pytest.fixture(scope="module")
 def paper():
-    return read_configuration(ROOT / "config")
+    return read_run(ROOT / "config")
 
 
 def price_of(paper, changes=None, utilisation=0.4, region_bp=None, processes=1):
-    model = merge(resolve_model(*paper, "genebert"), changes or {})
+    model = merge(paper.models.resolve("genebert"), changes or {})
     return price("genebert", [], model, PAPER, region_bp, processes, utilisation)
 
 
@@ -308,20 +305,19 @@ def test_disk_is_what_is_written(tmp_path):
 
 
 def test_equal_models_count_once(tmp_path, demo):
-    config, models = demo[0], {name: demo[1][name] for name in ("genebert", "dnabert", "mgm", "no-losses")}
-    budget = make_budget(config, models, model_names(config, models), tmp_path, 0.4)
+    names = demo.models.names
+    budget = make_budget(demo, names, 0.4, tmp_path)
     lines = {one["model"]: one for one in budget["models"]}
     # In the demo `dnabert` is `mgm`.
     assert "mgm" in lines["dnabert"]["same"] and "mgm" not in lines
-    assert len(lines) + sum(len(one["same"]) for one in lines.values()) == len(model_names(config, models))
-    assert make_budget(config, models, ["mgm"], tmp_path, 0.4)["models"][0] == {
-        **lines["dnabert"], "model": "mgm", "same": ["dnabert"]
-    }  # fmt: skip
+    assert len(lines) + sum(len(one["same"]) for one in lines.values()) == len(names)
+    again = make_budget(demo, ["mgm"], 0.4, tmp_path)["models"][0]
+    assert again.pop("same")[0] == "dnabert"
+    assert again == {**{key: value for key, value in lines["dnabert"].items() if key != "same"}, "model": "mgm"}
 
 
 def test_sum(tmp_path, demo):
-    config, models = demo
-    budget = make_budget(config, models, ["genebert", "mgm", "dnabert", "from-scratch"], tmp_path, 0.4)
+    budget = make_budget(demo, ["genebert", "mgm", "dnabert", "from-scratch"], 0.4, tmp_path)
     rows, total = budget["models"], budget["sum"]
     assert [row["model"] for row in rows] == ["genebert", "mgm", "from-scratch"]
     assert total["models"] == 3
@@ -333,15 +329,8 @@ def test_sum(tmp_path, demo):
     assert json.loads(json.dumps(budget, allow_nan=False)) == budget
 
 
-def test_models_of_tables(demo):
-    config, models = demo
-    config = {**config, "tables": {"table1": {"promoter/prom-core": ["kmer-logreg", "mgm", "genebert"]}}}
-    assert table_models(config, models) == ["genebert", "mgm"]
-
-
 def test_text_says_what_it_assumes(tmp_path, demo):
-    config, models = demo
-    text = render(make_budget(config, models, ["genebert", "from-scratch"], tmp_path, 0.5))
+    text = render(make_budget(demo, ["genebert", "from-scratch"], 0.5, tmp_path))
     lines = text.splitlines()
     assert lines[0] == "run demo (simulated toy atlas, tiny model)"
     assert "1,700,000 of 5,046 bases" in lines[1] and "the paper" in lines[1]
@@ -355,12 +344,12 @@ def test_text_says_what_it_assumes(tmp_path, demo):
 @pytest.mark.parametrize("utilisation", [0, -0.1, 1.1, float("nan")])
 def test_utilisation_is_a_share(tmp_path, demo, utilisation):
     with pytest.raises(InputError, match=r"--utilisation: found .*, expected a share above 0 and at most 1"):
-        make_budget(*demo, ["genebert"], tmp_path, utilisation)
+        make_budget(demo, ["genebert"], utilisation, tmp_path)
 
 
 def test_unknown_model(tmp_path, demo):
     with pytest.raises(InputError, match=r"--model: unknown model genbert; did you mean genebert\?"):
-        make_budget(*demo, ["genbert"], tmp_path, 0.4)
+        make_budget(demo, ["genbert"], 0.4, tmp_path)
 
 
 def test_overlays_are_merged_in_order_and_checked(tmp_path):
@@ -368,10 +357,10 @@ def test_overlays_are_merged_in_order_and_checked(tmp_path):
     first.write_text("run: first\nmodel: {training: {steps: 7, batch: 4, micro_batch: null}}\n")
     second.write_text("run: second\nmodel: {training: {steps: 9}}\n")
     wrong.write_text("model: {training: {stepps: 9}}\n")
-    config, _ = read_configuration(ROOT / "config", [first, second])
+    config = read_run(ROOT / "config", [first, second]).config
     assert config["run"] == "second"
     assert (config["model"]["training"]["steps"], config["model"]["training"]["batch"]) == (9, 4)
     with pytest.raises(InputError, match="stepps"):
-        read_configuration(ROOT / "config", [wrong])
+        read_run(ROOT / "config", [wrong])
     with pytest.raises(InputError, match=r"missing\.yaml: cannot be read"):
-        read_configuration(ROOT / "config", [tmp_path / "missing.yaml"])
+        read_run(ROOT / "config", [tmp_path / "missing.yaml"])

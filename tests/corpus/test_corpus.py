@@ -9,6 +9,7 @@ from genebert.corpus.build import build_corpus
 from genebert.corpus.groups import TRAIN, VALID, Groups, group_regions
 from genebert.corpus.order import CONSECUTIVE, REPLACED, SampleOrder
 from genebert.errors import InputError
+from genebert.settings.data import CorpusSettings
 
 
 def toy_regions(sizes):
@@ -160,7 +161,7 @@ def test_build_corpus_writes_what_groups_load(tmp_path):
     names = pd.Index(["Astrocytes/Oligodendrocytes", "b c"], dtype=object)
     data = anndata.AnnData(matrix, obs=pd.DataFrame(index=names), var=regions)
     data.write_h5ad(tmp_path / "accessible.h5ad")
-    info = build_corpus(tmp_path / "accessible.h5ad", tmp_path / "corpus", 10, [], 0.1)
+    info = build_corpus(CorpusSettings(validation_fraction=0.1), tmp_path / "accessible.h5ad", tmp_path / "corpus")
     groups = Groups.load(tmp_path / "corpus")
     assert groups.cell_types == ["Astrocytes/Oligodendrocytes", "b c"]
     assert len(groups.subset(TRAIN)) == info["groups"]
@@ -168,5 +169,5 @@ def test_build_corpus_writes_what_groups_load(tmp_path):
     assert info["region_cell_type_pairs"] == matrix.nnz
     assert info["bases"] == 200 * 300
     first = (tmp_path / "corpus/groups.npz").read_bytes()
-    build_corpus(tmp_path / "accessible.h5ad", tmp_path / "corpus", 10, [], 0.1)
+    build_corpus(CorpusSettings(validation_fraction=0.1), tmp_path / "accessible.h5ad", tmp_path / "corpus")
     assert (tmp_path / "corpus/groups.npz").read_bytes() == first

@@ -154,7 +154,8 @@ def test_real_ctcf(shared_data, tmp_path):
     genome = tmp_path / "genome.fa"
     prepare_genome(shared_data / "genome" / "chr20.fa.gz", genome, "hg19", ["chr20"])
     peaks = shared_data / "tfbs" / "ChIPseq.K562.CTCF.conservative.train.narrowPeak.gz"
-    build_tfbs_task(TfbsSettings(), peaks, genome, "CTCF", "K562", "blood", ["chr20"], tmp_path / "K562")
+    about = {"factor": "CTCF", "cell": "K562", "tissue": "blood"}
+    build_tfbs_task(TfbsSettings(), peaks, genome, about, ["chr20"], tmp_path / "K562")
     jaspar = shared_data / "motifs" / "JASPAR2018_CORE_vertebrates_non-redundant_pfms_jaspar.txt"
     score = run("pwm", tmp_path / "K562", tmp_path, jaspar=jaspar)
     assert score["settings"]["matrix"] == "MA0139.1" and score["metrics"]["n"] == 1000

@@ -15,7 +15,7 @@ from genebert.genome.kmers import vocabulary
 from genebert.methods.baselines import BASELINES, cross_validate, fit, fit_and_score
 from genebert.methods.features import kmer_counts, positional_one_hot
 from genebert.run import configuration
-from genebert.tasks.promoter import read_kmer_tsv
+from genebert.tasks.kmer_table import read_kmer_tsv
 
 torch.set_num_threads(1)
 

@@ -15,7 +15,7 @@ from genebert.settings.models import LossSettings, ModelSettings, RegionEncoderS
 SETTINGS = ModelSettings(
     3,
     "concatenated",
-    SequenceEncoderSettings(2, 32, 4, 64, 0.1, 0.1, 128),
+    SequenceEncoderSettings(2, 32, 4, 64, 0.1, 0.1, 128, weights=None),
     RegionEncoderSettings("region-transformer", "fold", None, {"layers": 1, "hidden": 16, "heads": 2}),
     LossSettings(True, True, "infonce", 0.5, 0.07, "cls", True),
 )

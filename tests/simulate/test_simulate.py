@@ -14,10 +14,16 @@ from scipy.io import mmread
 from genebert.errors import InputError
 from genebert.genome.bases import encode, reverse_complement
 from genebert.motifs.jaspar import load_jaspar
+from genebert.settings.data import SimulationSettings
 from genebert.simulate.atlas import simulate
 from genebert.simulate.ctcf import PEAK_FILES
-from genebert.simulate.settings import HOUSEKEEPING, PROGRAMS, SimulationSettings
+from genebert.simulate.programs import HOUSEKEEPING, PROGRAMS
 
+USUAL = SimulationSettings(
+    chromosomes={"chr1": 1_000_000, "chr2": 1_000_000, "chr3": 1_000_000, "chr4": 300_000},
+    n_regions=3000,
+    n_promoters=1200,
+)
 SMALL = SimulationSettings(
     chromosomes={"chr1": 150_000, "chr2": 120_000, "chr4": 60_000},
     n_regions=360,
@@ -62,7 +68,7 @@ class Atlas:
 @pytest.fixture(scope="module")
 def atlas(tmp_path_factory, motifs):
     folder = tmp_path_factory.mktemp("atlas")
-    return Atlas(folder, simulate(SimulationSettings(), motifs, folder))
+    return Atlas(folder, simulate(USUAL, motifs, folder))
 
 
 def log_odds(motif):
@@ -91,7 +97,7 @@ def test_one_setting_leaves_the_other_parts_alone(tmp_path, motifs):
 
 def test_full_size_takes_seconds(tmp_path, motifs):
     start = time.process_time()
-    simulate(SimulationSettings(), motifs, tmp_path)
+    simulate(USUAL, motifs, tmp_path)
     assert time.process_time() - start < 8
 
 
@@ -102,7 +108,7 @@ def test_genome_has_masked_and_unknown_stretches(atlas):
     plain.write_bytes(gzip.decompress((atlas.folder / "genome.fa.gz").read_bytes()))
     assert max(map(len, plain.read_text().splitlines())) == 60
     fasta = pyfaidx.Fasta(str(plain), as_raw=True)
-    assert {name: len(fasta[name]) for name in fasta.keys()} == dict(SimulationSettings().chromosomes)  # noqa: SIM118
+    assert {name: len(fasta[name]) for name in fasta.keys()} == dict(USUAL.chromosomes)  # noqa: SIM118
     assert all(str(fasta[name]) == sequence for name, sequence in atlas.genome.items())
     unknown = {name: sequence.upper().count("N") / len(sequence) for name, sequence in atlas.genome.items()}
     assert unknown["chr4"] > 0.75
@@ -121,7 +127,7 @@ def test_matrix_peaks_and_cells_fit_together(atlas):
     assert atlas.cells["cell"].is_unique
     assert set(atlas.cells["cell_type"]) == set(list(PROGRAMS)[:5])
     assert "Astrocytes/Oligodendrocytes" in set(atlas.cells["cell_type"])
-    assert len(atlas.peaks) == SimulationSettings().n_regions == atlas.truth["regions"]
+    assert len(atlas.peaks) == USUAL.n_regions == atlas.truth["regions"]
     lengths = atlas.peaks["end"] - atlas.peaks["start"]
     assert 270 < lengths.mean() < 330
     assert lengths.std() > 50
@@ -224,7 +230,7 @@ def test_domains_have_their_own_mix_of_factors_and_gc(atlas):
 
 def test_epd_files_follow_the_arithmetic_of_epd(atlas):
     epd, elements = atlas.epd, atlas.elements
-    assert epd.shape == (SimulationSettings().n_promoters, 8)
+    assert epd.shape == (USUAL.n_promoters, 8)
     assert set(epd[5]) == {"+", "-"}
     assert list(elements.columns) == ["#Name", "TATA-box", "Inr", "CCAAT-box", "GC-box"]
     assert (elements["#Name"] == epd[3]).all()
@@ -272,7 +278,7 @@ def test_all_factors_are_in_jaspar_2018(motifs):
 
 def test_chromosomes_without_regions_and_a_single_type_work(tmp_path, motifs):
     settings = replace(
-        SMALL, chromosomes=(("chr1", 90_000), ("chrM", 3_000)), n_regions=60, n_promoters=10, n_cell_types=1
+        SMALL, chromosomes={"chr1": 90_000, "chrM": 3_000}, mostly_n=[], n_regions=60, n_promoters=10, n_cell_types=1
     )
     truth = simulate(settings, motifs, tmp_path)
     assert truth["regions"] == 60
@@ -282,14 +288,20 @@ def test_chromosomes_without_regions_and_a_single_type_work(tmp_path, motifs):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"chromosomes": {"chr1": 100_000}}, "chr1 of 100000 bases has room for 96000, expected at least"),
-        ({"chromosomes": {"chr1": 3_000}}, "make the chromosomes longer"),
+        (
+            {"chromosomes": {"chr1": 100_000}, "mostly_n": []},
+            "chr1 of 100000 bases has room for 96000, expected at least",
+        ),
+        ({"chromosomes": {"chr1": 3_000}, "mostly_n": []}, "make the chromosomes longer"),
         ({"n_promoters": 5000}, "promoters, expected 5000"),
-        ({"n_cell_types": 9}, "n_cell_types is 9, expected 1 to 8"),
-        ({"n_regions": 0}, "n_regions is 0, expected at least 1"),
-        ({"region_bp": 50}, "region_bp is 50, expected 120 to 900"),
-        ({"tata": 1.5}, "tata is 1.5, expected a share between 0 and 1"),
-        ({"domain_purity": 0.9}, "more than 1 together"),
+        ({"n_cell_types": 9}, "simulate.n_cell_types: found 9, expected a whole number of at least 1 and at most 8"),
+        ({"n_regions": 0}, "simulate.n_regions: found 0, expected a whole number of at least 1"),
+        ({"region_bp": 50}, "simulate.region_bp: found 50, expected a whole number of at least 120 and at most 900"),
+        ({"tata": 1.5}, "simulate.tata: found 1.5, expected a number of at least 0 and at most 1"),
+        (
+            {"domain_purity": 0.9},
+            "simulate.domain_purity: found 0.9 beside housekeeping 0.2, expected at most 1 together",
+        ),
     ],
 )
 def test_settings_that_cannot_work(tmp_path, motifs, change, words):

@@ -18,14 +18,19 @@ from genebert.errors import InputError
 from genebert.genome.bases import decode, encode, reverse_complement
 from genebert.genome.sequences import RegionSequences
 from genebert.motifs.jaspar import load_jaspar
+from genebert.settings.data import SimulationSettings
 from genebert.simulate.atlas import simulate
 from genebert.simulate.ctcf import PEAK_FILES, draw_peaks
-from genebert.simulate.settings import SimulationSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 COLUMNS = ["chrom", "start", "end", "name", "score", "strand", "signal", "p", "q", "offset"]
 CENTRE = 9  # of CTCF's 19 bases, on both strands
 # tests/config/tiny.yaml over config/config.yaml
+USUAL = SimulationSettings(
+    chromosomes={"chr1": 1_000_000, "chr2": 1_000_000, "chr3": 1_000_000, "chr4": 300_000},
+    n_regions=3000,
+    n_promoters=1200,
+)
 TINY = SimulationSettings(
     chromosomes={"chr1": 2_000_000, "chr2": 1_800_000, "chr3": 1_600_000, "chr4": 300_000},
     n_regions=700,
@@ -79,7 +84,7 @@ class Peaks:
 @pytest.fixture(scope="module", params=["default", "tiny"])
 def peaks(request, tmp_path_factory, motifs):
     folder = tmp_path_factory.mktemp(request.param)
-    simulate(TINY if request.param == "tiny" else SimulationSettings(), motifs, folder)
+    simulate(TINY if request.param == "tiny" else USUAL, motifs, folder)
     return Peaks(folder)
 
 
@@ -269,11 +274,14 @@ def test_share_of_common_peaks_is_the_setting(shared, seed):
         ({"ctcf": 1.0}, r"room for \d+ CTCF sites in regions, expected 300; .* ctcf smaller"),
         ({"ctcf_outside": 1.0}, r"room for \d+ CTCF sites between regions, expected 300; .* ctcf_outside smaller"),
         ({"ctcf_without_site": 0.9}, r"room for \d+ peaks without a CTCF site, expected \d+; .* ctcf_without_site"),
-        ({"ctcf": 1.2}, "ctcf is 1.2, expected a share between 0 and 1"),
-        ({"ctcf_outside": -0.1}, "ctcf_outside is -0.1, expected a share"),
-        ({"ctcf_partner": 2}, "ctcf_partner is 2, expected a share"),
-        ({"ctcf_shared": float("nan")}, "ctcf_shared is nan, expected a share"),
-        ({"ctcf_without_site": 1.0}, "ctcf_without_site is 1.0, expected a share from 0 to below 1"),
+        ({"ctcf": 1.2}, "simulate.ctcf: found 1.2, expected a number of at least 0 and at most 1"),
+        ({"ctcf_outside": -0.1}, "simulate.ctcf_outside: found -0.1, expected a number of at least 0"),
+        ({"ctcf_partner": 2}, "simulate.ctcf_partner: found 2, expected a number of at least 0"),
+        ({"ctcf_shared": float("nan")}, "simulate.ctcf_shared: found nan, expected a number of at least 0"),
+        (
+            {"ctcf_without_site": 1.0},
+            "simulate.ctcf_without_site: found 1.0, expected a number of at least 0 and below 1",
+        ),
     ],
 )
 def test_settings_that_cannot_work(tmp_path, motifs, change, words):

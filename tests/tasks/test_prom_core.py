@@ -12,7 +12,8 @@ from genebert.errors import InputError
 from genebert.genome.bases import decode, encode
 from genebert.genome.kmers import kmer_sentence
 from genebert.tasks.epd import TATA_CUTOFF, tata_scores
-from genebert.tasks.promoter import PromoterSettings, build_promoter_task, has_tata_box, read_kmer_tsv
+from genebert.tasks.kmer_table import read_kmer_tsv
+from genebert.tasks.promoter import PromoterSettings, build_promoter_task, has_tata_box
 
 
 def write(path, text):

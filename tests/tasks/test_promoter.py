@@ -10,8 +10,8 @@ from genebert.errors import InputError
 from genebert.genome.bases import decode, encode, reverse_complement
 from genebert.genome.fasta import Genome, prepare_genome
 from genebert.motifs.jaspar import load_jaspar
+from genebert.settings.data import SimulationSettings
 from genebert.simulate.atlas import simulate
-from genebert.simulate.settings import SimulationSettings
 from genebert.tasks.epd import TATA_CUTOFF, TATA_WEIGHTS, read_promoters, tata_scores
 from genebert.tasks.promoter import (
     PromoterSettings,
@@ -158,7 +158,9 @@ def test_tata_negatives_keep_off_a_lone_promoter(tmp_path, strand):
 @pytest.fixture(scope="module")
 def atlas(tmp_path_factory):
     folder = tmp_path_factory.mktemp("atlas")
-    settings = SimulationSettings(chromosomes={"chr1": 400_000, "chr2": 300_000}, n_regions=900, n_promoters=400)
+    settings = SimulationSettings(
+        chromosomes={"chr1": 400_000, "chr2": 300_000}, mostly_n=[], n_regions=900, n_promoters=400
+    )
     simulate(settings, load_jaspar(release="JASPAR2018"), folder)
     prepare_genome(folder / "genome.fa.gz", folder / "genome.fa", "simulated", ["chr1", "chr2"])
     return folder
@@ -293,19 +295,11 @@ def test_bad_input_of_the_whole_set(atlas, tmp_path):
     cases = [
         ({"chromosomes": ["chr7"]}, "none of its 400 promoters lies on chr7; it has chr1, chr2"),
         ({"genome_fasta": None}, "needs a genome; found none"),
-        ({"settings": PromoterSettings(source="tsv")}, "source is 'tsv', expected epdnew or kmer-tsv"),
         ({"motifs": write(tmp_path / "m", "#Name\tTATA-box\nSIM00002_1\t1\n")}, "399 of 400 promoters are missing"),
-        ({"settings": PromoterSettings(split="rank")}, "tasks.promoter.split: found 'rank', expected random or chrom"),
-        ({"settings": PromoterSettings(split="chromosome")}, "tasks.promoter.test_chromosomes: is empty"),
         (
             {"settings": PromoterSettings(split="chromosome", test_chromosomes=("chr1",), valid_chromosomes=("chr2",))},
             "tasks.promoter.test_chromosomes: .* expected at least one left for training",
         ),
-        (
-            {"settings": PromoterSettings(source="kmer-tsv", split="chromosome")},
-            "tasks.promoter.split: found chromosome with the source kmer-tsv, whose examples have no places",
-        ),
-        ({"settings": PromoterSettings(test_fraction=1.2)}, "test_fraction: found 1.2"),
         ({"settings": PromoterSettings(test_fraction=0.001)}, "test would hold 0 positives"),
     ]  # fmt: skip
     for change, words in cases:
@@ -313,6 +307,21 @@ def test_bad_input_of_the_whole_set(atlas, tmp_path):
             build(atlas, tmp_path / "out", **change)
         assert "\n" not in str(error.value)
         assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"source": "tsv"}, "tasks.promoter.source: found 'tsv', expected one of epdnew, kmer-tsv"),
+        ({"split": "rank"}, "tasks.promoter.split: found 'rank', expected one of random, chromosome"),
+        ({"split": "chromosome"}, "tasks.promoter.split: found chromosome, but no test_chromosomes or no valid_chrom"),
+        ({"source": "kmer-tsv", "split": "chromosome"}, "split: found chromosome beside source kmer-tsv, whose exampl"),
+        ({"test_fraction": 1.2}, "tasks.promoter.test_fraction: found 1.2, expected a number above 0 and below 1"),
+    ],
+)
+def test_settings_that_are_refused(settings, words):
+    with pytest.raises(InputError, match=words):
+        PromoterSettings(**settings)
 
 
 def test_chromosome_missing_in_the_genome(atlas, tmp_path):

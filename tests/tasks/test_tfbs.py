@@ -55,9 +55,12 @@ def toy(tmp_path_factory):
     return folder
 
 
+ABOUT = {"factor": "CTCF", "cell": "cell", "tissue": "lung"}
+
+
 def build(toy, out, name="p.narrowPeak", chromosomes=tuple(LENGTHS), **change):
     settings = TfbsSettings(**change)
-    return build_tfbs_task(settings, toy / name, toy / "genome.fa", "CTCF", "cell", "lung", list(chromosomes), out)
+    return build_tfbs_task(settings, toy / name, toy / "genome.fa", ABOUT, list(chromosomes), out)
 
 
 def check_pairs(frame):
@@ -220,7 +223,7 @@ def test_bad_input_of_the_whole_set(toy, tmp_path):
     (tmp_path / "few").write_text(f"chr2\t1000\t1200\t{line}\t100\nchr2\t2000\t2200\t{line}\t50\n")
     cases = [
         ({"chromosomes": ["chr9"]}, "none of its .* peaks lies on chr9; it has chr1, chr2, chr3"),
-        ({**by, "test_chromosomes": ()}, "tasks.tfbs.test_chromosomes: is empty"),
+        ({**by, "test_chromosomes": ()}, "tasks.tfbs.split: found chromosome, but no test_chromosomes"),
         ({**by, "valid_chromosomes": ("chr2",)}, "tasks.tfbs.valid_chromosomes: chr2 is a test chromosome too"),
         ({**by, "chromosomes": ["chr2", "chr3"]}, "expected at least one left for training"),
         ({"name": tmp_path / "far"}, "chr2:99100-99101 ends beyond chr2, which is 90000 bases long in genome.fa"),
@@ -279,7 +282,9 @@ def auc(labels, scores):
 @pytest.mark.parametrize("cell", list(CTCF))
 def test_real_ctcf(shared_data, chr20, tmp_path, cell):
     name, listed, used = CTCF[cell]
-    card = build_tfbs_task(TfbsSettings(), shared_data / "tfbs" / name, chr20, "CTCF", cell, "", ["chr20"], tmp_path)
+    card = build_tfbs_task(
+        TfbsSettings(), shared_data / "tfbs" / name, chr20, ABOUT | {"cell": cell}, ["chr20"], tmp_path
+    )
     counts = card["peaks"]
     assert (counts["listed"], counts["used"], counts["outside_chromosomes"]) == (listed, used, listed - used)
     assert {name: n["1"] for name, n in card["counts"].items()} == {
@@ -307,13 +312,11 @@ def test_real_ctcf(shared_data, chr20, tmp_path, cell):
 def test_real_genomic_negatives_and_another_factor(shared_data, chr20, tmp_path):
     path = shared_data / "tfbs" / "wgEncodeAwgTfbsHaibA549Atf3V0422111Etoh02UniPk.narrowPeak.gz"
     settings = TfbsSettings(negatives="genomic")
-    card = build_tfbs_task(settings, path, chr20, "ATF3", "A549", "lung", ["chr20"], tmp_path)
+    card = build_tfbs_task(settings, path, chr20, ABOUT, ["chr20"], tmp_path)
     assert card["peaks"]["used"] == 229
     assert card["counts"]["test"] == {"0": 114, "1": 114}
     assert card["negatives"]["gc_farther_off"] == 0
     assert abs(card["gc_content"]["0"] - card["gc_content"]["1"]) < 0.001
     check_pairs(everything(tmp_path))
-    shuffled = build_tfbs_task(
-        replace(settings, negatives="shuffle"), path, chr20, "ATF3", "A549", "lung", ["chr20"], tmp_path
-    )
+    shuffled = build_tfbs_task(replace(settings, negatives="shuffle"), path, chr20, ABOUT, ["chr20"], tmp_path)
     assert shuffled["gc_content"]["0"] == shuffled["gc_content"]["1"]

@@ -28,9 +28,9 @@ from genebert.tasks.tfbs import (
         ({"length": 19}, "tasks.tfbs.length: found 19, expected a whole number of at least 20"),
         ({"length": 101.0}, "tasks.tfbs.length: found 101.0"),
         ({"seed": -1}, "tasks.tfbs.seed: found -1, expected a whole number of at least 0"),
-        ({"negatives": "random"}, "tasks.tfbs.negatives: found 'random', expected shuffle or genomic"),
-        ({"split": "random"}, "tasks.tfbs.split: found 'random', expected ranks or chromosome"),
-        ({"valid_fraction": 1.0}, "tasks.tfbs.valid_fraction: found 1.0, expected a number between 0 and 1"),
+        ({"negatives": "random"}, "tasks.tfbs.negatives: found 'random', expected one of shuffle, genomic"),
+        ({"split": "random"}, "tasks.tfbs.split: found 'random', expected one of ranks, chromosome"),
+        ({"valid_fraction": 1.0}, "tasks.tfbs.valid_fraction: found 1.0, expected a number above 0 and below 1"),
     ],
 )
 def test_settings_out_of_range(change, words):

@@ -8,18 +8,18 @@ import pytest
 import scipy.sparse as sp
 import torch
 
-from genebert.accessibility.build import AccessibilitySettings, build_accessibility, load_regions
-from genebert.accessibility.matrices import MatrixInputs
+from genebert.accessibility.build import build_accessibility, load_regions
 from genebert.corpus.groups import TRAIN, group_regions
 from genebert.corpus.order import SampleOrder
 from genebert.genome.fasta import Genome, prepare_genome
 from genebert.genome.sequences import extract_sequences
 from genebert.motifs.jaspar import load_jaspar
-from genebert.motifs.matrix import MotifMatrix, MotifSettings, build_motif_matrix
+from genebert.motifs.matrix import build_motif_matrix, load_motif_matrix
+from genebert.settings.data import AccessibilitySettings, MotifSettings, SimulationSettings
 from genebert.settings.models import LossSettings, ModelSettings, RegionEncoderSettings, SequenceEncoderSettings
 from genebert.settings.training import TrainingSettings
 from genebert.simulate.atlas import simulate
-from genebert.simulate.settings import HOUSEKEEPING, PROGRAMS, SimulationSettings
+from genebert.simulate.programs import HOUSEKEEPING, PROGRAMS
 from genebert.training.loop import pretrain
 
 CHROMOSOMES = ["chr1", "chr2", "chr3"]
@@ -34,11 +34,12 @@ def atlas(tmp_path_factory):
     simulate(SimulationSettings(chromosomes=lengths, mostly_n=(), n_regions=6000, n_promoters=800), motifs, folder)
     fasta = folder / "genome.fa"
     prepare_genome(folder / "genome.fa.gz", fasta, "toy", CHROMOSOMES)
-    inputs = MatrixInputs("mtx", folder / "matrix.mtx.gz", peaks=folder / "peaks.bed", cells=folder / "cells.tsv")
+    files = {
+        name: str(folder / file)
+        for name, file in (("matrix", "matrix.mtx.gz"), ("peaks", "peaks.bed"), ("cells", "cells.tsv"))
+    }
+    build_accessibility(AccessibilitySettings(format="mtx", **files), fasta, "toy", CHROMOSOMES, folder)
     accessible = folder / "accessible.h5ad"
-    build_accessibility(
-        AccessibilitySettings(), inputs, fasta, "toy", CHROMOSOMES, folder / "bulk.h5ad", accessible, folder / "s.json"
-    )
     regions = load_regions(accessible)
     sequences = extract_sequences(Genome(fasta), regions, "toy", "atlas").crop(51)
     planted = {name for names in PROGRAMS.values() for name in names} | set(HOUSEKEEPING)
@@ -46,7 +47,7 @@ def atlas(tmp_path_factory):
     build_motif_matrix(sequences, scored, MotifSettings(), folder / "motifs", 1)
     data = anndata.read_h5ad(accessible)
     groups, _ = group_regions(sp.csr_matrix(data.X), regions, list(data.obs_names), 10, (), 0.1)
-    return sequences, MotifMatrix.load(folder / "motifs").values, groups
+    return sequences, load_motif_matrix(folder / "motifs"), groups
 
 
 def test_training_lowers_all_three_losses(atlas, tmp_path):
@@ -56,7 +57,7 @@ def test_training_lowers_all_three_losses(atlas, tmp_path):
     model = ModelSettings(
         3,
         "concatenated",
-        SequenceEncoderSettings(1, 64, 4, 128, 0.0, 0.0, 512),
+        SequenceEncoderSettings(1, 64, 4, 128, 0.0, 0.0, 512, weights=None),
         RegionEncoderSettings("region-transformer", "fold", None, {"layers": 1, "hidden": 64, "heads": 4}),
         LossSettings(True, True, "infonce", 0.5, 0.07, "regions", True),
     )

@@ -33,7 +33,7 @@ CPU = torch.device("cpu")
 MODEL = ModelSettings(
     3,
     "concatenated",
-    SequenceEncoderSettings(1, 32, 2, 64, 0.1, 0.0, 512),
+    SequenceEncoderSettings(1, 32, 2, 64, 0.1, 0.0, 512, weights=None),
     RegionEncoderSettings("region-transformer", "fold", None, {"layers": 1, "hidden": 32, "heads": 2}),
     LossSettings(True, True, "infonce", 0.5, 0.07, "cls", True),
 )

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 from _job import logged
 
 with logged(snakemake.log[0]):
@@ -10,5 +12,5 @@ with logged(snakemake.log[0]):
         snakemake.input.genome[0],
         params.build,
         list(params.chromosomes),
-        **{name: snakemake.output[name] for name in ("pseudobulk", "accessible", "summary")},
+        Path(snakemake.output.summary).parent,
     )

@@ -84,14 +84,14 @@ def read_ahead(pieces: Iterator[bytes]) -> Iterator[bytes]:
         process.join()
 
 
-def compressed_blocks(indptr: np.ndarray, indices, data, entries: int = BLOCK_ENTRIES) -> Iterator[Block]:
+def compressed_blocks(indptr: np.ndarray, indices, data) -> Iterator[Block]:
     """Yield (index within, major index, value) of a compressed sparse matrix, at least one major row a block.
 
     `indices` and `data` are only sliced, so that they may lie on disk.
     """
     low, last = 0, len(indptr) - 1
     while low < last:
-        high = int(np.searchsorted(indptr, indptr[low] + entries, side="right")) - 1
+        high = int(np.searchsorted(indptr, indptr[low] + BLOCK_ENTRIES, side="right")) - 1
         high = min(max(high, low + 1), last)
         a, b = int(indptr[low]), int(indptr[high])
         if b > a:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from genebert.accessibility.matrices import MatrixInputs, read_matrix
+from genebert.accessibility.matrices import read_matrix
 from genebert.accessibility.pseudobulk import PseudoBulk, binarise, pseudobulk_from_beds, pseudobulk_from_matrix
 from genebert.errors import InputError
 from genebert.files import atomic_path, write_json
@@ -26,9 +26,9 @@ def filter_regions(
     accessible: np.ndarray,
     genome: Genome,
     chromosomes: list[str],
-    blacklist: pd.DataFrame | None = None,
-    max_n_fraction: float = 0.05,
-    where: str = "regions",
+    blacklist: pd.DataFrame | None,
+    max_n_fraction: float,
+    where: str,
 ) -> tuple[np.ndarray, list[dict]]:
     """Choose the regions that are used, sorted by chromosome, start and end.
 
@@ -39,7 +39,7 @@ def filter_regions(
     genome : Genome
         Must hold all `chromosomes`.
     chromosomes : list of str
-    blacklist : DataFrame, optional
+    blacklist : DataFrame or None
     max_n_fraction : float
     where : str
         For messages.
@@ -114,100 +114,25 @@ def load_regions(path: str | Path) -> pd.DataFrame:
     )
 
 
-def _load(settings: AccessibilitySettings, inputs: MatrixInputs, lengths: dict[str, int], build: str) -> PseudoBulk:
+def _read_bed(path: str | Path, lengths: dict[str, int], build: str) -> pd.DataFrame:
+    regions = read_bed(path)
+    check_build(regions, lengths, str(path), build)
+    return regions
+
+
+def _load(settings: AccessibilitySettings, lengths: dict[str, int], build: str) -> PseudoBulk:
     """Read the inputs of any format, check their build, and sum."""
-    if inputs.format != "bed":
-        matrix = read_matrix(inputs, settings.group_by)
+    if settings.format != "bed":
+        matrix = read_matrix(settings)
         check_build(matrix.regions, lengths, matrix.where, build, matrix.stated)
         return pseudobulk_from_matrix(matrix, settings.min_cells, detected=settings.binarise == "min_fraction")
-    if not inputs.beds:
-        raise InputError("beds: empty; format bed needs one BED of peaks for each cell type")
-    if settings.binarise != "any":
-        raise InputError(f"binarise: {settings.binarise}; BED peaks have no cells, format bed expects any")
-    peaks = {}
-    for name, path in inputs.beds.items():
-        peaks[name] = read_bed(path)
-        check_build(peaks[name], lengths, str(path), build)
-    return pseudobulk_from_beds(peaks)
+    return pseudobulk_from_beds({name: _read_bed(path, lengths, build) for name, path in settings.beds.items()})
 
 
-def build_accessibility(
-    settings: AccessibilitySettings,
-    inputs: MatrixInputs,
-    genome_fasta: str | Path,
-    build: str,
-    chromosomes: list[str],
-    pseudobulk_path: str | Path,
-    accessible_path: str | Path,
-    summary_path: str | Path,
-) -> dict:
-    """Make the summed and the binary matrix of regions x cell types from single-cell ATAC data.
-
-    Parameters
-    ----------
-    settings : AccessibilitySettings
-    inputs : MatrixInputs
-    genome_fasta : path
-        As :func:`genebert.genome.fasta.prepare_genome` writes it.
-    build : str
-        Name of the genome build, ``hg19``.
-    chromosomes : list of str
-        Chromosomes to keep, ``chr20``; all must be in the genome.
-    pseudobulk_path, accessible_path : path
-        AnnData files to write, cell types x regions, the same regions in both, sorted. X is CSR: summed counts
-        (int32, int64 if a sum needs it), and uint8 ones. obs has n_cells (missing for BED), n_fragments (sum of the
-        counts; for BED the number of peaks) and n_accessible; var has chrom, start and end; ``uns["genome"]`` is
-        `build`.
-    summary_path : path
-        JSON to write.
-
-    Returns
-    -------
-    dict
-        The content of the summary.
-
-    Raises
-    ------
-    InputError
-        See the functions this is composed of.
-    """
-    genome = Genome(genome_fasta)
-    absent = [name for name in chromosomes if name not in genome.lengths]
-    if absent:
-        raise InputError(f"{genome_fasta}: has no chromosome {', '.join(absent)}; it holds {', '.join(genome.lengths)}")
-    lengths = {**BUILD_LENGTHS.get(build, {}), **genome.lengths}
-    where = "BED peaks" if inputs.format == "bed" else str(inputs.matrix)
-    blacklist = None
-    if settings.blacklist is not None:
-        blacklist = read_bed(settings.blacklist)
-        check_build(blacklist, lengths, str(settings.blacklist), build)
-
-    bulk = _load(settings, inputs, lengths, build)
-    accessible = binarise(bulk, settings.min_fraction if settings.binarise == "min_fraction" else None)
-    kept, steps = filter_regions(
-        bulk.regions, accessible, genome, chromosomes, blacklist, settings.max_n_fraction, where
-    )
-
-    regions = bulk.regions.iloc[kept]
-    counts, binary = bulk.counts[:, kept], accessible[:, kept].astype(np.uint8)
-    largest = counts.max()
-    counts = sp.csr_matrix(counts.astype(np.int32 if largest <= np.iinfo(np.int32).max else np.int64))
-    obs = pd.DataFrame(
-        {
-            "n_cells": pd.array([pd.NA] * len(bulk.types), "Int64") if bulk.n_cells is None else bulk.n_cells,
-            "n_fragments": np.asarray(counts.sum(axis=1, dtype=np.int64)).ravel(),
-            "n_accessible": binary.sum(axis=1, dtype=np.int64),
-        },
-        index=pd.Index(bulk.types, dtype=object),
-    )
+def _numbers(bulk: PseudoBulk, obs: pd.DataFrame, regions: pd.DataFrame) -> dict:
+    """Return what the summary says of the cell types and of the regions that are left."""
     union = merge_overlapping(regions)[0]
-    summary = {
-        "format": inputs.format,
-        "genome": build,
-        "chromosomes": list(chromosomes),
-        "group_by": None if inputs.format == "bed" else settings.group_by,
-        "binarise": settings.binarise,
-        "min_fraction": settings.min_fraction if settings.binarise == "min_fraction" else None,
+    return {
         "cell_types": {
             name: {
                 "cells": None if bulk.n_cells is None else int(bulk.n_cells[i]),
@@ -222,6 +147,77 @@ def build_accessibility(
         "base_pairs_covered": int((union["end"] - union["start"]).sum()),
         "accessible_pairs": int(obs["n_accessible"].sum()),
         "input_regions": len(bulk.regions),
+    }
+
+
+def build_accessibility(
+    settings: AccessibilitySettings,
+    genome_fasta: str | Path,
+    build: str,
+    chromosomes: list[str],
+    folder: str | Path,
+) -> dict:
+    """Make the summed and the binary matrix of regions x cell types from single-cell ATAC data.
+
+    Parameters
+    ----------
+    settings : AccessibilitySettings
+    genome_fasta : path
+        As :func:`genebert.genome.fasta.prepare_genome` writes it.
+    build : str
+        Name of the genome build, ``hg19``.
+    chromosomes : list of str
+        Chromosomes to keep, ``chr20``; all must be in the genome.
+    folder : path
+        Gets ``pseudobulk.h5ad`` and ``accessible.h5ad``, cell types x regions, the same regions in both, sorted, and
+        ``summary.json``. X is CSR: summed counts (int32, int64 if a sum needs it), and uint8 ones. obs has n_cells
+        (missing for BED), n_fragments (sum of the counts; for BED the number of peaks) and n_accessible; var has
+        chrom, start and end; ``uns["genome"]`` is `build`.
+
+    Returns
+    -------
+    dict
+        The content of ``summary.json``.
+
+    Raises
+    ------
+    InputError
+        See the functions this is composed of.
+    """
+    genome, folder = Genome(genome_fasta), Path(folder)
+    absent = [name for name in chromosomes if name not in genome.lengths]
+    if absent:
+        raise InputError(f"{genome_fasta}: has no chromosome {', '.join(absent)}; it holds {', '.join(genome.lengths)}")
+    lengths = {**BUILD_LENGTHS.get(build, {}), **genome.lengths}
+    is_bed = settings.format == "bed"
+    where = "BED peaks" if is_bed else str(settings.matrix)
+    min_fraction = settings.min_fraction if settings.binarise == "min_fraction" else None
+    blacklist = None if settings.blacklist is None else _read_bed(settings.blacklist, lengths, build)
+
+    bulk = _load(settings, lengths, build)
+    accessible = binarise(bulk, min_fraction)
+    kept, steps = filter_regions(
+        bulk.regions, accessible, genome, chromosomes, blacklist, settings.max_n_fraction, where
+    )
+    regions = bulk.regions.iloc[kept]
+    counts, binary = bulk.counts[:, kept], accessible[:, kept].astype(np.uint8)
+    counts = sp.csr_matrix(counts.astype(np.int32 if counts.max() <= np.iinfo(np.int32).max else np.int64))
+    obs = pd.DataFrame(
+        {
+            "n_cells": pd.array([pd.NA] * len(bulk.types), "Int64") if bulk.n_cells is None else bulk.n_cells,
+            "n_fragments": np.asarray(counts.sum(axis=1, dtype=np.int64)).ravel(),
+            "n_accessible": binary.sum(axis=1, dtype=np.int64),
+        },
+        index=pd.Index(bulk.types, dtype=object),
+    )
+    summary = {
+        "format": settings.format,
+        "genome": build,
+        "chromosomes": list(chromosomes),
+        "group_by": None if is_bed else settings.group_by,
+        "binarise": settings.binarise,
+        "min_fraction": min_fraction,
+        **_numbers(bulk, obs, regions),
         "dropped_regions": steps,
         "dropped_cell_types": {
             name: {"cells": cells, "why": f"fewer than {settings.min_cells} cells"}
@@ -232,9 +228,9 @@ def build_accessibility(
     }
     _report(summary, where)
     var = _var_table(regions)
-    _write_anndata(pseudobulk_path, counts, obs, var, build)
-    _write_anndata(accessible_path, sp.csr_matrix(binary), obs, var, build)
-    write_json(summary_path, summary)
+    _write_anndata(folder / "pseudobulk.h5ad", counts, obs, var, build)
+    _write_anndata(folder / "accessible.h5ad", sp.csr_matrix(binary), obs, var, build)
+    write_json(folder / "summary.json", summary)
     return summary
 
 

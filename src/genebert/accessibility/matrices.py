@@ -23,29 +23,24 @@ from genebert.files import open_bytes
 from genebert.genome.bed import read_peaks
 from genebert.genome.chromosomes import normalise_chromosome
 from genebert.genome.intervals import parse_region_names
+from genebert.settings.data import AccessibilitySettings
 
 
-def read_matrix(inputs: MatrixInputs, group_by: str) -> CountMatrix:
-    """Open the matrix of `inputs`; `group_by` is the column of the cells that names the type.
+def read_matrix(settings: AccessibilitySettings) -> CountMatrix:
+    """Open the matrix of any format but ``bed``.
 
     Raises
     ------
     InputError
-        Unknown format, a file that the format needs is not given, or what the format's own reader finds.
+        What the format's own reader finds.
     """
-    if inputs.format not in ("mtx", "dgcmatrix", "seurat", "h5ad"):
-        raise InputError(f"format {inputs.format!r} is not known; expected mtx, dgcmatrix, seurat, h5ad or bed")
-    needed = {"mtx": ("matrix", "peaks", "cells"), "dgcmatrix": ("matrix", "cells")}.get(inputs.format, ("matrix",))
-    for key in needed:
-        if getattr(inputs, key) is None:
-            raise InputError(f"{key}: not given; format {inputs.format} needs {' and '.join(needed)}")
-    if inputs.format == "mtx":
-        return read_mtx(inputs.matrix, inputs.peaks, inputs.cells, group_by)
-    if inputs.format == "dgcmatrix":
-        return read_dgcmatrix(inputs.matrix, inputs.cells, group_by, inputs.peaks)
-    if inputs.format == "seurat":
-        return read_seurat(inputs.matrix, inputs.assay, group_by)
-    return read_h5ad(inputs.matrix, group_by)
+    if settings.format == "mtx":
+        return read_mtx(settings.matrix, settings.peaks, settings.cells, settings.group_by)
+    if settings.format == "dgcmatrix":
+        return read_dgcmatrix(settings.matrix, settings.cells, settings.group_by, settings.peaks)
+    if settings.format == "seurat":
+        return read_seurat(settings.matrix, settings.assay, settings.group_by)
+    return read_h5ad(settings.matrix, settings.group_by)
 
 
 def _mtx_header(handle: BinaryIO, path: str | Path) -> tuple[bytes, int, int, int, int]:
@@ -178,8 +173,6 @@ def read_h5ad(matrix: str | Path, group_by: str) -> CountMatrix:
     import h5py
     from anndata.io import read_elem, sparse_dataset
 
-    if not Path(matrix).exists():
-        raise InputError(f"{matrix}: no such file")
     try:
         with h5py.File(matrix, "r") as file, warnings.catch_warnings():
             # Files of anndata before 0.8 are read as well as later ones.

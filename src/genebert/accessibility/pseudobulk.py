@@ -2,13 +2,12 @@
 
 import logging
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
-from genebert.accessibility.blocks import Block, CountMatrix
+from genebert.accessibility.blocks import CountMatrix
 from genebert.errors import InputError
 from genebert.genome.intervals import check_unique, merge_overlapping
 
@@ -65,30 +64,19 @@ def _as_counts(values: np.ndarray, where: str) -> np.ndarray:
 
 
 def sum_by_cell_type(
-    blocks: Iterable[Block],
-    codes: np.ndarray,
-    n_types: int,
-    n_regions: int,
-    *,
-    detected: bool = False,
-    n_entries: int | None = None,
-    where: str = "matrix",
+    matrix: CountMatrix, codes: np.ndarray, n_types: int, *, detected: bool
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Sum a peaks x cells matrix over the cells of each type.
 
     Parameters
     ----------
-    blocks : iterable of (peak index, cell index, count)
-        As :attr:`CountMatrix.blocks` gives them; entries of one peak and cell may come more than once.
+    matrix : CountMatrix
+        Entries of one peak and cell may come more than once.
     codes : int [n_cells]
         Type of each cell, -1 for cells to be left out.
-    n_types, n_regions : int
+    n_types : int
     detected : bool
         Also count the cells with a count above zero.
-    n_entries : int, optional
-        Expected entries, for the progress lines.
-    where : str
-        The file, for messages.
 
     Returns
     -------
@@ -102,6 +90,7 @@ def sum_by_cell_type(
     InputError
         A count is negative, not finite or not whole.
     """
+    n_regions, where = len(matrix.regions), matrix.where
     # One row more than types takes the cells that are left out: cheaper than a mask, and np.add.at on flat integer
     # keys works in place, at a few ns an entry, whatever the order of the entries.
     row = np.where(codes < 0, n_types, codes).astype(np.int64) * n_regions
@@ -109,7 +98,7 @@ def sum_by_cell_type(
     cells_with = np.zeros_like(sums) if detected else None
     began = told = time.monotonic()
     done = 0
-    for peaks, cells, values in blocks:
+    for peaks, cells, values in matrix.blocks():
         if len(cells) and (peaks.max() >= n_regions or cells.max() >= len(row)):
             raise InputError(
                 f"{where}: holds an entry at peak {int(peaks.max()) + 1}, cell {int(cells.max()) + 1}; the file is "
@@ -125,8 +114,10 @@ def sum_by_cell_type(
         if time.monotonic() - told > PROGRESS_SECONDS:
             told = time.monotonic()
             rate = done / (told - began)
-            left = f" of {n_entries:,}, {(n_entries - done) / rate:.0f} s left" if n_entries else ""
-            logger.info("%s: %s%s entries summed, %.1f million/s", where, f"{done:,}", left, rate / 1e6)
+            logger.info(
+                "%s: %s of %s entries summed, %.1f million/s, %.0f s left",
+                where, f"{done:,}", f"{matrix.n_entries:,}", rate / 1e6, (matrix.n_entries - done) / rate,
+            )  # fmt: skip
     shape = (n_types + 1, n_regions)
     return sums.reshape(shape)[:-1], None if cells_with is None else cells_with.reshape(shape)[:-1]
 
@@ -149,10 +140,7 @@ def pseudobulk_from_matrix(matrix: CountMatrix, min_cells: int = 1, *, detected:
             + (f"; the largest is {sizes.index[0]!r} with {sizes.iloc[0]}" if len(sizes) else "; no cell has a type")
         )
     codes = pd.Index(types).get_indexer(pd.Index(matrix.cell_types, dtype=object))
-    sums, cells_with = sum_by_cell_type(
-        matrix.blocks(), codes, len(types), len(matrix.regions),
-        detected=detected, n_entries=matrix.n_entries, where=matrix.where,
-    )  # fmt: skip
+    sums, cells_with = sum_by_cell_type(matrix, codes, len(types), detected=detected)
     n_cells = np.bincount(codes[codes >= 0], minlength=len(types))
     return PseudoBulk(matrix.regions, types, sums, n_cells, cells_with, dropped, int(matrix.cell_types.isna().sum()))
 

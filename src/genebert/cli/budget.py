@@ -1,6 +1,6 @@
 """What a configuration costs before anything runs: operations, GPU-hours and disk of one model or of many."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -10,9 +10,7 @@ from genebert.models.flops import parameters, step_flops
 from genebert.motifs.matrix import KINDS
 from genebert.paper import PAPER, PAPER_SEQUENCES
 from genebert.report.text import NOTHING, text_table
-from genebert.run import checks as validation
-from genebert.run import configuration
-from genebert.run.configuration import canonical_models, model_names, resolve_model
+from genebert.run.run import Run
 from genebert.settings.models import ModelSettings
 from genebert.settings.sentences import suggest
 from genebert.training.checkpoint import KEPT
@@ -92,30 +90,6 @@ class Price:
     checkpoint_bytes: int
 
 
-def read_configuration(folder: str | Path, overlays: Iterable[str | Path] = ()) -> tuple[dict, dict[str, dict]]:
-    """Return the checked configuration and the named models, as the Snakefile sees them.
-
-    Parameters
-    ----------
-    folder : path
-        Of ``config.yaml``, ``models.yaml`` and ``schemas/``.
-    overlays : paths
-        Laid over ``config.yaml`` in this order, as ``snakemake --configfile`` does.
-
-    Raises
-    ------
-    InputError
-        A file cannot be read, or a key is wrong.
-    """
-    folder = Path(folder)
-    config = configuration.load_yaml(folder / "config.yaml")
-    for path in overlays:
-        config = configuration.merge(config, configuration.load_yaml(path))
-    models = configuration.load_models(folder / "models.yaml")
-    validation.validate_config(config, models, folder)
-    return configuration.normalise(config), models
-
-
 # ------------------------------------------------------------------------------------------------------------- data
 
 
@@ -125,7 +99,7 @@ def describe_data(config: dict, results: str | Path) -> Data:
     Parameters
     ----------
     config : dict
-        From :func:`read_configuration`.
+        Complete configuration.
     results : path
         Folder of the run, ``results/{run}``.
     """
@@ -185,7 +159,7 @@ def price(
     same : sequence of str
         Other names with equal settings.
     model : dict
-        From :func:`configuration.resolve_model`.
+        From :meth:`genebert.run.models.Models.resolve`.
     data : Data
     region_bp : int or None
         To which regions are cropped.
@@ -202,7 +176,6 @@ def price(
     step = step_flops(
         settings,
         rows * batch,
-        batch,
         data.tfs,
         data.regions_per_sample,
         rate=rate,
@@ -227,21 +200,18 @@ def price(
     )
 
 
-def make_budget(
-    config: dict, models: dict[str, dict], names: Sequence[str], results: str | Path, utilisation: float
-) -> dict:
+def make_budget(run: Run, names: Sequence[str], utilisation: float, results: str | Path | None = None) -> dict:
     """Return the prices of some models, each distinct one once, and their sum.
 
     Parameters
     ----------
-    config, models
-        From :func:`read_configuration`.
+    run : Run
     names : sequence of str
         Models; those with equal settings share a line.
-    results : path
-        Folder of the run.
     utilisation : float
         Above 0, at most 1.
+    results : path, optional
+        Folder of the run, if it is another one.
 
     Returns
     -------
@@ -255,19 +225,18 @@ def make_budget(
     """
     if not 0 < utilisation <= 1:
         raise InputError(f"--utilisation: found {utilisation:g}, expected a share above 0 and at most 1")
-    known = model_names(config, models)
+    known, config = run.models.names, run.config
     for name in names:
         if name not in known:
             raise InputError(f"--model: unknown model {name}; {suggest(name, known)}")
-    data = describe_data(config, results)
-    resources = config["resources"]["default"] | config["resources"].get("pretrain", {})
-    processes = resources.get("processes", 1) * resources.get("nodes", 1)
-    canonical = canonical_models(config, models)
+    data = describe_data(config, results or run.results)
+    resources, canonical = run.resources.of("pretrain"), run.models.canonical
+    processes = resources["processes"] * resources["nodes"]
     prices = []
     for first in dict.fromkeys(canonical[name] for name in names):
         name = next(name for name in names if canonical[name] == first)
         same = [other for other in known if canonical[other] == first and other != name]
-        model = resolve_model(config, models, first)
+        model = run.models.resolved[first]
         prices.append(price(name, same, model, data, config["corpus"]["region_bp"], processes, utilisation))
     return {
         "run": config["run"],

@@ -50,18 +50,22 @@ def sources(arguments: argparse.Namespace) -> int:
 def budget(arguments: argparse.Namespace) -> int:
     """Print what the configured models cost."""
     # torch takes seconds to import; `genebert sources` does without.
-    from genebert.cli.budget import make_budget, read_configuration, render
-    from genebert.run.configuration import model_names, table_models
+    from genebert.cli.budget import make_budget, render
+    from genebert.run.run import read_run
 
-    config, models = read_configuration(_config_folder(arguments.config), arguments.configfile)
-    if arguments.all:
-        names = model_names(config, models)
-    elif arguments.tables:
-        names = table_models(config, models)
-    else:
-        names = [arguments.model]
-    priced = make_budget(config, models, names, Path("results", config["run"]), arguments.utilisation)
+    run = read_run(_config_folder(arguments.config), arguments.configfile)
+    names = run.models.names if arguments.all else run.shown_models() if arguments.tables else [arguments.model]
+    priced = make_budget(run, names, arguments.utilisation)
     print(json.dumps(priced, indent=2) if arguments.json else render(priced))
+    return 0
+
+
+def config(arguments: argparse.Namespace) -> int:
+    """Print the configuration file, its schema or its reference page."""
+    from genebert.cli.config import config_file, reference_page, schema
+
+    make = schema if arguments.schema else reference_page if arguments.reference else config_file
+    print(make(), end="")
     return 0
 
 
@@ -97,6 +101,16 @@ def main(argv: list[str] | None = None) -> int:
                          help="share of the peak rate that training reaches (default: 0.4)")  # fmt: skip
     command.add_argument("--json", action="store_true", help="print JSON")
     command.set_defaults(run=budget)
+    command = commands.add_parser(
+        "config",
+        help="print config.yaml, its JSON Schema or its reference page",
+        description="Print what follows from the classes of settings: config/config.yaml with all defaults (default), "
+        "its JSON Schema for editors, or docs/configuration.md.",
+    )
+    form = command.add_mutually_exclusive_group()
+    form.add_argument("--schema", action="store_true", help="JSON Schema")
+    form.add_argument("--reference", action="store_true", help="reference page, Markdown")
+    command.set_defaults(run=config)
     arguments = parser.parse_args(argv)
     try:
         return arguments.run(arguments)

@@ -1,5 +1,6 @@
 """The corpus of a run, from its accessible regions."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -9,15 +10,12 @@ from genebert.corpus.groups import TRAIN, group_regions
 from genebert.corpus.order import SampleOrder
 from genebert.files import atomic_path, sha256, write_json
 from genebert.paper import PAPER_SEQUENCES
+from genebert.settings.data import CorpusSettings
+
+logger = logging.getLogger(__name__)
 
 
-def build_corpus(
-    accessible_path: str | Path,
-    folder: str | Path,
-    regions_per_sample: int,
-    holdout_chromosomes: list[str],
-    validation_fraction: float,
-) -> dict:
+def build_corpus(settings: CorpusSettings, accessible_path: str | Path, folder: str | Path) -> dict:
     """Write ``groups.npz`` and ``corpus.json`` from ``accessible.h5ad``; see :func:`group_regions`."""
     import anndata
 
@@ -26,18 +24,18 @@ def build_corpus(
         sp.csr_matrix(data.X),
         data.var,
         list(data.obs_names),
-        regions_per_sample,
-        tuple(holdout_chromosomes),
-        validation_fraction,
+        settings.regions_per_sample,
+        tuple(settings.holdout_chromosomes),
+        settings.validation_fraction,
     )
     train = groups.subset(TRAIN)
     lengths = (data.var["end"] - data.var["start"]).to_numpy()
     spans = data.var["end"].to_numpy()[train.regions[:, -1]] - data.var["start"].to_numpy()[train.regions[:, 0]]
     info = {
         "cell_types": list(data.obs_names),
-        "regions_per_sample": regions_per_sample,
-        "holdout_chromosomes": list(holdout_chromosomes),
-        "validation_fraction": validation_fraction,
+        "regions_per_sample": settings.regions_per_sample,
+        "holdout_chromosomes": list(settings.holdout_chromosomes),
+        "validation_fraction": settings.validation_fraction,
         "regions": len(lengths),
         "bases": int(lengths.sum()),
         "region_cell_type_pairs": int(sum(c["accessible_regions"] for c in counts.values())),
@@ -60,4 +58,5 @@ def build_corpus(
             split=groups.split,
         )
     write_json(folder / "corpus.json", info)
+    logger.info("%d groups for training, %d for validation", info["groups"], info["validation_groups"])
     return info

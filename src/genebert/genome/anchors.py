@@ -1,15 +1,9 @@
-"""Genes and chromosome lengths that tell which genome build coordinates belong to."""
+"""Places that tell which genome build coordinates belong to: well-known genes and a variant."""
 
-from collections.abc import Iterable
-
-import numpy as np
 import pandas as pd
 
 from genebert.errors import InputError
-from genebert.genome.builds import BUILD_LENGTHS
-from genebert.genome.chromosomes import chromosome_rank, normalise_chromosome
-
-NOT_TOLD = "not told"
+from genebert.genome.builds import BUILD_LENGTHS, NOT_TOLD
 
 # gene: chromosome, then start and end (1-based, inclusive) by build. hg19: SpliceAI's canonical_dataset.txt
 # (docs/facts.md 8); hg38: grch38.txt of the package spliceai 1.3.1 (GENCODE 24). Chosen so that no gene overlaps its
@@ -28,49 +22,19 @@ ANCHORS = {
     "SOX10": ("chr22", {"hg19": (38368307, 38380544), "hg38": (37972300, 37984537)}),
     "GATA1": ("chrX", {"hg19": (48644962, 48652715), "hg38": (48786554, 48794308)}),
 }
+# The common C>T in RET's enhancer: its place (1-based) by build.
+SNP_NAME, SNP = "rs2435357", {"hg19": 43582056, "hg38": 43086608}
 
 
-def normalise_names(names: Iterable[str], build: str, where: str) -> dict[str, str]:
-    """Return the UCSC form of each chromosome name.
-
-    Raises
-    ------
-    InputError
-        A name is none of the build's chromosomes.
-    """
-    normal = {name: normalise_chromosome(name) for name in names}
-    for name, chrom in normal.items():
-        if chrom not in BUILD_LENGTHS[build]:
-            raise InputError(f"{where}: found the chromosome {name!r}, expected one of chr1 to chr22, chrX and chrY")
-    return normal
-
-
-def by_rank(chroms: Iterable[str]) -> list[str]:
-    """Return the distinct chromosome names in natural order."""
-    return sorted(set(chroms), key=chromosome_rank)
-
-
-def count_fitting_anchors(genes: pd.DataFrame) -> tuple[int, dict[str, int]]:
-    """Count the anchor genes that are present, and for each build those that overlap their place in it.
+def tell_build(genes: pd.DataFrame, build: str, where: str) -> dict[str, object]:
+    """Tell the build of a table of genes by most of the anchor genes in it.
 
     Parameters
     ----------
     genes : DataFrame
         Columns gene, chrom (normalised), tx_start, tx_end (1-based, inclusive).
-    """
-    present, fitting = 0, dict.fromkeys(BUILD_LENGTHS, 0)
-    candidates = genes[genes["gene"].isin(list(ANCHORS))]
-    for gene, rows in candidates.groupby("gene"):
-        chrom, places = ANCHORS[str(gene)]
-        present += 1
-        for build, (start, end) in places.items():
-            fits = (rows["chrom"] == chrom) & (rows["tx_start"] <= end) & (rows["tx_end"] >= start)
-            fitting[build] += int(fits.any())
-    return present, fitting
-
-
-def tell_build(genes: pd.DataFrame, build: str, where: str) -> dict[str, object]:
-    """Tell the build of a table of genes by most of the anchor genes in it.
+    build, where : str
+        What it should be, and the file, for the message.
 
     Returns
     -------
@@ -82,7 +46,13 @@ def tell_build(genes: pd.DataFrame, build: str, where: str) -> dict[str, object]
     InputError
         Most of the anchor genes lie elsewhere than in `build`.
     """
-    present, fitting = count_fitting_anchors(genes)
+    present, fitting = 0, dict.fromkeys(BUILD_LENGTHS, 0)
+    for gene, rows in genes[genes["gene"].isin(list(ANCHORS))].groupby("gene"):
+        chrom, places = ANCHORS[str(gene)]
+        present += 1
+        for name, (start, end) in places.items():
+            fits = (rows["chrom"] == chrom) & (rows["tx_start"] <= end) & (rows["tx_end"] >= start)
+            fitting[name] += int(fits.any())
     if present and 2 * fitting[build] <= present:
         best = max(fitting, key=fitting.__getitem__)
         other = f", and {fitting[best]} where {best} has them" if 2 * fitting[best] > present else ""
@@ -92,10 +62,3 @@ def tell_build(genes: pd.DataFrame, build: str, where: str) -> dict[str, object]
         )
     told = build if present else NOT_TOLD
     return {"build": told, "evidence": {"anchor_genes": present, "at_their_place_in": fitting}}
-
-
-def builds_that_fit(ends: dict[str, int]) -> list[str]:
-    """Return the builds whose chromosomes hold the largest coordinate (by chromosome)."""
-    chroms, largest = list(ends), np.array(list(ends.values()))
-    fits = {build: np.array([sizes[chrom] for chrom in chroms]) >= largest for build, sizes in BUILD_LENGTHS.items()}
-    return [build for build, inside in fits.items() if inside.all()]

@@ -1,30 +1,125 @@
-"""BED files and lists of region names."""
+"""BED and files like it: regions, lists of region names, and ChIP-seq peaks with their summits.
+
+Lines that are blank or begin with ``#``, ``track`` or ``browser`` hold no data. Coordinates are 0-based half-open.
+"""
 
 import csv
+import io
+from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
 
 from genebert.errors import InputError
-from genebert.files import open_bytes
+from genebert.files import read_lines
 from genebert.genome.chromosomes import normalise_chromosome
 from genebert.genome.intervals import parse_region_names
 
+REGION = {0: "chrom", 1: "start", 2: "end"}
+# narrowPeak has ten columns; BED, with any other number of them, has neither signal nor summit.
+NARROW_PEAK_COLUMNS = 10
+SUMMIT = {6: "signal", 9: "summit"}
+NO_SUMMIT = -1
 
-def _header_lines(handle: BinaryIO) -> tuple[int, bytes]:
-    """Return how many lines come before the first line of data (blank, comment, track lines), and that line."""
-    count = 0
-    for line in handle:
-        if line.strip() and not line.startswith((b"#", b"track", b"browser")):
-            return count, line
-        count += 1
-    return count, b""
+
+def data_lines(path: str | Path, expected: str) -> pd.Series:
+    """Return the lines that hold data (str), each with its number in the file as its index.
+
+    Parameters
+    ----------
+    path : path
+        Plain or gzip.
+    expected : str
+        What the file should hold, for the message: ``region; expected ...``.
+
+    Raises
+    ------
+    InputError
+        There is none, or the file cannot be read.
+    """
+    lines = read_lines(path)
+    kept = [
+        number
+        for number, line in enumerate(lines)
+        if line and not line.isspace() and not line.startswith(("#", "track", "browser"))
+    ]
+    if not kept:
+        raise InputError(f"{path}: holds no {expected}")
+    if len(kept) < len(lines):
+        lines = [lines[number] for number in kept]
+    return pd.Series(lines, index=np.array(kept) + 1, dtype=object)
+
+
+def split_columns(
+    lines: pd.Series, separator: str, columns: dict[int, str], text: Sequence[str] = ("chrom",)
+) -> pd.DataFrame:
+    """Return some of the columns (key: their place, value: their name) of lines of data, with the same index.
+
+    The columns in `text` hold text; so do others, unless every line has a number in them. What a line lacks is empty.
+    """
+    table = pd.read_csv(
+        io.StringIO("\n".join(lines)), sep=separator, header=None, names=list(columns.values()), usecols=list(columns),
+        dtype=dict.fromkeys(text, str), quoting=csv.QUOTE_NONE, keep_default_na=False, low_memory=False,
+    )  # fmt: skip
+    return table.set_index(lines.index)
+
+
+def refuse(wrong: np.ndarray, found: pd.Series, where: str | Path, what: str, expected: str) -> None:
+    """Raise an error that names the first line where `wrong` is true, if there is one.
+
+    Parameters
+    ----------
+    wrong : bool [n]
+    found : Series [n]
+        What the lines hold; the index is their number.
+    where, what, expected : str
+        The file, what of the line is wrong, and what it should be.
+    """
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        text = str(found.iloc[row])
+        text = text if len(text) <= 40 else f"{text[:37]}..."
+        raise InputError(f"{where}: line {found.index[row]}: {what} is {text!r}, expected {expected}")
+
+
+def numbers(column: pd.Series, where: str | Path, what: str, *, whole: bool = True) -> np.ndarray:
+    """Return a column of text as numbers (int64, or float64 if not `whole`), or name the first line without one."""
+    if pd.api.types.is_integer_dtype(column) and whole:
+        return column.to_numpy()
+    # R writes 100000 as 1e+05, which is whole.
+    values = pd.to_numeric(column.astype(str), errors="coerce").to_numpy(np.float64)
+    wrong = ~np.isfinite(values) | (whole & (values != np.floor(values)))
+    refuse(wrong, column, where, what, f"a {'whole ' if whole else ''}number")
+    return values.astype(np.int64) if whole else values
+
+
+def regions_of(table: pd.DataFrame, where: str | Path) -> pd.DataFrame:
+    """Return the regions of a table with the columns chrom, start and end: chrom normalised, start and end int64.
+
+    Raises
+    ------
+    InputError
+        A line without whole numbers, or not ``0 <= start < end``.
+    """
+    start, end = (numbers(table[name], where, name) for name in ("start", "end"))
+    wrong = (start < 0) | (end <= start)
+    if wrong.any():
+        refuse(wrong, table["start"].astype(str) + "-" + table["end"].astype(str), where, "region", "0 <= start < end")
+    names = {name: normalise_chromosome(name) for name in table["chrom"].unique()}
+    return pd.DataFrame({"chrom": table["chrom"].map(names), "start": start, "end": end})
+
+
+def _bed_regions(lines: pd.Series, path: str | Path) -> pd.DataFrame:
+    """Return the regions of lines of BED, whose columns are separated by any white space."""
+    columns = len(lines.iloc[0].split())
+    if columns < len(REGION):
+        raise InputError(f"{path}: line {lines.index[0]}: {columns} columns, expected chrom, start and end")
+    return regions_of(split_columns(lines, r"\s+", REGION), path).reset_index(drop=True)
 
 
 def read_bed(path: str | Path) -> pd.DataFrame:
-    """Read the first three columns of a BED file, plain or gzip.
+    """Read the first three columns of a BED file, plain or gzip, separated by any white space.
 
     Returns
     -------
@@ -34,32 +129,9 @@ def read_bed(path: str | Path) -> pd.DataFrame:
     Raises
     ------
     InputError
-        No region, fewer than three columns, a coordinate that is not a whole number, gzip data cut short.
+        No region, fewer than three columns, a coordinate that is no whole number, or not ``0 <= start < end``.
     """
-    with open_bytes(path) as handle:
-        skip, first = _header_lines(handle)
-    if not first:
-        raise InputError(f"{path}: holds no region; expected lines of chrom, start and end")
-    if len(first.split()) < 3:
-        raise InputError(f"{path}: line {skip + 1} has {len(first.split())} columns; expected chrom, start and end")
-    with open_bytes(path) as handle:
-        table = pd.read_csv(
-            handle, sep=r"\s+", header=None, names=["chrom", "start", "end"], usecols=[0, 1, 2], skiprows=skip,
-            comment="#", quoting=csv.QUOTE_NONE, dtype=str, keep_default_na=False, na_values=[],
-        )  # fmt: skip
-    coordinates = {}
-    for column in ("start", "end"):
-        numbers = pd.to_numeric(table[column], errors="coerce")
-        bad = numbers.isna() | (numbers % 1 != 0)
-        if bad.any():
-            row = table[bad].iloc[0]
-            raise InputError(
-                f"{path}: region {' '.join(str(value) for value in row)!r} has {column} {row[column]!r}; "
-                "expected whole numbers as start and end"
-            )
-        coordinates[column] = numbers.to_numpy(np.int64)
-    names = {name: normalise_chromosome(name) for name in table["chrom"].unique()}
-    return pd.DataFrame({"chrom": table["chrom"].map(names), **coordinates})
+    return _bed_regions(data_lines(path, "region; expected lines of chrom, start and end"), path)
 
 
 def read_peaks(path: str | Path) -> pd.DataFrame:
@@ -75,10 +147,52 @@ def read_peaks(path: str | Path) -> pd.DataFrame:
     InputError
         As :func:`read_bed`; or a name of another form.
     """
-    with open_bytes(path) as handle:
-        _, first = _header_lines(handle)
-    if len(first.split()) != 1:
-        return read_bed(path)
-    with open_bytes(path) as handle:
-        names = [line.strip() for line in handle.read().decode().splitlines()]
-    return parse_region_names([name for name in names if name and not name.startswith("#")], str(path))
+    lines = data_lines(path, "region; expected lines of chrom, start and end, or names of regions")
+    if len(lines.iloc[0].split()) == 1:
+        return parse_region_names([line.strip() for line in lines], str(path))
+    return _bed_regions(lines, path)
+
+
+def read_chip_peaks(path: str | Path) -> pd.DataFrame:
+    """Read ENCODE narrowPeak (ten columns), or BED of another number of columns, plain or gzip, separated by tabs.
+
+    Returns
+    -------
+    DataFrame
+        One row a peak, in the order of the file. chrom (normalised), start, end (int64); signal (float64, narrowPeak's
+        signalValue, NaN in BED); centre (int64, start + narrowPeak's column 10, or the middle where the summit is
+        not given, which is -1 in narrowPeak); has_summit (bool).
+
+    Raises
+    ------
+    InputError
+        As :func:`read_bed`; changing or too few columns, or a summit outside its peak.
+    """
+    lines = data_lines(path, "peak; expected lines of narrowPeak (ten columns) or BED (three or more)")
+    columns = np.array([line.count("\t") + 1 for line in lines])
+    number = columns[0]
+    other = (columns != number) | (number < len(REGION))
+    if other.any():
+        row = int(np.argmax(other))
+        as_before = f"{number} as in line {lines.index[0]}"
+        expected = as_before if row else "ten (narrowPeak) or at least three (BED)"
+        raise InputError(
+            f"{path}: line {lines.index[row]}: {columns[row]} columns separated by tabs, expected {expected}"
+        )
+    is_narrow = number == NARROW_PEAK_COLUMNS
+    table = split_columns(lines, "\t", REGION | SUMMIT if is_narrow else REGION, ("chrom", "signal"))
+    peaks = regions_of(table, path)
+    width = peaks["end"] - peaks["start"]
+    if is_narrow:
+        signal = numbers(table["signal"], path, "signalValue (column 7)", whole=False)
+        summit = numbers(table["summit"], path, "summit (column 10)")
+    else:
+        signal, summit = np.nan, np.full(len(peaks), NO_SUMMIT)
+    has_summit = summit != NO_SUMMIT
+    # Peak callers that round write the end itself now and then: 6 to 23 peaks of each ENCODE-DREAM CTCF file.
+    wrong = has_summit & ((summit < 0) | (summit > width.to_numpy()))
+    if wrong.any():
+        found = table["summit"].astype(str) + " in a peak of " + width.astype(str) + " bases"
+        refuse(wrong, found, path, "summit (column 10)", "0 to its width, from its start, or -1 for none")
+    centre = peaks["start"] + np.where(has_summit, summit, width // 2)
+    return peaks.assign(signal=signal, centre=centre, has_summit=has_summit).reset_index(drop=True)

@@ -2,11 +2,13 @@
 
 import logging
 import re
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
 
 from genebert.errors import InputError
+from genebert.genome.chromosomes import normalise_chromosome
 
 logger = logging.getLogger(__name__)
 
@@ -16,6 +18,21 @@ ASSEMBLIES = {
     "ncbi36": "hg18", "hg18": "hg18", "t2tchm13v20": "hs1", "chm13v20": "hs1", "hs1": "hs1", "ncbim37": "mm9",
     "mm9": "mm9", "grcm38": "mm10", "mm10": "mm10", "grcm39": "mm39", "mm39": "mm39",
 }  # fmt: skip
+
+# Chromosome lengths tell builds apart (UCSC chrom.sizes of hg19 and hg38; docs/facts.md 12).
+BUILD_LENGTHS = {
+    "hg19": {"chr1": 249250621, "chr2": 243199373, "chr3": 198022430, "chr4": 191154276, "chr5": 180915260,
+             "chr6": 171115067, "chr7": 159138663, "chr8": 146364022, "chr9": 141213431, "chr10": 135534747,
+             "chr11": 135006516, "chr12": 133851895, "chr13": 115169878, "chr14": 107349540, "chr15": 102531392,
+             "chr16": 90354753, "chr17": 81195210, "chr18": 78077248, "chr19": 59128983, "chr20": 63025520,
+             "chr21": 48129895, "chr22": 51304566, "chrX": 155270560, "chrY": 59373566},
+    "hg38": {"chr1": 248956422, "chr2": 242193529, "chr3": 198295559, "chr4": 190214555, "chr5": 181538259,
+             "chr6": 170805979, "chr7": 159345973, "chr8": 145138636, "chr9": 138394717, "chr10": 133797422,
+             "chr11": 135086622, "chr12": 133275309, "chr13": 114364328, "chr14": 107043718, "chr15": 101991189,
+             "chr16": 90338345, "chr17": 83257441, "chr18": 80373285, "chr19": 58617616, "chr20": 64444167,
+             "chr21": 46709983, "chr22": 50818468, "chrX": 156040895, "chrY": 57227415},
+}  # fmt: skip
+NOT_TOLD = "not told"  # the build of a file in which nothing tells it
 
 
 def assembly(name: str) -> str | None:
@@ -35,12 +52,8 @@ def check_build(
 
     Parameters
     ----------
-    regions : DataFrame
-        Columns chrom, start, end.
-    lengths : dict
-        Known chromosome lengths; chromosomes without an entry are not checked.
-    where, build : str
-        For the message.
+    regions, lengths, where, build
+        As :func:`check_regions` takes them.
     stated : list of str, optional
         Names of the assembly as the file states them.
 
@@ -58,28 +71,17 @@ def check_build(
     check_regions(regions, lengths, where, build)
 
 
-# Chromosome lengths tell genome builds apart (UCSC chrom.sizes of hg19 and hg38; docs/facts.md 12).
-BUILD_LENGTHS = {
-    "hg19": {"chr1": 249250621, "chr2": 243199373, "chr3": 198022430, "chr4": 191154276, "chr5": 180915260,
-             "chr6": 171115067, "chr7": 159138663, "chr8": 146364022, "chr9": 141213431, "chr10": 135534747,
-             "chr11": 135006516, "chr12": 133851895, "chr13": 115169878, "chr14": 107349540, "chr15": 102531392,
-             "chr16": 90354753, "chr17": 81195210, "chr18": 78077248, "chr19": 59128983, "chr20": 63025520,
-             "chr21": 48129895, "chr22": 51304566, "chrX": 155270560, "chrY": 59373566},
-    "hg38": {"chr1": 248956422, "chr2": 242193529, "chr3": 198295559, "chr4": 190214555, "chr5": 181538259,
-             "chr6": 170805979, "chr7": 159345973, "chr8": 145138636, "chr9": 138394717, "chr10": 133797422,
-             "chr11": 135086622, "chr12": 133275309, "chr13": 114364328, "chr14": 107043718, "chr15": 101991189,
-             "chr16": 90338345, "chr17": 83257441, "chr18": 80373285, "chr19": 58617616, "chr20": 64444167,
-             "chr21": 46709983, "chr22": 50818468, "chrX": 156040895, "chrY": 57227415},
-}  # fmt: skip
-
-
 def check_regions(regions: pd.DataFrame, lengths: dict[str, int], where: str, build: str) -> None:
     """Check that every region lies inside its chromosome.
 
     Parameters
     ----------
     regions : DataFrame
-        Columns chrom, start, end; every chromosome must be a key of `lengths`.
+        Columns chrom, start, end.
+    lengths : dict
+        Known chromosome lengths; chromosomes without an entry are not checked.
+    where, build : str
+        For the message.
 
     Raises
     ------
@@ -91,17 +93,40 @@ def check_regions(regions: pd.DataFrame, lengths: dict[str, int], where: str, bu
         first = regions[empty].iloc[0]
         raise InputError(f"{where}: region {first.chrom}:{first.start}-{first.end} is empty; expected start < end")
     codes, found = pd.factorize(regions["chrom"])
-
-    def ends_beyond(sizes: dict[str, int]) -> np.ndarray:
-        return regions["end"].to_numpy() > np.array([sizes.get(name, np.inf) for name in found])[codes]
-
-    beyond = ends_beyond(lengths)
+    beyond = regions["end"].to_numpy() > np.array([lengths.get(name, np.inf) for name in found])[codes]
     if beyond.any():
         first = regions[beyond].iloc[0]
-        others = {name: sizes for name, sizes in BUILD_LENGTHS.items() if name != build and first.chrom in sizes}
-        fits = [name for name, sizes in others.items() if not ends_beyond(sizes).any()]
+        largest = regions.groupby("chrom", observed=True)["end"].max().to_dict()
+        fits = [name for name in builds_with_room(largest) if name != build and first.chrom in BUILD_LENGTHS[name]]
         raise InputError(
             f"{where}: region {first.chrom}:{first.start}-{first.end} ends beyond {first.chrom}, which is "
             f"{lengths[first.chrom]} bases long in {build} ({int(beyond.sum())} such regions); are these coordinates "
             f"of another genome build?{f' They all fit {fits[0]}.' if fits else ''}"
         )
+
+
+def builds_with_lengths(lengths: dict[str, int]) -> list[str]:
+    """Return the builds whose chromosomes have these lengths."""
+    return [name for name, sizes in BUILD_LENGTHS.items() if all(sizes.get(key) == n for key, n in lengths.items())]
+
+
+def builds_with_room(ends: dict[str, int]) -> list[str]:
+    """Return the builds whose chromosomes hold the largest coordinates (by chromosome; unknown ones hold any)."""
+    return [
+        name for name, sizes in BUILD_LENGTHS.items() if all(end <= sizes.get(key, end) for key, end in ends.items())
+    ]
+
+
+def normalise_names(names: Iterable[str], build: str, where: str) -> dict[str, str]:
+    """Return the UCSC form of each chromosome name.
+
+    Raises
+    ------
+    InputError
+        A name is none of the build's chromosomes.
+    """
+    normal = {name: normalise_chromosome(name) for name in names}
+    for name, chrom in normal.items():
+        if chrom not in BUILD_LENGTHS[build]:
+            raise InputError(f"{where}: found the chromosome {name!r}, expected one of chr1 to chr22, chrX and chrY")
+    return normal

@@ -2,17 +2,15 @@
 
 import hashlib
 import mmap
-import shutil
-import zlib
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from genebert.errors import InputError
-from genebert.files import atomic_path, open_plain_or_gzip, write_json
+from genebert.files import atomic_path, open_bytes, write_json
 from genebert.genome.bases import _BLOCK_REGIONS, _IS_N, N_CODE, encode
-from genebert.genome.builds import BUILD_LENGTHS
+from genebert.genome.builds import BUILD_LENGTHS, builds_with_lengths
 from genebert.genome.chromosomes import normalise_chromosome
 
 
@@ -104,6 +102,28 @@ class Genome:
         )
 
 
+def _copy_chromosomes(source: Path, target: Path, wanted: set[str]) -> tuple[dict[str, int], dict[str, str]]:
+    """Write the wanted chromosomes under their normalised names; return their lengths and md5 sums."""
+    lengths, digests = {}, {}
+    with open_bytes(source) as handle, target.open("wb") as out:
+        name = None
+        for line in handle:
+            if line.startswith(b">"):
+                if wanted <= lengths.keys():
+                    break
+                name = normalise_chromosome((line[1:].split() or [b""])[0].decode(errors="replace"))
+                if name in lengths:
+                    raise InputError(f"{source}: chromosome {name} comes twice; expected it once")
+                if name in wanted:
+                    lengths[name], digests[name] = 0, hashlib.md5()
+                    out.write(b">" + name.encode() + b"\n")
+            elif name in wanted and (bases := line.strip()):
+                lengths[name] += len(bases)
+                digests[name].update(bases.upper())
+                out.write(bases + b"\n")
+    return lengths, {name: digest.hexdigest() for name, digest in digests.items()}
+
+
 def prepare_genome(source: str | Path, output: str | Path, build: str, chromosomes: list[str]) -> dict:
     """Write the wanted chromosomes as plain FASTA with normalised names, with an index beside it.
 
@@ -132,59 +152,27 @@ def prepare_genome(source: str | Path, output: str | Path, build: str, chromosom
     InputError
         No such file, truncated gzip, lines of unequal length, missing chromosome, or lengths of another build.
     """
+    from pyfaidx import Faidx, FastaIndexingError
+
     source, output = Path(source), Path(output)
-    if not source.exists():
-        raise InputError(f"{source}: no such file; expected the FASTA of {build}")
-    wanted = set(chromosomes)
-    lengths: dict[str, int] = {}
-    digests: dict[str, str] = {}
-    with atomic_path(output) as temporary:
-        try:
-            with open_plain_or_gzip(source) as handle, temporary.open("wb") as out:
-                name, digest = None, hashlib.md5()
-                for line in handle:
-                    if line.startswith(b">"):
-                        if name is not None:
-                            digests[name] = digest.hexdigest()
-                        if wanted <= lengths.keys():
-                            name = None
-                            break
-                        name = normalise_chromosome((line[1:].split() or [b""])[0].decode(errors="replace"))
-                        name = name if name in wanted else None
-                        if name in lengths:
-                            raise InputError(f"{source}: chromosome {name} comes twice; expected it once")
-                        if name is not None:
-                            lengths[name], digest = 0, hashlib.md5()
-                            out.write(b">" + name.encode() + b"\n")
-                    elif name is not None:
-                        bases = line.strip()
-                        if bases:
-                            lengths[name] += len(bases)
-                            digest.update(bases.upper())
-                            out.write(bases + b"\n")
-                if name is not None:
-                    digests[name] = digest.hexdigest()
-        except (EOFError, zlib.error, OSError) as error:
-            raise InputError(f"{source}: cut short or not a FASTA file ({error}); fetch it again") from error
+    with atomic_path(output) as fasta, atomic_path(output.with_name(f"{output.name}.fai")) as index:
+        lengths, digests = _copy_chromosomes(source, fasta, set(chromosomes))
         missing = [name for name in chromosomes if name not in lengths]
         if missing:
             raise InputError(f"{source}: chromosomes {', '.join(missing)} not found; config asks for them")
         for name, length in lengths.items():
             expected = BUILD_LENGTHS.get(build, {}).get(name, length)
             if length != expected:
-                other = [b for b, sizes in BUILD_LENGTHS.items() if sizes.get(name) == length]
+                other = builds_with_lengths({name: length})
                 raise InputError(
                     f"{source}: {name} is {length} bases long, but {build} has {expected}"
                     + (f"; this is {other[0]}" if other else "; wrong genome build")
                 )
-        from pyfaidx import Faidx, FastaIndexingError
-
         try:
-            Faidx(str(temporary), rebuild=True).close()
+            Faidx(str(fasta), str(index), rebuild=True).close()
         except FastaIndexingError as error:
-            reason = str(error).replace(str(temporary), output.name)
+            reason = str(error).replace(str(fasta), output.name)
             raise InputError(f"{source}: cannot be indexed ({reason}); expected lines of equal length") from error
-        shutil.move(f"{temporary}.fai", output.with_name(output.name + ".fai"))
     info = {"build": build, "source": source.name, "lengths": lengths, "md5": digests}
     write_json(output.with_suffix(".json"), info)
     return info

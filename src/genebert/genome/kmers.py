@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from genebert.errors import InputError
+from genebert.files import read_text
 
 PAD, UNK, CLS, SEP, MASK = range(5)
 SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -112,10 +113,7 @@ def vocabulary_k(folder: str | Path) -> int:
         The vocabulary is not DNABERT's for any k (for example multimolecule/dnabert-6mer, which has other ids).
     """
     path = Path(folder) / "vocab.txt"
-    try:
-        tokens = path.read_text().split()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); expected DNABERT's vocabulary") from error
+    tokens = read_text(path).split()
     k = len(tokens[-1]) if tokens else 0
     if not 3 <= k <= 6 or tokens != vocabulary(k):
         raise InputError(

@@ -133,7 +133,6 @@ def parameters(settings: ModelSettings, n_tfs: int, n_regions: int) -> Parameter
 def step_flops(
     settings: ModelSettings,
     lengths: Sequence[float],
-    samples: int,
     n_tfs: int,
     n_regions: int,
     *,
@@ -147,8 +146,7 @@ def step_flops(
     ----------
     lengths : sequence of float
         Tokens of each row of the batch, without padding: a row a sample, or a row a region with ``layout: windows``.
-    samples : int
-        Contrasted with each other.
+        Its samples are contrasted with each other.
     n_tfs, n_regions : int
         Shape of a sample's motif matrix.
     rate : float
@@ -159,6 +157,7 @@ def step_flops(
     checkpoint_activations : bool
         The layers of BERT run once more in the backward pass.
     """
+    samples = len(lengths) // (n_regions if settings.layout == "windows" else 1)
     sequence = sequence_forward(settings.sequence_encoder, lengths)
     region = samples * region_forward(settings, n_tfs, n_regions)
     kmers = sum(lengths) - SPECIALS_PER_ROW[settings.layout] * len(lengths)

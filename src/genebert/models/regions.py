@@ -77,12 +77,6 @@ def build_backbone(name: str, arguments: dict, *, in_chans: int, num_classes: in
         raise InputError(f"region_encoder.arguments: {name} does not take what was given ({error})") from error
 
 
-def parameter_count(name: str) -> int:
-    """Return the number of parameters of an image backbone as published, with three channels and 1,000 classes."""
-    with torch.device("meta"):
-        return sum(p.numel() for p in build_backbone(name, {}, in_chans=3, num_classes=1000).parameters())
-
-
 class ImageRegionEncoder(nn.Module):
     """An image backbone on the matrix laid out as a one-channel image.
 

@@ -18,6 +18,7 @@ T2T_SIZES = {
 }
 # The three soft splits shrink the image by 4, 2 and 2.
 SHRINKAGE = 16
+MLP_RATIO = 3
 _FIRST = "tokens_to_token.attention1."
 
 
@@ -162,7 +163,6 @@ class T2TViT(nn.Module):
     in_chans : int
     num_classes : int
         0: no head, the output is the class token after the last normalisation.
-    mlp_ratio : float
     token_dim : int
         Width within the tokens-to-token module.
     """
@@ -176,7 +176,6 @@ class T2TViT(nn.Module):
         img_size: int = 224,
         in_chans: int = 3,
         num_classes: int = 1000,
-        mlp_ratio: float = 3.0,
         token_dim: int = 64,
     ):
         super().__init__()
@@ -189,7 +188,7 @@ class T2TViT(nn.Module):
         self.cls_token = nn.Parameter(torch.zeros(1, 1, embed_dim))
         positions = sinusoids((img_size // SHRINKAGE) ** 2 + 1, embed_dim)[None]
         self.pos_embed = nn.Parameter(positions, requires_grad=False)
-        self.blocks = nn.Sequential(*(Block(embed_dim, num_heads, int(embed_dim * mlp_ratio)) for _ in range(depth)))
+        self.blocks = nn.Sequential(*(Block(embed_dim, num_heads, MLP_RATIO * embed_dim) for _ in range(depth)))
         self.norm = nn.LayerNorm(embed_dim)
         self.head = nn.Linear(embed_dim, num_classes) if num_classes else nn.Identity()
         nn.init.trunc_normal_(self.cls_token, std=0.02)

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from genebert.errors import InputError
-from genebert.files import atomic_path
+from genebert.files import atomic_path, open_bytes, read_text
 
 BASES = "ACGT"
+METADATA = ["matrix_id", "name", "tf_class", "tf_family"]
 ORDERS = ("matrix_id", "family")
 
 
@@ -41,13 +42,8 @@ class Motif:
         return self.counts.shape[1]
 
 
-def load_jaspar(
-    release: str = "JASPAR2018",
-    order: str = "matrix_id",
-    collection: str = "CORE",
-    tax_group: str = "vertebrates",
-) -> list[Motif]:
-    """Return the latest version of every matrix of a JASPAR release; 579 by default (docs/facts.md 2).
+def load_jaspar(release: str = "JASPAR2018", order: str = "matrix_id") -> list[Motif]:
+    """Return the latest version of every CORE vertebrate matrix of a JASPAR release; 579 by default (docs/facts.md 2).
 
     Parameters
     ----------
@@ -55,13 +51,11 @@ def load_jaspar(
         A release that pyjaspar carries, as in ``JASPAR2018`` (pyjaspar's own default is a later one).
     order : str
         ``matrix_id``, or ``family``: by class, family and matrix id, so that similar motifs are neighbours.
-    collection, tax_group : str
-        JASPAR collection and taxonomic group.
 
     Raises
     ------
     InputError
-        Unknown release or order, or no matrix fits.
+        Unknown release or order.
     """
     import pyjaspar
 
@@ -73,11 +67,9 @@ def load_jaspar(
         raise InputError(f"motifs.order: found {order!r}, expected one of {', '.join(ORDERS)}")
     database = pyjaspar.jaspardb(release=release)
     try:
-        records = database.fetch_motifs(collection=collection, tax_group=[tax_group], all_versions=False)
+        records = database.fetch_motifs(collection="CORE", tax_group=["vertebrates"], all_versions=False)
     finally:
         database.conn.close()
-    if not records:
-        raise InputError(f"{release}: no matrix of collection {collection!r} and taxonomic group {tax_group!r}")
     motifs = [
         Motif(
             record.matrix_id,
@@ -118,8 +110,7 @@ def write_jaspar(motifs: list[Motif], path: str | Path, metadata: str | Path | N
     with atomic_path(path) as temporary:
         temporary.write_text(jaspar_text(motifs))
     if metadata is not None:
-        fields = ["matrix_id", "name", "tf_class", "tf_family"]
-        table = pd.DataFrame([[getattr(motif, field) for field in fields] for motif in motifs], columns=fields)
+        table = pd.DataFrame([[getattr(motif, field) for field in METADATA] for motif in motifs], columns=METADATA)
         with atomic_path(metadata) as temporary:
             table.to_csv(temporary, sep="\t", index=False)
 
@@ -136,11 +127,9 @@ def read_jaspar(path: str | Path, metadata: str | Path | None = None) -> list[Mo
     from Bio import motifs as bio_motifs
 
     expected = "expected JASPAR text: a line `>MA0139.1 CTCF`, then rows A, C, G and T of equal length"
+    text = read_text(path)
     try:
-        text = Path(path).read_text()
         records = list(bio_motifs.parse(io.StringIO(text), "jaspar"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); {expected}") from error
     except Exception as error:  # Biopython raises bare exceptions of many kinds for malformed matrices
         raise InputError(f"{path}: malformed ({type(error).__name__}: {error}); {expected}") from error
     headers = sum(line.startswith(">") for line in text.splitlines())
@@ -169,7 +158,8 @@ def read_jaspar(path: str | Path, metadata: str | Path | None = None) -> list[Mo
 
 def _read_metadata(path: str | Path) -> dict[str, tuple[str, str]]:
     """Return class and family by matrix id."""
-    table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+    with open_bytes(path) as handle:
+        table = pd.read_csv(handle, sep="\t", dtype=str, keep_default_na=False)
     if missing := {"matrix_id", "tf_class", "tf_family"} - set(table.columns):
         raise InputError(f"{path}: column {sorted(missing)[0]} is missing; found {', '.join(table.columns)}")
     return {row.matrix_id: (row.tf_class, row.tf_family) for row in table.itertuples()}

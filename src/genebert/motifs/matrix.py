@@ -17,7 +17,7 @@ import pandas as pd
 from genebert.errors import InputError
 from genebert.files import atomic_path, read_json, write_json
 from genebert.genome.sequences import RegionSequences
-from genebert.motifs.jaspar import Motif, jaspar_text
+from genebert.motifs.jaspar import METADATA, Motif, jaspar_text
 from genebert.motifs.scan import BestScorer, HitScanner
 from genebert.motifs.scoring import Scoring, base_counts, gc_bins, score_motifs, strand_background
 from genebert.settings.data import MotifSettings
@@ -57,12 +57,15 @@ def _parts(sequences: RegionSequences, settings: MotifSettings) -> list[_Part]:
     return [_Part(strand_background(settings.background), everything)]
 
 
+def _lengths(sequences: RegionSequences, regions: np.ndarray) -> np.ndarray:
+    return sequences.offsets[regions + 1] - sequences.offsets[regions]
+
+
 def _chunks(sequences: RegionSequences, parts: list[_Part], bases: int) -> list[tuple[int, np.ndarray]]:
     """Cut each part into runs of regions of about `bases` bases: (number of the part, regions)."""
     chunks = []
     for number, part in enumerate(parts):
-        lengths = sequences.offsets[part.regions + 1] - sequences.offsets[part.regions]
-        group = (np.cumsum(lengths) - 1) // bases
+        group = (np.cumsum(_lengths(sequences, part.regions)) - 1) // bases
         cuts = np.flatnonzero(np.diff(group)) + 1
         chunks += [(number, regions) for regions in np.split(part.regions, cuts) if len(regions)]
     return chunks
@@ -96,7 +99,7 @@ class _Worker:
                     "`binary`, a smaller p_value or shorter regions"
                 )
         self.matrix[regions] = rows
-        return int((self.sequences.offsets[regions + 1] - self.sequences.offsets[regions]).sum()), hits
+        return int(_lengths(self.sequences, regions).sum()), hits
 
 
 _function: Callable | None = None
@@ -177,19 +180,48 @@ def _collect(done: Iterable[tuple[int, tuple[int, np.ndarray]]], total: int, wha
     return hits
 
 
+def _check_input(sequences: RegionSequences, motifs: list[Motif], processes: int) -> None:
+    if len(sequences) == 0 or sequences.offsets[-1] == 0:
+        raise InputError(
+            f"sequences: found {len(sequences)} regions with {int(sequences.offsets[-1])} bases, expected at least one"
+        )
+    if not motifs:
+        raise InputError("motifs: found no matrices, expected at least one")
+    repeated = pd.Series([motif.matrix_id for motif in motifs])
+    if repeated.duplicated().any():
+        raise InputError(f"motifs: matrix {repeated[repeated.duplicated()].iloc[0]} occurs twice; ids must be unique")
+    if processes < 1:
+        raise InputError(f"processes: found {processes}, expected at least 1")
+
+
+def _table(motifs: list[Motif], scorings: list[Scoring], settings: MotifSettings) -> pd.DataFrame:
+    """Return one row a motif: what it is, and its scores where one background is that of all regions."""
+    single = scorings[0] if settings.matrix != "descartes" else None
+    return pd.DataFrame(
+        {
+            **{key: [getattr(motif, key) for motif in motifs] for key in (*METADATA, "width")},
+            "threshold": single.thresholds if single else np.nan,
+            "max_possible": single.max_possible if single else np.nan,
+            "reaches_p": np.all([scoring.min_p <= settings.p_value for scoring in scorings], axis=0),
+        }
+    )
+
+
+def _background_record(part: _Part, scoring: Scoring) -> dict:
+    record = {"regions": len(part.regions), "background": list(part.background)}
+    if part.gc:
+        record["gc"] = list(part.gc)
+        record |= {"thresholds": scoring.thresholds.tolist(), "max_possible": scoring.max_possible.tolist()}
+    return record
+
+
 def build_motif_matrix(
-    sequences: RegionSequences,
-    motifs: list[Motif],
-    settings: MotifSettings,
-    folder: str | Path,
-    processes: int,
-    *,
-    chunk_bases: int = _CHUNK_BASES,
+    sequences: RegionSequences, motifs: list[Motif], settings: MotifSettings, folder: str | Path, processes: int
 ) -> dict:
     """Score every region with every motif and write the matrix.
 
-    The result does not depend on `processes` or `chunk_bases`: backgrounds and thresholds are computed once from the
-    whole set, and each row depends on its region alone.
+    The result does not depend on `processes`: backgrounds and thresholds are computed once from the whole set, and
+    each row depends on its region alone.
 
     Parameters
     ----------
@@ -204,8 +236,6 @@ def build_motif_matrix(
         of regions with a window that reaches the threshold); and ``motifs.json``. With ``descartes``, threshold and
         max_possible differ between GC bins and stand in ``motifs.json``.
     processes : int
-    chunk_bases : int
-        Size of a piece of work.
 
     Returns
     -------
@@ -218,19 +248,8 @@ def build_motif_matrix(
         No regions, no motifs, two motifs of one id, no bases but N, a region with more hits than uint16 holds, or no
         space for the matrix.
     """
-    folder = Path(folder)
-    if len(sequences) == 0 or sequences.offsets[-1] == 0:
-        raise InputError(
-            f"sequences: found {len(sequences)} regions with {int(sequences.offsets[-1])} bases, expected at least one"
-        )
-    if not motifs:
-        raise InputError("motifs: found no matrices, expected at least one")
-    repeated = pd.Series([motif.matrix_id for motif in motifs])
-    if repeated.duplicated().any():
-        raise InputError(f"motifs: matrix {repeated[repeated.duplicated()].iloc[0]} occurs twice; ids must be unique")
-    if processes < 1:
-        raise InputError(f"processes: found {processes}, expected at least 1")
-    kind = settings.matrix
+    folder, kind = Path(folder), settings.matrix
+    _check_input(sequences, motifs, processes)
     if kind == "descartes":
         settings = replace(settings, source="pwm", pseudocount=1.0, background="regions", p_value=_DESCARTES_P)
     parts = _parts(sequences, settings)
@@ -239,36 +258,21 @@ def build_motif_matrix(
         return score_motifs(motifs, part.background, settings.source, settings.pseudocount, settings.p_value)
 
     scorings = [scoring for _, scoring in sorted(_map(lambda: score, parts, processes), key=lambda item: item[0])]
-    total = int(sum((sequences.offsets[part.regions + 1] - sequences.offsets[part.regions]).sum() for part in parts))
+    total = int(sum(_lengths(sequences, part.regions).sum() for part in parts))
     # Small sets are cut finer, so that no process idles for long.
-    chunk_bases = min(chunk_bases, max(_CHUNK_BASES // 20, total // (4 * processes)))
+    chunk_bases = min(_CHUNK_BASES, max(_CHUNK_BASES // 20, total // (4 * processes)))
     if kind != "max_score":
         chunk_bases = min(chunk_bases, max(1, int(_CHUNK_HITS / (2 * len(motifs) * settings.p_value))))
-    chunks = _chunks(sequences, parts, chunk_bases)
     with atomic_path(folder / "matrix.npy") as temporary:
         _allocate(temporary, (len(sequences), len(motifs)), KINDS[kind])
+        chunks = _chunks(sequences, parts, chunk_bases)
         rows_done = _map(lambda: _Worker(sequences, scorings, kind, temporary), chunks, processes)
         hits = _collect(rows_done, total, f"{kind} of {len(motifs)} motifs")
         matrix = np.load(temporary, mmap_mode="r")
         mean, sd = _mean_sd(matrix)
         digest = hashlib.sha256(matrix).hexdigest()
         del matrix
-    single = scorings[0] if kind != "descartes" else None
-    table = pd.DataFrame(
-        {
-            "matrix_id": [motif.matrix_id for motif in motifs],
-            "name": [motif.name for motif in motifs],
-            "tf_class": [motif.tf_class for motif in motifs],
-            "tf_family": [motif.tf_family for motif in motifs],
-            "width": [motif.width for motif in motifs],
-            "threshold": single.thresholds if single else np.nan,
-            "max_possible": single.max_possible if single else np.nan,
-            "reaches_p": np.all([scoring.min_p <= settings.p_value for scoring in scorings], axis=0),
-            "mean": mean,
-            "sd": sd,
-            "share_hit": hits / len(sequences),
-        }
-    )
+    table = _table(motifs, scorings, settings).assign(mean=mean, sd=sd, share_hit=hits / len(sequences))
     with atomic_path(folder / "motifs.tsv") as temporary:
         table.to_csv(temporary, sep="\t", index=False)
     info = {
@@ -287,78 +291,32 @@ def build_motif_matrix(
             "sequences": hashlib.sha256(np.ascontiguousarray(sequences.codes)).hexdigest(),
             "offsets": hashlib.sha256(np.ascontiguousarray(sequences.offsets)).hexdigest(),
         },
-        "backgrounds": [
-            {
-                "regions": len(part.regions),
-                "background": list(part.background),
-                **(
-                    {
-                        "gc": list(part.gc),
-                        "thresholds": scoring.thresholds.tolist(),
-                        "max_possible": scoring.max_possible.tolist(),
-                    }
-                    if part.gc
-                    else {}
-                ),
-            }
-            for part, scoring in zip(parts, scorings, strict=True)
-        ],
+        "backgrounds": [_background_record(*pair) for pair in zip(parts, scorings, strict=True)],
     }
     write_json(folder / "motifs.json", info)
     logger.info("%d of %d motifs cannot reach p = %g", info["unreachable_p"], len(motifs), settings.p_value)
     return info
 
 
-@dataclass(frozen=True, eq=False)
-class MotifMatrix:
-    """A matrix written by :func:`build_motif_matrix`.
+def load_motif_matrix(folder: str | Path) -> np.ndarray:
+    """Memory-map a matrix written by :func:`build_motif_matrix`.
 
-    Attributes
-    ----------
-    values : float16 or uint8 or uint16 [n_regions, n_motifs], memory-mapped
-    table : DataFrame
-        ``motifs.tsv``, one row a column of `values`.
-    kind : str
-        One of `KINDS`.
-    info : dict
-        ``motifs.json``.
+    Returns
+    -------
+    float16 or uint8 or uint16 [n_regions, n_motifs]
+
+    Raises
+    ------
+    InputError
+        Its shape or its type is not what ``motifs.json`` says.
     """
-
-    values: np.ndarray
-    table: pd.DataFrame
-    kind: str
-    info: dict
-
-    @property
-    def names(self) -> list[str]:
-        """Names of the transcription factors, one a column."""
-        return self.table["name"].tolist()
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    @classmethod
-    def load(cls, folder: str | Path) -> "MotifMatrix":
-        """Memory-map the files in `folder`.
-
-        Raises
-        ------
-        InputError
-            The three files do not belong together.
-        """
-        folder = Path(folder)
-        info = read_json(folder / "motifs.json")
-        values = np.load(folder / "matrix.npy", mmap_mode="r")
-        numeric = {column: [""] for column in ("threshold", "max_possible", "mean", "sd")}
-        table = pd.read_csv(folder / "motifs.tsv", sep="\t", keep_default_na=False, na_values=numeric)
-        again = f"; delete {folder} and run the rule `motifs` again"
-        if values.ndim != 2 or values.shape[1] != len(table):
-            raise InputError(
-                f"{folder}: matrix.npy has shape {values.shape}, but motifs.tsv lists {len(table)} motifs{again}"
-            )
-        if values.shape != (info["regions"], info["motifs"]) or values.dtype != KINDS.get(info["kind"]):
-            raise InputError(
-                f"{folder}: matrix.npy has shape {values.shape} of {values.dtype}, but motifs.json says "
-                f"{(info['regions'], info['motifs'])} of kind {info['kind']}{again}"
-            )
-        return cls(values, table, info["kind"], info)
+    folder = Path(folder)
+    info = read_json(folder / "motifs.json")
+    values = np.load(folder / "matrix.npy", mmap_mode="r")
+    if values.shape != (info["regions"], info["motifs"]) or values.dtype != KINDS.get(info["kind"]):
+        raise InputError(
+            f"{folder}: matrix.npy has shape {values.shape} of {values.dtype}, but motifs.json says "
+            f"{(info['regions'], info['motifs'])} of kind {info['kind']}; delete the folder and run the rule `motifs` "
+            "again"
+        )
+    return values

@@ -1,10 +1,9 @@
-"""Scanning regions with motifs: hits by MOODS, best scores by lightmotif.
+"""Scanning regions with motifs: numbers of hits by MOODS, best scores by lightmotif.
 
 Both scanners see each region by itself: regions are laid out with an N between them, and no window with an N counts.
 """
 
 import itertools
-from dataclasses import dataclass
 from operator import attrgetter
 
 import numpy as np
@@ -20,32 +19,8 @@ _N = ord("N")
 MOODS_WINDOW = 7
 
 
-@dataclass(frozen=True)
-class Hits:
-    """Motif hits, one element of each array a hit.
-
-    Attributes
-    ----------
-    region : int64 [n_hits]
-        Number of the region among those scanned.
-    motif : int64 [n_hits]
-    strand : int8 [n_hits]
-        0 forward, 1 reverse.
-    position : int64 [n_hits]
-        Leftmost base of the window within its region, on both strands.
-    score : float64 [n_hits]
-        Log-odds.
-    """
-
-    region: np.ndarray
-    motif: np.ndarray
-    strand: np.ndarray
-    position: np.ndarray
-    score: np.ndarray
-
-
 class HitScanner:
-    """Finds all windows whose score reaches the threshold, on both strands, with MOODS.
+    """Counts all windows whose score reaches the threshold, on both strands, with MOODS.
 
     MOODS misses the last window of a sequence for motifs narrower than its filter window; those motifs therefore get
     a second scanner with a window that fits the narrowest.
@@ -70,16 +45,19 @@ class HitScanner:
         scanner.set_motifs(matrices, list(scoring.background), np.tile(scoring.thresholds[motifs], 2).tolist())
         return scanner
 
-    def find(self, sequences: RegionSequences, regions: np.ndarray, scores: bool = False) -> Hits:
-        """Scan some regions in one go (faster than one by one).
+    def count(self, sequences: RegionSequences, regions: np.ndarray) -> np.ndarray:
+        """Count the hits in some regions, scanned in one go (faster than one by one).
 
         Parameters
         ----------
         sequences : RegionSequences
         regions : int [n]
             Which regions.
-        scores : bool
-            Fill in `score` as well; NaN otherwise.
+
+        Returns
+        -------
+        int64 [n, n_motifs]
+            Both strands added; a palindromic site counts twice.
         """
         starts = sequences.offsets[regions]
         lengths = sequences.offsets[regions + 1] - starts
@@ -87,30 +65,16 @@ class HitScanner:
         text = np.full(int((lengths + 1).sum()), _N, dtype=np.uint8)
         text[ranges(targets, lengths)] = LETTERS[sequences.codes[ranges(starts, lengths)]]
         text = text.tobytes().decode("ascii")
-        motif, strand, position, score = [], [], [], []
+        counts = np.zeros(len(regions) * self.n_motifs, dtype=np.int64)
         for scanner, motifs in self._scanners:
             found = scanner.scan(text)
             numbers = np.fromiter(map(len, found), dtype=np.int64, count=len(found))
-            total = int(numbers.sum())
-
-            def values(name, dtype, found=found, total=total):
-                return np.fromiter(map(attrgetter(name), itertools.chain.from_iterable(found)), dtype, total)
-
-            motif.append(np.repeat(np.tile(motifs, 2), numbers))
-            strand.append(np.repeat(np.arange(2, dtype=np.int8).repeat(len(motifs)), numbers))
-            position.append(values("pos", np.int64))
-            score.append(values("score", np.float64) if scores else np.full(total, np.nan))
-        position = np.concatenate(position)
-        region = np.searchsorted(targets, position, side="right") - 1
-        return Hits(
-            region, np.concatenate(motif), np.concatenate(strand), position - targets[region], np.concatenate(score)
-        )
-
-    def count(self, sequences: RegionSequences, regions: np.ndarray) -> np.ndarray:
-        """Return the number of hits on both strands, int64 [n, n_motifs]; a palindromic site counts twice."""
-        hits = self.find(sequences, regions)
-        cell = hits.region * self.n_motifs + hits.motif
-        return np.bincount(cell, minlength=len(regions) * self.n_motifs).reshape(-1, self.n_motifs)
+            hits = itertools.chain.from_iterable(found)
+            position = np.fromiter(map(attrgetter("pos"), hits), np.int64, int(numbers.sum()))
+            region = np.searchsorted(targets, position, side="right") - 1
+            cell = region * self.n_motifs + np.repeat(np.tile(motifs, 2), numbers)
+            counts += np.bincount(cell, minlength=len(counts))
+        return counts.reshape(-1, self.n_motifs)
 
 
 class BestScorer:

@@ -10,6 +10,7 @@ from genebert.genome.sequences import RegionSequences
 from genebert.motifs.jaspar import Motif
 
 SOURCES = ("counts", "pwm")
+GC_BINS = 25
 _BLOCK_BASES = 4_000_000
 
 
@@ -21,8 +22,6 @@ class Scoring:
     ----------
     background : tuple of 4 floats
         Frequencies of A, C, G, T.
-    p_value : float
-        Chance of a hit at one position of one strand of background sequence.
     matrices : list of float64 [4, width]
         Log-odds, natural logarithm.
     thresholds : float64 [n_motifs]
@@ -30,12 +29,11 @@ class Scoring:
     max_possible : float64 [n_motifs]
         Score of the best word.
     min_p : float64 [n_motifs]
-        Chance of the best word. Where it exceeds `p_value` the motif cannot reach the p-value; the threshold is then
-        just below `max_possible`, so that the best word alone is a hit, more often than `p_value` (docs/facts.md 34).
+        Chance of the best word. Where it exceeds the p-value, the motif cannot reach that; the threshold is then just
+        below `max_possible`, so that the best word alone is a hit, more often than asked for (docs/facts.md 34).
     """
 
     background: tuple[float, float, float, float]
-    p_value: float
     matrices: list[np.ndarray]
     thresholds: np.ndarray
     max_possible: np.ndarray
@@ -89,16 +87,16 @@ def strand_background(counts: Sequence[float] | np.ndarray) -> tuple[float, floa
     return (at / total, cg / total, cg / total, at / total)
 
 
-def gc_bins(counts: np.ndarray, bins: int = 25) -> tuple[np.ndarray, np.ndarray]:
+def gc_bins(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Group regions by GC content, as the atlas' authors do (docs/facts.md 3).
+
+    Bin edges are the percentiles 0, 4, ..., 100 of the regions' GC content, each the next lower observed value, without
+    duplicates.
 
     Parameters
     ----------
     counts : int64 [n_regions, 4]
         Base counts.
-    bins : int
-        Bin edges are the percentiles 0, 100/bins, ..., 100 of the regions' GC content, each the next lower observed
-        value, without duplicates.
 
     Returns
     -------
@@ -113,7 +111,7 @@ def gc_bins(counts: np.ndarray, bins: int = 25) -> tuple[np.ndarray, np.ndarray]
     gc[known] = (counts[known, 1] + counts[known, 2]) / total[known]
     if not known.any():
         raise InputError("sequences: all bases are N; expected some A, C, G or T")
-    edges = np.unique(np.percentile(gc[known], np.linspace(0, 100, bins + 1), method="lower"))
+    edges = np.unique(np.percentile(gc[known], np.linspace(0, 100, GC_BINS + 1), method="lower"))
     found = np.searchsorted(edges, gc, side="right") - 1
     found = np.minimum(found, max(len(edges) - 2, 0))
     found[~known] = -1
@@ -140,6 +138,7 @@ def score_motifs(
     pseudocount : float
         Added to every position, shared out by the background.
     p_value : float
+        Chance of a hit at one position of one strand of background sequence.
 
     Returns
     -------
@@ -168,5 +167,5 @@ def score_motifs(
         max_possible.append(best.sum())
         min_p.append(np.prod((np.isclose(matrix, best, rtol=0, atol=1e-9) * np.array(background)[:, None]).sum(axis=0)))
     return Scoring(
-        background, p_value, matrices, np.array(thresholds), np.array(max_possible), np.array(min_p, dtype=np.float64)
+        background, matrices, np.array(thresholds), np.array(max_possible), np.array(min_p, dtype=np.float64)
     )

@@ -71,9 +71,9 @@ def make_config() -> type[Block]:
         data: FilePath = key("resources", "what `{data}` stands for")
         retrieve: Annotated[list[str], Rule(unique=True, expected="a list of sets of config/sources.tsv")] = key(
             ["paper"],
-            "sets of config/sources.tsv that `snakemake retrieve` fetches; of spliceai, hscr, dream it checks what you place",
+            "sets of config/sources.tsv that `snakemake retrieve` fetches; spliceai, hscr, dream: what you placed",
         )
-        mirror: Annotated[str, Rule(some=True, expected="a folder, a URL or null")] | None = key(
+        mirror: Annotated[str | None, Rule(some=True, expected="a folder, a URL or null")] = key(
             None, "folder or URL prefix with the files of config/sources.tsv under their names (a copy of resources/)"
         )
         chromosomes: Annotated[list[Chromosome], Rule(some=True)] = key(

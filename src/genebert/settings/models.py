@@ -32,11 +32,11 @@ class SequenceEncoderSettings(Block):
         "longer samples are cut (and counted in the log)",
         more="Rows of the position table; a checkpoint's shorter table is tiled (docs/facts.md 20).",
     )
-    positions: Literal["random", "sinusoidal"] = key(
-        "random", "start of the learned position table without weights: random or sinusoidal (docs/learning.md)"
-    )
     weights: FilePath | None = key(
         "{data}/dnabert6", "Hugging Face folder to start from, model:NAME (of another model), or null"
+    )
+    positions: Literal["random", "sinusoidal"] = key(
+        "random", "start of the learned position table without weights: random or sinusoidal (docs/learning.md)"
     )
 
     def check(self) -> Iterator[str]:
@@ -67,7 +67,7 @@ class RegionEncoderSettings(Block):
         "swin-t-224", "a row of Table 7 (config/models.yaml names all eleven), or region-transformer"
     )
     image: Literal["fold", "resize", "area"] = key("fold", "fold (lossless), resize (bilinear) or area (antialiased)")
-    weights: Annotated[str, Rule(some=True, expected="imagenet, hub, a path or null")] | None = key(
+    weights: Annotated[str | None, Rule(some=True, expected="imagenet, hub, a path or null")] = key(
         "imagenet", "imagenet: the encoder's file in {data}; hub: timm's download; a path; or null"
     )
     arguments: dict[str, Any] = key({}, "further arguments of timm.create_model, or layers, hidden, heads, dropout")
@@ -106,13 +106,6 @@ class LossSettings(Block):
     )
     srm_weight: NotNegative = key(0.5, "lambda of Eq. 4")
     temperature: Positive = key(0.07, "start value; learned")
-    contrast: Literal["samples", "regions"] = key(
-        "samples",
-        "what Eq. 3 tells apart: samples (paper), or their regions one by one (docs/learning.md)",
-        more="regions: each region's sequence and matrix row from those of all other regions of the batch; needs "
-        "`pooling: regions`.",
-    )
-    centre: bool = key(True, "infonce: without the batch's mean in all embeddings (docs/choices.md)")
     pooling: Literal["regions", "mean", "cls"] = key(
         "regions",
         "E_seq of Eq. 3: regions (mean of each), mean (of all tokens), or cls (paper); docs/choices.md",
@@ -120,6 +113,13 @@ class LossSettings(Block):
         "mean over the regions' [CLS]. regions: the mean over each region's k-mers, those of all regions end to end, "
         "so that the inner product of Eq. 3 is a sum over regions. But for cls, segment prediction sees the difference "
         "between the means of both segments.",
+    )
+    centre: bool = key(True, "infonce: without the batch's mean in all embeddings (docs/choices.md)")
+    contrast: Literal["samples", "regions"] = key(
+        "samples",
+        "what Eq. 3 tells apart: samples (paper), or their regions one by one (docs/learning.md)",
+        more="regions: each region's sequence and matrix row from those of all other regions of the batch; needs "
+        "`pooling: regions`.",
     )
 
     @property

@@ -5,6 +5,7 @@ import io
 import logging
 from dataclasses import asdict
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,10 +16,11 @@ from genebert.files import atomic_path, write_json
 from genebert.genome.bases import decode
 from genebert.genome.intervals import region_names
 from genebert.motifs.jaspar import Motif
+from genebert.settings.data import SimulationSettings
 from genebert.simulate.ctcf import PEAK_FILES, ctcf_truth, draw_peaks, narrow_peaks, plant_ctcf
 from genebert.simulate.landscape import Planter, Sequence, background, layout_regions, plant_programs
+from genebert.simulate.programs import HOUSEKEEPING, programs_in_use
 from genebert.simulate.promoters import choose_start_sites, epd_bed, write_promoters
-from genebert.simulate.settings import HOUSEKEEPING, SimulationSettings, check_settings
 
 logger = logging.getLogger(__name__)
 
@@ -110,6 +112,44 @@ def _sites(planted: list[tuple], sequence: Sequence, regions: pd.DataFrame) -> p
     return sites
 
 
+class _Genome(NamedTuple):
+    """The genome with all that is planted in it; places on all chromosomes end to end, but for `promoters`."""
+
+    sequence: Sequence
+    regions: pd.DataFrame
+    promoters: pd.DataFrame
+    flags: pd.DataFrame
+    planted: list[tuple]
+    places: pd.DataFrame
+    peaks: dict[str, pd.DataFrame]
+
+
+def _make_genome(
+    settings: SimulationSettings,
+    motifs: list[Motif],
+    programs: dict[str, tuple[str, ...]],
+    streams: tuple[np.random.Generator, ...],
+) -> _Genome:
+    """Lay out the regions, draw the bases, and plant promoters, programs and CTCF sites; one stream for each."""
+    layout, bases, plants, binding = streams
+    regions = layout_regions(settings, layout)
+    sequence = background(settings, regions, bases)
+    first = regions["chrom"].map(dict(zip(sequence.chroms, sequence.offsets, strict=False))).to_numpy()
+    regions["global_start"], regions["global_end"] = regions["start"] + first, regions["end"] + first
+    regions["name"] = region_names(regions)
+    planter = Planter(sequence, motifs, plants)
+    promoters = choose_start_sites(settings, regions, sequence, plants)
+    flags = write_promoters(promoters, planter)
+    plant_programs(settings, regions, list(programs.values()), planter)
+    binder = Planter(sequence, motifs, binding)  # last, so that only the bases of its own sites change
+    places = plant_ctcf(settings, regions, promoters, binder)
+    peaks = draw_peaks(settings, places, binding)
+    chrom, position = sequence.place(promoters["tss"].to_numpy())
+    promoters = promoters.assign(chrom=np.array(sequence.chroms)[chrom], position=position)
+    promoters["name"] = [f"SIM{number:05d}_1" for number in range(1, len(promoters) + 1)]
+    return _Genome(sequence, regions, promoters, flags, planter.sites + binder.sites, places, peaks)
+
+
 def simulate(settings: SimulationSettings, motifs: list[Motif], folder: str | Path) -> dict:
     """Write a toy atlas: genome, counts, cells, promoters, and the truth behind them.
 
@@ -138,27 +178,12 @@ def simulate(settings: SimulationSettings, motifs: list[Motif], folder: str | Pa
         CTCF sites.
     """
     folder = Path(folder)
-    programs = check_settings(settings, motifs)
+    programs = programs_in_use(settings, motifs)
     names = list(programs)
     # One stream a part: a change in one setting leaves the other parts as they were.
     layout, bases, plants, reads, files, binding = (np.random.default_rng([settings.seed, part]) for part in range(6))
-
-    regions = layout_regions(settings, layout)
-    sequence = background(settings, regions, bases)
-    first = regions["chrom"].map(dict(zip(sequence.chroms, sequence.offsets, strict=False))).to_numpy()
-    regions["global_start"], regions["global_end"] = regions["start"] + first, regions["end"] + first
-    regions["name"] = region_names(regions)
-    planter = Planter(sequence, motifs, plants)
-    promoters = choose_start_sites(settings, regions, sequence, plants)
-    flags = write_promoters(promoters, planter)
-    plant_programs(settings, regions, list(programs.values()), planter)
-    binder = Planter(sequence, motifs, binding)  # last, so that only the bases of its own sites change
-    places = plant_ctcf(settings, regions, promoters, binder)
-    peaks = draw_peaks(settings, places, binding)
-
-    chrom, position = sequence.place(promoters["tss"].to_numpy())
-    promoters = promoters.assign(chrom=np.array(sequence.chroms)[chrom], position=position)
-    promoters["name"] = [f"SIM{number:05d}_1" for number in range(1, len(promoters) + 1)]
+    genome = _make_genome(settings, motifs, programs, (layout, bases, plants, binding))
+    sequence, regions, promoters = genome.sequence, genome.regions, genome.promoters
     opened = _open_in(settings, regions, reads)
     cells = _cells(settings, names, reads)
     counts = _counts(settings, opened, names, cells, reads)
@@ -172,9 +197,9 @@ def simulate(settings: SimulationSettings, motifs: list[Motif], folder: str | Pa
     _table(folder / "cells.tsv", cells)
     _table(folder / "blacklist.bed", blacklist[["chrom", "start", "end"]], header=False)
     _text(folder / "epdnew.bed", epd_bed(promoters))
-    _table(folder / "promoter_motifs.txt", pd.concat([promoters["name"].rename("#Name"), flags], axis=1))
+    _table(folder / "promoter_motifs.txt", pd.concat([promoters["name"].rename("#Name"), genome.flags], axis=1))
 
-    for name, table in peaks.items():
+    for name, table in genome.peaks.items():
         text = narrow_peaks(table, sequence).to_csv(sep="\t", index=False, header=False, float_format="%.6f")
         _gz(folder / "tfbs" / PEAK_FILES[name], text.encode())
 
@@ -185,7 +210,7 @@ def simulate(settings: SimulationSettings, motifs: list[Motif], folder: str | Pa
         has_promoter=_contains(regions, promoters["tss"].to_numpy()),
     )
     _table(folder / "truth_regions.tsv", truth_regions)
-    sites = _sites(planter.sites + binder.sites, sequence, regions)
+    sites = _sites(genome.planted, sequence, regions)
     _table(folder / "truth_sites.tsv", sites)
     truth = {
         "simulated": True,
@@ -206,7 +231,7 @@ def simulate(settings: SimulationSettings, motifs: list[Motif], folder: str | Pa
         "planted_motifs": len(sites),
         "promoters": len(promoters),
         "promoters_with_tata_box": int(promoters["tata"].sum()),
-        "ctcf": ctcf_truth(places, peaks),
+        "ctcf": ctcf_truth(genome.places, genome.peaks),
     }
     write_json(folder / "truth.json", truth)
     logger.info("%s: %d regions, %d cells, %d promoters simulated", folder, len(regions), len(cells), len(promoters))

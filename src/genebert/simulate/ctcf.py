@@ -11,8 +11,9 @@ import pandas as pd
 
 from genebert.errors import InputError
 from genebert.genome.bases import N_CODE
+from genebert.settings.data import SimulationSettings
 from genebert.simulate.landscape import Planter, Sequence
-from genebert.simulate.settings import CTCF, CTCF_PARTNER, SimulationSettings
+from genebert.simulate.programs import CTCF, CTCF_PARTNER
 
 # Three data sets of the paper's Table 2 and UCSC's files of them (docs/facts.md 32).
 PEAK_FILES = {

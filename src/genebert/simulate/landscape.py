@@ -8,7 +8,8 @@ import pandas as pd
 from genebert.errors import InputError
 from genebert.genome.bases import N_CODE, decode, reverse_complement
 from genebert.motifs.jaspar import Motif
-from genebert.simulate.settings import HOUSEKEEPING, MAX_REGION, MIN_REGION, SimulationSettings
+from genebert.settings.data import SimulationSettings
+from genebert.simulate.programs import HOUSEKEEPING, MAX_REGION, MIN_REGION
 
 EDGE_N = 2000  # unknown bases at both ends of a chromosome
 MOSTLY_N = 0.8

@@ -5,8 +5,9 @@ import pandas as pd
 
 from genebert.errors import InputError
 from genebert.genome.bases import reverse_complement
+from genebert.settings.data import SimulationSettings
 from genebert.simulate.landscape import Planter, Sequence, deplete_cpg
-from genebert.simulate.settings import TATA_BOX, SimulationSettings
+from genebert.simulate.programs import TATA_BOX
 
 CORE_FACTORS = ("NRF1", "YY1", "ELK1", "ZBTB33")  # those that bind at the start site itself
 GC_BOX, CCAAT_BOX = "SP2", "NFYA"

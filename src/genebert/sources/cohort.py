@@ -11,18 +11,16 @@ import pandas as pd
 
 from genebert.errors import InputError
 from genebert.files import open_bytes
-from genebert.genome.anchors import ANCHORS, NOT_TOLD, by_rank, normalise_names
+from genebert.genome.anchors import ANCHORS, SNP, SNP_NAME
 from genebert.genome.bed import read_bed
-from genebert.genome.builds import BUILD_LENGTHS, check_regions
-from genebert.genome.chromosomes import normalise_chromosome
+from genebert.genome.builds import BUILD_LENGTHS, NOT_TOLD, builds_with_lengths, check_regions, normalise_names
+from genebert.genome.chromosomes import by_rank, normalise_chromosome
 
 if TYPE_CHECKING:
     from pysam import VariantFile, VariantRecordSample
 
 WINDOW = 500_000  # bases on either side of RET in which a variant must lie
 RET, RET_PLACES = ANCHORS["RET"]
-# rs2435357, the common C>T in RET's enhancer, by build (1-based).
-SNP_NAME, SNP = "rs2435357", {"hg19": 43582056, "hg38": 43086608}
 GENOTYPED_RECORDS = 1000
 PUBLISHED = {"cases": 443, "controls": 493, "status": "inferred"}
 CASE, CONTROL = "1", "0"
@@ -111,7 +109,7 @@ def _build_of_contigs(path: Path, lengths: dict[str, int], build: str) -> bool:
     wrong = {name: n for name, n in given.items() if n != BUILD_LENGTHS[build][name]}
     if wrong:
         name, length = next(iter(wrong.items()))
-        fits = [other for other, sizes in BUILD_LENGTHS.items() if all(sizes[key] == n for key, n in given.items())]
+        fits = builds_with_lengths(given)
         raise InputError(
             f"{path}: its header says that {name} is {length} bases long, in {build} it is "
             f"{BUILD_LENGTHS[build][name]}; {f'its contigs are those of {fits[0]}' if fits else 'they fit no build'}, "

@@ -15,6 +15,7 @@ import time
 import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 from urllib.parse import quote, unquote
 
 from genebert.errors import InputError
@@ -268,49 +269,59 @@ class _Progress:
         logger.info("%s: %.1f%s MB, %.2f MB/s%s", self.name, self.done / 1e6, left, rate / 1e6, eta)
 
 
+class _Receiver:
+    """What libcurl calls with the lines of an answer's header and with its bytes."""
+
+    def __init__(self, place: str, download: _Download, start: int, handle: BinaryIO):
+        self.place, self.download, self.start, self.handle = place, download, start, handle
+        self.headers: dict[str, str] = {}
+        self.begun = False
+        self.total: int | None = None
+        self.failure: BaseException | None = None
+        self.progress = _Progress(download.source.name, start, download.patience.log_every)
+
+    def on_header(self, line: bytes) -> None:
+        name, _, value = line.decode("latin-1").partition(":")
+        if name.startswith("HTTP/"):
+            self.headers.clear()  # those of a redirect
+        self.headers[name.strip().lower()] = value.strip()
+
+    def on_bytes(self, data: bytes) -> int:
+        try:
+            if not self.begun:
+                self._begin()
+            self.handle.write(data)
+            self.progress(len(data), self.total)
+        except BaseException as error:  # libcurl would print it and go on, also with Ctrl-C
+            self.failure = error
+            return -1
+        return len(data)
+
+    def _begin(self) -> None:
+        """Check the space on disk, and write down what is needed to go on after a cut."""
+        self.begun = True
+        if "content-length" in self.headers:
+            length = int(self.headers["content-length"])
+            self.total = self.start + length
+            free = shutil.disk_usage(self.download.part.parent).free
+            if length > free:
+                raise OSError(28, f"No space left on device: {length} bytes to come, {free} free")
+        etag = self.headers.get("etag", "")
+        strong = etag if etag and not etag.startswith("W/") else self.headers.get("last-modified")
+        write_json(self.download.origin, {"place": self.place, "validator": strong, "total": self.total})
+
+
 def _transfer(place: str, download: _Download, start: int, validator: str | None) -> None:
     """Bring the bytes from `start` on; raise _InterruptedError where another try makes sense, else _RefusedError."""
     # Imported here so that reading the registry needs no more than Python.
     import certifi
     import pycurl
 
-    patience, part = download.patience, download.part
-    headers: dict[str, str] = {}
-    failure: list[BaseException] = []
+    timeout = download.patience.timeout
     curl = pycurl.Curl()
-    progress = _Progress(download.source.name, start, patience.log_every)
-
-    def on_header(line: bytes) -> None:
-        name, _, value = line.decode("latin-1").partition(":")
-        if name.startswith("HTTP/"):
-            headers.clear()  # those of a redirect
-        headers[name.strip().lower()] = value.strip()
-
-    def on_first_bytes() -> None:
-        length = int(headers["content-length"]) if "content-length" in headers else None
-        total = None if length is None else start + length
-        free = shutil.disk_usage(part.parent).free
-        if length is not None and length > free:
-            raise OSError(28, f"No space left on device: {length} bytes to come, {free} free")
-        etag = headers.get("etag", "")
-        strong = etag if etag and not etag.startswith("W/") else headers.get("last-modified")
-        write_json(download.origin, {"place": place, "validator": strong, "total": total})
-        headers[":total"] = "" if total is None else str(total)
-
-    with part.open("r+b" if start else "wb") as handle:
+    with download.part.open("r+b" if start else "wb") as handle:
         handle.seek(start)
-
-        def on_bytes(data: bytes) -> int:
-            try:
-                if ":total" not in headers:
-                    on_first_bytes()
-                handle.write(data)
-                progress(len(data), int(headers[":total"]) if headers[":total"] else None)
-            except BaseException as error:  # libcurl would print it and go on, also with Ctrl-C
-                failure.append(error)
-                return -1
-            return len(data)
-
+        receiver = _Receiver(place, download, start, handle)
         options = {
             pycurl.URL: place,
             pycurl.FOLLOWLOCATION: True,
@@ -318,13 +329,13 @@ def _transfer(place: str, download: _Download, start: int, validator: str | None
             pycurl.FAILONERROR: True,
             pycurl.CAINFO: os.environ.get("SSL_CERT_FILE") or certifi.where(),
             pycurl.USERAGENT: "genebert",
-            pycurl.CONNECTTIMEOUT_MS: int(1000 * patience.timeout),
+            pycurl.CONNECTTIMEOUT_MS: int(1000 * timeout),
             pycurl.LOW_SPEED_LIMIT: 1,
-            pycurl.LOW_SPEED_TIME: max(1, round(patience.timeout)),
+            pycurl.LOW_SPEED_TIME: max(1, round(timeout)),
             pycurl.NOSIGNAL: True,
             pycurl.BUFFERSIZE: CHUNK >> 2,
-            pycurl.HEADERFUNCTION: on_header,
-            pycurl.WRITEFUNCTION: on_bytes,
+            pycurl.HEADERFUNCTION: receiver.on_header,
+            pycurl.WRITEFUNCTION: receiver.on_bytes,
             pycurl.RESUME_FROM_LARGE: start,
             # Servers answer with the whole file if theirs is not the one that the part is of.
             pycurl.HTTPHEADER: [f"If-Range: {validator}"] if start and validator else [],
@@ -335,14 +346,14 @@ def _transfer(place: str, download: _Download, start: int, validator: str | None
             curl.perform()
             handle.flush()
         except pycurl.error as error:
-            if failure:
-                raise failure[0] from None
+            if receiver.failure:
+                raise receiver.failure from None
             code, text = error.args
             if code == pycurl.E_WRITE_ERROR:
                 raise KeyboardInterrupt from None  # Ctrl-C between the lines of a callback, which libcurl has swallowed
             _give_reason(curl, code, text, download)
         finally:
-            progress.bar.close()
+            receiver.progress.bar.close()
             curl.close()
 
 

@@ -10,8 +10,9 @@ import pandas as pd
 
 from genebert.errors import InputError
 from genebert.files import open_bytes
-from genebert.genome.anchors import NOT_TOLD, builds_that_fit, by_rank, normalise_names
-from genebert.genome.builds import BUILD_LENGTHS, check_regions
+from genebert.genome.bed import refuse
+from genebert.genome.builds import BUILD_LENGTHS, NOT_TOLD, builds_with_room, check_regions, normalise_names
+from genebert.genome.chromosomes import by_rank
 
 logger = logging.getLogger(__name__)
 COORDINATES = ("chr", "start", "stop")
@@ -39,7 +40,7 @@ _CHUNK = 1 << 18  # lines
 
 def _read_header(path: Path, cells: tuple[str, ...]) -> list[str]:
     with open_bytes(path) as handle:
-        names = handle.readline(1 << 16).decode(errors="replace").rstrip("\r\n").split("\t")
+        names = handle.readline(1 << 16).decode("utf-8-sig", errors="replace").rstrip("\r\n").split("\t")
     if tuple(names[:3]) != COORDINATES or len(names) < 4 or len(set(names)) < len(names) or "" in names:
         raise InputError(
             f"{path}, line 1: found the columns {', '.join(names)[:200]}; expected chr, start, stop and one column for "
@@ -65,33 +66,29 @@ class _Windows:
         self.regular = 0
         self.last: tuple[str, int] | None = None
 
-    def _refuse(self, bad: np.ndarray, found: pd.Series, expected: str, what: str) -> None:
+    def _refuse(self, bad: np.ndarray, found: pd.Series, what: str, expected: str) -> None:
         if bad.any():
-            row = int(np.flatnonzero(bad)[0])
-            value = found.iloc[row]
-            raise InputError(
-                f"{self.path}, line {self.lines + row + 2}: {what} is {'' if pd.isna(value) else value!s:.40}, "
-                f"expected {expected}"
-            )
+            found = found.astype(object).where(found.notna(), "").set_axis(self.lines + 2 + np.arange(len(found)))
+            refuse(bad, found, self.path, what, expected)
 
     def add(self, chunk: pd.DataFrame) -> None:
         """Check and count the next lines."""
         numbers = {}
         for column in ("start", "stop"):
-            self._refuse(_not_whole(chunk[column]), chunk[column], "a whole number", column)
+            self._refuse(_not_whole(chunk[column]), chunk[column], column, "a whole number")
             numbers[column] = chunk[column].to_numpy(np.int64)
-        self._refuse(chunk["chr"].isna().to_numpy(), chunk["chr"], "a chromosome", "chr")
+        self._refuse(chunk["chr"].isna().to_numpy(), chunk["chr"], "chr", "a chromosome")
         start, stop = numbers["start"], numbers["stop"]
-        self._refuse(start < 0, chunk["start"], "0 or more", "start")
+        self._refuse(start < 0, chunk["start"], "start", "0 or more")
         width = pd.Series(stop - start)
-        self._refuse((width != WIDTH).to_numpy(), width, f"{WIDTH} bp", "the width of the window")
+        self._refuse((width != WIDTH).to_numpy(), width, "the width of the window", f"{WIDTH} bp")
         for cell, counts in self.labels.items():
             column = chunk[cell].cat
             index = pd.Index(column.categories)
             wrong = ~index.isin(LABELS)
             codes = column.codes.to_numpy()
             # The last flag is for code -1, nothing.
-            self._refuse(np.append(wrong, True)[codes], chunk[cell], "B, U or A", f"the label of {cell}")
+            self._refuse(np.append(wrong, True)[codes], chunk[cell], f"the label of {cell}", "B, U or A")
             for label, number in zip(index, np.bincount(codes, minlength=len(index)).tolist(), strict=True):
                 counts[label] += number
         if len(chunk):
@@ -120,7 +117,7 @@ class _Windows:
             self.windows[chrom] = self.windows.get(chrom, 0) + high - low
             self.largest[chrom] = max(self.largest.get(chrom, 0), int(stop[low:high].max()))
             self.last = (chrom, int(start[high - 1]))
-        self._refuse((steps < STEP) & ~new, pd.Series(steps), f"{STEP} bp or more", "the step to this window")
+        self._refuse((steps < STEP) & ~new, pd.Series(steps), "the step to this window", f"{STEP} bp or more")
         self.regular += int(((steps == STEP) & ~new).sum())
 
     def record(self) -> dict[str, Any]:
@@ -140,7 +137,7 @@ class _Windows:
             )
         ends = pd.DataFrame({"chrom": self.largest.keys(), "end": self.largest.values()})
         check_regions(ends.assign(start=ends["end"] - WIDTH), BUILD_LENGTHS[self.build], str(self.path), self.build)
-        fitting = builds_that_fit(self.largest)
+        fitting = builds_with_room(self.largest)
         counts = {
             "windows": self.lines,
             "gaps": steps - self.regular,

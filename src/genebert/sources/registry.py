@@ -3,14 +3,13 @@
 A name in the registry is a path below ``resources/``. Read each time the Snakefile is parsed: no heavy imports.
 """
 
-import csv
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 from genebert.errors import InputError
-from genebert.files import hex_digest, read_json
+from genebert.files import hex_digest, read_json, read_lines
 
 COLUMNS = ("name", "url", "mirrors", "checksum", "bytes", "set", "access", "licence", "note")
 TFBS_COLUMNS = (
@@ -77,16 +76,12 @@ class State:
     detail: str = ""
 
 
-def _lines(path: str | Path, columns: tuple[str, ...], what: str) -> list[tuple[str, list[str]]]:
+def _rows(path: str | Path, columns: tuple[str, ...]) -> list[tuple[str, list[str]]]:
     """Return (where, values) of each row of a tab-separated table; lines that begin with ``#`` are comments."""
-    try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); expected {what}") from error
     rows = [
-        (f"{path}, line {number}", row)
-        for number, row in enumerate(csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE), 1)
-        if not (row and row[0].startswith("#"))
+        (f"{path}, line {number}", line.split("\t"))
+        for number, line in enumerate(read_lines(path), 1)
+        if not line.startswith("#")
     ]
     if not rows or tuple(rows[0][1]) != columns:
         found = f"{rows[0][0]}: found {rows[0][1]}" if rows else f"{path}, line 1: found nothing"
@@ -115,7 +110,7 @@ def read_registry(path: str | Path) -> dict[str, Source]:
         The file cannot be read or a line of it is malformed.
     """
     registry: dict[str, Source] = {}
-    for where, row in _lines(path, COLUMNS, "the registry of external files"):
+    for where, row in _rows(path, COLUMNS):
         name, url, mirrors, checksum, size, group, access, licence, note = row
         parts = PurePosixPath(name).parts
         if len(parts) < 2 or ".." in parts or str(PurePosixPath(name)) != name or name.startswith(("/", ".")):
@@ -147,7 +142,7 @@ def read_tfbs_list(path: str | Path) -> list[dict[str, str]]:
         As :func:`read_registry`.
     """
     entries: dict[str, dict[str, str]] = {}
-    for where, row in _lines(path, TFBS_COLUMNS, "the list of uniform TFBS files"):
+    for where, row in _rows(path, TFBS_COLUMNS):
         entry = dict(zip(TFBS_COLUMNS, row, strict=True))
         file = entry["file"]
         if not _CHECKSUM.fullmatch(f"md5:{entry['md5']}") or file in entries or not file.endswith(".narrowPeak.gz"):

@@ -1,7 +1,5 @@
 """Check of SpliceAI's training tables (docs/facts.md 8)."""
 
-import io
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +7,11 @@ import numpy as np
 import pandas as pd
 
 from genebert.errors import InputError
-from genebert.files import open_bytes
-from genebert.genome.anchors import by_rank, normalise_names, tell_build
-from genebert.genome.builds import BUILD_LENGTHS, check_regions
+from genebert.files import read_lines
+from genebert.genome.anchors import tell_build
+from genebert.genome.bed import refuse
+from genebert.genome.builds import BUILD_LENGTHS, check_regions, normalise_names
+from genebert.genome.chromosomes import by_rank
 
 COLUMNS = ("gene", "paralog", "chrom", "strand", "tx_start", "tx_end", "jn_start", "jn_end")
 TEST_CHROMOSOMES = ("chr1", "chr3", "chr5", "chr7", "chr9")
@@ -32,28 +32,14 @@ _FIELDS = {
 }
 
 
-def _refuse(bad: np.ndarray, path: Path, found: Sequence[Any] | pd.Series, expected: str, what: str) -> None:
-    """Raise an error that names the first line where `bad` is true, if there is one."""
-    if bad.any():
-        row = int(np.flatnonzero(bad)[0])
-        value = str(list(found)[row])
-        value = value if len(value) <= 40 else f"{value[:37]}..."
-        raise InputError(f"{path}, line {row + 1}: {what} is {value!r}, expected {expected}")
-
-
 def _read(path: Path) -> pd.DataFrame:
-    with open_bytes(path) as handle:
-        try:
-            rows = [line.rstrip("\n").split("\t") for line in io.TextIOWrapper(handle, encoding="utf-8")]
-        except UnicodeDecodeError as error:
-            raise InputError(f"{path}: not a text table ({error})") from error
-    columns = np.array([len(row) for row in rows])
+    rows = [line.split("\t") for line in read_lines(path)]
     if not rows:
         raise InputError(f"{path}: holds no gene, expected one on each line")
-    _refuse(
-        columns != len(COLUMNS), path, columns.tolist(), f"{len(COLUMNS)} separated by tabs", "the number of columns"
-    )
-    return pd.DataFrame(rows, columns=list(COLUMNS), dtype=str)
+    lines = np.arange(1, len(rows) + 1)
+    columns = pd.Series([len(row) for row in rows], index=lines)
+    refuse(columns != len(COLUMNS), columns, path, "the number of columns", f"{len(COLUMNS)} separated by tabs")
+    return pd.DataFrame(rows, columns=list(COLUMNS), index=lines, dtype=str)
 
 
 def _positions(lists: pd.Series) -> tuple[np.ndarray, np.ndarray]:
@@ -87,10 +73,10 @@ def check_splice_table(path: Path, build: str, *, paired: bool, published: dict[
     """
     table = _read(path)
     for column, (pattern, expected) in _FIELDS.items():
-        _refuse(~table[column].str.fullmatch(pattern).to_numpy(bool), path, table[column], expected, column)
+        refuse(~table[column].str.fullmatch(pattern).to_numpy(bool), table[column], path, column, expected)
     table["chrom"] = table["chrom"].map(normalise_names(table["chrom"].unique(), build, str(path)))
     starts, ends = (table[column].to_numpy(str).astype(np.int64) for column in ("tx_start", "tx_end"))
-    _refuse(ends <= starts, path, table["tx_end"], "more than tx_start", "tx_end")
+    refuse(ends <= starts, table["tx_end"], path, "tx_end", "more than tx_start")
 
     junctions, outside = {}, np.zeros(len(table), dtype=np.int64)
     for column in ("jn_start", "jn_end"):
@@ -98,14 +84,14 @@ def check_splice_table(path: Path, build: str, *, paired: bool, published: dict[
         row = np.repeat(np.arange(len(table)), number)
         out = np.bincount(row[(positions < starts[row]) | (positions > ends[row])], minlength=len(table))
         if paired:
-            _refuse(out > 0, path, table[column], "all between tx_start and tx_end", column)
+            refuse(out > 0, table[column], path, column, "all between tx_start and tx_end")
         junctions[column], outside = (positions, number), outside + out
     (donors, n_start), (acceptors, n_end) = junctions.values()
     if paired:
-        found = [f"{a} and {b}" for a, b in zip(n_start.tolist(), n_end.tolist(), strict=True)]
-        _refuse(n_start != n_end, path, found, "as many of both", "the number of jn_start and jn_end")
+        found = pd.Series(n_start, table.index).astype(str) + " and " + n_end.astype(str)
+        refuse(n_start != n_end, found, path, "the number of jn_start and jn_end", "as many of both")
         rows = np.repeat(np.arange(len(table)), n_start)[donors >= acceptors]
-        _refuse(np.isin(np.arange(len(table)), rows), path, table["jn_end"], "each more than its jn_start", "jn_end")
+        refuse(np.isin(np.arange(len(table)), rows), table["jn_end"], path, "jn_end", "each more than its jn_start")
 
     genes = pd.DataFrame({"gene": table["gene"], "chrom": table["chrom"], "tx_start": starts, "tx_end": ends})
     told = tell_build(genes, build, str(path))

@@ -1,6 +1,5 @@
 """What the Eukaryotic Promoter Database gives: promoter positions, TATA flags, and the TATA matrix behind them."""
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +7,8 @@ import pandas as pd
 
 from genebert.errors import InputError
 from genebert.files import read_lines
-from genebert.genome.chromosomes import normalise_chromosome
+from genebert.genome.bed import data_lines
+from genebert.genome.chromosomes import normalise_chromosome, refseq_chromosome
 
 # TATA-box weights of Bucher 1990 (J Mol Biol 212:563, Table 3, as on EPD's page of promoter elements); rows A, C, G, T.
 TATA_WEIGHTS = np.array(
@@ -24,18 +24,10 @@ TATA_WIDTH = TATA_WEIGHTS.shape[1]
 TATA_CUTOFF = -8.175
 
 
-def _refseq_chromosome(accession: str) -> str | None:
-    """Return ``chr1`` for ``NC_000001.10``; 23 and 24 are X and Y."""
-    match = re.fullmatch(r"NC_0000(0[1-9]|1\d|2[0-4])\.\d+", accession)
-    if not match:
-        return None
-    return "chr" + {"23": "X", "24": "Y"}.get(match[1], match[1].lstrip("0"))
-
-
 def _promoter(fields: list[str]) -> tuple[str, str, int, str] | None:
     """Return (name, chromosome, 0-based TSS, strand) of one line of any of the three forms, or None."""
     if len(fields) >= 6 and fields[1] == "TSS":  # SGA: sequence, feature, 1-based position, strand, counts, name
-        chrom = _refseq_chromosome(fields[0])
+        chrom = refseq_chromosome(fields[0])
         if chrom and fields[2].isdigit() and int(fields[2]) > 0 and fields[3] in ("+", "-"):
             return fields[5], chrom, int(fields[2]) - 1, fields[3]
     elif len(fields) >= 6 and fields[5] in ("+", "-") and fields[1].isdigit() and fields[2].isdigit():
@@ -65,21 +57,16 @@ def read_promoters(path: str | Path) -> pd.DataFrame:
     InputError
         A line has none of the three forms, or there is no line.
     """
-    path = Path(path)
+    expected = (
+        "EPDnew BED (eight columns, thick block inside the window), SGA with an NC_ accession and 1-based TSS, or "
+    )
+    expected += "a six-column BED of single bases"
     rows = []
-    for number, line in enumerate(read_lines(path), start=1):
-        if not line.strip() or line.startswith(("#", "track", "browser")):
-            continue
+    for number, line in data_lines(path, f"promoter; expected {expected}").items():
         row = _promoter(line.split())
         if row is None:
-            raise InputError(
-                f"{path}: line {number}: {line.strip()[:80]!r} is not a promoter; expected EPDnew BED (eight columns, "
-                "thick block inside the window), SGA with an NC_ accession and 1-based TSS, or a six-column BED of "
-                "single bases"
-            )
+            raise InputError(f"{path}: line {number}: {line.strip()[:80]!r} is not a promoter; expected {expected}")
         rows.append(row)
-    if not rows:
-        raise InputError(f"{path}: holds no promoter; expected EPDnew BED, SGA or a six-column BED of single bases")
     promoters = pd.DataFrame(rows, columns=["name", "chrom", "tss", "strand"])
     return promoters.astype({"tss": np.int64})
 
@@ -97,7 +84,6 @@ def read_tata_flags(path: str | Path) -> pd.Series:
     InputError
         No column ``TATA-box``, or a value other than 0 and 1.
     """
-    path = Path(path)
     lines = [line.split() for line in read_lines(path) if line.strip()]
     header = lines[0] if lines else []
     if not header or header[0].lstrip("#") != "Name" or "TATA-box" not in header:

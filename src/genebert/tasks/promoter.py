@@ -22,18 +22,18 @@ import numpy as np
 import pandas as pd
 
 from genebert.errors import InputError
-from genebert.files import read_lines
 from genebert.genome.bases import N_CODE, reverse_complement
 from genebert.genome.fasta import Genome
-from genebert.genome.kmers import sentence_to_sequence
 from genebert.settings.fields import Block, key
 from genebert.settings.rules import Chromosome, DataSetName, FilePath, ProperShare, Seed
 from genebert.tasks.base import Sources, Task
 from genebert.tasks.epd import TATA_CUTOFF, TATA_WIDTH, read_promoters, read_tata_flags, tata_scores
+from genebert.tasks.kmer_table import read_kmer_tsv
 from genebert.tasks.splits import (
     chromosome_split,
     make_examples,
     missing_lists,
+    on_chromosomes,
     place_names,
     stratified_split,
     write_task,
@@ -52,7 +52,7 @@ DRAWS, MAX_ROUNDS = 1 << 16, 400
 ODD_INITIATOR = 0.45  # share of pyrimidine-purine at -1/+1: human promoters 0.70, random sequence 0.25
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class PromoterSettings(Block):
     """How a core-promoter set is made."""
 
@@ -61,10 +61,6 @@ class PromoterSettings(Block):
     seed: Seed = key(42, internal=True)
     source: Literal["epdnew", "kmer-tsv"] = key(
         "epdnew", "epdnew (promoter positions), or kmer-tsv (DNABERT's `sequence<TAB>label`)"
-    )
-    path: FilePath = key(doc="the file of promoters, or of examples")
-    motifs: FilePath | None = key(
-        None, "EPD's table of which promoters have a TATA box; null: looked up in the sequence"
     )
     split: Literal["random", "chromosome"] = key(
         "random", "random (stratified), or chromosome: by the two lists below; epdnew only"
@@ -80,6 +76,16 @@ class PromoterSettings(Block):
             if self.source == "kmer-tsv":
                 yield "split: found chromosome beside source kmer-tsv, whose examples have no places; expected random"
             yield from missing_lists(self.test_chromosomes, self.valid_chromosomes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromoterSet(PromoterSettings):
+    """A set, and what it is made from."""
+
+    path: FilePath = key(doc="the file of promoters, or of examples")
+    motifs: FilePath | None = key(
+        None, "EPD's table of which promoters have a TATA box; null: looked up in the sequence"
+    )
 
 
 def has_tata_box(parents: np.ndarray) -> np.ndarray:
@@ -197,52 +203,6 @@ def tata_negatives(
     return pd.DataFrame(tables, columns=["codes", "chrom", "start", "end", "strand"])
 
 
-def read_kmer_tsv(path: str | Path) -> tuple[pd.DataFrame, int]:
-    """Read DNABERT's fine-tuning form: header ``sequence label``, then k-mers separated by spaces, tab, 0 or 1.
-
-    White space is taken as it comes: the public file has CRLF line ends and two spaces in its header.
-
-    Returns
-    -------
-    examples : DataFrame
-        Columns sequence (upper-case), label (int8).
-    k : int
-
-    Raises
-    ------
-    InputError
-        Missing header, label other than 0 and 1, k-mers that do not overlap, changing k or length, or letters other
-        than A, C, G, T.
-    """
-    path = Path(path)
-    lines = read_lines(path)
-    if not lines or lines[0].split() != ["sequence", "label"]:
-        raise InputError(f"{path}: first line is {(lines or [''])[0][:60]!r}, expected the header sequence, tab, label")
-    sequences, labels, k = [], [], 0
-    for number, line in enumerate(lines[1:], start=2):
-        if not line.strip():
-            continue
-        where = f"{path}: line {number}"
-        sentence, *label = line.strip().rsplit(None, 1)
-        if label not in (["0"], ["1"]):
-            raise InputError(f"{where}: label is {(label or [''])[0][:20]!r}, expected 0 or 1")
-        sequence = sentence_to_sequence(sentence, where).upper()
-        k = k or len(sentence.split(None, 1)[0])
-        if len(sentence.split(None, 1)[0]) != k or (sequences and len(sequence) != len(sequences[0])):
-            raise InputError(
-                f"{where}: {len(sequence)} bases in {len(sentence.split(None, 1)[0])}-mers, expected "
-                f"{len(sequences[0])} bases in {k}-mers as in the lines before"
-            )
-        if set(sequence) - set("ACGT"):
-            odd = "".join(sorted(set(sequence) - set("ACGT")))
-            raise InputError(f"{where}: sequence has the letters {odd!r}, expected only A, C, G, T")
-        sequences.append(sequence)
-        labels.append(int(label[0]))
-    if not sequences:
-        raise InputError(f"{path}: holds no example after its header")
-    return pd.DataFrame({"sequence": sequences, "label": np.array(labels, dtype=np.int8)}), k
-
-
 def _tata_flags(promoters: pd.DataFrame, parents: np.ndarray, motifs: Path | None) -> np.ndarray:
     """Return the TATA flag of each promoter, from EPD's table by name or else from the sequence."""
     if motifs is None:
@@ -256,31 +216,65 @@ def _tata_flags(promoters: pd.DataFrame, parents: np.ndarray, motifs: Path | Non
     return flags.to_numpy(dtype=bool)
 
 
+def _usable_promoters(
+    path: Path, genome: Genome, chromosomes: list[str]
+) -> tuple[pd.DataFrame, np.ndarray, np.ndarray, np.ndarray, dict]:
+    """Read the promoters of the chromosomes.
+
+    Returns
+    -------
+    promoters : DataFrame
+        All of them.
+    complete : bool [n]
+        Which have known bases everywhere.
+    parents : uint8 [n_complete, 300]
+    weights : int64 [n_chromosomes]
+        See :func:`parent_windows`.
+    counts : dict
+        For the card.
+    """
+    listed = read_promoters(path)
+    promoters = on_chromosomes(listed, chromosomes, path, "promoters").reset_index(drop=True)
+    parents, weights = parent_windows(promoters, genome)
+    complete = (parents < N_CODE).all(axis=1)
+    parents = parents[complete]
+    if not len(parents):
+        raise InputError(
+            f"{path}: all {len(promoters)} promoters have N in or run out of {genome.path}; expected some without"
+        )
+    if initiator_shares(parents)["pyrimidine_purine"] < ODD_INITIATOR:
+        logger.warning(
+            "%s: only %.0f %% of promoters have a pyrimidine and a purine at -1/+1 (human: 70 %%); another genome "
+            "build, or positions one base off?", path, 100 * initiator_shares(parents)["pyrimidine_purine"],
+        )  # fmt: skip
+    counts = {
+        "listed": len(listed),
+        "outside_chromosomes": len(listed) - len(promoters),
+        "with_n_or_beyond_end": len(promoters) - len(parents),
+        "used": len(parents),
+    }
+    return promoters, complete, parents, weights, counts
+
+
+def _leakage(settings: PromoterSettings, split: np.ndarray, tata: np.ndarray) -> dict:
+    """Count pairs of a promoter and its mosaic that are apart; `split` begins with all promoters, then all mosaics."""
+    parent, mosaic = split[: len(tata)][~tata], split[len(tata) :][: (~tata).sum()]
+    return {
+        "test_mosaics_with_parent_in_train": int(((mosaic == "test") & (parent == "train")).sum()),
+        "test_promoters_with_mosaic_in_train": int(((mosaic == "train") & (parent == "test")).sum()),
+        "note": "a promoter and its mosaic are on one chromosome and so in one split"
+        if settings.split == "chromosome"
+        else "a promoter and its mosaic are shuffled one by one, as in DNABERT's set",
+    }
+
+
 def _from_promoters(
     settings: PromoterSettings, path: Path, fasta: Path, motifs: Path | None, chromosomes: list[str], folder: Path
 ) -> dict:
     """Build the set from promoter positions and the genome."""
-    listed = read_promoters(path)
-    promoters = listed[listed["chrom"].isin(chromosomes)].reset_index(drop=True)
-    if promoters.empty:
-        raise InputError(
-            f"{path}: none of its {len(listed)} promoters lies on {', '.join(chromosomes)}; it has "
-            f"{', '.join(sorted(listed['chrom'].unique())[:5])}"
-        )
     genome = Genome(fasta)
-    parents, weights = parent_windows(promoters, genome)
-    complete = (parents < N_CODE).all(axis=1)
-    kept, parents = promoters[complete].reset_index(drop=True), parents[complete]
-    if kept.empty:
-        raise InputError(
-            f"{path}: all {len(promoters)} promoters have N in or run out of {fasta}; expected some without"
-        )
-    initiator = initiator_shares(parents)
-    if initiator["pyrimidine_purine"] < ODD_INITIATOR:
-        logger.warning(
-            "%s: only %.0f %% of promoters have a pyrimidine and a purine at -1/+1 (human: 70 %%); another genome "
-            "build, or positions one base off?", path, 100 * initiator["pyrimidine_purine"],
-        )  # fmt: skip
+    promoters, complete, parents, weights, counts = _usable_promoters(path, genome, chromosomes)
+    kept = promoters[complete].reset_index(drop=True)
     tata = _tata_flags(kept, parents, motifs)
 
     rng = np.random.default_rng(settings.seed)
@@ -303,34 +297,23 @@ def _from_promoters(
         split = stratified_split(
             examples["source"].to_numpy(), settings.test_fraction, settings.valid_fraction, settings.seed
         )
-    parent_split = split[: len(kept)][~tata]
-    mosaic_split = split[len(kept) : len(kept) + len(mosaic)]
     made = {
         "task": "promoter",
         "settings": asdict(settings),
         "files": {"promoters": path.name, "genome": fasta.name, "tata_flags": motifs.name if motifs else None},
         "promoters": {
-            "listed": len(listed),
-            "outside_chromosomes": len(listed) - len(promoters),
-            "with_n_or_beyond_end": len(promoters) - len(kept),
-            "used": len(kept),
+            **counts,
             "with_tata_box": int(tata.sum()),
             "tata_rule": "EPD's table"
             if motifs
             else f"Bucher's matrix, score >= {TATA_CUTOFF}, start TSS{TATA_STARTS[0]}..TSS{TATA_STARTS[-1]}",
-            "initiator": initiator,
+            "initiator": initiator_shares(parents),
         },
         "negatives": {
             "mosaic": f"{KEPT_BLOCKS} of {PARENT // BLOCK} blocks of {BLOCK} bases kept, others random, then cropped",
             "genomic_tata": f"outside promoters, TATA-box matrix at TSS{NEGATIVE_TATA_START} as if at a promoter",
         },
-        "leakage": {
-            "test_mosaics_with_parent_in_train": int(((mosaic_split == "test") & (parent_split == "train")).sum()),
-            "test_promoters_with_mosaic_in_train": int(((mosaic_split == "train") & (parent_split == "test")).sum()),
-            "note": "a promoter and its mosaic are on one chromosome and so in one split"
-            if settings.split == "chromosome"
-            else "a promoter and its mosaic are shuffled one by one, as in DNABERT's set",
-        },
+        "leakage": _leakage(settings, split, tata),
     }
     return write_task(examples, split, folder, made)
 
@@ -367,39 +350,30 @@ def build_promoter_task(
     Raises
     ------
     InputError
-        Unknown source or split, a split by chromosome of examples without places or with lists that do not fit, no
-        genome for `epdnew`, no promoter left, or a file that cannot be read as described.
+        Lists of chromosomes that do not fit, no genome for `epdnew`, no promoter left, or a file that cannot be read
+        as described.
     """
     path, folder = Path(path), Path(folder)
-    if settings.split not in ("random", "chromosome"):
-        raise InputError(f"tasks.promoter.split: found {settings.split!r}, expected random or chromosome")
     if settings.source == "epdnew":
         if genome_fasta is None:
             raise InputError("promoter task: source epdnew needs a genome; found none, expected a FASTA file")
         return _from_promoters(
             settings, path, Path(genome_fasta), Path(motifs) if motifs else None, chromosomes, folder
         )
-    if settings.source == "kmer-tsv":
-        if settings.split == "chromosome":
-            raise InputError(
-                "tasks.promoter.split: found chromosome with the source kmer-tsv, whose examples have no places; "
-                "expected random, or the source epdnew"
-            )
-        examples, k = read_kmer_tsv(path)
-        examples["source"] = settings.source
-        split = stratified_split(
-            examples["label"].to_numpy(), settings.test_fraction, settings.valid_fraction, settings.seed
-        )
-        made = {"task": "promoter", "settings": asdict(settings), "files": {"examples": path.name}, "k": k}
-        return write_task(examples, split, folder, made)
-    raise InputError(f"promoter task: source is {settings.source!r}, expected epdnew or kmer-tsv")
+    examples, k = read_kmer_tsv(path)
+    examples["source"] = settings.source
+    split = stratified_split(
+        examples["label"].to_numpy(), settings.test_fraction, settings.valid_fraction, settings.seed
+    )
+    made = {"task": "promoter", "settings": asdict(settings), "files": {"examples": path.name}, "k": k}
+    return write_task(examples, split, folder, made)
 
 
 class PromoterTask(Task):
     """Core promoters."""
 
     name = "promoter"
-    section = dict[DataSetName, PromoterSettings]
+    section = dict[DataSetName, PromoterSet]
     default: ClassVar = {
         "prom-core": {
             "path": "{data}/epdnew/Hs_EPDnew_006_hg19.bed",
@@ -422,9 +396,11 @@ class PromoterTask(Task):
 
     def build(self, settings: dict[str, Any], sources: Sources, folder: Path) -> dict[str, Any]:
         """Write one set."""
-        made = PromoterSettings(seed=sources.seed, **settings)
-        motifs = sources.files.get("motifs")
-        return build_promoter_task(made, sources.files["path"], sources.genome, motifs, sources.chromosomes, folder)
+        made = {name: value for name, value in settings.items() if name not in ("path", "motifs")}
+        path, motifs = (sources.files.get(name) for name in ("path", "motifs"))
+        return build_promoter_task(
+            PromoterSettings(seed=sources.seed, **made), path, sources.genome, motifs, sources.chromosomes, folder
+        )
 
 
 TASK = PromoterTask()

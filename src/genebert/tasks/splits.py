@@ -118,6 +118,17 @@ def chromosome_split(
     return np.select([chroms.isin(lists["test"]), chroms.isin(lists["valid"])], ["test", "valid"], "train")
 
 
+def on_chromosomes(places: pd.DataFrame, chromosomes: Sequence[str], where: str | Path, what: str) -> pd.DataFrame:
+    """Return the rows on some of the chromosomes; refuse a file, `where`, that has none."""
+    kept = places[places["chrom"].isin(chromosomes)]
+    if kept.empty:
+        raise InputError(
+            f"{where}: none of its {len(places)} {what} lies on {', '.join(chromosomes)}; it has "
+            f"{', '.join(sorted(places['chrom'].unique())[:5])}"
+        )
+    return kept
+
+
 def place_names(places: pd.DataFrame) -> list[str]:
     """Return ``chrom:start-end`` of every row: the form of the column `parent`."""
     columns = (places[name].to_numpy().tolist() for name in ("chrom", "start", "end"))

@@ -15,8 +15,8 @@ import pandas as pd
 
 from genebert.errors import InputError
 from genebert.genome.bases import N_CODE
+from genebert.genome.bed import read_chip_peaks
 from genebert.genome.builds import check_regions
-from genebert.genome.chip_peaks import read_chip_peaks
 from genebert.genome.fasta import Genome
 from genebert.genome.intervals import overlapping, sort_regions
 from genebert.paper import TABLE2, TABLE6
@@ -25,7 +25,14 @@ from genebert.settings.rules import Chromosome, DataSetName, FilePath, ProperSha
 from genebert.settings.sentences import suggest
 from genebert.sources.registry import in_506, read_tfbs_list
 from genebert.tasks.base import Sources, Task
-from genebert.tasks.splits import chromosome_split, make_examples, missing_lists, place_names, write_task
+from genebert.tasks.splits import (
+    chromosome_split,
+    make_examples,
+    missing_lists,
+    on_chromosomes,
+    place_names,
+    write_task,
+)
 
 logger = logging.getLogger(__name__)
 RANKED = 1000  # DeepBind: the even ranks up to here are the test set
@@ -255,12 +262,7 @@ def _positives(
     settings: TfbsSettings, path: Path, listed: pd.DataFrame, genome: Genome, chromosomes: list[str]
 ) -> tuple[pd.DataFrame, np.ndarray, dict]:
     """Return the windows that can be used (chrom, start, end; best rank first), their codes and the card's counts."""
-    peaks = listed[listed["chrom"].isin(chromosomes)]
-    if peaks.empty:
-        raise InputError(
-            f"{path}: none of its {len(listed)} peaks lies on {', '.join(chromosomes)}; it has "
-            f"{', '.join(sorted(listed['chrom'].unique())[:5])}"
-        )
+    peaks = on_chromosomes(listed, chromosomes, path, "peaks")
     for chrom in peaks["chrom"].unique():
         genome.codes(chrom, 0, 0)
     # A window may run out of its chromosome, a peak's centre cannot: that is another genome build.
@@ -298,9 +300,7 @@ def build_tfbs_task(
     settings: TfbsSettings,
     peaks_path: str | Path,
     genome_fasta: str | Path,
-    factor: str,
-    cell: str,
-    tissue: str,
+    about: dict[str, str],
     chromosomes: list[str],
     folder: str | Path,
 ) -> dict:
@@ -310,11 +310,11 @@ def build_tfbs_task(
     ----------
     settings : TfbsSettings
     peaks_path : path
-        narrowPeak or BED (:func:`genebert.genome.chip_peaks.read_chip_peaks`).
+        narrowPeak or BED (:func:`genebert.genome.bed.read_chip_peaks`).
     genome_fasta : path
         FASTA as written by :func:`genebert.genome.fasta.prepare_genome`.
-    factor, cell, tissue : str
-        What was measured and where, for the card.
+    about : dict of str
+        factor, cell and tissue: what was measured and where, for the card.
     chromosomes : list of str
         Peaks elsewhere are left out and counted.
     folder : path
@@ -360,9 +360,7 @@ def build_tfbs_task(
     in_test = split == "test"
     card = {
         "task": "tfbs",
-        "factor": factor,
-        "cell": cell,
-        "tissue": tissue,
+        **about,
         "settings": asdict(settings),
         "files": {"peaks": path.name, "genome": fasta.name},
         "peaks": counts,
@@ -438,9 +436,13 @@ class TfbsTask(Task):
         about = {name: settings[name] for name in ("factor", "cell", "tissue")}
         made = {name: value for name, value in settings.items() if name not in ("peaks", *about)}
         return build_tfbs_task(
-            TfbsSettings(seed=sources.seed, **made), sources.files["peaks"], sources.genome,
-            **about, chromosomes=sources.chromosomes, folder=folder,
-        )  # fmt: skip
+            TfbsSettings(seed=sources.seed, **made),
+            sources.files["peaks"],
+            sources.genome,
+            about,
+            sources.chromosomes,
+            folder,
+        )
 
 
 TASK = TfbsTask()

@@ -59,7 +59,7 @@ def run(job: PretrainJob) -> None:
 
     from genebert.corpus.groups import Groups
     from genebert.genome.sequences import RegionSequences
-    from genebert.motifs.matrix import MotifMatrix
+    from genebert.motifs.matrix import load_motif_matrix
     from genebert.settings.models import ModelSettings
     from genebert.settings.training import TrainingSettings
     from genebert.training.loop import pretrain
@@ -70,7 +70,7 @@ def run(job: PretrainJob) -> None:
         ModelSettings.from_dict(job.model),
         TrainingSettings(**job.model["training"]),
         RegionSequences.load(job.sequences).crop(job.region_bp),
-        MotifMatrix.load(job.motifs).values,
+        load_motif_matrix(job.motifs),
         Groups.load(job.corpus),
         job.seed,
         job.checkpoints,

@@ -61,10 +61,10 @@ class Meter:
         self.rows.append(torch.cat([piece.lengths for piece in pieces]))
         self.shortened += sum(piece.shortened for piece in pieces)
 
-    def _flops(self, lengths: list[int], samples: int, cached: bool):
+    def _flops(self, lengths: list[int], cached: bool):
         model, statistics = self.model.settings, getattr(self.model, "motif_mean", None)
         return step_flops(
-            model, lengths, samples, 0 if statistics is None else len(statistics), self.model.n_regions,
+            model, lengths, 0 if statistics is None else len(statistics), self.model.n_regions,
             rate=self.settings.mask_rate, cached=cached, checkpoint_activations=self.settings.checkpoint_activations,
         )  # fmt: skip
 
@@ -72,7 +72,7 @@ class Meter:
         """Log the whole plan in one line, from the batch of the first step."""
         settings = self.settings
         lengths = torch.cat([piece.lengths for piece in pieces]).tolist()
-        flops = self._flops(lengths, sum(len(piece.label) for piece in pieces), len(pieces) > 1)
+        flops = self._flops(lengths, len(pieces) > 1)
         left = settings.steps - first
         total = flops.model * self.ranks.size * left
         seconds = flops.total * left / (PLANNED_SHARE * self.rate)
@@ -88,8 +88,8 @@ class Meter:
         """Return speed, utilisation, memory and remaining time since the last call, and begin a new stretch."""
         steps = [lengths.tolist() for lengths in self.rows]
         seconds = time.perf_counter() - self.began
-        samples, tokens = self.settings.batch // self.ranks.size, sum(map(sum, steps))
-        flops = sum(self._flops(lengths, samples, False).model for lengths in steps)
+        tokens = sum(map(sum, steps))
+        flops = sum(self._flops(lengths, False).model for lengths in steps)
         if self.device.type == "cuda":
             memory = torch.cuda.max_memory_allocated(self.device)
         else:

@@ -21,7 +21,7 @@ from genebert.corpus.groups import TRAIN, VALID, Groups
 from genebert.files import read_json
 from genebert.genome.bases import encode
 from genebert.genome.sequences import RegionSequences
-from genebert.motifs.matrix import MotifMatrix
+from genebert.motifs.matrix import load_motif_matrix
 from genebert.report.card import compute as dc
 
 
@@ -125,7 +125,7 @@ def test_lengths_beyond_the_histogram_are_counted():
 
 def test_motifs(made):
     run, card = made
-    values = MotifMatrix.load(run.motifs).values
+    values = load_motif_matrix(run.motifs)
     assert card["motifs"]["motifs_hit_per_region"] == pytest.approx(values.sum(axis=1).mean(), abs=1e-4)
     assert card["motifs"]["share_of_ones"] == pytest.approx((values > 0).mean(), abs=1e-6)
     assert card["motifs"]["expected"]["motifs_hit_per_region"] == 52.4

@@ -1,4 +1,4 @@
-"""narrowPeak and BED: centres, signals, and lines that are wrong."""
+"""BED, names of regions and narrowPeak: regions, centres, signals, and lines that are wrong."""
 
 import gzip
 
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genebert.errors import InputError
-from genebert.genome.chip_peaks import read_chip_peaks
+from genebert.genome.bed import read_bed, read_chip_peaks, read_peaks
 
 NARROW = "chr17\t66015744\t66016297\t.\t1000\t.\t700.157\t-1\t3.18\t311\n20\t100\t221\t.\t9\t.\t5\t-1\t-1\t-1\n"
 
@@ -64,10 +64,10 @@ def test_what_is_written_is_read(tmp_path_factory, rows):
         ("chr1\t5\t9\t.\t0\t.\t.\t-1\t-1\t2", r"line 3: signalValue \(column 7\) is '.', expected a number"),
         ("chr1\t5\t9\t.\t0\t.\tinf\t-1\t-1\t2", r"line 3: signalValue \(column 7\) is 'inf', expected a number"),
         ("chr1\t5\t9\t.\t0\t.\t1\t-1\t-1\tNA", r"line 3: summit \(column 10\) is 'NA', expected a whole number"),
-        ("chr1\t9\t9\t.\t0\t.\t1\t-1\t-1\t0", "line 3: peak is 9-9, expected 0 <= start < end"),
-        ("chr1\t-4\t9\t.\t0\t.\t1\t-1\t-1\t0", "line 3: peak is -4-9, expected 0 <= start < end"),
-        ("chr1\t5\t9\t.\t0\t.\t1\t-1\t-1\t5", r"line 3: summit \(column 10\) is 5 in a peak of 4 bases, expected 0"),
-        ("chr1\t5\t9\t.\t0\t.\t1\t-1\t-1\t-2", r"line 3: summit \(column 10\) is -2 in a peak of 4 bases"),
+        ("chr1\t9\t9\t.\t0\t.\t1\t-1\t-1\t0", "line 3: region is '9-9', expected 0 <= start < end"),
+        ("chr1\t-4\t9\t.\t0\t.\t1\t-1\t-1\t0", "line 3: region is '-4-9', expected 0 <= start < end"),
+        ("chr1\t5\t9\t.\t0\t.\t1\t-1\t-1\t5", r"line 3: summit \(column 10\) is '5 in a peak of 4 bases', expected 0"),
+        ("chr1\t5\t9\t.\t0\t.\t1\t-1\t-1\t-2", r"line 3: summit \(column 10\) is '-2 in a peak of 4 bases'"),
     ],
 )  # fmt: skip
 def test_wrong_lines(tmp_path, line, words):
@@ -84,8 +84,58 @@ def test_wrong_files(tmp_path):
     with pytest.raises(InputError, match="cannot be read"):
         read_chip_peaks(tmp_path / "missing")
     (tmp_path / "cut.gz").write_bytes(gzip.compress(NARROW.encode() * 50)[:-20])
-    with pytest.raises(InputError, match=r"cut\.gz: cannot be read"):
+    with pytest.raises(InputError, match=r"cut\.gz: gzip data cut short"):
         read_chip_peaks(tmp_path / "cut.gz")
+
+
+REGIONS = [["chr2", 5, 9], ["chrX", 100000, 200000], ["chr2", 1, 2]]
+BED = "2 5 9 name 1\nX\t1e+05\t200000\tname #1\nchr2  1   2\n"
+
+
+@pytest.mark.parametrize("read", [read_bed, read_peaks])
+@pytest.mark.parametrize(
+    "data",
+    [
+        BED.encode(),
+        b"\xef\xbb\xbf" + BED.encode(),
+        BED.replace("\n", "\r\n").encode(),
+        b"browser position chr1:1-2\n# note\n\n \t\n" + BED.replace("X", "track name=second\nX").encode(),
+        gzip.compress(b"track name=x\n" + BED.encode()),
+        BED.strip().encode(),
+    ],
+)
+def test_bed_in_any_dress(tmp_path, read, data):
+    (tmp_path / "x.bed").write_bytes(data)
+    regions = read(tmp_path / "x.bed")
+    assert regions.values.tolist() == REGIONS
+    assert regions.index.tolist() == [0, 1, 2]
+    assert regions.dtypes.astype(str).tolist() == ["str", "int64", "int64"]
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_names_of_regions(tmp_path, mark, end):
+    names = [b"# peaks", b"chr2-5-9", b"", b" X:100000-200000 ", b"chr2_1_2", b""]
+    (tmp_path / "names.txt").write_bytes(mark + end.join(names))
+    assert read_peaks(tmp_path / "names.txt").values.tolist() == REGIONS
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("# nothing\n", "holds no region; expected lines of chrom, start and end"),
+        ("\nchr1\t5\n", "line 2: 2 columns, expected chrom, start and end"),
+        ("#\nchr1\t5\t9\n\nchr1\t5\n", "line 4: end is '', expected a whole number"),
+        ("chr1\t5\t9\nchr1\t5.5\t9\n", "line 2: start is '5.5', expected a whole number"),
+        ("chr1\t5\t9\nchr1\t5\tTrue\n", "line 2: end is 'True', expected a whole number"),
+        ("chr1\tTrue\t9\nchr1\tTrue\t9\n", "line 1: start is 'True', expected a whole number"),
+        ("track x\nchr1\t9\t5\n", "line 2: region is '9-5', expected 0 <= start < end"),
+        ("chr1\t5\t9\nchr1\t-5\t9\n", "line 2: region is '-5-9', expected 0 <= start < end"),
+    ],
+)
+def test_wrong_bed(tmp_path, text, words):
+    with pytest.raises(InputError, match=f"p.bed: {words}"):
+        read_bed(write(tmp_path / "p.bed", text))
 
 
 # ---- real data
