@@ -5,35 +5,43 @@ PYTHON ?= python3.11
 CORES ?= 2
 VENV := .venv
 READY := $(VENV)/.ready
-SNAKEMAKE := $(VENV)/bin/snakemake --cores $(CORES)
+SNAKEMAKE := $(VENV)/bin/snakemake
 
-.PHONY: demo test check rehearsal clean
+.PHONY: demo test check conda rehearsal clean
 
+# One line of progress in place of hundreds; errors and the logs of failed jobs stand above it. (Of Snakemake's own means,
+# --quiet rules hides which log a failed job has, and snakemake-logger-plugin-rich shows a panel as high as there are
+# rules and no time left.)
 demo: $(READY)
-	$(SNAKEMAKE) --configfile config/demo.yaml --quiet rules host progress -- all
+	$(VENV)/bin/python workflow/progress.py --cores $(CORES) --configfile config/demo.yaml -- all
 	@echo && cat results/demo/tables/table1.md
 
+# Each process is given whole stretches of tests, and takes half of another's when it has none left.
 test: $(READY)
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest -n $(CORES) --dist worksteal
 
 check: $(READY)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/snakefmt --check Snakefile rules
-	$(VENV)/bin/snakemake --lint
+	$(SNAKEMAKE) --lint
 	for config in "" config/demo.yaml config/chr20.yaml; do \
-	    $(VENV)/bin/snakemake -n --quiet all $${config:+--configfile $$config} -- all || exit 1; \
+	    $(SNAKEMAKE) -n --quiet all $${config:+--configfile $$config} -- all || exit 1; \
 	done
+
+# Every stage in its own conda environment, at test size; needs conda. CI does this every night.
+conda: $(READY)
+	$(SNAKEMAKE) --use-conda --cores $(CORES) --configfile config/demo.yaml tests/config/tiny.yaml -- all
 
 # Everything before pre-training at the paper's size: 25 GB of disk and about 20 minutes.
 rehearsal: $(READY)
 	$(VENV)/bin/python benchmarks/rehearsal.py --cores $(CORES)
 
-# The stamp is made last, so that an interrupted installation is done again.
+# What pyproject.toml declares, in the versions of requirements.txt. The stamp is made last, so that an interrupted
+# installation is done again.
 $(READY): requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c requirements.txt -e '.[workflow,test]'
 	touch $@
 
 clean:

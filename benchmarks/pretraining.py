@@ -3,11 +3,15 @@
     PYTHONPATH=src python benchmarks/pretraining.py [--device cuda] [--layers 4 --hidden 256] [--lengths 512 5120]
 
 "plain" is what a user would write first: k-mer strings looked up in a dictionary, BertForPreTraining with eager
-attention in float32, vocabulary logits at every position, torch's AdamW. "ours" is one step of the loop of `genebert`
-with the same network, batch and losses (masked k-mers and segment pairs), and then with the region encoder and matching
-too. Both take the same samples of ten regions. The two are measured in turns; the fastest stretch of each counts.
-Further lines: the share of the device's measured matrix-product rate, the input pipeline alone, growth with sequence
-length and batch, and on a GPU the memory, with and without torch.compile.
+attention in float32, vocabulary logits at every position, torch's AdamW. "ours" is one step of the loop of `genebert`.
+Each line is compared with the plain loop of the same work: the same network, samples of ten regions, share of masked
+k-mers, losses (masked k-mers and segment pairs), clipping, and dropout, that of the attention too, which costs a CPU
+more than all the rest. Matching regions is work that the plain loop does not do, so that line has no ratio. What
+differs is told by the run.
+
+The two are measured in turns; the fastest stretch of each counts. Further lines: the share of the device's measured
+matrix-product rate, the input pipeline alone, growth with sequence length and batch, and on a GPU the memory, with and
+without torch.compile.
 
 On an H200, BERT-base at 5,000 tokens (not run here):
     PYTHONPATH=src python benchmarks/pretraining.py --device cuda --layers 12 --hidden 768 --batch 8 \\
@@ -17,6 +21,7 @@ On an H200, BERT-base at 5,000 tokens (not run here):
 import argparse
 import random
 import time
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -42,6 +47,10 @@ from genebert.training.parallel import ALONE
 from genebert.training.step import compute
 
 TARGET = 4.0
+DIFFERS = (
+    "ours alone has bfloat16 where the processor has it (but for the line float32), fused attention where there is a "
+    "kernel for it, logits at masked k-mers only, k-mers looked up in arrays"
+)
 K, REGIONS, N_TFS, N = 6, 10, 579, 400
 TRAINING = TrainingSettings(
     steps=1, batch=0, micro_batch=None, learning_rate=1e-4, warmup_fraction=0.1, decay_horizon=1.67, betas=(0.9, 0.98),
@@ -60,6 +69,7 @@ class Case:
     tokens: int
     batch: int
     device: torch.device
+    attention_dropout: float = 0.1
 
 
 def make_data(tokens: int) -> tuple[RegionSequences, np.ndarray, Groups]:
@@ -84,7 +94,7 @@ class Plain:
         config = BertConfig(
             vocab_size=len(self.ids), hidden_size=case.hidden, num_hidden_layers=case.layers,
             num_attention_heads=max(1, case.hidden // 64), intermediate_size=4 * case.hidden,
-            max_position_embeddings=case.tokens,
+            max_position_embeddings=case.tokens, attention_probs_dropout_prob=case.attention_dropout,
         )  # fmt: skip
         config._attn_implementation = "eager"
         self.model = BertForPreTraining(config).to(case.device).train()
@@ -133,23 +143,24 @@ class Plain:
 class Ours:
     """One step of the loop."""
 
-    def __init__(
-        self, case: Case, data, *, srm: bool, compiled: bool = False, dropout: float = 0.0, precision: str = "auto"
-    ):
+    def __init__(self, case: Case, data, *, encoder: str = "", compiled: bool = False, precision: str = "auto"):
+        """Build the network; with the name of a region encoder it matches regions as well."""
         self.case, (sequences, motifs, groups) = case, data
         heads = max(1, case.hidden // 64)
         self.settings = ModelSettings(
             K,
             "concatenated",
-            SequenceEncoderSettings(case.layers, case.hidden, heads, 4 * case.hidden, 0.1, dropout, case.tokens, weights=None),
-            RegionEncoderSettings("swin-t-224", "fold", weights=None),
-            LossSettings(True, True, "infonce" if srm else None, 0.5, 0.07, "cls", True),
+            SequenceEncoderSettings(
+                case.layers, case.hidden, heads, 4 * case.hidden, 0.1, case.attention_dropout, case.tokens, None
+            ),
+            RegionEncoderSettings(encoder or "swin-t-224", "fold", None),
+            LossSettings(True, True, "infonce" if encoder else None, 0.5, 0.07, "cls", True),
         )
         self.training = replace(TRAINING, batch=case.batch, precision=precision)
         self.model = GeneBERT(self.settings, torch.zeros(N_TFS), torch.ones(N_TFS)).to(case.device).train()
         self.model.prepare(compile_encoders=compiled, checkpoint_activations=False)
         self.optimiser = make_adamw(self.model, 1e-4, (0.9, 0.98), 1e-6, 0.01)
-        self.encoder = SampleEncoder(sequences, motifs if srm else None, K, case.tokens, case.device)
+        self.encoder = SampleEncoder(sequences, motifs if encoder else None, K, case.tokens, case.device)
         self.order = SampleOrder(groups, case.batch, 1)
         self.step = 0
 
@@ -170,22 +181,76 @@ class Ours:
         return step_flops(self.settings, lengths, N_TFS, REGIONS, rate=0.15).model
 
 
-def fastest(jobs: dict, repeats: int, seconds: float) -> dict[str, float]:
+def fastest(jobs: Collection[Callable], repeats: int, seconds: float) -> dict[Callable, float]:
     """Return the seconds of one call of each job: all in turns, the best of `repeats` stretches."""
     best = {}
-    for name, job in jobs.items():
+    for job in jobs:
         job()  # warm-up, compilation
         began = time.perf_counter()
         job()
-        best[name] = time.perf_counter() - began
+        best[job] = time.perf_counter() - began
     for _ in range(repeats):
-        for name, job in jobs.items():
+        for job in jobs:
             calls, began = 0, time.perf_counter()
             while time.perf_counter() - began < seconds:
                 job()
                 calls += 1
-            best[name] = min(best[name], (time.perf_counter() - began) / calls)
+            best[job] = min(best[job], (time.perf_counter() - began) / calls)
     return best
+
+
+def compare(case: Case, rate: float, arguments: argparse.Namespace) -> None:
+    """Print tokens a second of both loops, their ratio at equal work, and the same of the input pipeline alone."""
+    data, without = make_data(case.tokens), replace(case, attention_dropout=0.0)
+    plain, plain_without = Plain(case, data), Plain(without, data)
+    jobs = {  # name: job, the plain loop of the same work
+        "plain": (plain, plain),
+        "ours": (Ours(case, data), plain),
+        "ours, float32": (Ours(case, data, precision="float32"), plain),
+        "plain, no attention dropout": (plain_without, plain_without),
+        "ours, no attention dropout": (Ours(without, data), plain_without),
+        f"ours, with {arguments.encoder} and matching": (Ours(case, data, encoder=arguments.encoder), None),
+    }
+    if arguments.compile:
+        jobs["ours, compiled"] = (Ours(case, data, compiled=True), plain)
+    times = fastest([job for job, _ in jobs.values()], arguments.repeats, arguments.seconds)
+    tokens = case.tokens * case.batch
+    print(
+        f"\n{case.layers} layers x {case.hidden}, batch {case.batch} x {case.tokens} tokens; target: {TARGET} x plain\n"
+        f"differs: {DIFFERS}"
+    )
+    print(f"{'':<40}{'tokens/s':>10}{'x plain':>9}{'of matrix rate':>16}")
+    for name, (job, same) in jobs.items():
+        ratio = f"{times[same] / times[job]:9.2f}" if same else f"{'-':>9}"
+        share = f"{100 * job.flops() / times[job] / rate:15.1f}%" if isinstance(job, Ours) else ""
+        print(f"{name:<40}{tokens / times[job]:10,.0f}{ratio}{share}", flush=True)
+    ours = jobs["ours"][0]
+    pipeline = fastest([plain.batch, ours.input], arguments.repeats, min(1.0, arguments.seconds))
+    print("\ninput pipeline alone: tokens/s, share of its own step")
+    for name, job, seconds in zip(("plain", "ours"), (plain, ours), pipeline.values(), strict=True):
+        print(f"{name:<40}{tokens / seconds:14,.0f}{100 * seconds / times[job]:8.2f}%")
+    if case.device.type == "cuda":
+        print(f"peak memory {torch.cuda.max_memory_allocated(case.device) / 1e9:.1f} GB")
+
+
+def growth(case: Case, rate: float, arguments: argparse.Namespace) -> None:
+    """Print the speed of our loop at other lengths, with as many tokens a batch, and other batches."""
+    tokens = case.tokens * case.batch
+    print("\ngrowth of ours (no matching): tokens/s, share of the matrix rate")
+    sizes = [(length, max(1, tokens // length)) for length in arguments.lengths]
+    sizes += [(case.tokens, batch) for batch in arguments.batches if batch != case.batch]
+    for length, batch in sizes:
+        job = Ours(replace(case, tokens=length, batch=batch), make_data(length))
+        (seconds,) = fastest([job], 1, arguments.seconds).values()
+        print(
+            f"  {batch:4d} x {length:5d} tokens {batch * length / seconds:12,.0f}"
+            f"{100 * job.flops() / seconds / rate:8.1f}%",
+            flush=True,
+        )
+
+
+SMALLEST = {"layers": 1, "hidden": 64, "encoder": "region-transformer", "batch": 2, "lengths": [64], "batches": [3],
+            "repeats": 1, "seconds": 0.01}  # fmt: skip
 
 
 def main() -> None:
@@ -193,6 +258,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--hidden", type=int, default=256)
+    parser.add_argument("--encoder", default="swin-t-224", help="of regions")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--lengths", type=int, nargs="+", default=[512, 1024, 2560, 5120])
     parser.add_argument("--batches", type=int, nargs="+", default=[4, 16, 64])
@@ -200,53 +266,19 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=3.0, help="of each stretch")
     parser.add_argument("--compile", action="store_true", help="also measure with torch.compile")
+    parser.add_argument("--smallest", action="store_true", help="seconds instead of minutes; the figures say nothing")
     arguments = parser.parse_args()
+    if arguments.smallest:
+        vars(arguments).update(SMALLEST)
     torch.set_num_threads(arguments.threads)
     device = torch.device(arguments.device)
     rate = matrix_rate(device, "auto")
     with autocast("auto", device):
         kind = (torch.ones(2, 2, device=device) @ torch.ones(2, 2, device=device)).dtype
     print(f"{device}, {arguments.threads} threads; matrix products reach {rate / 1e12:.3g} TFLOP/s in {kind}")
-
     case = Case(arguments.layers, arguments.hidden, arguments.lengths[0], arguments.batch, device)
-    data = make_data(case.tokens)
-    jobs = {
-        "plain": Plain(case, data),
-        "ours": Ours(case, data, srm=False),
-        "ours, attention dropout 0.1 as plain": Ours(case, data, srm=False, dropout=0.1),
-        "ours, float32": Ours(case, data, srm=False, precision="float32"),
-        "ours, with Swin-T and matching": Ours(case, data, srm=True),
-    }
-    if arguments.compile:
-        jobs["ours, compiled"] = Ours(case, data, srm=False, compiled=True)
-    times = fastest(jobs, arguments.repeats, arguments.seconds)
-    tokens = case.tokens * case.batch
-    print(
-        f"\n{case.layers} layers x {case.hidden}, batch {case.batch} x {case.tokens} tokens (target: {TARGET} x plain)"
-    )
-    print(f"{'':<40}{'tokens/s':>10}{'x plain':>9}{'of matrix rate':>16}")
-    for name, seconds in times.items():
-        share = f"{100 * jobs[name].flops() / seconds / rate:15.1f}%" if name != "plain" else ""
-        print(f"{name:<40}{tokens / seconds:10,.0f}{times['plain'] / seconds:9.2f}{share}", flush=True)
-    pipeline = fastest({"plain": jobs["plain"].batch, "ours": jobs["ours"].input}, arguments.repeats, 1.0)
-    print("\ninput pipeline alone: tokens/s, share of its own step")
-    for name, seconds in pipeline.items():
-        print(f"{name:<40}{tokens / seconds:14,.0f}{100 * seconds / times[name]:8.2f}%")
-    if device.type == "cuda":
-        print(f"peak memory {torch.cuda.max_memory_allocated(device) / 1e9:.1f} GB")
-    del jobs
-
-    print("\ngrowth of ours (no matching): tokens/s, share of the matrix rate")
-    sizes = [(length, max(1, tokens // length)) for length in arguments.lengths]
-    sizes += [(arguments.lengths[0], batch) for batch in arguments.batches if batch != case.batch]
-    for length, batch in sizes:
-        job = Ours(replace(case, tokens=length, batch=batch), make_data(length), srm=False)
-        (seconds,) = fastest({"": job}, 1, arguments.seconds).values()
-        print(
-            f"  {batch:4d} x {length:5d} tokens {batch * length / seconds:12,.0f}"
-            f"{100 * job.flops() / seconds / rate:8.1f}%",
-            flush=True,
-        )
+    compare(case, rate, arguments)
+    growth(case, rate, arguments)
 
 
 if __name__ == "__main__":

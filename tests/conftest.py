@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+# Before torch is imported: the tests run in as many processes as there are cores (make test), one thread each.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # Examples are drawn from a fixed seed: a test that passes here passes everywhere.
 settings.register_profile("project", derandomize=True, deadline=None, max_examples=40)
 settings.load_profile("project")

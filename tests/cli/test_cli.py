@@ -56,6 +56,16 @@ def test_bad_input_is_one_sentence(here, capsys, options, sentence):
     assert printed.err.count("\n") == 1
 
 
+@pytest.mark.parametrize("command", ["sources", "budget"])
+def test_an_installed_package_away_from_a_checkout(tmp_path, monkeypatch, capsys, command):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("genebert.cli.main.PROJECT", tmp_path / "site-packages")
+    assert main([command]) == 1
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err.count("\n")) == ("", 1)
+    assert printed.err.startswith("error: config/sources.tsv: not found; expected a checkout of the project")
+
+
 def test_one_choice_of_models(here, capsys):
     with pytest.raises(SystemExit) as stopped:
         main(["budget", "--all", "--tables"])

@@ -18,7 +18,8 @@ from genebert.settings.reference import to_schema
 from genebert.settings.resources import Resources
 from genebert.settings.sentences import suggest
 
-OVERLAYS = sorted(path for path in (ROOT / "config").glob("*.yaml") if path.name not in ("config.yaml", "models.yaml"))
+FILES = [path for folder in ("config", "config/examples") for path in sorted((ROOT / folder).glob("*.yaml"))]
+OVERLAYS = [path for path in FILES if path.name not in ("config.yaml", "models.yaml")]
 # Blocks whose keys are not the project's.
 FREE_NAMES = (
     ("accessibility", "beds"), ("learning_curves",), ("model", "region_encoder", "arguments"), ("tasks", "promoter"),
@@ -45,7 +46,8 @@ def test_the_paper_config_is_valid():
 
 @pytest.mark.parametrize("path", OVERLAYS, ids=lambda path: path.stem)
 def test_the_overlays_are_valid(path):
-    assert problems(load_yaml(path)) == []
+    base = load_yaml(path.with_name("fetal-brain.yaml")) if path.stem.startswith("fetal-brain-") else {}
+    assert problems(merge(base, load_yaml(path))) == []
 
 
 def test_the_real_snakemake_merges_as_merge_does():

@@ -83,7 +83,7 @@ def test_the_word_imagenet_becomes_the_file_of_the_encoder():
 def test_small_overlays_ask_for_no_published_image_weights(names):
     config = CONFIG
     for name in names:
-        folder = "config" if name in ("demo", "chr20") else "tests/config"
+        folder = {"demo": "config", "chr20": "config", "tiny": "tests/config"}.get(name, "config/examples")
         config = merge(config, load_yaml(ROOT / folder / f"{name}.yaml"))
     for name in MODELS:
         assert models_of(config, MODELS).resolve(name)["region_encoder"]["weights"] is None

@@ -260,7 +260,7 @@ def test_bad_input_is_one_sentence_in_the_log_and_leaves_nothing(root, finished,
 def test_real_data_to_the_corpus(root, shared_data, tmp_path, config, regions, types):
     """BEDs of ten cell types, and a Seurat object: real chr20 through the data half."""
     done = snakemake(
-        root, "--cores", "2", "--directory", str(tmp_path), "--configfile", f"tests/config/{config}.yaml",
+        root, "--cores", "2", "--directory", str(tmp_path), "--configfile", f"config/examples/{config}.yaml",
         "--config", f"data={shared_data}", "--", "corpus",
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr

@@ -15,11 +15,14 @@ PROJECT = Path(__file__).resolve().parents[3]
 
 
 def _config_folder(given: Path | None) -> Path:
-    """Return the folder of ``sources.tsv``: as given, of the working directory, or of the project itself."""
+    """Return the folder of ``sources.tsv``: as given, of the working directory, or of the checkout of this file."""
     if given is not None:
         return given
-    here = Path("config")
-    return here if (here / "sources.tsv").exists() else PROJECT / "config"
+    for folder in (Path("config"), PROJECT / "config"):
+        if (folder / "sources.tsv").exists():
+            return folder
+    raise InputError("config/sources.tsv: not found; expected a checkout of the project as working directory, "
+                     "or --config with its folder `config`")  # fmt: skip
 
 
 def sources(arguments: argparse.Namespace) -> int:
