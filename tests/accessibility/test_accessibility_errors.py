@@ -193,7 +193,7 @@ def test_bad_settings(toy, tmp_path, settings, sentence):
 
 def test_bed_has_no_cells_to_take_a_share_of(toy, tmp_path):
     with pytest.raises(
-        InputError, match="accessibility.binarise: found min_fraction, but accessibility.format bed has no cells"
+        InputError, match=r"accessibility\.binarise: found min_fraction, but accessibility.format bed has no cells"
     ):
         run(toy, tmp_path, bed(tmp_path, "chr1\t5\t9\n"), binarise="min_fraction", min_fraction=0.5)
 

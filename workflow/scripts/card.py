@@ -9,7 +9,7 @@ with logged(snakemake.log[0]):
 
     files, params = snakemake.input, snakemake.params
     inputs = CardInputs(
-        *(Path(path).parent for path in (files.accessible, files.sequences[0], files.motifs[0], files.groups)),
+        *(Path(path).parent for path in (files.accessible, files.sequences[0], files.motifs[0], files.corpus[0])),
         files.genome,
         dict(zip(params.raw_names, files.raw, strict=True)),
         {

@@ -7,7 +7,7 @@ with logged(snakemake.log[0]):
 
     params, output = snakemake.params, Path(snakemake.output[0])
     write_learning_curve(
-        snakemake.input.scores,
+        [path for folder in snakemake.input.scores for path in sorted(Path(folder).glob("*.json"))],
         output.parent,
         output.stem,
         f"{snakemake.wildcards.task}, {snakemake.wildcards.dataset}: labelled examples",
