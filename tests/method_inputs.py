@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from genebert.evaluation.examples import Examples, training_rows
-from genebert.evaluation.kinds.registry import KINDS
+from genebert.evaluation.kinds.two_class import TwoClass
 from genebert.evaluation.scores import read_score
 from genebert.methods.base import Fitted
 from genebert.methods.registry import METHODS, find_method
@@ -35,7 +35,7 @@ def part(given: Examples, n: int, seed: int) -> Examples:
 
 def make_method(name: str, options: dict | None = None, card: dict | None = None, **files):
     """Return a method for a two-class task."""
-    return find_method(name)(KINDS["two-class"], options or {}, files, card or {})
+    return find_method(name)(TwoClass({}), options or {}, files, card or {})
 
 
 def write_folder(folder: Path, tables: dict[str, pd.DataFrame], **card) -> Path:

@@ -20,17 +20,21 @@ from genebert.methods.registry import Entry
 
 
 class BaseClasses(Kind):
-    """One of three classes for every base, all sequences of one length; the scores are probabilities [n, length, 3]."""
+    """One of so many classes for every base, all sequences of one length; the scores are [n, length, classes]."""
 
     name = "base-classes"
-    outputs = 3
-    output_words = "three logits a base"
+    reads = ("classes",)
+    output_words = "logits of every base"
     selects = "accuracy"
     columns = {"label": "object", "score": "object"}  # noqa: RUF012
 
+    def __init__(self, card: dict):
+        super().__init__(card)
+        self.outputs = card["classes"]
+
     def check(self, labels: np.ndarray, where: str) -> None:
-        if labels.ndim != 2 or not np.isin(labels, (0, 1, 2)).all():
-            raise InputError(f"{where}: expected a list of classes 0, 1, 2 for each sequence")
+        if labels.ndim != 2 or not np.isin(labels, range(self.outputs)).all():
+            raise InputError(f"{where}: expected a list of {self.outputs} classes for each sequence")
 
     def strata(self, labels: np.ndarray) -> np.ndarray:
         return np.zeros(len(labels))

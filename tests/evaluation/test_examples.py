@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,6 +12,7 @@ from genebert.evaluation import examples as module
 from genebert.evaluation.examples import Examples, read_card, read_examples, training_rows
 from genebert.genome.bases import decode, encode, reverse_complement, sequence_codes
 from genebert.genome.fasta import Genome, prepare_genome
+from genebert.models.tokens import tokenise
 
 TABLE = pd.DataFrame({"sequence": ["ACGT", "GGCA", "TTTTA"], "label": np.array([0, 1, 0], dtype=np.int8)})
 CHROMOSOMES = ("chr1", "chr2", "chrX")
@@ -122,6 +124,10 @@ def test_places_and_letters_give_the_same(genome, rows, block):
             for one, other in ((placed.codes(), written.codes()), *zip(placed.blocks(), written.blocks(), strict=True)):
                 assert np.array_equal(one[0], other[0]) and np.array_equal(one[1], other[1])
             assert placed.digests().tolist() == written.digests().tolist()
+            long = np.flatnonzero(written.lengths > 2)
+            if len(long):
+                tokens, others = (tokenise(one.subset(long), 3, 64) for one in (placed, written))
+                assert torch.equal(tokens.ids, others.ids) and torch.equal(tokens.lengths, others.lengths)
             some = np.arange(len(rows))[::-2]
             assert np.array_equal(placed.subset(some).codes()[0], written.codes(some)[0])
     finally:

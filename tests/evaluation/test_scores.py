@@ -8,11 +8,12 @@ from method_inputs import NAMES
 from genebert.errors import InputError
 from genebert.evaluation.examples import Examples
 from genebert.evaluation.kinds.base import Scored
-from genebert.evaluation.kinds.registry import KINDS, kind_of
+from genebert.evaluation.kinds.registry import kind_of
+from genebert.evaluation.kinds.two_class import TwoClass
 from genebert.evaluation.metrics import classification_metrics, threshold_from_validation, threshold_metrics
 from genebert.evaluation.scores import Outcome, read_score, write_score, write_unavailable
 
-TWO = KINDS["two-class"]
+TWO = TwoClass({})
 
 
 def noisy(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -120,8 +121,8 @@ def test_bad_score_file(tmp_path, text, message):
 
 
 def test_the_card_names_the_kind():
-    assert kind_of({"kind": "two-class"}, "card.json") is TWO
-    assert kind_of({}, "card.json") is TWO  # cards from before there were kinds
+    assert type(kind_of({"kind": "two-class"}, "card.json")) is TwoClass
+    assert type(kind_of({}, "card.json")) is TwoClass  # cards from before there were kinds
     with pytest.raises(InputError, match=r"card\.json: found the kind 'ranking', expected one of two-class"):
         kind_of({"kind": "ranking"}, "card.json")
 

@@ -6,7 +6,7 @@ import pytest
 
 from genebert.errors import InputError
 from genebert.evaluation.examples import Examples
-from genebert.evaluation.kinds.registry import KINDS
+from genebert.evaluation.kinds.two_class import TwoClass
 from genebert.evaluation.transfer import foreign_tests
 from genebert.tasks.splits import COLUMN_TYPES, place_names
 
@@ -42,7 +42,7 @@ def save(folder, frame):
 
 def transfer(fitted: dict[str, pd.DataFrame], folders) -> dict[str, Examples]:
     train, valid = (Examples(fitted[split], split) for split in ("train", "valid"))
-    return foreign_tests(train, valid, folders, KINDS["two-class"])
+    return foreign_tests(train, valid, folders, TwoClass({}))
 
 
 @pytest.fixture

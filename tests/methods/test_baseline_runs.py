@@ -119,9 +119,10 @@ def test_the_factor_of_the_card_chooses_the_matrix(tables, folder, jaspar, tmp_p
 
 def test_a_factor_without_matrix_is_unavailable(tables, jaspar, tmp_path):
     folder = write_folder(tmp_path / "toy", tables, factor="POLR2A")
-    score = run("pwm", folder, tmp_path, files=jaspar, seeds=[4, 5])
+    score = run("pwm", folder, tmp_path, files=jaspar, seeds=[4, 5], classifiers=tmp_path / "kept")
     assert score == {**NAMES, "seed": 5, "unavailable": "JASPAR 2018 CORE vertebrates has no matrix of POLR2A"}
     assert len(predictions(tmp_path)) == len(predictions(tmp_path, "seed4")) == 0
+    assert not list((tmp_path / "kept").iterdir())
 
 
 def test_bad_input(tables, folder, jaspar, tmp_path):

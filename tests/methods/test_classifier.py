@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from method_inputs import examples
 
 from genebert.errors import InputError
-from genebert.evaluation.kinds.registry import KINDS
+from genebert.evaluation.kinds.two_class import TwoClass
 from genebert.genome.bases import decode, reverse_complement
 from genebert.genome.bases import encode as encode_bases
 from genebert.genome.kmers import kmer_sentence
@@ -26,7 +26,7 @@ from genebert.models.tokens import Tokens
 from genebert.models.tokens import tokenise as tokenise_examples
 
 torch.set_num_threads(1)
-TWO = KINDS["two-class"]
+TWO = TwoClass({})
 
 
 def tokenise(sequences: list[str], k: int, max_tokens: int) -> Tokens:

@@ -11,7 +11,7 @@ from method_inputs import examples, make_method
 from sklearn.metrics import roc_auc_score
 
 from genebert.errors import InputError
-from genebert.evaluation.kinds.registry import KINDS
+from genebert.evaluation.kinds.two_class import TwoClass
 from genebert.methods.cnn import CnnModel, CnnSettings, Network
 
 torch.set_num_threads(1)
@@ -63,7 +63,7 @@ def test_scores_equal_a_plain_sum_with_n_and_different_lengths():
     network = Network(CnnSettings(filters=3, width=5, hidden=4), 2)
     torch.nn.init.normal_(network.bias)
     sequences = ["ACGTTGCANNACGTA", "GGA", "NNNN", "TTTTTTTTTTTTTTTTTTTTTTTTCC", "A"]
-    found = CnnModel("cnn", KINDS["two-class"], {}, network).score(examples(sequences))
+    found = CnnModel("cnn", TwoClass({}), {}, network).score(examples(sequences))
     assert found == pytest.approx([slow_network(network, sequence) for sequence in sequences], abs=1e-5)
     assert np.ptp(found) > 1e-3
 

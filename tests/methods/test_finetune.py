@@ -14,7 +14,7 @@ from method_inputs import examples
 from sklearn.metrics import roc_auc_score
 
 from genebert.errors import InputError
-from genebert.evaluation.kinds.registry import KINDS
+from genebert.evaluation.kinds.two_class import TwoClass
 from genebert.genome.bases import decode, reverse_complement
 from genebert.genome.bases import encode as encode_bases
 from genebert.methods import finetune as module
@@ -24,7 +24,7 @@ from genebert.models.tokens import tokenise
 from genebert.settings.fitting import FinetuneSettings
 
 torch.set_num_threads(1)
-READING = partial(KINDS["two-class"].states, pooling="mean", k=3)
+READING = partial(TwoClass({}).states, pooling="mean", k=3)
 
 
 def turned(table: pd.DataFrame) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from method_inputs import NAMES, examples, fit_job, part, predictions, run, sets
 from sklearn.metrics import roc_auc_score
 
 from genebert.errors import InputError
-from genebert.evaluation.kinds.registry import KINDS
+from genebert.evaluation.kinds.two_class import TwoClass
 from genebert.evaluation.transfer import foreign_tests
 from genebert.files import sha256
 from genebert.methods import finetune as module
@@ -126,7 +126,7 @@ def test_transfer(folder, tables, tmp_path):
     there["test"] = pd.concat([there["test"], known[known["label"] == 1]], ignore_index=True)
     task, other = (write_folder(tmp_path / name, one) for name, one in (("a", here), ("b", there)))
     given = sets(here)
-    kept = foreign_tests(given["train"], given["valid"], {"cell(B)": other}, KINDS["two-class"])["cell(B)"]
+    kept = foreign_tests(given["train"], given["valid"], {"cell(B)": other}, TwoClass({}))["cell(B)"]
     left_out = kept.left_out
     assert left_out > 5
     settings = replace(SETTINGS, epochs=1)

@@ -40,7 +40,7 @@ def rich(n: int, seed: int) -> pd.DataFrame:
 @pytest.fixture(autouse=True)
 def registered(monkeypatch):
     monkeypatch.setitem(METHODS, "letters", LETTERS)
-    monkeypatch.setitem(KINDS, BaseClasses.name, BaseClasses())
+    monkeypatch.setitem(KINDS, BaseClasses.name, BaseClasses)
     Letters.fits.clear()
 
 
@@ -53,7 +53,7 @@ def folder(tmp_path):
 @pytest.fixture
 def bases_folder(tmp_path):
     tables = {"train": base_classes(200, 0), "valid": base_classes(40, 1), "test": base_classes(60, 2)}
-    return write_folder(tmp_path / "bases", tables, kind="base-classes")
+    return write_folder(tmp_path / "bases", tables, kind="base-classes", classes=3)
 
 
 def contents(path) -> dict:
@@ -90,12 +90,18 @@ def test_a_kind_of_one_file(bases_folder, tmp_path):
         given = {"files": {"model": model}, "options": options, "classifiers": tmp_path / "kept", "sizes": [150]}
         score = run("finetune", bases_folder, tmp_path, **given)
         assert score["metrics"]["accuracy"] > least and score["n_train"] == 150
-        assert score["method"]["classifier"].startswith("linear, three logits a base, on")
+        assert score["method"]["classifier"].startswith("linear, logits of every base, on")
         assert max(epoch["valid_accuracy"] for epoch in score["history"]) == score["validation"]["accuracy"]
         test = examples(pd.read_parquet(bases_folder / "test.parquet"))
         loaded = load_classifier(tmp_path / "kept" / "n150_seed5")
         written = np.stack(predictions(tmp_path, "n150_seed5")["score"]).reshape(60, 24, 3)
         assert np.array_equal(loaded.score(test), written)
+
+
+def test_a_card_without_what_its_kind_reads(bases_folder, tmp_path):
+    (bases_folder / "card.json").write_text('{"kind": "base-classes"}')
+    with pytest.raises(InputError, match=r"card\.json: has no key 'classes', expected it beside the kind"):
+        run("letters", bases_folder, tmp_path)
 
 
 @pytest.mark.parametrize("name", BASELINES)

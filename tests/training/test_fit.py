@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from genebert.evaluation.examples import Examples
-from genebert.evaluation.kinds.registry import KINDS
+from genebert.evaluation.kinds.two_class import TwoClass
 from genebert.training.fit import Course, Diverged, fit
 
 VALID = Examples(pd.DataFrame({"label": [0, 1] * 10}))
@@ -34,7 +34,7 @@ class Dictated:
         return scores
 
     def fit(self, course: Course = COURSE):
-        history, best = fit(self.network, KINDS["two-class"], VALID, course, self.train, self.score)
+        history, best = fit(self.network, TwoClass({}), VALID, course, self.train, self.score)
         return history, best, self.network.weight.item()
 
 

@@ -62,7 +62,7 @@ class Fitted(ABC):
         """Write the classifier as a folder, from which :func:`genebert.methods.registry.load_classifier` reads it."""
         with atomic_path(folder, directory=True) as temporary:
             self.write(temporary)
-            about = {"method": self.method, "kind": self.kind.name, "record": self.record}
+            about = {"method": self.method, **self.kind.about, "record": self.record}
             write_json(temporary / "classifier.json", about)
 
 

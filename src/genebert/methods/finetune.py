@@ -87,7 +87,7 @@ class Encoder:
         self.k = vocabulary_k(folder)
         self.config = read_bert_config(folder)
         self.positions = self.config.get("max_position_embeddings", 512)
-        self._made: WeakKeyDictionary[Examples, dict[tuple, Tokens | Features]] = WeakKeyDictionary()
+        self._made: WeakKeyDictionary[Examples, dict[Any, Tokens | Features]] = WeakKeyDictionary()
 
     @cached_property
     def frozen(self) -> nn.Module:
@@ -102,10 +102,9 @@ class Encoder:
         """Return token ids; those of both strands one after the other."""
         made = self._made.setdefault(examples, {})
         if strands not in made:
-            if strands == "both":
-                made[strands] = self.tokens(examples).both_strands(self.k).to(self.place)
-            else:
-                made[strands] = tokenise(examples, self.k, self.positions).to(self.place)
+            both = strands == "both"
+            found = self.tokens(examples).both_strands(self.k) if both else tokenise(examples, self.k, self.positions)
+            made[strands] = found.to(self.place)
         return made[strands]
 
     def inputs(self, examples: Examples, settings: FinetuneSettings) -> Tokens | Features:

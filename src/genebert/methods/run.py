@@ -113,11 +113,11 @@ def _digest(path: str | Path) -> dict[str, str]:
     return {one.name: sha256(one) for one in files}
 
 
-def _fingerprint(job: FitJob, kind: str, record: dict[str, Any]) -> str:
+def _fingerprint(job: FitJob, kind: Kind, record: dict[str, Any]) -> str:
     """Return what all that the scores depend on, but for seed and size, is known by."""
     parts = {
         "names": job.names,
-        "kind": kind,
+        "kind": kind.about,
         "method": job.method,
         "options": job.options,
         "files": {name: _digest(path) for name, path in job.files.items()},
@@ -169,6 +169,8 @@ def run_method(job: FitJob) -> None:
     """
     card = read_card(job.data)
     kind = kind_of(card, str(Path(job.data) / "card.json"))
+    if job.classifiers:
+        Path(job.classifiers).mkdir(parents=True, exist_ok=True)  # also where there will be none to keep
     try:
         method = _method(job, kind, card)
     except Unavailable as reason:
@@ -180,7 +182,7 @@ def run_method(job: FitJob) -> None:
     for examples in (*data.splits.values(), *data.foreign.values()):
         method.prepare(examples)
     data.record["versions"] = versions(*method.packages)
-    finished, n = Path(job.checkpoints) / _fingerprint(job, kind.name, data.record), len(data.splits["train"])
+    finished, n = Path(job.checkpoints) / _fingerprint(job, kind, data.record), len(data.splits["train"])
     once = None
     for stem, seed, size in job.fits():
         path, kept = finished / f"{stem}.json", finished / stem

@@ -13,10 +13,10 @@ import yaml
 
 from genebert.errors import InputError
 from genebert.genome.chromosomes import normalise_chromosome
+from genebert.methods.registry import BASELINES
 from genebert.models.backbones import IMAGE_BACKBONES
 from genebert.settings.sentences import show, suggest
 
-BASELINES = ("pwm", "kmer-logreg", "boosted-trees", "cnn")
 # What each form of the matrix is read from.
 FORMAT_KEYS = {
     "mtx": ("matrix", "peaks", "cells", "group_by"),

@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from genebert.errors import InputError
+from genebert.methods.registry import BASELINES, METHODS
 from genebert.paper import TABLE2, TABLE6
-from genebert.run.configuration import BASELINES, model_entry, model_names
+from genebert.run.configuration import model_entry, model_names
 from genebert.settings.sentences import suggest
 from genebert.sources.registry import in_506
 
 # Baselines that need a motif matrix of the data set's factor.
-NEED_FACTOR = ("pwm",)
+NEED_FACTOR = tuple(name for name, entry in METHODS.items() if "jaspar" in entry.needs)
 _TFBS_OWN_KEYS = ("data_sets", "folder", "own", "transfer")
 DataSets = dict[str, dict[str, dict[str, Any]]]
 

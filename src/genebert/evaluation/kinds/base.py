@@ -37,9 +37,18 @@ class Scored(NamedTuple):
 class Kind(ABC):
     """What differs between kinds of tasks.
 
+    Parameters
+    ----------
+    card : dict
+        What a data set says of itself: holds the keys that are named in `reads`.
+
     Attributes
     ----------
     name : str
+    reads : tuple of str
+        Keys of the card that the kind depends on, such as the cell types that have a value each.
+    about : dict
+        Its name and these keys: a card that makes the same kind again.
     outputs : int
         Numbers that a network gives for each state.
     output_words : str
@@ -51,10 +60,14 @@ class Kind(ABC):
     """
 
     name: ClassVar[str]
-    outputs: ClassVar[int]
-    output_words: ClassVar[str]
-    selects: ClassVar[str]
-    columns: ClassVar[dict[str, str]]
+    reads: ClassVar[tuple[str, ...]] = ()
+    outputs: int
+    output_words: str
+    selects: str
+    columns: dict[str, str]
+
+    def __init__(self, card: dict[str, Any]):
+        self.about = {"kind": self.name} | {key: card[key] for key in self.reads}
 
     @abstractmethod
     def check(self, labels: np.ndarray, where: str) -> None:

@@ -6,7 +6,7 @@ from genebert.errors import InputError
 from genebert.evaluation.kinds.base import Kind
 from genebert.evaluation.kinds.two_class import TwoClass
 
-KINDS: dict[str, Kind] = {TwoClass.name: TwoClass()}
+KINDS: dict[str, type[Kind]] = {TwoClass.name: TwoClass}
 
 
 def kind_of(card: dict[str, Any], where: str) -> Kind:
@@ -15,9 +15,12 @@ def kind_of(card: dict[str, Any], where: str) -> Kind:
     Raises
     ------
     InputError
-        There is no such kind.
+        There is no such kind, or the card lacks a key that it reads.
     """
     name = card.get("kind", TwoClass.name)
     if name not in KINDS:
         raise InputError(f"{where}: found the kind {name!r}, expected one of {', '.join(KINDS)}")
-    return KINDS[name]
+    for key in KINDS[name].reads:
+        if key not in card:
+            raise InputError(f"{where}: has no key {key!r}, expected it beside the kind {name!r}")
+    return KINDS[name](card)
