@@ -17,7 +17,7 @@ configfile: Path(workflow.basedir) / "config/config.yaml"
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
 from genebert.errors import InputError
-from genebert.methods.registry import METHODS
+from genebert.methods.registry import baselines
 from genebert.run.run import FORMATS, MODEL_FILES, TASK_FILES, Run
 
 BASE = Path(workflow.basedir)

@@ -3,7 +3,7 @@
 
 wildcard_constraints:
     model="|".join(map(re.escape, set(RUN.models.canonical.values()))),
-    method="|".join(map(re.escape, [*METHODS, *RUN.models.names])),
+    method="|".join(map(re.escape, [*baselines(), *RUN.models.names])),
     task="|".join(RUN.tasks),
     dataset="[^/]+",
 

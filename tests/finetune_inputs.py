@@ -1,16 +1,18 @@
 """Tiny BERT folders and labelled sequences for the tests of fine-tuning."""
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from method_inputs import make_method, sets
 
 from genebert.genome.kmers import save_tokenizer
 from genebert.settings.fitting import FinetuneSettings
 
 SETTINGS = FinetuneSettings(learning_rate=2e-3, epochs=6, batch=32, patience=6, precision="float32")
-NAMES = {"task": "promoter", "dataset": "toy", "model": "tiny"}
 
 
 def make_folder(folder: Path, k: int = 3, positions: int = 64, seed: int = 0, head: str = "BertModel") -> Path:
@@ -38,9 +40,36 @@ def toy(n: int, seed: int, length: int = 30) -> pd.DataFrame:
     return pd.DataFrame({"sequence": ["".join(row) for row in letters], "label": label.astype(np.int8)})
 
 
-def write_splits(folder: Path, tables: dict[str, pd.DataFrame]) -> Path:
-    """Write a task folder."""
-    folder.mkdir(exist_ok=True)
-    for name, table in tables.items():
-        table.to_parquet(folder / f"{name}.parquet")
-    return folder
+@dataclass(frozen=True)
+class Result:
+    """What a fine-tuned model says of all sets but ``train``, and what it records."""
+
+    scores: dict[str, np.ndarray]
+    record: dict[str, Any]
+
+    @property
+    def history(self) -> list[dict[str, float]]:
+        return self.record["history"]
+
+    @property
+    def best_epoch(self) -> int:
+        return self.record["best_epoch"]
+
+    @property
+    def trials(self) -> list[dict[str, Any]]:
+        return self.record["grid_search"]["trials"]
+
+    @property
+    def used(self) -> FinetuneSettings:
+        """The settings that the scores come from."""
+        values = {name: self.record["settings"][name] for name in asdict(FinetuneSettings())}
+        return FinetuneSettings(**values | {"grid": {}})
+
+
+def finetune(folder: Path, tables: dict[str, pd.DataFrame], settings: FinetuneSettings, seed: int) -> Result:
+    """Fine-tune on ``train`` and ``valid`` and score all others."""
+    method, given = make_method("finetune", asdict(settings), model=folder), sets(tables)
+    for one in given.values():
+        method.prepare(one)
+    fitted = method.fit(given["train"], given["valid"], seed)
+    return Result({name: fitted.score(one) for name, one in given.items() if name != "train"}, fitted.record)

@@ -1,26 +1,21 @@
-"""Metrics against scikit-learn and by hand; score files."""
+"""Metrics against scikit-learn and by hand."""
 
 import json
 import time
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as reference
 
 from genebert.errors import InputError
-from genebert.evaluation.examples import check_examples, read_splits
 from genebert.evaluation.metrics import (
     bootstrap_auc,
     classification_metrics,
     threshold_from_validation,
     threshold_metrics,
 )
-from genebert.evaluation.scores import read_score, write_score, write_unavailable
-from genebert.files import sha256
-from genebert.genome.bases import sequence_codes
 
 
 def noisy(n: int, seed: int, strength: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
@@ -181,145 +176,3 @@ def test_bad_predictions(label, score, message):
 def test_bad_number_of_resamples():
     with pytest.raises(InputError, match="n_bootstrap: found 0, expected at least 1"):
         classification_metrics(np.array([0, 1]), np.array([0.1, 0.2]), n_bootstrap=0)
-
-
-# ------------------------------------------------------------------------------------------------------ score files
-
-
-def splits(folder, **replace):
-    folder.mkdir(exist_ok=True)
-    for name in ("train", "valid", "test"):
-        table = pd.DataFrame({"sequence": ["ACGT", "GGCA", "TTTT"], "label": np.array([0, 1, 0], dtype=np.int8)})
-        replace.get(name, table).to_parquet(folder / f"{name}.parquet")
-    return folder
-
-
-def test_splits_are_read_and_hashed(tmp_path):
-    tables, hashes = read_splits(splits(tmp_path))
-    assert list(tables) == ["train", "valid", "test"]
-    assert tables["test"]["sequence"].tolist() == ["ACGT", "GGCA", "TTTT"]
-    assert hashes["valid"] == sha256(tmp_path / "valid.parquet")
-
-
-@pytest.mark.parametrize(
-    ("table", "message"),
-    [
-        (pd.DataFrame({"sequence": ["A"]}), "has no column 'label'; expected sequence and label"),
-        (pd.DataFrame({"sequence": ["AC", "GT"], "label": [1, 1]}), "2 positives and 0 negatives"),
-        (pd.DataFrame({"sequence": ["AC", None, ""], "label": [1, 0, 1]}), "2 of 3 sequences are empty"),
-        (pd.DataFrame({"sequence": ["AC", "GT"], "label": [1, 5]}), "label 5 found"),
-    ],
-)
-def test_bad_splits(tmp_path, table, message):
-    with pytest.raises(InputError, match=r"valid\.parquet: .*" + message):
-        read_splits(splits(tmp_path, valid=table))
-    with pytest.raises(InputError, match=message):
-        check_examples(table, "here")
-
-
-def test_missing_or_broken_split(tmp_path):
-    splits(tmp_path)
-    (tmp_path / "test.parquet").write_text("not parquet")
-    with pytest.raises(InputError, match=r"test\.parquet: not a readable Parquet file"):
-        read_splits(tmp_path)
-    (tmp_path / "train.parquet").unlink()
-    with pytest.raises(InputError, match=r"train\.parquet: not a readable Parquet file"):
-        read_splits(tmp_path)
-
-
-@given(st.lists(st.text("ACGTNacgt", max_size=9), max_size=6))
-def test_sequence_codes(sequences):
-    codes, lengths = sequence_codes(sequences)
-    assert lengths.tolist() == [len(sequence) for sequence in sequences]
-    for sequence, row in zip(sequences, codes, strict=True):
-        padded = sequence.upper() + "N" * (codes.shape[1] - len(sequence))
-        assert "".join("ACGTN"[code] for code in row) == padded
-
-
-NAMES = {"task": "promoter", "dataset": "toy", "model": "m"}
-
-
-def written(folder, **changes):
-    label, score = noisy(80, 8)
-    arguments = {
-        "labels": {"valid": label, "test": label[::-1]},
-        "scores": {"valid": score, "test": score[::-1] / 2},
-        "deterministic": False,
-        "provenance": {"settings": {"x": 1}, "data_sha256": {"test": "abc"}},
-        "seconds": 1.26,
-    } | changes
-    return write_score(folder / "s.json", folder / "s.parquet", NAMES, 3, **arguments), arguments
-
-
-def test_score_file_holds_metrics_at_both_thresholds_and_the_predictions(tmp_path):
-    score, arguments = written(tmp_path)
-    assert score == read_score(tmp_path / "s.json")
-    test_label, test_score = arguments["labels"]["test"], arguments["scores"]["test"]
-    assert score["metrics"] == classification_metrics(test_label, test_score)
-    assert score["metrics"]["collapsed"]  # halved scores stay below 0.5
-    threshold = threshold_from_validation(arguments["labels"]["valid"], arguments["scores"]["valid"])
-    assert score["metrics_at_validation_threshold"] == threshold_metrics(test_label, test_score, threshold)
-    assert {key: score[key] for key in ("task", "dataset", "model", "seed", "deterministic", "settings")} == {
-        **NAMES, "seed": 3, "deterministic": False, "settings": {"x": 1}
-    }  # fmt: skip
-    table = pd.read_parquet(tmp_path / "s.parquet")
-    assert table.dtypes.astype(str).to_dict() == {"label": "int8", "score": "float64"}
-    assert table["score"].tolist() == test_score.tolist() and table["label"].tolist() == test_label.tolist()
-
-
-def test_score_file_holds_the_wall_time_and_what_other_test_sets_gave(tmp_path):
-    label, predicted = noisy(60, 9)
-    score, _ = written(tmp_path)
-    assert score["seconds"] == 1.3 and "transfer" not in score
-    score, _ = written(
-        tmp_path, transfer={"CTCF_BE(2)-C_CTCF_UW": (label, predicted, 7), "b": (1 - label, predicted, 0)}
-    )
-    assert score == read_score(tmp_path / "s.json")
-    assert list(score["transfer"]) == ["CTCF_BE(2)-C_CTCF_UW", "b"]
-    found = score["transfer"]["CTCF_BE(2)-C_CTCF_UW"]
-    assert found == {"metrics": classification_metrics(label, predicted), "left_out": 7}
-    assert score["transfer"]["b"]["metrics"]["roc_auc"] == pytest.approx(1 - found["metrics"]["roc_auc"])
-    with pytest.raises(InputError, match="60 positives and 0 negatives"):
-        written(tmp_path, transfer={"b": (np.ones(60), predicted, 0)})
-
-
-def test_score_file_is_the_same_each_time(tmp_path):
-    files = [tmp_path / "s.json", tmp_path / "s.parquet"]
-    written(tmp_path)
-    first = [path.read_bytes() for path in files]
-    written(tmp_path)
-    assert [path.read_bytes() for path in files] == first
-
-
-def test_unfit_scores_leave_no_file(tmp_path):
-    label, score = noisy(80, 8)
-    score[4] = np.nan
-    with pytest.raises(InputError, match="1 of 80 scores are not finite"):
-        written(tmp_path, scores={"valid": label.astype(float), "test": score})
-    assert not list(tmp_path.iterdir())
-
-
-def test_unavailable_model(tmp_path):
-    write_unavailable(tmp_path / "s.json", tmp_path / "s.parquet", NAMES, 0, "weights need a login")
-    assert read_score(tmp_path / "s.json") == {**NAMES, "seed": 0, "unavailable": "weights need a login"}
-    table = pd.read_parquet(tmp_path / "s.parquet")
-    assert len(table) == 0 and table.columns.tolist() == ["label", "score"]
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("{", "not valid JSON"),
-        ("[]", "not a score file; expected an object"),
-        ('{"task": "t", "dataset": "d", "model": "m"}', "the key 'seed' is missing"),
-        ('{"task": "t", "dataset": "d", "model": "m", "seed": 0}', "the key 'deterministic' is missing"),
-        (
-            '{"task": "t", "dataset": "d", "model": "m", "seed": 0, "deterministic": true, "metrics": {}}',
-            "the key 'metrics.n' is missing",
-        ),
-    ],
-)
-def test_bad_score_file(tmp_path, text, message):
-    (tmp_path / "s.json").write_text(text)
-    with pytest.raises(InputError, match=message):
-        read_score(tmp_path / "s.json")

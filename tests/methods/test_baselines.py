@@ -7,14 +7,16 @@ import torch
 from baseline_inputs import TATA, toy
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import roc_auc_score
+from method_inputs import BASELINES, examples, make_method, scores, sets, write_motifs
+from sklearn.metrics import precision_recall_fscore_support, roc_auc_score
+from sklearn.model_selection import StratifiedKFold, train_test_split
 
 from genebert.errors import InputError
 from genebert.genome.bases import encode, sequence_codes
 from genebert.genome.kmers import vocabulary
-from genebert.methods.baselines import BASELINES, cross_validate, fit, fit_and_score
-from genebert.methods.features import kmer_counts, positional_one_hot
-from genebert.run import configuration
+from genebert.methods import registry
+from genebert.methods.features import count_features, kmer_counts, positional_one_hot
+from genebert.methods.registry import METHODS, find_method
 from genebert.tasks.kmer_table import read_kmer_tsv
 
 torch.set_num_threads(1)
@@ -25,8 +27,40 @@ def tables() -> dict[str, pd.DataFrame]:
     return {"train": toy(400, 0), "valid": toy(100, 1), "test": toy(200, 2)}
 
 
-def test_the_config_knows_the_same_names():
-    assert tuple(BASELINES) == configuration.BASELINES
+@pytest.fixture(scope="module")
+def make(tmp_path_factory):
+    """Return a function that makes a method; the factor is TFMX."""
+    jaspar = write_motifs(tmp_path_factory.mktemp("motifs") / "jaspar.txt", TATA)
+    return lambda name: make_method(name, card={"factor": "TFMX"}, jaspar=jaspar)
+
+
+def fit_and_score(method, tables, seed):
+    """Return the scores of valid and test, and what gave them."""
+    given = sets(tables)
+    fitted = method.fit(given["train"], given["valid"], seed)
+    return *scores(fitted, given["valid"], given["test"]), fitted
+
+
+def cross_validate(method, table):
+    """Return AUC, precision and recall of 5 folds; a tenth of each training part chooses what is left to choose."""
+    label = table["label"].to_numpy()
+    score, folds = np.empty(len(table)), []
+    for rows, test in StratifiedKFold(5, shuffle=True, random_state=0).split(label, label):
+        train, valid = train_test_split(rows, test_size=0.1, stratify=label[rows], random_state=0)
+        parts = {"train": table.iloc[train], "valid": table.iloc[valid], "test": table.iloc[test]}
+        score[test] = fit_and_score(method, parts, 0)[1]
+        folds.append(roc_auc_score(label[test], score[test]))
+    precision, recall, _, _ = precision_recall_fscore_support(label, score >= 0.5, average="macro")
+    return np.mean(folds), precision, recall
+
+
+def test_the_registry_knows_the_methods():
+    assert tuple(BASELINES) == registry.BASELINES == ("pwm", "kmer-logreg", "boosted-trees", "cnn")
+    for name, entry in METHODS.items():
+        method = find_method(name)
+        assert method.name == name and ("torch" in method.packages) == entry.torch
+    with pytest.raises(InputError, match="method: found 'svm', expected one of finetune, pwm, kmer-logreg"):
+        find_method("svm")
 
 
 # ------------------------------------------------------------------------------------------------------ features
@@ -57,34 +91,45 @@ def test_positional_one_hot():
 
 
 @pytest.mark.parametrize("name", BASELINES)
-def test_learns_repeats_and_does_not_read_the_labels_of_the_test_set(name, tables):
-    valid, test = fit_and_score(name, **tables, seed=0, motifs=TATA)
+def test_learns_repeats_and_does_not_read_the_labels_of_the_test_set(name, tables, make):
+    valid, test, _ = fit_and_score(make(name), tables, 0)
     assert valid.shape == (100,) and test.shape == (200,)
     assert valid.dtype == test.dtype == np.float64
     assert ((test >= 0) & (test <= 1)).all()
     assert roc_auc_score(tables["test"]["label"], test) > 0.8
     flipped = tables["test"].assign(label=1 - tables["test"]["label"])
-    again = fit_and_score(name, **{**tables, "test": flipped}, seed=0, motifs=TATA)
+    again = fit_and_score(make(name), {**tables, "test": flipped}, 0)
     assert np.array_equal(valid, again[0]) and np.array_equal(test, again[1])
 
 
 @pytest.mark.parametrize("name", BASELINES)
-def test_seed_matters_where_the_method_is_random(name, tables):
-    first, second = (fit_and_score(name, **tables, seed=seed, motifs=TATA)[1] for seed in (0, 1))
-    assert np.array_equal(first, second) == BASELINES[name].deterministic
+def test_seed_matters_where_the_method_is_random(name, tables, make):
+    method = make(name)
+    first, second = (fit_and_score(method, tables, seed)[1] for seed in (0, 1))
+    assert np.array_equal(first, second) == method.deterministic
 
 
 @pytest.mark.parametrize("name", BASELINES)
-def test_a_fitted_model_scores_any_further_table(name, tables):
-    fitted = fit(name, {split: tables[split] for split in ("train", "valid")}, 0, TATA)
-    _, expected = fit_and_score(name, **tables, seed=0, motifs=TATA)
-    assert fitted.name == name
-    assert fitted.score(tables["test"][:50]) == pytest.approx(expected[:50], abs=1e-6)
-    without_labels = tables["test"][["sequence"]]
+def test_a_fitted_model_scores_any_further_table_and_is_loaded_again(name, tables, make, tmp_path):
+    *_, expected, fitted = fit_and_score(make(name), tables, 0)
+    assert fitted.method == name and fitted.record["method"] == {"kind": "baseline", "name": name}
+    assert fitted.score(examples(tables["test"][:50])) == pytest.approx(expected[:50], abs=1e-6)
+    without_labels = examples(tables["test"][["sequence"]])
     assert np.array_equal(fitted.score(without_labels), expected)
+    fitted.save(tmp_path / "kept")
+    loaded = registry.load_classifier(tmp_path / "kept")
+    assert type(loaded) is type(fitted) and (loaded.method, loaded.record) == (name, fitted.record)
+    assert np.array_equal(loaded.score(without_labels), expected)
 
 
-def test_position_is_what_the_trees_see():
+def test_a_folder_without_a_classifier(tmp_path):
+    with pytest.raises(
+        InputError, match=r"classifier\.json: does not exist; expected the folder of a saved classifier"
+    ):
+        registry.load_classifier(tmp_path)
+
+
+def test_position_is_what_the_trees_see(make):
     """A motif that every sequence has, at one place or at another: composition says nothing."""
     rng = np.random.default_rng(0)
     letters = rng.choice(list("ACGT"), size=(500, 40))
@@ -94,39 +139,39 @@ def test_position_is_what_the_trees_see():
         row[start : start + 6] = list("TATAAA")
     table = pd.DataFrame({"sequence": ["".join(row) for row in letters], "label": label})
     parts = {"train": table[:300], "valid": table[300:400], "test": table[400:]}
-    assert roc_auc_score(parts["test"]["label"], fit_and_score("boosted-trees", **parts, seed=0)[1]) > 0.99
-    assert roc_auc_score(parts["test"]["label"], fit_and_score("kmer-logreg", **parts, seed=0)[1]) < 0.75
+    assert roc_auc_score(parts["test"]["label"], fit_and_score(make("boosted-trees"), parts, 0)[1]) > 0.99
+    assert roc_auc_score(parts["test"]["label"], fit_and_score(make("kmer-logreg"), parts, 0)[1]) < 0.75
 
 
-def test_lengths_may_differ_only_where_positions_are_no_features(tables):
+def test_lengths_may_differ_only_where_positions_are_no_features(tables, make):
     longer = tables["test"].assign(sequence=tables["test"]["sequence"] + "ACGTACGT")
-    _, scores = fit_and_score("kmer-logreg", tables["train"], tables["valid"], longer, 0)
-    assert len(scores) == 200
-    with pytest.raises(InputError, match="boosted-trees: sequences of 40 to 48 bases; expected one length"):
-        fit_and_score("boosted-trees", tables["train"], tables["valid"], longer, 0)
-    with pytest.raises(InputError, match="boosted-trees: sequences of 40 to 48 bases; expected one length"):
-        fit("boosted-trees", {"train": tables["train"], "valid": longer}, 0)
+    assert len(fit_and_score(make("kmer-logreg"), {**tables, "test": longer}, 0)[1]) == 200
+    message = "boosted-trees: sequences of 40 to 48 bases; expected one length"
+    with pytest.raises(InputError, match=message):
+        fit_and_score(make("boosted-trees"), {**tables, "test": longer}, 0)
+    with pytest.raises(InputError, match=message):
+        make("boosted-trees").fit(examples(tables["train"]), examples(longer), 0)
 
 
-def test_bad_input(tables):
-    with pytest.raises(InputError, match="baseline: found 'svm', expected one of pwm, kmer-logreg, boosted-trees, cnn"):
-        fit_and_score("svm", **tables, seed=0)
-    one_class = tables["train"].assign(label=1)
-    with pytest.raises(InputError, match="train: 400 positives and 0 negatives; expected both classes"):
-        fit_and_score("kmer-logreg", one_class, tables["valid"], tables["test"], 0)
-    with pytest.raises(InputError, match="folds: found 1, expected 2 to 200"):
-        cross_validate("kmer-logreg", tables["train"], folds=1)
+def test_features_do_not_depend_on_the_blocks(tables, make, monkeypatch):
+    whole = fit_and_score(make("pwm"), tables, 0)[1], count_features(examples(tables["test"]), (1, 2), 40)
+    monkeypatch.setattr("genebert.evaluation.examples.BLOCK", 37)
+    assert np.array_equal(fit_and_score(make("pwm"), tables, 0)[1], whole[0])
+    assert np.array_equal(count_features(examples(tables["test"]), (1, 2), 40), whole[1])
 
 
-def test_cross_validation_leaves_each_fold_out():
-    """Without signal the AUC is a half; a leak of the fold's own labels would lift it far above."""
-    noise = toy(600, 3, share=0.0)
-    found = cross_validate("kmer-logreg", noise, folds=4, seed=1)
-    assert abs(found["roc_auc"] - 0.5) < 0.08
-    assert (found["n"], found["folds"], len(found["roc_auc_folds"])) == (600, 4, 4)
-    assert found["roc_auc"] == pytest.approx(np.mean(found["roc_auc_folds"]))
-    signal = cross_validate("kmer-logreg", toy(600, 4), folds=4, seed=1)
-    assert signal["roc_auc"] > 0.8 and signal["precision"] > 0.7 and signal["recall"] > 0.7
+def test_unknown_settings():
+    with pytest.raises(InputError, match="kmer-logreg: found the setting 'penalty', expected none"):
+        make_method("kmer-logreg", {"penalty": 1})
+    with pytest.raises(InputError, match="cnn: found the setting 'layers', expected filters, width"):
+        make_method("cnn", {"layers": 1})
+
+
+def test_cross_validation_without_signal_is_a_half(make):
+    """A leak of a fold's own labels would lift it far above."""
+    assert abs(cross_validate(make("kmer-logreg"), toy(600, 3, share=0.0))[0] - 0.5) < 0.08
+    signal = cross_validate(make("kmer-logreg"), toy(600, 4))
+    assert signal[0] > 0.8 and signal[1] > 0.7 and signal[2] > 0.7
 
 
 # ------------------------------------------------------------------------------------------------------ real data
@@ -137,9 +182,8 @@ def test_prom_core_figures(shared_data):
     """docs/facts.md 35, 5-fold cross-validation: k-mer logistic regression 0.843, boosted trees 0.905."""
     table, _ = read_kmer_tsv(shared_data / "promoters" / "dnabert_prom_core_test.tsv")
     assert len(table) == 5919
-    logistic = cross_validate("kmer-logreg", table)
-    assert logistic["roc_auc"] == pytest.approx(0.843, abs=0.006)
-    assert logistic["precision"] == pytest.approx(0.764, abs=0.01)
-    assert logistic["recall"] == pytest.approx(0.764, abs=0.01)
-    trees = cross_validate("boosted-trees", table)
-    assert trees["roc_auc"] == pytest.approx(0.905, abs=0.006)
+    auc, precision, recall = cross_validate(make_method("kmer-logreg"), table)
+    assert auc == pytest.approx(0.843, abs=0.006)
+    assert precision == pytest.approx(0.764, abs=0.01)
+    assert recall == pytest.approx(0.764, abs=0.01)
+    assert cross_validate(make_method("boosted-trees"), table)[0] == pytest.approx(0.905, abs=0.006)

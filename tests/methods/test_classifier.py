@@ -1,25 +1,36 @@
 """Tokens, pooling, encoders of tiny BERT folders, heads and predictions."""
 
 import json
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from finetune_inputs import SETTINGS, make_folder, toy
+from finetune_inputs import SETTINGS, finetune, make_folder, toy
 from hypothesis import given
 from hypothesis import strategies as st
+from method_inputs import examples
 
 from genebert.errors import InputError
+from genebert.evaluation.kinds.two_class import TwoClass
+from genebert.genome.bases import decode, reverse_complement
+from genebert.genome.bases import encode as encode_bases
 from genebert.genome.kmers import kmer_sentence
-from genebert.methods import classifier, finetune
+from genebert.methods import classifier
 from genebert.methods.classifier import Classifier, Features, Probe, encode, predict
 from genebert.models.bert import load_encoder, pool
 from genebert.models.genebert import GeneBERT
-from genebert.models.tokens import both_strands, tokenise
+from genebert.models.tokens import Tokens
+from genebert.models.tokens import tokenise as tokenise_examples
 
 torch.set_num_threads(1)
+TWO = TwoClass({})
+
+
+def tokenise(sequences: list[str], k: int, max_tokens: int) -> Tokens:
+    return tokenise_examples(examples(sequences), k, max_tokens)
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +75,7 @@ def test_sequence_that_does_not_fit(folder):
         tokenise(["ACG", "AC"], 3, 64)
     tables = dict.fromkeys(("train", "valid"), toy(8, 0)) | {"test": toy(8, 1).assign(sequence="A" * 65)}
     with pytest.raises(InputError, match="test: row 0 has 65 bases"):
-        finetune.finetune(folder, tables, SETTINGS, 0, device="cpu")
+        finetune(folder, tables, SETTINGS, 0)
 
 
 # ------------------------------------------------------------------------------------------------------ the network
@@ -110,7 +121,7 @@ SEQUENCES = ["ACGTTGCA", "TTGACGTACGATCGATTACG", "GGGATCGG"]
 def lively(folder: Path, pooling: str) -> Classifier:
     """Return a classifier whose scores differ between sequences."""
     torch.manual_seed(0)
-    model = Classifier(load_encoder(folder, 0.1), 0.1, pooling)
+    model = Classifier(load_encoder(folder, 0.1), partial(TWO.states, pooling=pooling, k=3), 2, 0.1)
     torch.nn.init.normal_(model.linear.weight, std=0.3)
     return model.eval()
 
@@ -119,8 +130,8 @@ def lively(folder: Path, pooling: str) -> Classifier:
 def test_padding_changes_nothing(folder, pooling):
     """A sequence scores the same alone and beside a longer one, and as by hand from its last hidden states."""
     model = lively(folder, pooling)
-    together = predict(model, tokenise(SEQUENCES, 3, 64), "float32")
-    alone = [predict(model, tokenise([sequence], 3, 64), "float32")[0] for sequence in SEQUENCES]
+    together = predict(model, tokenise(SEQUENCES, 3, 64), TWO, "float32")
+    alone = [predict(model, tokenise([sequence], 3, 64), TWO, "float32")[0] for sequence in SEQUENCES]
     assert together == pytest.approx(alone, abs=1e-6)
     assert together.std() > 0.01
     ids, _ = tokenise(SEQUENCES[:1], 3, 64).batch(torch.arange(1))
@@ -146,15 +157,20 @@ def test_pooling_is_that_of_pretraining(pooling, lengths, seed):
         assert torch.allclose(pool(states, None, pooling), expected, atol=1e-6)
 
 
-def test_both_strands():
-    assert both_strands(["AACGTN", "gat"]) == ["AACGTN", "gat", "NACGTT", "ATC"]
+@given(st.lists(st.text("ACGTN", min_size=6, max_size=20), min_size=1, max_size=6), st.integers(3, 6))
+def test_both_strands(sequences, k):
+    opposite = [decode(reverse_complement(encode_bases(sequence))) for sequence in sequences]
+    expected = tokenise([*sequences, *opposite], k, 64)
+    found = tokenise(sequences, k, 64).both_strands(k)
+    assert torch.equal(found.ids, expected.ids) and torch.equal(found.lengths, expected.lengths)
+    assert found.padded == expected.padded and found.ids.dtype == torch.int16
 
 
 @pytest.mark.parametrize("pooling", ["cls", "mean"])
 def test_bfloat16_keeps_scores_apart(folder, pooling):
     model = lively(folder, pooling)
     tokens = tokenise(toy(200, 2)["sequence"].tolist(), 3, 64)
-    exact, rounded = (predict(model, tokens, precision) for precision in ("float32", "bfloat16"))
+    exact, rounded = (predict(model, tokens, TWO, precision) for precision in ("float32", "bfloat16"))
     assert not np.array_equal(exact, rounded)
     assert np.abs(exact - rounded).max() < 0.02
     assert len(np.unique(rounded)) > 0.95 * len(np.unique(exact))
@@ -168,7 +184,7 @@ def test_features_are_what_a_classifier_pools(folder, monkeypatch):
     model = lively(folder, "mean")
     tokens = tokenise(SEQUENCES, 3, 64)
     model.train()  # dropout would show
-    features = encode(model.encoder, tokens, "mean", "float32")
+    features = encode(model.encoder, tokens, model.reading, "float32")
     assert features.values.shape == (3, 32) and features.values.dtype == torch.float32
     assert not features.values.requires_grad
     model.eval()
@@ -181,7 +197,7 @@ def test_features_are_what_a_classifier_pools(folder, monkeypatch):
 def test_probe_standardises_with_training_values():
     rng = np.random.default_rng(0)
     training = (5 + rng.normal(size=(50, 3)) * [1e-3, 1.0, 0.0]).astype(np.float32)
-    probe = Probe(Features(torch.from_numpy(training)), 0.1, 0.02).eval()
+    probe = Probe(Features(torch.from_numpy(training)), 2, 0.1, 0.02).eval()
     assert set(dict(probe.named_buffers())) == {"mean", "sd"}
     assert {name for name, _ in probe.named_parameters()} == {"linear.weight", "linear.bias"}
     assert probe.mean.numpy() == pytest.approx(training.mean(0), rel=1e-6)
@@ -190,7 +206,7 @@ def test_probe_standardises_with_training_values():
     weight, bias = probe.linear.weight.detach().numpy(), probe.linear.bias.detach().numpy()
     logits = (other - probe.mean.numpy()) / probe.sd.numpy() @ weight.T + bias
     expected = 1 / (1 + np.exp(logits[:, 0] - logits[:, 1]))
-    assert predict(probe, Features(torch.from_numpy(other))) == pytest.approx(expected, rel=1e-4)
+    assert predict(probe, Features(torch.from_numpy(other)), TWO) == pytest.approx(expected, rel=1e-4)
 
 
 # ------------------------------------------------------------------------------------------------------ bad folders
@@ -198,7 +214,7 @@ def test_probe_standardises_with_training_values():
 
 def test_folder_without_a_bert(tmp_path):
     with pytest.raises(InputError, match=r"vocab\.txt: cannot be read"):
-        finetune.finetune(tmp_path, dict.fromkeys(("train", "valid", "test"), toy(8, 0)), SETTINGS, 0, device="cpu")
+        finetune(tmp_path, dict.fromkeys(("train", "valid", "test"), toy(8, 0)), SETTINGS, 0)
     make_folder(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps(config | {"model_type": "gpt2"}))

@@ -2,23 +2,34 @@
 
 import itertools
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from finetune_inputs import SETTINGS, make_folder, toy
+from finetune_inputs import SETTINGS, finetune, make_folder, toy
+from method_inputs import examples
 from sklearn.metrics import roc_auc_score
 
 from genebert.errors import InputError
-from genebert.methods import finetune
+from genebert.evaluation.kinds.two_class import TwoClass
+from genebert.genome.bases import decode, reverse_complement
+from genebert.genome.bases import encode as encode_bases
+from genebert.methods import finetune as module
 from genebert.methods.classifier import Classifier, encode
 from genebert.models.bert import load_encoder
-from genebert.models.tokens import both_strands, tokenise
+from genebert.models.tokens import tokenise
 from genebert.settings.fitting import FinetuneSettings
 
 torch.set_num_threads(1)
+READING = partial(TwoClass({}).states, pooling="mean", k=3)
+
+
+def turned(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the reverse complements."""
+    return table.assign(sequence=[decode(reverse_complement(encode_bases(one))) for one in table["sequence"]])
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +44,7 @@ def tables() -> dict[str, pd.DataFrame]:
 
 @pytest.fixture(scope="module")
 def result(folder, tables):
-    return finetune.finetune(folder, tables, SETTINGS, 0, device="cpu")
+    return finetune(folder, tables, SETTINGS, 0)
 
 
 # ------------------------------------------------------------------------------------------------------ training
@@ -43,8 +54,8 @@ def test_learns_the_motif(result, tables):
     assert roc_auc_score(tables["test"]["label"], result.scores["test"]) > 0.9
     assert roc_auc_score(tables["valid"]["label"], result.scores["valid"]) > 0.9
     assert result.history[-1]["train_loss"] < 0.7 * result.history[0]["train_loss"]
-    assert (result.k, result.precision, result.device) == (3, "float32", "cpu")
-    assert result.seconds > 0
+    settings = result.record["settings"]
+    assert (settings["k"], settings["precision_used"], settings["device"]) == (3, "float32", "cpu")
 
 
 def test_scores_are_those_of_the_best_epoch(result, tables):
@@ -59,7 +70,7 @@ def test_early_stopping_restores_the_best_epoch(folder, tables, monkeypatch):
     settings = replace(SETTINGS, epochs=10, patience=2)
     seen, dictated = [], iter([0.6, 0.8, 0.8, 0.7, 0.9])
     monkeypatch.setattr("sklearn.metrics.roc_auc_score", lambda _label, score: seen.append(score) or next(dictated))
-    found = finetune.finetune(folder, small, settings, 0, device="cpu")
+    found = finetune(folder, small, settings, 0)
     assert [epoch["epoch"] for epoch in found.history] == [1, 2, 3, 4]  # an equal AUC is no better one
     assert found.best_epoch == 2
     assert np.array_equal(found.scores["valid"], seen[1]) and not np.array_equal(seen[1], seen[3])
@@ -70,18 +81,18 @@ def test_same_seed_same_scores_and_other_seeds_differ(folder, tables):
     settings = replace(SETTINGS, epochs=2)
     torch.manual_seed(123)
     state = torch.get_rng_state()
-    first = finetune.finetune(folder, small, settings, 7, device="cpu")
+    first = finetune(folder, small, settings, 7)
     assert torch.equal(torch.get_rng_state(), state)  # the caller's random numbers go on undisturbed
     torch.manual_seed(999)
-    second = finetune.finetune(folder, small, settings, 7, device="cpu")
+    second = finetune(folder, small, settings, 7)
     assert all(np.array_equal(first.scores[name], second.scores[name]) for name in ("valid", "test"))
     assert first.history == second.history
-    other = finetune.finetune(folder, small, settings, 8, device="cpu")
+    other = finetune(folder, small, settings, 8)
     assert not np.array_equal(first.scores["test"], other.scores["test"])
 
 
 def test_order_depends_on_seed_and_epoch():
-    orders = {(seed, epoch): tuple(finetune._order(50, seed, epoch)) for seed in (0, 1) for epoch in (1, 2)}
+    orders = {(seed, epoch): tuple(module._order(50, seed, epoch)) for seed in (0, 1) for epoch in (1, 2)}
     assert len(set(orders.values())) == 4
     assert all(sorted(order) == list(range(50)) for order in orders.values())
 
@@ -90,7 +101,7 @@ def test_initial_weights_matter(folder, tables, tmp_path):
     small = {name: table[:64] for name, table in tables.items()}
     settings = replace(SETTINGS, epochs=1)
     other = make_folder(tmp_path, seed=1)
-    scores = [finetune.finetune(path, small, settings, 0, device="cpu").scores["test"] for path in (folder, other)]
+    scores = [finetune(path, small, settings, 0).scores["test"] for path in (folder, other)]
     assert not np.allclose(*scores)
 
 
@@ -99,14 +110,14 @@ def test_lengths_may_differ(folder, tables):
         name: table.assign(sequence=[sequence + "ACGT" * (i % 4) for i, sequence in enumerate(table["sequence"])])
         for name, table in tables.items()
     }
-    found = finetune.finetune(folder, uneven, SETTINGS, 0, device="cpu")
+    found = finetune(folder, uneven, SETTINGS, 0)
     assert roc_auc_score(uneven["test"]["label"], found.scores["test"]) > 0.85
 
 
 def test_schedule_and_decay(folder):
-    model = Classifier(load_encoder(folder, 0.1), 0.1, "mean")
+    model = Classifier(load_encoder(folder, 0.1), READING, 2, 0.1)
     settings = FinetuneSettings(learning_rate=1.0, warmup_fraction=0.2, weight_decay=0.3)
-    optimiser, schedule = finetune._optimiser(model, settings, 20)
+    optimiser, schedule = module._optimiser(model, settings, 20)
     decayed, plain = optimiser.param_groups
     assert decayed["weight_decay"] == 0.3 and plain["weight_decay"] == 0
     names = {id(p): name for name, p in model.named_parameters()}
@@ -125,15 +136,15 @@ def test_schedule_and_decay(folder):
 def test_diverged_training_stops_with_a_sentence(folder, tables):
     small = {name: table[:64] for name, table in tables.items()}
     with pytest.raises(InputError, match=r"training diverged in epoch 1 with seed 0: .*a learning rate below 1e\+38"):
-        finetune.finetune(folder, small, replace(SETTINGS, learning_rate=1e38), 0, device="cpu")
+        finetune(folder, small, replace(SETTINGS, learning_rate=1e38), 0)
 
 
 @pytest.mark.parametrize("frozen", [False, True])
 def test_further_tables_are_scored_and_change_nothing(folder, tables, frozen):
     small = {name: table[:64] for name, table in tables.items()}
     settings = replace(SETTINGS, epochs=1, frozen=frozen)
-    plain = finetune.finetune(folder, small, settings, 0, device="cpu")
-    more = finetune.finetune(folder, {**small, "elsewhere": small["test"][::-1]}, settings, 0, device="cpu")
+    plain = finetune(folder, small, settings, 0)
+    more = finetune(folder, {**small, "elsewhere": small["test"][::-1]}, settings, 0)
     assert set(plain.scores) == {"valid", "test"} and set(more.scores) == {"valid", "test", "elsewhere"}
     assert np.array_equal(plain.scores["test"], more.scores["test"])
     assert more.scores["elsewhere"][::-1] == pytest.approx(more.scores["test"], abs=1e-6)
@@ -142,7 +153,7 @@ def test_further_tables_are_scored_and_change_nothing(folder, tables, frozen):
 def test_pooling_is_used(folder, tables):
     small = {name: table[:64] for name, table in tables.items()}
     scores = [
-        finetune.finetune(folder, small, replace(SETTINGS, epochs=1, pooling=pooling), 0, device="cpu").scores["test"]
+        finetune(folder, small, replace(SETTINGS, epochs=1, pooling=pooling), 0).scores["test"]
         for pooling in ("cls", "mean", "max")
     ]
     assert all(not np.allclose(one, other) for one, other in itertools.combinations(scores, 2))
@@ -152,15 +163,15 @@ def test_pooling_is_used(folder, tables):
 def test_both_strands(folder, tables, frozen):
     """Reverse complements are further examples; a sequence and its reverse complement have one score."""
     small = {name: table[:96] for name, table in tables.items()}
-    opposite = {name: table.assign(sequence=both_strands(table["sequence"])[96:]) for name, table in small.items()}
+    opposite = {name: turned(table) for name, table in small.items()}
     settings = replace(SETTINGS, epochs=1, frozen=frozen)  # one: the same weights, however validation ranks them
     others = {"test": small["test"], "opposite": opposite["test"]}
-    found = finetune.finetune(folder, {**small, **others}, replace(settings, strands="both"), 0, device="cpu")
+    found = finetune(folder, {**small, **others}, replace(settings, strands="both"), 0)
     assert len(found.scores["test"]) == 96
     assert found.scores["opposite"] == pytest.approx(found.scores["test"], abs=1e-6)
 
     doubled = {name: pd.concat([small[name], opposite[name]], ignore_index=True) for name in ("train", "valid")}
-    plain = finetune.finetune(folder, {**doubled, **others}, settings, 0, device="cpu")
+    plain = finetune(folder, {**doubled, **others}, settings, 0)
     assert [one["train_loss"] for one in plain.history] == [one["train_loss"] for one in found.history]
     assert not np.allclose(plain.scores["test"], plain.scores["opposite"], atol=1e-3)
     mean = (plain.scores["test"] + plain.scores["opposite"]) / 2
@@ -170,9 +181,9 @@ def test_both_strands(folder, tables, frozen):
 def test_strands_in_a_grid(folder, tables):
     small = {name: table[:64] for name, table in tables.items()}
     grid = {"strands": ["given", "both"], "pooling": ["mean", "max"]}
-    found = finetune.finetune(folder, small, replace(SETTINGS, epochs=1, grid=grid), 0, device="cpu")
+    found = finetune(folder, small, replace(SETTINGS, epochs=1, grid=grid), 0)
     assert [trial["settings"]["strands"] for trial in found.trials] == ["given", "given", "both", "both"]
-    alone = finetune.finetune(folder, small, found.settings, 0, device="cpu")
+    alone = finetune(folder, small, found.used, 0)
     assert np.array_equal(alone.scores["test"], found.scores["test"])
 
 
@@ -187,10 +198,10 @@ def test_probe_is_a_logistic_regression(folder, tables):
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    found = finetune.finetune(folder, tables, PROBE, 0, device="cpu")
+    found = finetune(folder, tables, PROBE, 0)
     encoder = load_encoder(folder, 0.0)
     features = {
-        name: encode(encoder, tokenise(table["sequence"].tolist(), 3, 64), "mean", "float32").values.numpy()
+        name: encode(encoder, tokenise(examples(table), 3, 64), READING, "float32").values.numpy()
         for name, table in tables.items()
     }
     expected = make_pipeline(StandardScaler(), LogisticRegression(C=np.inf, max_iter=5000))
@@ -210,9 +221,9 @@ def test_probe_leaves_the_encoder_and_runs_it_once(folder, tables, monkeypatch):
         encoders[-1].register_forward_hook(lambda *_: calls.append(encoders[-1].training))
         return encoders[-1]
 
-    monkeypatch.setattr(finetune, "load_encoder", load)
+    monkeypatch.setattr(module, "load_encoder", load)
     settings = replace(PROBE, epochs=4, dropout=0.1, grid={"learning_rate": [1e-2, 1e-3]})
-    finetune.finetune(folder, tables, settings, 0, device="cpu")
+    finetune(folder, tables, settings, 0)
     assert len(encoders) == 1
     assert calls == [False] * 5  # no dropout; 600 training sequences in three batches, the others in one each
     before = load_encoder(folder, 0.1).state_dict()
@@ -221,7 +232,7 @@ def test_probe_leaves_the_encoder_and_runs_it_once(folder, tables, monkeypatch):
 
 def test_probe_is_reproducible(folder, tables):
     small = {name: table[:96] for name, table in tables.items()}
-    one, same, other = (finetune.finetune(folder, small, PROBE, seed, device="cpu") for seed in (0, 0, 1))
+    one, same, other = (finetune(folder, small, PROBE, seed) for seed in (0, 0, 1))
     assert np.array_equal(one.scores["test"], same.scores["test"]) and one.history == same.history
     assert not np.array_equal(one.scores["test"], other.scores["test"])
 
@@ -229,8 +240,8 @@ def test_probe_is_reproducible(folder, tables):
 @pytest.mark.parametrize(("precision", "used"), [("auto", "float32"), ("float32", "float32"), ("bfloat16", "bfloat16")])
 def test_precision_of_a_frozen_encoder(folder, tables, precision, used):
     small = {name: table[:32] for name, table in tables.items()}
-    found = finetune.finetune(folder, small, replace(PROBE, epochs=1, precision=precision), 0, device="cpu")
-    assert found.precision == used
+    found = finetune(folder, small, replace(PROBE, epochs=1, precision=precision), 0)
+    assert found.record["settings"]["precision_used"] == used
 
 
 # ------------------------------------------------------------------------------------------------------ grid
@@ -241,40 +252,37 @@ def test_grid_keeps_the_best_on_validation(folder, tables, frozen):
     small = {name: table[:96] for name, table in tables.items()}
     grid = {"learning_rate": [1e-6, 3e-3], "epochs": [1, 3]}
     settings = replace(SETTINGS, frozen=frozen, grid=grid)
-    found = finetune.finetune(folder, small, settings, 3, device="cpu")
+    found = finetune(folder, small, settings, 3)
     combinations = [{"learning_rate": rate, "epochs": epochs} for rate in (1e-6, 3e-3) for epochs in (1, 3)]
     assert [trial["settings"] for trial in found.trials] == combinations
-    alone = [
-        finetune.finetune(folder, small, replace(SETTINGS, frozen=frozen, **one), 3, device="cpu")
-        for one in combinations
-    ]
+    alone = [finetune(folder, small, replace(SETTINGS, frozen=frozen, **one), 3) for one in combinations]
     aucs = [max(epoch["valid_auc"] for epoch in one.history) for one in alone]
     assert [trial["valid_auc"] for trial in found.trials] == aucs
     assert [trial["best_epoch"] for trial in found.trials] == [one.best_epoch for one in alone]
-    assert found.chosen == int(np.argmax(aucs))
-    best = alone[found.chosen]
+    best = alone[int(np.argmax(aucs))]
+    assert found.record["grid_search"]["chosen"] == combinations[int(np.argmax(aucs))]
     assert all(np.array_equal(found.scores[name], best.scores[name]) for name in ("valid", "test"))
-    assert (found.history, found.best_epoch, found.settings) == (best.history, best.best_epoch, best.settings)
+    assert (found.history, found.best_epoch, found.used) == (best.history, best.best_epoch, best.used)
     flipped = {**small, "test": small["test"].assign(label=1 - small["test"]["label"])}
-    assert finetune.finetune(folder, flipped, settings, 3, device="cpu").trials == found.trials
+    assert finetune(folder, flipped, settings, 3).trials == found.trials
 
 
 def test_first_of_equal_combinations(folder, tables):
     small = {name: table[:64] for name, table in tables.items()}
     settings = replace(SETTINGS, epochs=1, grid={"patience": [4, 2, 3]})  # makes no difference in one epoch
-    found = finetune.finetune(folder, small, settings, 0, device="cpu")
+    found = finetune(folder, small, settings, 0)
     assert len({trial["valid_auc"] for trial in found.trials}) == 1
-    assert found.chosen == 0 and found.settings.patience == 4
+    assert found.record["grid_search"]["chosen"] == {"patience": 4} and found.used.patience == 4
 
 
 def test_diverged_combinations_are_recorded(folder, tables):
     small = {name: table[:64] for name, table in tables.items()}
     settings = replace(SETTINGS, epochs=1, grid={"learning_rate": [1e38, 1e-3]})
-    found = finetune.finetune(folder, small, settings, 0, device="cpu")
-    assert found.chosen == 1
+    found = finetune(folder, small, settings, 0)
+    assert found.record["grid_search"]["chosen"] == {"learning_rate": 1e-3}
     assert found.trials[0]["valid_auc"] is None and "training diverged in epoch 1" in found.trials[0]["diverged"]
     with pytest.raises(InputError, match=r"diverged in epoch 1 .*a learning rate below 1e\+38"):
-        finetune.finetune(folder, small, replace(settings, grid={"learning_rate": [1e38, 1e37]}), 0, device="cpu")
+        finetune(folder, small, replace(settings, grid={"learning_rate": [1e38, 1e37]}), 0)
 
 
 def test_combinations():
@@ -332,11 +340,3 @@ def test_bad_grid(grid, sentence):
 def test_bad_settings(name, value, expected):
     with pytest.raises(InputError, match=f"finetune.{name}: found .*, expected {expected}"):
         FinetuneSettings(**{name: value})
-
-
-def test_bad_tables(folder, tables):
-    with pytest.raises(InputError, match="valid: 150 positives and 0 negatives"):
-        bad = {**tables, "valid": tables["valid"].assign(label=1)}
-        finetune.finetune(folder, bad, SETTINGS, 0, device="cpu")
-    with pytest.raises(InputError, match="train: has no column 'sequence'"):
-        finetune.finetune(folder, {**tables, "train": tables["train"].drop(columns="sequence")}, SETTINGS, 0)

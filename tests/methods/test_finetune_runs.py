@@ -2,22 +2,26 @@
 
 import json
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from finetune_inputs import NAMES, SETTINGS, make_folder, toy, write_splits
+from finetune_inputs import SETTINGS, finetune, make_folder, toy
+from method_inputs import NAMES, examples, fit_job, part, predictions, run, sets, write_folder
 from sklearn.metrics import roc_auc_score
 
 from genebert.errors import InputError
-from genebert.evaluation.examples import training_subset
-from genebert.evaluation.scores import read_score
-from genebert.evaluation.transfer import transfer_tables
+from genebert.evaluation.kinds.two_class import TwoClass
+from genebert.evaluation.transfer import foreign_tests
 from genebert.files import sha256
-from genebert.methods.finetune import finetune, run_finetune
+from genebert.methods import finetune as module
+from genebert.methods.registry import load_classifier
+from genebert.methods.run import run_method
+from genebert.models.tokens import tokenise
+from genebert.settings.fitting import FinetuneSettings
 
 torch.set_num_threads(1)
 
@@ -32,16 +36,18 @@ def tables() -> dict[str, pd.DataFrame]:
     return {"train": toy(600, 0), "valid": toy(150, 1), "test": toy(200, 2)}
 
 
+def run_finetune(model, task, settings, seed, folder, **changes):
+    return run("finetune", task, folder, seeds=[seed], files={"model": model}, options=asdict(settings), **changes)
+
+
 def test_score_file(folder, tables, tmp_path):
-    task = write_splits(tmp_path / "task", {name: table[:96] for name, table in tables.items()})
+    task = write_folder(tmp_path / "task", {name: table[:96] for name, table in tables.items()})
     model = tmp_path / "model"
     make_folder(model)
     record = {"settings": {"k": 3}, "training": {"steps": 0}}
     (model / "model.json").write_text(json.dumps(record))
     settings = replace(SETTINGS, epochs=2)
-    out = tmp_path / "out.json", tmp_path / "out.parquet"
-    run_finetune(model, task, settings, 4, *out, NAMES, device="cpu")
-    score = read_score(out[0])
+    score = run_finetune(model, task, settings, 4, tmp_path)
     assert {key: score[key] for key in NAMES} == NAMES
     assert score["seed"] == 4 and score["deterministic"] is False
     assert score["settings"]["learning_rate"] == 2e-3 and score["settings"]["precision_used"] == "float32"
@@ -50,9 +56,9 @@ def test_score_file(folder, tables, tmp_path):
     assert score["model_record"] == record
     assert score["data_sha256"] == {name: sha256(task / f"{name}.parquet") for name in ("train", "valid", "test")}
     assert len(score["history"]) == 2 and score["best_epoch"] in (1, 2)
-    predictions = pd.read_parquet(out[1])
-    assert predictions["label"].tolist() == tables["test"]["label"][:96].tolist()
-    assert score["metrics"]["roc_auc"] == pytest.approx(roc_auc_score(predictions["label"], predictions["score"]))
+    written = predictions(tmp_path, "seed4")
+    assert written["label"].tolist() == tables["test"]["label"][:96].tolist()
+    assert score["metrics"]["roc_auc"] == pytest.approx(roc_auc_score(written["label"], written["score"]))
     assert score["n_train"] == 96 and score["seconds"] > 0
     seen = "the mean of the last hidden states of all tokens, [CLS] and [SEP] included"
     assert score["method"] == {
@@ -63,19 +69,17 @@ def test_score_file(folder, tables, tmp_path):
     }
     assert not {"grid_search", "transfer", "transfer_sha256"} & set(score)
 
-    first = out[1].read_bytes()
-    run_finetune(model, task, settings, 4, *out, NAMES, device="cpu")
-    assert out[1].read_bytes() == first
-    assert {**read_score(out[0]), "seconds": 0} == {**score, "seconds": 0}
+    first = (tmp_path / "out" / "seed4.parquet").read_bytes()
+    again = run_finetune(model, task, settings, 4, tmp_path)
+    assert (tmp_path / "out" / "seed4.parquet").read_bytes() == first
+    assert {**again, "seconds": 0} == {**score, "seconds": 0}
 
 
 def test_probe_and_grid_are_recorded(folder, tables, tmp_path):
-    task = write_splits(tmp_path / "task", {name: table[:64] for name, table in tables.items()})
+    task = write_folder(tmp_path / "task", {name: table[:64] for name, table in tables.items()})
     grid = {"learning_rate": [1e-3, 1e-2], "pooling": ["cls", "mean"]}
     settings = replace(SETTINGS, epochs=2, frozen=True, grid=grid)
-    out = tmp_path / "out.json", tmp_path / "out.parquet"
-    run_finetune(folder, task, settings, 0, *out, NAMES, device="cpu")
-    score = read_score(out[0])
+    score = run_finetune(folder, task, settings, 0, tmp_path)
     trials = score["grid_search"]["trials"]
     assert [trial["settings"] for trial in trials] == [
         {"learning_rate": rate, "pooling": pooling} for rate in (1e-3, 1e-2) for pooling in ("cls", "mean")
@@ -92,18 +96,15 @@ def test_probe_and_grid_are_recorded(folder, tables, tmp_path):
 
 
 def test_fewer_training_examples(folder, tables, tmp_path):
-    task = write_splits(tmp_path / "task", tables)
-    out = tmp_path / "out.json", tmp_path / "out.parquet"
+    task = write_folder(tmp_path / "task", tables)
     settings = replace(SETTINGS, epochs=1)
-    score = run_finetune(folder, task, settings, 2, *out, NAMES, device="cpu", n_train=40)
+    score = run_finetune(folder, task, settings, 2, tmp_path, sizes=[40])
     assert score["n_train"] == 40
     assert (score["metrics"]["n"], score["validation"]["n"]) == (200, 150)
-    subset = {**tables, "train": training_subset(tables["train"], 40, 2)}
+    subset = {**tables, "train": part(examples(tables["train"]), 40, 2).table}
     assert len(subset["train"]) == 40
-    expected = finetune(folder, subset, settings, 2, device="cpu").scores["test"]
-    assert pd.read_parquet(out[1])["score"].tolist() == expected.tolist()
-    with pytest.raises(InputError, match="n_train: found 601, expected 2 to 600"):
-        run_finetune(folder, task, settings, 2, *out, NAMES, device="cpu", n_train=601)
+    expected = finetune(folder, subset, settings, 2).scores["test"]
+    assert predictions(tmp_path, "n40_seed2")["score"].tolist() == expected.tolist()
 
 
 def placed(table: pd.DataFrame, first: int) -> pd.DataFrame:
@@ -123,42 +124,38 @@ def test_transfer(folder, tables, tmp_path):
     there = {name: placed(toy(64, seed), 10_000 * seed) for seed, name in enumerate(tables, 5)}
     known = placed(toy(64, 9), 0)  # at the places of the training set
     there["test"] = pd.concat([there["test"], known[known["label"] == 1]], ignore_index=True)
-    task, other = (write_splits(tmp_path / name, one) for name, one in (("a", here), ("b", there)))
-    kept, left_out = transfer_tables(here, {"cell(B)": other})["cell(B)"]
+    task, other = (write_folder(tmp_path / name, one) for name, one in (("a", here), ("b", there)))
+    given = sets(here)
+    kept = foreign_tests(given["train"], given["valid"], {"cell(B)": other}, TwoClass({}))["cell(B)"]
+    left_out = kept.left_out
     assert left_out > 5
-    out = tmp_path / "out.json", tmp_path / "out.parquet"
     settings = replace(SETTINGS, epochs=1)
-    plain = run_finetune(folder, task, settings, 2, *out, NAMES, device="cpu")
-    run_finetune(folder, task, settings, 2, *out, NAMES, device="cpu", transfer={"cell(B)": other})
-    score = read_score(out[0])
+    plain = run_finetune(folder, task, settings, 2, tmp_path)
+    score = run_finetune(folder, task, settings, 2, tmp_path, transfer={"cell(B)": other})
     assert score["metrics"] == plain["metrics"] and "transfer" not in plain
     assert list(score["transfer"]) == ["cell(B)"]
     assert score["transfer"]["cell(B)"]["left_out"] == left_out
-    expected = finetune(folder, {**here, "b": kept}, settings, 2, device="cpu").scores["b"]
+    expected = finetune(folder, {**here, "b": kept.table}, settings, 2).scores["b"]
     metrics = score["transfer"]["cell(B)"]["metrics"]
     assert metrics["n"] == len(kept) == len(there["test"]) - left_out
-    assert metrics["roc_auc"] == pytest.approx(roc_auc_score(kept["label"], expected), abs=1e-12)
+    assert metrics["roc_auc"] == pytest.approx(roc_auc_score(kept.labels, expected), abs=1e-12)
     assert score["transfer_sha256"] == {"cell(B)": sha256(other / "test.parquet")}
-    fewer = run_finetune(folder, task, settings, 2, *out, NAMES, device="cpu", transfer={"cell(B)": other}, n_train=16)
+    fewer = run_finetune(folder, task, settings, 2, tmp_path, transfer={"cell(B)": other}, sizes=[16])
     assert fewer["n_train"] == 16 and fewer["transfer"]["cell(B)"]["left_out"] == left_out
 
 
 def test_transfer_needs_places(folder, tables, tmp_path):
     nowhere = placed(tables["train"][:64], 0).assign(chrom=None, start=None, end=None, parent=None)
-    task = write_splits(tmp_path / "task", dict.fromkeys(tables, nowhere))
-    out = tmp_path / "s.json", tmp_path / "s.parquet"
+    task = write_folder(tmp_path / "task", dict.fromkeys(tables, nowhere))
     with pytest.raises(InputError, match="transfer: the training examples have no places"):
-        run_finetune(folder, task, SETTINGS, 0, *out, NAMES, transfer={"b": task})
+        run_finetune(folder, task, SETTINGS, 0, tmp_path, transfer={"b": task})
 
 
 def test_collapse_is_shown_not_dropped(folder, tables, tmp_path):
     """With next to no learning all examples fall on one side of 0.5; the file says so and keeps its numbers."""
-    task = write_splits(tmp_path, {name: table[:64] for name, table in tables.items()})
+    task = write_folder(tmp_path, {name: table[:64] for name, table in tables.items()})
     settings = replace(SETTINGS, learning_rate=1e-9, epochs=1)
-    found = [
-        run_finetune(folder, task, settings, seed, tmp_path / "s.json", tmp_path / "s.parquet", NAMES, device="cpu")
-        for seed in range(5)
-    ]
+    found = [run_finetune(folder, task, settings, seed, tmp_path) for seed in range(5)]
     collapsed = [score["metrics"] for score in found if score["metrics"]["collapsed"]]
     assert collapsed
     share = max(collapsed[0]["n_positive"], 64 - collapsed[0]["n_positive"]) / 64
@@ -169,7 +166,46 @@ def test_collapse_is_shown_not_dropped(folder, tables, tmp_path):
 
 def test_unavailable_model(tmp_path):
     (tmp_path / "model.json").write_text('{"unavailable": "weights could not be downloaded"}')
-    out = tmp_path / "s.json", tmp_path / "s.parquet"
-    run_finetune(tmp_path, tmp_path / "none", SETTINGS, 1, *out, NAMES)
-    assert read_score(out[0])["unavailable"] == "weights could not be downloaded"
-    assert out[1].exists()
+    score = run_finetune(tmp_path, tmp_path / "none", SETTINGS, 1, tmp_path)
+    assert score == {**NAMES, "seed": 1, "unavailable": "weights could not be downloaded"}
+    assert len(predictions(tmp_path, "seed1")) == 0
+
+
+def test_sequences_that_do_not_fit_are_refused_before_anything_is_fitted(folder, tables, tmp_path, monkeypatch):
+    monkeypatch.setattr("genebert.methods.finetune.fit", lambda *_: pytest.fail("fitted"))
+    task = write_folder(tmp_path / "task", {**tables, "test": toy(8, 1).assign(sequence="A" * 65)})
+    with pytest.raises(InputError, match="test: row 0 has 65 bases"):
+        run_finetune(folder, task, SETTINGS, 0, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"frozen": True, "learning_rate": 1e-2}, {"strands": "both", "pooling": "max"}]
+)
+def test_a_kept_classifier_scores_the_same(folder, tables, tmp_path, changes):
+    from transformers import AutoModel, AutoTokenizer
+
+    small = {name: table[:96] for name, table in tables.items()}
+    task = write_folder(tmp_path / "task", small)
+    settings = replace(SETTINGS, epochs=1, **changes)
+    score = run_finetune(folder, task, settings, 4, tmp_path, classifiers=tmp_path / "kept")
+    loaded = load_classifier(tmp_path / "kept" / "seed4")
+    assert (loaded.method, loaded.record["settings"]) == ("finetune", score["settings"])
+    assert loaded.score(examples(small["test"])).tolist() == predictions(tmp_path, "seed4")["score"].tolist()
+    model = AutoModel.from_pretrained(tmp_path / "kept" / "seed4", add_pooling_layer=False)
+    expected = loaded.encoder.frozen.state_dict()
+    assert all(torch.equal(value, expected[name]) for name, value in model.state_dict().items())
+    trained = {name.removeprefix("encoder."): value for name, value in loaded.network.state_dict().items()}
+    assert settings.frozen or all(torch.equal(value, trained[name]) for name, value in expected.items())
+    assert AutoTokenizer.from_pretrained(tmp_path / "kept" / "seed4")("ACG CGT")["input_ids"][0] == 2
+
+
+def test_all_seeds_read_and_tokenise_once(folder, tables, tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(module, "tokenise", lambda one, *more: seen.append(one.name) or tokenise(one, *more))
+    task = write_folder(tmp_path / "task", {name: table[:64] for name, table in tables.items()})
+    job = fit_job("finetune", task, tmp_path, seeds=[0, 1], files={"model": folder}, options={"epochs": 1})
+    run_method(job)
+    assert seen == ["train", "valid", "test"]
+    together = predictions(tmp_path, "seed1")
+    run_finetune(folder, task, replace(FinetuneSettings(), epochs=1), 1, tmp_path)
+    assert predictions(tmp_path, "seed1").equals(together)

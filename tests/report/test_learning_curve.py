@@ -8,7 +8,10 @@ import pandas as pd
 import pytest
 
 from genebert.errors import InputError
-from genebert.evaluation.scores import write_score, write_unavailable
+from genebert.evaluation.examples import Examples
+from genebert.evaluation.kinds.base import Scored
+from genebert.evaluation.kinds.two_class import TwoClass
+from genebert.evaluation.scores import Outcome, write_score, write_unavailable
 from genebert.report import pictures
 from genebert.report.learning_curve import COLOURS, collect_points, plot_learning_curve, write_learning_curve
 
@@ -21,10 +24,9 @@ def score_file(folder, model, n_train, seed, shift=1.0, **names):
     rng = np.random.default_rng((n_train, seed))
     label = np.arange(60) % 2
     score = 1 / (1 + np.exp(-shift * (rng.normal(size=60) + label * np.log10(n_train))))
-    write_score(
-        path, path.with_suffix(".parquet"), {**NAMES, "model": model, **names}, seed, {"valid": label, "test": label},
-        {"valid": score, "test": score}, deterministic=False, provenance={"n_train": n_train}, seconds=1.0,
-    )  # fmt: skip
+    scored = Scored(Examples(pd.DataFrame({"label": label})), score)
+    names = {**NAMES, "model": model, **names}
+    write_score(path, Outcome(names, seed, TwoClass({}), scored, scored, False, {"n_train": n_train}, 1.0))
     return path
 
 
@@ -40,7 +42,7 @@ def paths(tmp_path):
 
 def unavailable(folder):
     path = folder / "dnabert.json"
-    write_unavailable(path, path.with_suffix(".parquet"), {**NAMES, "model": "dnabert"}, 0, "no weights")
+    write_unavailable(path, {**NAMES, "model": "dnabert"}, 0, "no weights")
     return path
 
 

@@ -109,7 +109,7 @@ def test_files_and_card(tmp_path):
 
 def test_examples_without_places(tmp_path):
     card = write_task(examples(60), np.repeat(["train", "valid", "test"], 20), tmp_path, {})
-    assert card["test_overlapping_train"] is None
+    assert card["test_overlapping_train"] is None and card["kind"] == "two-class"
     table = pd.read_parquet(tmp_path / "test.parquet")
     assert table[["chrom", "start", "end", "strand", "parent"]].isna().all(axis=None)
 

@@ -25,9 +25,12 @@ ROOMS = {"genebert.tasks.registry": "tasks", "genebert.methods.registry": "metho
 MODULE_OF = {"scikit-learn": "sklearn", "moods-python": "MOODS", "pyyaml": "yaml", "biopython": "Bio"}
 PYPI_NAME = {"matplotlib-base": "matplotlib"}
 # Modules that a package cannot be installed without.
-COMES_WITH = {"anndata": {"h5py"}, "timm": {"huggingface_hub"}, "pyjaspar": {"Bio"}}
+COMES_WITH = {"anndata": {"h5py"}, "timm": {"huggingface_hub"}, "pyjaspar": {"Bio"}, "sklearn": {"joblib"}}
 # Modules that a library asks for only when it is used in some way.
 ASKS_FOR = {"timm": {"torchvision"}, "to_parquet": {"pyarrow"}, "read_parquet": {"pyarrow"}}
+
+# How the registry of methods names what it loads.
+PLACE = re.compile(r"(genebert\.[\w.]+):(\w+)")
 
 
 def normal(name: str) -> str:
@@ -155,6 +158,9 @@ def needed(script: Path) -> set[str]:
                     visit(defined[node.id], path)
             elif isinstance(node, ast.Attribute):
                 modules.update(ASKS_FOR.get(node.attr, ()))
+            elif isinstance(node, ast.Constant) and (place := PLACE.fullmatch(str(node.value))):
+                load(place[1])
+                follow(place[1], place[2])
 
     visit(ast.parse(script.read_text()), script)
     for name in list(modules):

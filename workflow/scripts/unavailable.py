@@ -5,4 +5,4 @@ with logged(snakemake.log[0]):
 
     wildcards, params = snakemake.wildcards, snakemake.params
     names = {"task": wildcards.task, "dataset": wildcards.dataset, "model": wildcards.method}
-    write_unavailable(snakemake.output[0], None, names, params.seed, params.reason)
+    write_unavailable(snakemake.output[0], names, params.seed, params.reason)

@@ -1,17 +1,17 @@
-"""From labelled splits to score files: what the baselines and fine-tuning share.
+"""From scored examples to score files, the same for every method.
 
 But for `seconds`, the same seed on the same machine gives the same bytes.
 """
 
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from genebert.errors import InputError
-from genebert.evaluation.metrics import classification_metrics, threshold_from_validation, threshold_metrics
+from genebert.evaluation.kinds.base import Kind, Scored
 from genebert.files import atomic_path, read_json, write_json
 
 NAMES = ("task", "dataset", "model")
@@ -22,83 +22,76 @@ def versions(*packages: str) -> dict[str, str]:
     return {name: version(name) for name in packages}
 
 
-def write_score(
-    path_json: str | Path,
-    path_parquet: str | Path,
-    names: dict[str, str],
-    seed: int,
-    labels: dict[str, np.ndarray],
-    scores: dict[str, np.ndarray],
-    *,
-    deterministic: bool,
-    provenance: dict[str, Any],
-    seconds: float,
-    transfer: dict[str, tuple[np.ndarray, np.ndarray, int]] | None = None,
-) -> dict[str, Any]:
-    """Write one score file and the test predictions behind it.
+@dataclass(frozen=True)
+class Outcome:
+    """What one fit of a method gave.
 
-    Parameters
+    Attributes
     ----------
-    path_json, path_parquet : path
-        Score file; predictions (columns label int8, score float64, in the order of the test table).
     names : dict
-        task, dataset, model.
+        task, dataset, model, as the tables show them.
     seed : int
-    labels, scores : dict
-        ``valid`` and ``test`` -> array [n]. The threshold of the second set of metrics comes from ``valid``.
+    kind : Kind
+    valid, test : Scored
     deterministic : bool
         The method has no random part: all seeds give the same scores.
-    provenance : dict
-        Settings, versions, hashes of model and data: whatever else says where the numbers come from. Keys are added
-        at the top level.
+    record : dict
+        Settings, versions, hashes of model and data: further keys of the score file.
     seconds : float
         Wall time of fit and scoring: the one number in the file that differs from run to run.
-    transfer : dict, optional
-        Other data set of the task -> labels, scores and the number of examples left out of its test set; see
-        :func:`genebert.evaluation.transfer.transfer_tables`.
-
-    Returns
-    -------
-    dict
-        The content of the score file.
+    transfer : dict
+        Other data set of the task -> its test set, see :func:`genebert.evaluation.transfer.foreign_tests`.
     """
-    threshold = threshold_from_validation(labels["valid"], scores["valid"])
-    validation = classification_metrics(labels["valid"], scores["valid"], n_bootstrap=1)
+
+    names: dict[str, str]
+    seed: int
+    kind: Kind
+    valid: Scored
+    test: Scored
+    deterministic: bool
+    record: dict[str, Any]
+    seconds: float
+    transfer: dict[str, Scored] = field(default_factory=dict)
+
+
+def write_score(path: str | Path, outcome: Outcome) -> dict[str, Any]:
+    """Write a score file, and beside it, as ``.parquet``, the test predictions; return the score file's content."""
+    kind = outcome.kind
     score = {
-        **{name: names[name] for name in NAMES},
-        "seed": seed,
-        "deterministic": deterministic,
-        "metrics": classification_metrics(labels["test"], scores["test"]),
-        "metrics_at_validation_threshold": threshold_metrics(labels["test"], scores["test"], threshold),
-        "validation": {name: validation[name] for name in ("roc_auc", "auprc", "n", "n_positive")},
-        **provenance,
-        "seconds": round(seconds, 1),
+        **{name: outcome.names[name] for name in NAMES},
+        "seed": outcome.seed,
+        "deterministic": outcome.deterministic,
+        **kind.report(outcome.valid, outcome.test),
+        **outcome.record,
+        "seconds": round(outcome.seconds, 1),
     }
-    if transfer is not None:
+    if outcome.transfer:
         score["transfer"] = {
-            name: {"metrics": classification_metrics(label, predicted), "left_out": left_out}
-            for name, (label, predicted, left_out) in transfer.items()
+            name: {"metrics": kind.metrics(tested), "left_out": tested.examples.left_out}
+            for name, tested in outcome.transfer.items()
         }
-    table = pd.DataFrame(
-        {"label": np.asarray(labels["test"], dtype=np.int8), "score": np.asarray(scores["test"], dtype=np.float64)}
-    )
-    with atomic_path(path_parquet) as temporary:
-        table.to_parquet(temporary, index=False)
-    write_json(path_json, score)
+    _write_predictions(path, kind.predictions(outcome.test))
+    write_json(path, score)
     return score
 
 
 def write_unavailable(
-    path_json: str | Path, path_parquet: str | Path | None, names: dict[str, str], seed: int, reason: str
+    path: str | Path, names: dict[str, str], seed: int, reason: str, kind: Kind | None = None
 ) -> dict[str, Any]:
-    """Write the score file of a model that cannot be had, with the reason and no number; predictions are empty."""
+    """Write the score file of a model that cannot be had, with the reason and no number.
+
+    With a `kind` there are predictions beside it, without rows.
+    """
     score = {**{name: names[name] for name in NAMES}, "seed": seed, "unavailable": reason}
-    if path_parquet is not None:
-        with atomic_path(path_parquet) as temporary:
-            empty = pd.DataFrame({"label": np.array([], dtype=np.int8), "score": np.array([], dtype=np.float64)})
-            empty.to_parquet(temporary, index=False)
-    write_json(path_json, score)
+    if kind is not None:
+        _write_predictions(path, pd.DataFrame(columns=list(kind.columns)).astype(kind.columns))
+    write_json(path, score)
     return score
+
+
+def _write_predictions(path: str | Path, table: pd.DataFrame) -> None:
+    with atomic_path(Path(path).with_suffix(".parquet")) as temporary:
+        table.to_parquet(temporary, index=False)
 
 
 def read_score(path: str | Path) -> dict[str, Any]:

@@ -1,27 +1,29 @@
 """A sequence classifier on top of a BERT over k-mers: tokens, encoder, head, predictions.
 
-The input is ``[CLS] k-mers [SEP]`` in segment 0; the classifier is dropout and one linear layer to two logits on the
-pooled last hidden states, the paper's E_seq (docs/facts.md 30: the sequence encoder alone). DNABERT's own classifier
-sends the state at [CLS] through BERT's pooler first; the pooler of a checkpoint without next-sentence training is
-random, so it is left out here for every model alike.
+The input is ``[CLS] k-mers [SEP]`` in segment 0; the classifier is dropout and one linear layer on the states that the
+kind of the task takes from the last hidden ones of the paper's E_seq (docs/facts.md 30: the sequence encoder alone).
+DNABERT's own classifier sends the state at [CLS] through BERT's pooler first; the pooler of a checkpoint without
+next-sentence training is random, so it is left out here for every model alike.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import nn
 
-from genebert.models.bert import pool
+from genebert.evaluation.kinds.base import Kind
 from genebert.models.devices import autocast
 from genebert.models.tokens import Tokens
 
 PREDICT_BATCH = 256
+Reading = Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]
 
 
 @dataclass(frozen=True)
 class Features:
-    """Pooled states of a whole set, float32 [n, hidden]: what a :class:`Probe` reads."""
+    """States of a whole set, float32 [n, ..., hidden]: what a :class:`Probe` reads."""
 
     values: torch.Tensor
 
@@ -35,34 +37,43 @@ class Features:
 
 
 class _LinearHead(nn.Module):
-    """Dropout and a linear layer to two logits, in float32."""
+    """Dropout and a linear layer to the outputs of a kind, in float32."""
 
-    def __init__(self, width: int, dropout: float, sd: float):
+    def __init__(self, width: int, outputs: int, dropout: float, sd: float):
         super().__init__()
         self.dropout = nn.Dropout(dropout)
-        self.linear = nn.Linear(width, 2)
+        self.linear = nn.Linear(width, outputs)
         nn.init.normal_(self.linear.weight, std=sd)
         nn.init.zeros_(self.linear.bias)
 
     def classify(self, state: torch.Tensor) -> torch.Tensor:
-        """Return float32 logits [n, 2] of states [n, width]."""
+        """Return outputs (float32 [n, ..., outputs]) of states [n, ..., width]."""
         # bfloat16 logits have 8 significant bits: scores would tie, and the AUC would suffer.
         with torch.autocast(state.device.type, enabled=False):
             return self.linear(self.dropout(state))
 
 
 class Classifier(_LinearHead):
-    """Encoder and linear head; all weights are trained."""
+    """Encoder and linear head; all weights are trained.
 
-    def __init__(self, encoder: nn.Module, dropout: float, pooling: str):
-        super().__init__(encoder.config.hidden_size, dropout, encoder.config.initializer_range)
+    Parameters
+    ----------
+    encoder : transformers.BertModel
+    reading : callable
+        (last hidden states, mask) -> what the head reads: :meth:`~genebert.evaluation.kinds.base.Kind.states`.
+    outputs : int
+    dropout : float
+    """
+
+    def __init__(self, encoder: nn.Module, reading: Reading, outputs: int, dropout: float):
+        super().__init__(encoder.config.hidden_size, outputs, dropout, encoder.config.initializer_range)
         self.encoder = encoder
-        self.pooling = pooling
+        self.reading = reading
 
     def forward(self, ids: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-        """Return float32 logits [n, 2] of ids int64 [n, tokens]."""
+        """Return outputs (float32 [n, ..., outputs]) of ids int64 [n, tokens]."""
         states = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
-        return self.classify(pool(states, mask, self.pooling))
+        return self.classify(self.reading(states, mask))
 
 
 class Probe(_LinearHead):
@@ -75,44 +86,45 @@ class Probe(_LinearHead):
     ----------
     training : Features
         Their mean and standard deviation are kept as the buffers `mean` and `sd`.
+    outputs : int
     dropout : float
         Of standardised features.
     sd : float
         Of the initial weights.
     """
 
-    def __init__(self, training: Features, dropout: float, sd: float):
-        super().__init__(training.values.shape[1], dropout, sd)
-        spread, mean = torch.std_mean(training.values, 0, correction=0)
+    def __init__(self, training: Features, outputs: int, dropout: float, sd: float):
+        values = training.values.flatten(0, -2)
+        super().__init__(values.shape[1], outputs, dropout, sd)
+        spread, mean = torch.std_mean(values, 0, correction=0)
         self.register_buffer("mean", mean)
         self.register_buffer("sd", torch.where(spread > 0, spread, 1.0))
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
-        """Return float32 logits [n, 2] of features float32 [n, width]."""
+        """Return outputs (float32 [n, ..., outputs]) of features float32 [n, ..., width]."""
         return self.classify((values - self.mean) / self.sd)
 
 
-def encode(encoder: nn.Module, tokens: Tokens, pooling: str, precision: str) -> Features:
-    """Return the pooled states of a whole set; without dropout, and nothing is trained."""
+def encode(encoder: nn.Module, tokens: Tokens, reading: Reading, precision: str) -> Features:
+    """Return the states of a whole set; without dropout, and nothing is trained."""
     encoder.eval()
     states, order = [], tokens.order()
     with torch.no_grad(), autocast(precision, order.device):
         for rows in order.split(PREDICT_BATCH):
             ids, mask = tokens.batch(rows)
-            states.append(pool(encoder(input_ids=ids, attention_mask=mask).last_hidden_state, mask, pooling))
+            states.append(reading(encoder(input_ids=ids, attention_mask=mask).last_hidden_state, mask))
     values = torch.cat(states)
     return Features(torch.empty_like(values).index_copy_(0, order, values))
 
 
-def predict(model: Classifier | Probe, inputs: Tokens | Features, precision: str = "auto") -> np.ndarray:
-    """Return the probability of class 1 (float64 [n])."""
+def predict(model: Classifier | Probe, inputs: Tokens | Features, kind: Kind, precision: str = "auto") -> np.ndarray:
+    """Return the scores of the task's kind (float64 [n, ...])."""
     device = next(model.parameters()).device
     model.eval()
-    margins, order = [], inputs.order()
-    with torch.inference_mode(), autocast(precision, device):
-        for rows in order.split(PREDICT_BATCH):
-            logits = model(*inputs.batch(rows)).double()
-            margins.append(logits[:, 1] - logits[:, 0])
-    score = torch.empty(len(order), dtype=torch.float64, device=device)
-    score[order] = torch.cat(margins).sigmoid()
-    return score.cpu().numpy()
+    outputs, order = [], inputs.order()
+    with torch.inference_mode():
+        with autocast(precision, device):
+            for rows in order.split(PREDICT_BATCH):
+                outputs.append(model(*inputs.batch(rows)).double())
+        scores = kind.scores(torch.cat(outputs))
+        return torch.empty_like(scores).index_copy_(0, order, scores).cpu().numpy()

@@ -1,24 +1,25 @@
 """A small convolutional network in the manner of DeepBind (Alipanahi et al. 2015, Nature Biotechnology 33:831).
 
 One layer of filters scans both strands: at every position the better of the two counts, so that a sequence and its
-reverse complement have the same score. Global maximum and mean of each filter, one hidden layer, two logits.
+reverse complement have the same score. Global maximum and mean of each filter, one hidden layer.
 """
 
-import copy
-import logging
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
-import pandas as pd
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional
 
 from genebert.errors import InputError
-from genebert.genome.bases import sequence_codes
+from genebert.evaluation.examples import Examples
+from genebert.evaluation.kinds.base import Kind
+from genebert.methods.base import Fitted, Method
+from genebert.training.fit import Course, fit
 
-logger = logging.getLogger(__name__)
 PREDICT_BATCH = 512
 
 
@@ -76,9 +77,9 @@ class CnnSettings:
 
 
 class Network(nn.Module):
-    """Convolution over both strands, global maximum and mean, a hidden layer, two logits."""
+    """Convolution over both strands, global maximum and mean, a hidden layer, the outputs of the task's kind."""
 
-    def __init__(self, settings: CnnSettings):
+    def __init__(self, settings: CnnSettings, outputs: int):
         super().__init__()
         self.settings = settings
         self.filters = nn.Parameter(torch.empty(settings.filters, 4, settings.width))
@@ -89,19 +90,19 @@ class Network(nn.Module):
             nn.Linear(2 * settings.filters, settings.hidden),
             nn.ReLU(),
             nn.Dropout(settings.dropout),
-            nn.Linear(settings.hidden, 2),
+            nn.Linear(settings.hidden, outputs),
         )
         self.register_buffer("one_hot", torch.cat([torch.eye(4), torch.zeros(1, 4)]), persistent=False)
 
     def forward(self, codes: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Return float32 logits [n, 2].
+        """Return the outputs, float32 [n, outputs].
 
         Parameters
         ----------
         codes : int64 [n, longest]
             Base codes; N is a column of zeros.
         lengths : int64 [n]
-            Bases of each sequence; what lies beyond does not change its logits.
+            Bases of each sequence; what lies beyond does not change its outputs.
         """
         bases = self.one_hot[codes].transpose(1, 2)
         # Bases are in the order A, C, G, T: turned round, it is that of their complements.
@@ -113,95 +114,76 @@ class Network(nn.Module):
         return self.head(torch.cat([found.amax(dim=2), found.sum(dim=2) / lengths[:, None]], dim=1))
 
 
-@dataclass(frozen=True)
-class CnnModel:
+@dataclass(frozen=True, eq=False)
+class CnnModel(Fitted):
     """A fitted network."""
 
     network: Network
 
-    def predict(self, table: pd.DataFrame) -> np.ndarray:
-        """Return the probability of class 1 (float64 [n])."""
-        codes, lengths = _tensors(table)
+    def score(self, examples: Examples) -> np.ndarray:
+        """Return the scores of the task's kind (float64 [n])."""
+        codes, lengths = map(torch.from_numpy, examples.codes())
         self.network.eval()
         with torch.inference_mode():
-            logits = torch.cat(
-                [
-                    self.network(codes[rows].long(), lengths[rows])
-                    for rows in torch.arange(len(lengths)).split(PREDICT_BATCH)
-                ]
-            ).double()
-            return (logits[:, 1] - logits[:, 0]).sigmoid().numpy()
+            outputs = [
+                self.network(codes[rows].long(), lengths[rows])
+                for rows in torch.arange(len(lengths)).split(PREDICT_BATCH)
+            ]
+            return self.kind.scores(torch.cat(outputs).double()).numpy()
+
+    def write(self, folder: Path) -> None:
+        """Write ``model.safetensors``; the settings are in the record."""
+        save_file(self.network.state_dict(), folder / "model.safetensors")
+
+    @classmethod
+    def read(cls, folder: Path, method: str, kind: Kind, record: dict[str, Any]) -> Self:
+        """Read ``model.safetensors``."""
+        settings = CnnSettings(**{one.name: record["settings"][one.name] for one in fields(CnnSettings)})
+        network = Network(settings, kind.outputs)
+        network.load_state_dict(load_file(folder / "model.safetensors"))
+        return cls(method, kind, record, network)
 
 
-def _tensors(table: pd.DataFrame) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return base codes uint8 [n, longest] and lengths int64 [n]."""
-    codes, lengths = sequence_codes(table["sequence"].tolist())
-    return torch.from_numpy(codes), torch.from_numpy(lengths)
+class Cnn(Method):
+    """``cnn``."""
 
+    name = "cnn"
+    fitted = CnnModel
+    Settings = CnnSettings
+    kinds = ("two-class",)
+    packages = ("torch", "numpy")
 
-def fit_cnn(
-    tables: dict[str, pd.DataFrame], seed: int, settings: CnnSettings | None = None
-) -> tuple[CnnModel, dict[str, Any]]:
-    """Train the network on ``train``; ``valid`` says when to stop and which epoch's weights to keep.
+    def fit(self, train: Examples, valid: Examples, seed: int) -> CnnModel:
+        """Train on `train`; `valid` says when to stop and which epoch's weights to keep.
 
-    On a CPU with the same number of threads, equal arguments give equal weights, bit for bit.
+        The seed is of the initial weights, the order of the examples and dropout.
+        """
+        codes, lengths = map(torch.from_numpy, train.codes())
+        labels = torch.tensor(train.labels)
+        longest = int(lengths.max())
+        settings = replace(self.settings, width=min(self.settings.width, longest - (longest + 1) % 2))
+        remedy = f"a learning rate below {settings.learning_rate}"
+        course = Course(settings.epochs, settings.patience, self.name, seed, remedy)
+        # The caller's random state is left as it was.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            network = Network(settings, self.kind.outputs)
+            optimiser = torch.optim.AdamW(
+                network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+            )
 
-    Parameters
-    ----------
-    tables : dict
-        ``train`` and ``valid`` -> DataFrame with columns sequence, label.
-    seed : int
-        Of the initial weights, the order of the examples and dropout.
-    settings : CnnSettings, optional
+            def train_epoch(_epoch: int) -> float:
+                total = 0.0
+                for rows in torch.randperm(len(labels)).split(settings.batch):
+                    loss = self.kind.loss(network(codes[rows].long(), lengths[rows]), labels[rows])
+                    optimiser.zero_grad(set_to_none=True)
+                    loss.backward()
+                    optimiser.step()
+                    total += float(loss.detach()) * len(rows)
+                return total / len(labels)
 
-    Returns
-    -------
-    model : CnnModel
-    settings : dict
-        For the record: those of the network as trained, best_epoch and the validation AUC of each epoch.
-
-    Raises
-    ------
-    InputError
-        Training diverged.
-    """
-    from sklearn.metrics import roc_auc_score
-
-    settings = settings or CnnSettings()
-    codes, lengths = _tensors(tables["train"])
-    longest = int(lengths.max())
-    settings = replace(settings, width=min(settings.width, longest - (longest + 1) % 2))
-    labels = torch.tensor(tables["train"]["label"].to_numpy(np.int64))
-    # The caller's random state is left as it was.
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        network = Network(settings)
-        model = CnnModel(network)
-        optimiser = torch.optim.AdamW(
-            network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
-        )
-        history: list[float] = []
-        best_auc, best_epoch, best_state = -np.inf, 0, {}
-        for epoch in range(1, settings.epochs + 1):
-            network.train()
-            for rows in torch.randperm(len(labels)).split(settings.batch):
-                loss = functional.cross_entropy(network(codes[rows].long(), lengths[rows]), labels[rows])
-                optimiser.zero_grad(set_to_none=True)
-                loss.backward()
-                optimiser.step()
-            scores = model.predict(tables["valid"])
-            if not np.isfinite(scores).all():
-                raise InputError(
-                    f"cnn: training diverged in epoch {epoch} with seed {seed}; expected finite scores (a learning "
-                    f"rate below {settings.learning_rate})"
-                )
-            auc = float(roc_auc_score(tables["valid"]["label"], scores))
-            history.append(auc)
-            logger.debug("cnn, epoch %d: validation AUC %.4f", epoch, auc)
-            if auc > best_auc:
-                best_auc, best_epoch, best_state = auc, epoch, copy.deepcopy(network.state_dict())
-            elif epoch - best_epoch >= settings.patience:
-                break
-        network.load_state_dict(best_state)
-    logger.info("cnn: best validation AUC %.4f in epoch %d of %d", best_auc, best_epoch, len(history))
-    return model, {**asdict(settings), "best_epoch": best_epoch, "valid_auc": history}
+            model = CnnModel(self.name, self.kind, {}, network)
+            history, best = fit(network, self.kind, valid, course, train_epoch, lambda: model.score(valid))
+        metric = f"valid_{self.kind.selects.lower()}"
+        chosen = {**asdict(settings), "best_epoch": best, metric: [epoch[metric] for epoch in history]}
+        return replace(model, record=self.record(chosen))

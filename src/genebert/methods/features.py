@@ -1,35 +1,16 @@
-"""Models on features that are counted, not learned: logistic regression and boosted trees.
-
-``kmer-logreg``
-    Counts of all 1- to 4-mers, standardised, L2-regularised logistic regression; the strength of the regularisation is
-    the one with the smallest validation loss. Nothing in it is random.
-``boosted-trees``
-    Histogram gradient boosting on the one-hot base of every position and the counts of 1- to 3-mers; the number of
-    trees is where the validation loss stops falling. Each split looks at a random fifth of the features, so seeds
-    differ.
-"""
+"""Features that are counted, not learned, and what is fitted on them with scikit-learn."""
 
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
-import pandas as pd
 
 from genebert.errors import InputError
-from genebert.genome.bases import BASES, N_CODE, sequence_codes
+from genebert.evaluation.examples import Examples
+from genebert.genome.bases import BASES, N_CODE
 from genebert.genome.kmers import SPECIALS, kmer_ids
-
-LOGISTIC_KMERS = (1, 2, 3, 4)
-TREE_KMERS = (1, 2, 3)
-# Inverse strengths of the L2 penalty; on 340 standardised counts the small ones win (prom-core: 0.845 at 0.001).
-PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
-TREES = {
-    "learning_rate": 0.05,
-    "max_iter": 1000,
-    "max_leaf_nodes": 15,
-    "max_features": 0.2,
-    "n_iter_no_change": 20,
-}
+from genebert.methods.base import Fitted
 
 
 def kmer_counts(codes: np.ndarray, sizes: tuple[int, ...]) -> np.ndarray:
@@ -61,81 +42,57 @@ def positional_one_hot(codes: np.ndarray) -> np.ndarray:
     return (codes[:, :, None] == np.arange(N_CODE, dtype=np.uint8)).reshape(len(codes), -1).astype(np.uint8)
 
 
-@dataclass(frozen=True)
-class FeatureModel:
-    """A fitted classifier and the features it was fitted on.
+def count_features(examples: Examples, kmers: tuple[int, ...], length: int | None = None) -> np.ndarray:
+    """Return float32 [n, features].
 
-    Attributes
+    Parameters
     ----------
-    classifier : scikit-learn classifier
+    examples : Examples
     kmers : tuple of int
         k of the counted k-mers.
-    length : int or None
+    length : int, optional
         With the one-hot base of every position: the one length that sequences must have.
-    """
-
-    classifier: Any
-    kmers: tuple[int, ...]
-    length: int | None = None
-
-    def predict(self, table: pd.DataFrame) -> np.ndarray:
-        """Return the probability of class 1 (float64 [n])."""
-        features = _features(table, self.kmers, self.length)
-        return self.classifier.predict_proba(features)[:, 1].astype(np.float64)
-
-
-def _features(table: pd.DataFrame, kmers: tuple[int, ...], length: int | None) -> np.ndarray:
-    """Return float32 [n, features]."""
-    if length is not None:
-        lengths = [length, *table["sequence"].str.len().unique()]
-        if min(lengths) < max(lengths):
-            raise InputError(
-                f"boosted-trees: sequences of {min(lengths)} to {max(lengths)} bases; expected one length, because "
-                f"each position is a feature (the letters there are one-hot over {BASES[:N_CODE]})"
-            )
-    codes, _ = sequence_codes(table["sequence"].tolist())
-    counts = kmer_counts(codes, kmers)
-    return counts if length is None else np.hstack([positional_one_hot(codes), counts], dtype=np.float32)
-
-
-def fit_logistic(tables: dict[str, pd.DataFrame]) -> tuple[FeatureModel, dict[str, Any]]:
-    """Fit ``kmer-logreg`` on ``train``; ``valid`` chooses the penalty. Return the model and its settings."""
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.metrics import log_loss
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    features = {split: _features(tables[split], LOGISTIC_KMERS, None) for split in ("train", "valid")}
-    best, best_loss, best_penalty = None, np.inf, PENALTIES[0]
-    for penalty in PENALTIES:
-        model = make_pipeline(StandardScaler(), LogisticRegression(C=penalty, max_iter=5000))
-        model.fit(features["train"], tables["train"]["label"])
-        # The loss, not the AUC: on a few hundred examples the AUC's noise hides the difference.
-        loss = log_loss(tables["valid"]["label"], model.predict_proba(features["valid"])[:, 1])
-        if loss < best_loss:
-            best, best_loss, best_penalty = model, loss, penalty
-    settings = {
-        "kmers": list(LOGISTIC_KMERS),
-        "positional_one_hot": False,
-        "inverse_penalties": list(PENALTIES),
-        "chosen_inverse_penalty": best_penalty,
-    }
-    return FeatureModel(best, LOGISTIC_KMERS), settings
-
-
-def fit_trees(tables: dict[str, pd.DataFrame], seed: int) -> tuple[FeatureModel, dict[str, Any]]:
-    """Fit ``boosted-trees`` on ``train``; ``valid`` chooses the number of trees. Return the model and its settings.
 
     Raises
     ------
     InputError
-        Sequences of different lengths.
+        Sequences of another length.
     """
-    from sklearn.ensemble import HistGradientBoostingClassifier
+    lengths = [length or 0, *np.unique(examples.lengths)]
+    if length is not None and min(lengths) < max(lengths):
+        raise InputError(
+            f"boosted-trees: sequences of {min(lengths)} to {max(lengths)} bases; expected one length, because "
+            f"each position is a feature (the letters there are one-hot over {BASES[:N_CODE]})"
+        )
+    blocks = []
+    for codes, _ in examples.blocks():
+        parts = (
+            [kmer_counts(codes, kmers)] if length is None else [positional_one_hot(codes), kmer_counts(codes, kmers)]
+        )
+        blocks.append(np.hstack(parts, dtype=np.float32))
+    return np.concatenate(blocks)
 
-    length = len(tables["train"]["sequence"].iloc[0])
-    features = {split: _features(tables[split], TREE_KMERS, length) for split in ("train", "valid")}
-    model = HistGradientBoostingClassifier(early_stopping=True, random_state=seed, **TREES)
-    model.fit(features["train"], tables["train"]["label"], X_val=features["valid"], y_val=tables["valid"]["label"])
-    settings = {"kmers": list(TREE_KMERS), "positional_one_hot": True, **TREES, "trees": int(model.n_iter_)}
-    return FeatureModel(model, TREE_KMERS, length), settings
+
+@dataclass(frozen=True, eq=False)
+class FeatureModel(Fitted):
+    """A scikit-learn classifier, and the arguments of :func:`count_features` that it was fitted with."""
+
+    classifier: Any
+    features: dict[str, Any]
+
+    def score(self, examples: Examples) -> np.ndarray:
+        """Return the probability of class 1 (float64 [n])."""
+        return self.classifier.predict_proba(count_features(examples, **self.features))[:, 1].astype(np.float64)
+
+    def write(self, folder: Path) -> None:
+        """Write ``model.joblib``."""
+        import joblib
+
+        joblib.dump((self.classifier, self.features), folder / "model.joblib")
+
+    @classmethod
+    def read(cls, folder: Path, *about: Any) -> Self:
+        """Read ``model.joblib``."""
+        import joblib
+
+        return cls(*about, *joblib.load(folder / "model.joblib"))

@@ -1,37 +1,34 @@
 """Fine-tuning of a BERT over k-mers on labelled sequences, or of a linear probe on its frozen states.
 
 The network is a :class:`~genebert.methods.classifier.Classifier` or a :class:`~genebert.methods.classifier.Probe`.
-AdamW, linear warm-up and decay, clipping as DNABERT (docs/facts.md 18); early stopping on the validation AUC, and the
-weights of the best epoch make the scores.
+AdamW, linear warm-up and decay, clipping as DNABERT (docs/facts.md 18); early stopping on the validation metric, and
+the weights of the best epoch make the scores.
 """
 
-import copy
 import logging
-import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from functools import cache
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+from weakref import WeakKeyDictionary
 
 import numpy as np
-import pandas as pd
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
-from torch.nn import functional
 
-from genebert.errors import InputError
-from genebert.evaluation.examples import check_examples
-from genebert.evaluation.inputs import read_inputs
-from genebert.evaluation.scores import versions, write_score, write_unavailable
+from genebert.evaluation.examples import Examples
+from genebert.evaluation.kinds.base import Kind
 from genebert.files import read_json, sha256
-from genebert.genome.kmers import vocabulary_k
-from genebert.methods.classifier import Classifier, Features, Probe, encode, predict
+from genebert.genome.kmers import save_tokenizer, vocabulary_k
+from genebert.methods.base import Fitted, Method, Unavailable
+from genebert.methods.classifier import Classifier, Features, Probe, Reading, encode, predict
 from genebert.models.bert import load_encoder, read_bert_config
 from genebert.models.devices import autocast, choose_device
-from genebert.models.folders import weights_file
-from genebert.models.tokens import Tokens, both_strands, tokenise
+from genebert.models.folders import WEIGHTS, weights_file
+from genebert.models.tokens import Tokens, tokenise
 from genebert.settings.fitting import FinetuneSettings
+from genebert.training.fit import Course, Diverged, fit
 from genebert.training.optimiser import make_adamw
 
 logger = logging.getLogger(__name__)
@@ -42,10 +39,7 @@ SEEN = {
 }
 READ = {"given": "as given", "both": "both, as two training examples; the mean of both probabilities"}
 STRANDS = {"given": 1, "both": 2}  # readings of each sequence
-
-
-class Diverged(InputError):
-    """Training gave something else than numbers."""
+HEAD = "head.safetensors"
 
 
 def _optimiser(model: nn.Module, settings: FinetuneSettings, steps: int):
@@ -64,293 +58,236 @@ def _order(n: int, seed: int, epoch: int) -> np.ndarray:
     return np.random.default_rng((seed, epoch)).permutation(n)
 
 
-@dataclass(frozen=True)
-class FinetuneResult:
-    """What fine-tuning gives.
-
-    Attributes
-    ----------
-    scores : dict
-        Each table but ``train`` -> probability of class 1 (float64 [n]) with the weights of the best epoch.
-    history : list of dict
-        For each epoch: epoch (from 1), train_loss, valid_auc, learning_rate at its end.
-    best_epoch : int
-        The first of the epochs with the largest validation AUC.
-    settings : FinetuneSettings
-        Those that the scores come from: of a grid, the chosen combination.
-    trials : list of dict
-        For each combination of the grid: settings (what differs), valid_auc, best_epoch; for one that diverged the
-        last two are None, and diverged says why. One entry without a grid.
-    chosen : int
-        Its place in `trials`.
-    k : int
-    precision : str
-        float32 or bfloat16, as used by the encoder.
-    device : str
-        cpu or cuda.
-    seconds : float
-    """
-
-    scores: dict[str, np.ndarray]
-    history: list[dict[str, float]]
-    best_epoch: int
-    settings: FinetuneSettings
-    trials: list[dict[str, Any]]
-    chosen: int
-    k: int
-    precision: str
-    device: str
-    seconds: float
+def _precision(settings: FinetuneSettings, place: torch.device) -> str:
+    """Return what the encoder computes in: float32 or bfloat16."""
+    if settings.frozen and settings.precision == "auto":
+        return "float32"
+    with autocast(settings.precision, place):
+        return "bfloat16" if torch.is_autocast_enabled(place.type) else "float32"
 
 
-def _precision(settings: FinetuneSettings) -> str:
-    return "float32" if settings.frozen and settings.precision == "auto" else settings.precision
-
-
-def _scores(model: Classifier | Probe, inputs: Tokens | Features, settings: FinetuneSettings) -> np.ndarray:
-    """Return a set's probabilities of class 1 (float64 [n]), means over the strands read."""
-    return predict(model, inputs, _precision(settings)).reshape(STRANDS[settings.strands], -1).mean(0)
-
-
-def _train(
-    model: Classifier | Probe,
-    inputs: dict[str, Tokens] | dict[str, Features],
-    labels: dict[str, np.ndarray],
-    settings: FinetuneSettings,
-    seed: int,
-    where: str | Path,
-) -> tuple[list[dict[str, float]], int]:
-    """Train a network on `train`, leave it with the weights of its best epoch; return the history and that epoch."""
-    from sklearn.metrics import roc_auc_score
-
-    place, precision = next(model.parameters()).device, _precision(settings)
-    train, target = inputs["train"], torch.from_numpy(np.tile(labels["train"], STRANDS[settings.strands])).to(place)
-    n = len(target)
-    optimiser, schedule = _optimiser(model, settings, settings.epochs * -(-n // settings.batch))
-    history: list[dict[str, float]] = []
-    best_auc, best_epoch, best_state = -np.inf, 0, {}
-    for epoch in range(1, settings.epochs + 1):
-        model.train()
-        start = time.perf_counter()
-        order = torch.from_numpy(_order(n, seed, epoch)).to(place)
-        total = torch.zeros((), device=place, dtype=torch.float64)
-        for rows in order.split(settings.batch):
-            with autocast(precision, place):
-                logits = model(*train.batch(rows))
-            loss = functional.cross_entropy(logits, target[rows])
-            loss.backward()
-            nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
-            optimiser.step()
-            schedule.step()
-            optimiser.zero_grad(set_to_none=True)
-            total += loss.detach() * len(rows)
-        train_loss = float(total) / n
-        valid_scores = _scores(model, inputs["valid"], settings)
-        if not np.isfinite(train_loss) or not np.isfinite(valid_scores).all():
-            raise Diverged(
-                f"{where}: training diverged in epoch {epoch} with seed {seed}: loss {train_loss}, "
-                f"{int((~np.isfinite(valid_scores)).sum())} validation scores not finite; expected numbers "
-                f"(a learning rate below {settings.learning_rate}, or precision float32)"
-            )
-        auc = float(roc_auc_score(labels["valid"], valid_scores))
-        rate = optimiser.param_groups[0]["lr"]
-        history.append({"epoch": epoch, "train_loss": train_loss, "valid_auc": auc, "learning_rate": rate})
-        logger.info(
-            "epoch %d of %d: loss %.4f, validation AUC %.4f, %.0f sequences/s",
-            epoch, settings.epochs, train_loss, auc, n / (time.perf_counter() - start),
-        )  # fmt: skip
-        if auc > best_auc:
-            best_auc, best_epoch, best_state = auc, epoch, copy.deepcopy(model.state_dict())
-        elif epoch - best_epoch >= settings.patience:
-            logger.info("stopped: no better validation AUC in %d epochs", settings.patience)
-            break
-    model.load_state_dict(best_state)
-    return history, best_epoch
-
-
-def _network(
-    model_folder: str | Path,
-    place: torch.device,
-    settings: FinetuneSettings,
-    seed: int,
-    tokens: Callable[[str], dict[str, Tokens]],
-    features: Callable[[str, str, str], dict[str, Features]],
-) -> tuple[Classifier | Probe, dict[str, Tokens] | dict[str, Features]]:
-    """Return a network before training, and what it reads; `seed` sets its weights and the dropout that follows."""
-    if settings.frozen:
-        inputs = features(settings.strands, settings.pooling, _precision(settings))
-        sd = read_bert_config(model_folder).get("initializer_range", 0.02)
-        torch.manual_seed(seed)
-        return Probe(inputs["train"], settings.dropout, sd).to(place), inputs
-    encoder = load_encoder(model_folder, settings.dropout)
-    torch.manual_seed(seed)
-    return Classifier(encoder, settings.dropout, settings.pooling).to(place), tokens(settings.strands)
-
-
-def finetune(
-    model_folder: str | Path,
-    tables: dict[str, pd.DataFrame],
-    settings: FinetuneSettings,
-    seed: int,
-    device: str = "auto",
-) -> FinetuneResult:
-    """Fine-tune a model on labelled sequences and score all others.
-
-    On a CPU with the same number of threads, equal arguments give equal scores, bit for bit.
+class Encoder:
+    """A model folder, and what networks read of examples through it, made once for each set.
 
     Parameters
     ----------
-    model_folder : path
+    folder : path
         Hugging Face folder of a BERT with DNABERT's k-mer vocabulary (``config.json``, weights, ``vocab.txt``).
-    tables : dict
-        ``train``, ``valid``, ``test`` and any others to score -> DataFrame with columns sequence and label (0, 1).
-        Only labels of train and valid are used, those of valid for the epoch and the grid's combination.
-    settings : FinetuneSettings
-    seed : int
-        Of the classifier's initial weights, the order of the examples and dropout.
-    device : str
-        ``auto``, ``cpu`` or ``cuda``.
+    kind : Kind
 
     Raises
     ------
     InputError
-        The folder is not such a model, a sequence does not fit it, a table lacks a class, or the loss is no longer a
-        number (with a grid: in all of its combinations).
+        The folder is not such a model.
     """
-    start = time.perf_counter()
-    place = choose_device(device)
-    k = vocabulary_k(model_folder)
-    for split, table in tables.items():
-        check_examples(table, split)
-    positions = read_bert_config(model_folder).get("max_position_embeddings", 512)
-    labels = {split: tables[split]["label"].to_numpy(np.int64) for split in ("train", "valid")}
 
-    @cache
-    def tokens(strands: str) -> dict[str, Tokens]:
-        read = both_strands if strands == "both" else list
+    def __init__(self, folder: str | Path, kind: Kind):
+        self.folder, self.kind = Path(folder), kind
+        self.place = choose_device()
+        self.k = vocabulary_k(folder)
+        self.config = read_bert_config(folder)
+        self.positions = self.config.get("max_position_embeddings", 512)
+        self._made: WeakKeyDictionary[Examples, dict[Any, Tokens | Features]] = WeakKeyDictionary()
+
+    @cached_property
+    def frozen(self) -> nn.Module:
+        """The BERT as it is, for probes."""
+        return load_encoder(self.folder, 0.0).to(self.place)
+
+    def reading(self, settings: FinetuneSettings) -> Reading:
+        """Return how heads take their states."""
+        return partial(self.kind.states, pooling=settings.pooling, k=self.k)
+
+    def tokens(self, examples: Examples, strands: str = "given") -> Tokens:
+        """Return token ids; those of both strands one after the other."""
+        made = self._made.setdefault(examples, {})
+        if strands not in made:
+            both = strands == "both"
+            found = self.tokens(examples).both_strands(self.k) if both else tokenise(examples, self.k, self.positions)
+            made[strands] = found.to(self.place)
+        return made[strands]
+
+    def inputs(self, examples: Examples, settings: FinetuneSettings) -> Tokens | Features:
+        """Return what a network of these settings reads."""
+        tokens = self.tokens(examples, settings.strands)
+        if not settings.frozen:
+            return tokens
+        made, precision = self._made[examples], _precision(settings, self.place)
+        key = (settings.strands, settings.pooling, precision)
+        if key not in made:
+            made[key] = encode(self.frozen, tokens, self.reading(settings), precision)
+        return made[key]
+
+    def network(self, train: Examples, settings: FinetuneSettings, seed: int) -> Classifier | Probe:
+        """Return a network before training; `seed` sets its weights and the dropout that follows."""
+        if settings.frozen:
+            inputs, sd = self.inputs(train, settings), self.config.get("initializer_range", 0.02)
+            torch.manual_seed(seed)
+            return Probe(inputs, self.kind.outputs, settings.dropout, sd).to(self.place)
+        encoder = load_encoder(self.folder, settings.dropout)
+        torch.manual_seed(seed)
+        return self.classifier(encoder, settings)
+
+    def classifier(self, encoder: nn.Module, settings: FinetuneSettings) -> Classifier:
+        """Return a BERT with a new head."""
+        return Classifier(encoder, self.reading(settings), self.kind.outputs, settings.dropout).to(self.place)
+
+    def scores(self, network: Classifier | Probe, examples: Examples, settings: FinetuneSettings) -> np.ndarray:
+        """Return the scores of examples, means over the strands read."""
+        found = predict(network, self.inputs(examples, settings), self.kind, _precision(settings, self.place))
+        found = found.reshape(STRANDS[settings.strands], len(examples), *found.shape[1:])
+        return np.stack([found[0], *map(self.kind.turn, found[1:])]).mean(0)
+
+
+@dataclass(frozen=True, eq=False)
+class FinetunedModel(Fitted):
+    """A trained network, the encoder that it reads through, and the settings: of a grid, the chosen combination."""
+
+    encoder: Encoder
+    network: Classifier | Probe
+    settings: FinetuneSettings
+
+    def score(self, examples: Examples) -> np.ndarray:
+        """Return the scores of the task's kind (float64 [n, ...])."""
+        return self.encoder.scores(self.network, examples, self.settings)
+
+    def write(self, folder: Path) -> None:
+        """Write encoder and tokenizer in Hugging Face's form, and the rest of the network as ``head.safetensors``."""
+        bert = self.encoder.frozen if self.settings.frozen else self.network.encoder
+        bert.config.save_pretrained(folder)
+        save_file(bert.state_dict(), folder / WEIGHTS[0], metadata={"format": "pt"})
+        save_tokenizer(folder, self.encoder.k, self.encoder.positions)
+        state = {name: value for name, value in self.network.state_dict().items() if not name.startswith("encoder.")}
+        save_file(state, folder / HEAD)
+
+    @classmethod
+    def read(cls, folder: Path, method: str, kind: Kind, record: dict[str, Any]) -> Self:
+        """Read what :meth:`write` wrote; it computes in the precision that it was trained in."""
+        values = {one.name: record["settings"][one.name] for one in fields(FinetuneSettings)}
+        settings = FinetuneSettings(**values | {"precision": record["settings"]["precision_used"]})
+        encoder, head = Encoder(folder, kind), load_file(folder / HEAD)
+        if settings.frozen:
+            network = Probe(Features(head["mean"][None]), kind.outputs, settings.dropout, 0.0)
+        else:
+            network = encoder.classifier(load_encoder(folder, settings.dropout), settings)
+        network.load_state_dict(network.state_dict() | head)
+        return cls(method, kind, record, encoder, network.to(encoder.place), settings)
+
+
+class Finetune(Method):
+    """``finetune``: fine-tuning of the BERT in the folder ``model``.
+
+    Raises
+    ------
+    InputError
+        The folder is not such a model.
+    Unavailable
+        Its ``model.json`` has a key ``unavailable``, the reason.
+    """
+
+    name = "finetune"
+    fitted = FinetunedModel
+    Settings = FinetuneSettings
+    packages = ("torch", "transformers", "numpy")
+
+    def __init__(self, kind: Kind, options: dict[str, Any], files: dict[str, str | Path], card: dict[str, Any]):
+        super().__init__(kind, options, files, card)
+        folder = Path(files["model"])
+        path = folder / "model.json"
+        record = read_json(path) if path.is_file() else None
+        if record and "unavailable" in record:
+            raise Unavailable(record["unavailable"])
+        self.encoder = Encoder(folder, self.kind)
+        weights = weights_file(folder)
+        self.source = {"model_sha256": sha256(weights), "model_file": weights.name, "model_record": record}
+
+    def prepare(self, examples: Examples) -> None:
+        """Tokenise them, which refuses sequences that do not fit the model."""
+        self.encoder.tokens(examples)
+
+    def fit(self, train: Examples, valid: Examples, seed: int) -> FinetunedModel:
+        """Train on `train`; `valid` chooses the epoch and the combination of the grid.
+
+        The seed is of the classifier's initial weights, the order of the examples and dropout. A grid fails only where
+        all of its combinations diverge.
+        """
+        trials: list[dict[str, Any]] = []
+        best, failed, place = None, None, self.encoder.place
+        metric = f"valid_{self.kind.selects.lower()}"
+        # The caller's random state is left as it was.
+        with torch.random.fork_rng(devices=[place] if place.type == "cuda" else []):
+            for number, (change, one) in enumerate(self.settings.combinations()):
+                if change:
+                    logger.info("grid: %s", ", ".join(f"{name} {value}" for name, value in change.items()))
+                network = self.encoder.network(train, one, seed)
+                try:
+                    history, epoch = self._train(network, train, valid, one, seed)
+                except Diverged as error:
+                    failed = failed or error
+                    logger.warning("%s", error)
+                    trials.append({"settings": change, metric: None, "best_epoch": None, "diverged": str(error)})
+                    continue
+                value = history[epoch - 1][metric]
+                trials.append({"settings": change, metric: value, "best_epoch": epoch})
+                if best is None or value > trials[best[0]][metric]:
+                    best = number, one, network, history, epoch
+        if best is None:
+            raise failed
+        chosen, used, network, history, epoch = best
+        record = self._record(used) | {"best_epoch": epoch, "history": history} | self.source
+        if self.settings.grid:
+            record["grid_search"] = {"trials": trials, "chosen": trials[chosen]["settings"]}
+        return FinetunedModel(self.name, self.kind, record, self.encoder, network, used)
+
+    def _train(
+        self, network: Classifier | Probe, train: Examples, valid: Examples, settings: FinetuneSettings, seed: int
+    ) -> tuple[list[dict[str, Any]], int]:
+        """Train a network; return the history and the best epoch, whose weights it has then."""
+        place, precision = self.encoder.place, _precision(settings, self.encoder.place)
+        inputs, labels = self.encoder.inputs(train, settings), train.labels
+        readings = [labels, self.kind.turn(labels)][: STRANDS[settings.strands]]
+        target = torch.from_numpy(np.concatenate(readings)).to(place)
+        n = len(target)
+        optimiser, schedule = _optimiser(network, settings, settings.epochs * -(-n // settings.batch))
+        rates = []
+
+        def train_epoch(epoch: int) -> float:
+            total = torch.zeros((), device=place, dtype=torch.float64)
+            for rows in torch.from_numpy(_order(n, seed, epoch)).to(place).split(settings.batch):
+                with autocast(precision, place):
+                    outputs = network(*inputs.batch(rows))
+                loss = self.kind.loss(outputs, target[rows])
+                loss.backward()
+                nn.utils.clip_grad_norm_(network.parameters(), settings.clip)
+                optimiser.step()
+                schedule.step()
+                optimiser.zero_grad(set_to_none=True)
+                total += loss.detach() * len(rows)
+            rates.append(optimiser.param_groups[0]["lr"])
+            return float(total) / n
+
+        remedy = f"a learning rate below {settings.learning_rate}, or precision float32"
+        course = Course(settings.epochs, settings.patience, str(self.encoder.folder), seed, remedy)
+        history, best = fit(
+            network, self.kind, valid, course, train_epoch, lambda: self.encoder.scores(network, valid, settings)
+        )
+        return [epoch | {"learning_rate": rate} for epoch, rate in zip(history, rates, strict=True)], best
+
+    def _record(self, used: FinetuneSettings) -> dict[str, Any]:
+        head = f"linear, {self.kind.output_words}, on {SEEN[used.pooling]}" + (", standardised" if used.frozen else "")
+        place = self.encoder.place
         return {
-            split: tokenise(read(table["sequence"]), k, positions, split).to(place) for split, table in tables.items()
+            "method": {
+                "kind": "finetune",
+                "encoder": "frozen" if used.frozen else "fine-tuned",
+                "classifier": head,
+                "strands": READ[used.strands],
+            },
+            "settings": {
+                **asdict(used),
+                "grid": self.settings.grid,
+                "precision_used": _precision(used, place),
+                "device": place.type,
+                "k": self.encoder.k,
+            },
         }
-
-    @cache
-    def features(strands: str, pooling: str, precision: str) -> dict[str, Features]:
-        encoder = load_encoder(model_folder, 0.0).to(place)
-        return {split: encode(encoder, one, pooling, precision) for split, one in tokens(strands).items()}
-
-    trials: list[dict[str, Any]] = []
-    best, failed = None, None
-    # The caller's random state is left as it was.
-    with torch.random.fork_rng(devices=[place] if place.type == "cuda" else []):
-        for number, (change, one) in enumerate(settings.combinations()):
-            if change:
-                logger.info("grid: %s", ", ".join(f"{name} {value}" for name, value in change.items()))
-            model, inputs = _network(model_folder, place, one, seed, tokens, features)
-            try:
-                history, epoch = _train(model, inputs, labels, one, seed, model_folder)
-            except Diverged as error:
-                failed = failed or error
-                logger.warning("%s", error)
-                trials.append({"settings": change, "valid_auc": None, "best_epoch": None, "diverged": str(error)})
-                continue
-            auc = history[epoch - 1]["valid_auc"]
-            trials.append({"settings": change, "valid_auc": auc, "best_epoch": epoch})
-            if best is None or auc > trials[best[0]]["valid_auc"]:
-                best = number, one, model, inputs, history, epoch
-    if best is None:
-        raise failed
-    chosen, used, model, inputs, history, epoch = best
-    scores = {split: _scores(model, one, used) for split, one in inputs.items() if split != "train"}
-    with autocast(_precision(used), place):
-        precision = "bfloat16" if torch.is_autocast_enabled(place.type) else "float32"
-    seconds = time.perf_counter() - start
-    return FinetuneResult(scores, history, epoch, used, trials, chosen, k, precision, place.type, seconds)
-
-
-def run_finetune(
-    model_folder: str | Path,
-    task_folder: str | Path,
-    settings: FinetuneSettings,
-    seed: int,
-    out_json: str | Path,
-    out_parquet: str | Path,
-    names: dict[str, str],
-    device: str = "auto",
-    transfer: dict[str, str | Path] | None = None,
-    n_train: int | None = None,
-) -> dict[str, Any]:
-    """Fine-tune a model on a task folder and write its score file.
-
-    Parameters
-    ----------
-    model_folder : path
-        As for :func:`finetune`. ``model.json`` in it, if there, is copied into the score file; a key ``unavailable``
-        in it (the reason) gives a score file that says so and holds no number.
-    task_folder : path
-        Holds train, valid and test.parquet.
-    settings : FinetuneSettings
-    seed : int
-    out_json, out_parquet : path
-    names : dict
-        task, dataset, model, as the table will show them.
-    device : str
-    transfer : dict, optional
-        Other data set of the task -> its folder: its test set is scored too, see
-        :func:`genebert.evaluation.transfer.transfer_tables`.
-    n_train : int, optional
-        Train on so many of the training examples only, see :func:`genebert.evaluation.examples.training_subset`.
-
-    Returns
-    -------
-    dict
-        The content of the score file.
-    """
-    start = time.perf_counter()
-    record_file = Path(model_folder) / "model.json"
-    record = read_json(record_file) if record_file.is_file() else None
-    if record and "unavailable" in record:
-        logger.warning("%s cannot be had: %s", names["model"], record["unavailable"])
-        return write_unavailable(out_json, out_parquet, names, seed, record["unavailable"])
-    inputs = read_inputs(task_folder, seed, n_train, transfer)
-    others = {f"transfer to {name}": one.table for name, one in inputs.foreign.items()}
-    result = finetune(model_folder, inputs.tables | others, settings, seed, device)
-    weights = weights_file(model_folder)
-    used = result.settings
-    provenance = {
-        "method": {
-            "kind": "finetune",
-            "encoder": "frozen" if used.frozen else "fine-tuned",
-            "classifier": f"linear, two logits, on {SEEN[used.pooling]}" + (", standardised" if used.frozen else ""),
-            "strands": READ[used.strands],
-        },
-        "settings": {
-            **asdict(used), "grid": settings.grid, "precision_used": result.precision, "device": result.device,
-            "k": result.k,
-        },
-        "best_epoch": result.best_epoch,
-        "history": result.history,
-        "model_sha256": sha256(weights),
-        "model_file": weights.name,
-        "model_record": record,
-        **inputs.record,
-        "versions": versions("torch", "transformers", "numpy"),
-    }  # fmt: skip
-    if settings.grid:
-        provenance["grid_search"] = {"trials": result.trials, "chosen": result.trials[result.chosen]["settings"]}
-    labels = {split: table["label"].to_numpy() for split, table in inputs.tables.items()}
-    score = write_score(
-        out_json, out_parquet, names, seed, labels, result.scores,
-        deterministic=False,
-        provenance=provenance,
-        seconds=time.perf_counter() - start,
-        transfer={
-            name: (one.table["label"].to_numpy(), result.scores[f"transfer to {name}"], one.left_out)
-            for name, one in inputs.foreign.items()
-        } or None,
-    )  # fmt: skip
-    metrics = score["metrics"]
-    logger.info(
-        "%s, seed %d: test AUC %.4f (epoch %d of %d), %s, %.1f s",
-        names["model"], seed, metrics["roc_auc"], result.best_epoch, len(result.history),
-        "collapsed to one class" if metrics["collapsed"] else f"MCC {metrics['mcc']:.3f}", score["seconds"],
-    )  # fmt: skip
-    return score

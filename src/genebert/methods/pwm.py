@@ -3,15 +3,18 @@
 import logging
 import re
 from dataclasses import asdict, dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
-import pandas as pd
 
 from genebert.errors import InputError
-from genebert.genome.bases import encode
+from genebert.evaluation.examples import Examples
+from genebert.evaluation.kinds.base import Kind
+from genebert.files import read_json, sha256, write_json
 from genebert.genome.sequences import RegionSequences
-from genebert.motifs.jaspar import Motif
+from genebert.methods.base import Fitted, Method, Unavailable
+from genebert.motifs.jaspar import Motif, read_jaspar
 from genebert.motifs.matrix import MotifSettings
 from genebert.motifs.scan import BestScorer
 from genebert.motifs.scoring import base_counts, score_motifs, strand_background
@@ -21,6 +24,8 @@ logger = logging.getLogger(__name__)
 # A calibration that falls with the score would turn the ranking round; instead it rises by this much a standard
 # deviation, which leaves the ranking as it is and says about the same of every sequence.
 LEAST_SLOPE = 1e-3
+# Log-odds as in the regions x TFs matrix: counts, pseudocount 1.
+SCORING = {key: value for key, value in asdict(MotifSettings()).items() if key in ("source", "pseudocount")}
 
 
 def factor_motifs(motifs: list[Motif], factor: str) -> list[Motif]:
@@ -35,31 +40,28 @@ def factor_motifs(motifs: list[Motif], factor: str) -> list[Motif]:
     return own or [motif for motif, names in zip(motifs, partners, strict=True) if factor in names]
 
 
-def _regions(table: pd.DataFrame) -> RegionSequences:
-    lengths = table["sequence"].str.len().to_numpy(np.int64)
-    return RegionSequences(encode("".join(table["sequence"])), np.concatenate([[0], np.cumsum(lengths)]), "")
+def _regions(codes: np.ndarray, lengths: np.ndarray) -> RegionSequences:
+    inside = np.arange(codes.shape[1]) < lengths[:, None]
+    return RegionSequences(codes[inside], np.concatenate([[0], np.cumsum(lengths)]), "")
 
 
-@dataclass(frozen=True)
-class PwmModel:
-    """A matrix and its calibration: probability = sigmoid(slope * best score + intercept), with a slope above 0.
+class Matrix:
+    """A motif as log-odds against a background.
 
-    Attributes
+    Parameters
     ----------
     motif : Motif
-    log_odds : float64 [4, width]
-    scorer : BestScorer
-        Of this matrix alone.
-    slope, intercept : float
+    background : 4 floats
+        Frequencies of A, C, G, T with A = T and C = G.
     """
 
-    motif: Motif
-    log_odds: np.ndarray
-    scorer: BestScorer
-    slope: float = 1.0
-    intercept: float = 0.0
+    def __init__(self, motif: Motif, background: tuple[float, float, float, float]):
+        scoring = score_motifs([motif], background, **SCORING, p_value=MotifSettings().p_value)
+        self.motif, self.background = motif, background
+        self.log_odds = scoring.matrices[0]
+        self._scorer = BestScorer(scoring)
 
-    def best_scores(self, table: pd.DataFrame) -> np.ndarray:
+    def best_scores(self, examples: Examples) -> np.ndarray:
         """Return the best log-odds (natural logarithm) over both strands (float64 [n]).
 
         Windows with N do not count; a sequence that has no other gets the lowest score that the matrix can give.
@@ -69,21 +71,43 @@ class PwmModel:
         InputError
             A sequence is shorter than the matrix.
         """
-        shortest = int(table["sequence"].str.len().min())
+        shortest = int(examples.lengths.min())
         if shortest < self.motif.width:
             raise InputError(
                 f"pwm: a sequence of {shortest} bases found; expected at least {self.motif.width}, the width of "
                 f"{self.motif.matrix_id} ({self.motif.name})"
             )
-        scores = self.scorer.score(_regions(table), np.arange(len(table)))[:, 0].astype(np.float64)
+        blocks = [self._scorer.score(_regions(*block), np.arange(len(block[1])))[:, 0] for block in examples.blocks()]
+        scores = np.concatenate(blocks).astype(np.float64)
         unknown = np.isnan(scores)
         if unknown.any():
             logger.warning("pwm: %d of %d sequences have N in every window", int(unknown.sum()), len(scores))
         return np.where(unknown, self.log_odds.min(axis=0).sum(), scores)
 
-    def predict(self, table: pd.DataFrame) -> np.ndarray:
+
+@dataclass(frozen=True, eq=False)
+class PwmModel(Fitted):
+    """A matrix and its calibration: probability = sigmoid(slope * best score + intercept), with a slope above 0."""
+
+    matrix: Matrix
+    slope: float
+    intercept: float
+
+    def score(self, examples: Examples) -> np.ndarray:
         """Return the probability of class 1 (float64 [n]); its order is that of the best scores."""
-        return 1 / (1 + np.exp(-(self.slope * self.best_scores(table) + self.intercept)))
+        return 1 / (1 + np.exp(-(self.slope * self.matrix.best_scores(examples) + self.intercept)))
+
+    def write(self, folder: Path) -> None:
+        """Write ``matrix.json``; all else is in the record."""
+        motif = asdict(self.matrix.motif)
+        write_json(folder / "matrix.json", motif | {"counts": motif["counts"].tolist()})
+
+    @classmethod
+    def read(cls, folder: Path, *about: Any) -> Self:
+        """Read ``matrix.json``."""
+        motif, settings = read_json(folder / "matrix.json"), about[-1]["settings"]
+        matrix = Matrix(Motif(**motif | {"counts": np.array(motif["counts"])}), tuple(settings["background"]))
+        return cls(*about, matrix, **settings["calibration"])
 
 
 def _calibrate(score: np.ndarray, label: np.ndarray) -> tuple[float, float]:
@@ -99,49 +123,60 @@ def _calibrate(score: np.ndarray, label: np.ndarray) -> tuple[float, float]:
     return float(slope / spread), float(intercept - slope * mean / spread)
 
 
-def fit_pwm(tables: dict[str, pd.DataFrame], motifs: list[Motif]) -> tuple[PwmModel, dict[str, Any]]:
-    """Choose among a factor's matrices by the AUC on ``valid``, and calibrate on ``train``.
+class Pwm(Method):
+    """``pwm``: the best of the factor's matrices on ``valid``, calibrated on ``train``.
 
-    Log-odds as in the regions x TFs matrix (counts, pseudocount 1). The background is the base composition of the
-    training sequences: positives and shuffled negatives share it, and the test set stays out of it.
-
-    Parameters
-    ----------
-    tables : dict
-        ``train`` and ``valid`` -> DataFrame with columns sequence, label.
-    motifs : list of Motif
-        All matrices of the factor (:func:`factor_motifs`).
-
-    Returns
-    -------
-    model : PwmModel
-    settings : dict
-        For the record: the matrix and the others tried, background, calibration.
+    The background is the base composition of the training sequences: positives and shuffled negatives share it, and
+    the test set stays out of it.
 
     Raises
     ------
     InputError
-        No matrix, a sequence shorter than one, or training sequences without A and T, or without C and G.
+        The card names no factor.
+    Unavailable
+        The factor has no matrix.
     """
-    from sklearn.metrics import roc_auc_score
 
-    if not motifs:
-        raise InputError("pwm: found no matrix, expected at least one of the factor")
-    background = strand_background(base_counts(_regions(tables["train"])).sum(axis=0))
-    options = MotifSettings()
-    models, auc = [], {}
-    for motif in motifs:
-        scoring = score_motifs([motif], background, options.source, options.pseudocount, options.p_value)
-        models.append(PwmModel(motif, scoring.matrices[0], BestScorer(scoring)))
-        auc[motif.matrix_id] = float(roc_auc_score(tables["valid"]["label"], models[-1].best_scores(tables["valid"])))
-    best = max(models, key=lambda model: auc[model.motif.matrix_id])
-    slope, intercept = _calibrate(best.best_scores(tables["train"]), tables["train"]["label"].to_numpy())
-    settings = {
-        "matrix": best.motif.matrix_id,
-        "matrix_name": best.motif.name,
-        "valid_auc_of_matrices": auc,
-        "background": list(background),
-        **{key: value for key, value in asdict(options).items() if key in ("source", "pseudocount")},
-        "calibration": {"slope": slope, "intercept": intercept},
-    }
-    return PwmModel(best.motif, best.log_odds, best.scorer, slope, intercept), settings
+    @dataclass(frozen=True)
+    class Settings:
+        """Where the matrices come from, for the record."""
+
+        release: str = "JASPAR2018"
+
+    name = "pwm"
+    fitted = PwmModel
+    kinds = ("two-class",)
+    deterministic = True
+    packages = ("MOODS-python", "lightmotif", "scikit-learn", "numpy")
+
+    def __init__(self, kind: Kind, options: dict[str, Any], files: dict[str, str | Path], card: dict[str, Any]):
+        super().__init__(kind, options, files, card)
+        factor, jaspar, release = card.get("factor"), files["jaspar"], self.settings.release
+        if not isinstance(factor, str) or not factor:
+            raise InputError(
+                f"pwm: the card of the data set says factor {factor!r}, expected the name of a transcription factor "
+                "(pwm is a baseline of tasks on the binding of one factor)"
+            )
+        self.motifs = factor_motifs(read_jaspar(jaspar), factor)
+        if not self.motifs:
+            raise Unavailable(f"{release.replace('JASPAR', 'JASPAR ')} CORE vertebrates has no matrix of {factor}")
+        self.source = {"factor": factor, "jaspar_release": release, "jaspar_sha256": sha256(jaspar)}
+
+    def fit(self, train: Examples, valid: Examples, seed: int) -> PwmModel:
+        """Choose among the matrices by the metric on `valid`, and calibrate on `train`."""
+        counts = sum(base_counts(_regions(*block)).sum(axis=0) for block in train.blocks())
+        background = strand_background(counts)
+        matrices = [Matrix(motif, background) for motif in self.motifs]
+        auc = {one.motif.matrix_id: self.kind.select(valid, one.best_scores(valid)) for one in matrices}
+        best = max(matrices, key=lambda one: auc[one.motif.matrix_id])
+        slope, intercept = _calibrate(best.best_scores(train), train.labels)
+        settings = {
+            **self.source,
+            "matrix": best.motif.matrix_id,
+            "matrix_name": best.motif.name,
+            "valid_auc_of_matrices": auc,
+            "background": list(background),
+            **SCORING,
+            "calibration": {"slope": slope, "intercept": intercept},
+        }
+        return PwmModel(self.name, self.kind, self.record(settings), best, slope, intercept)

@@ -1,3 +1,79 @@
-METHODS = {"pwm": None, "kmer-logreg": None, "boosted-trees": None, "cnn": None}
-NEED_FACTOR = ("pwm",)
-NETWORKS = ("finetune",)
+"""The methods by name, and what is known of them without loading them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING
+
+from genebert.errors import InputError
+from genebert.files import read_json
+
+if TYPE_CHECKING:
+    from genebert.methods.base import Fitted, Method
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A method before it is loaded.
+
+    Attributes
+    ----------
+    place : str
+        Module and class.
+    needs : tuple of str
+        Files that it is made with: ``model``, a folder with a BERT; ``jaspar``, motif matrices.
+    torch, gpu : bool
+        It computes with torch; on a GPU where there is one.
+    """
+
+    place: str
+    needs: tuple[str, ...] = ()
+    torch: bool = False
+    gpu: bool = False
+
+
+METHODS = {
+    "finetune": Entry("genebert.methods.finetune:Finetune", needs=("model",), torch=True, gpu=True),
+    "pwm": Entry("genebert.methods.pwm:Pwm", needs=("jaspar",)),
+    "kmer-logreg": Entry("genebert.methods.kmer_logreg:KmerLogreg"),
+    "boosted-trees": Entry("genebert.methods.boosted_trees:BoostedTrees"),
+    "cnn": Entry("genebert.methods.cnn:Cnn", torch=True),
+}
+
+
+def baselines() -> list[str]:
+    """Return the methods that stand in tables under their own name; the others are named after their model."""
+    return [name for name, entry in METHODS.items() if "model" not in entry.needs]
+
+
+def find_method(name: str) -> "type[Method]":
+    """Load a method.
+
+    Raises
+    ------
+    InputError
+        There is none of that name.
+    """
+    if name not in METHODS:
+        raise InputError(f"method: found {name!r}, expected one of {', '.join(METHODS)}")
+    return resolve_name(METHODS[name].place)
+
+
+def load_classifier(folder: str | Path) -> "Fitted":
+    """Read a classifier that :meth:`genebert.methods.base.Fitted.save` wrote.
+
+    Those of scikit-learn are pickles, which run code when they are read: load only what you trust.
+
+    Raises
+    ------
+    InputError
+        The folder holds none.
+    """
+    from genebert.evaluation.kinds.registry import kind_of
+
+    path = Path(folder) / "classifier.json"
+    if not path.is_file():
+        raise InputError(f"{path}: does not exist; expected the folder of a saved classifier")
+    about = read_json(path)
+    name, record = about["method"], about["record"]
+    return find_method(name).fitted.read(path.parent, name, kind_of(about, str(path)), record)

@@ -1,112 +1,215 @@
-"""A simple model on a task folder: fit, scores on the test set and on those of other data sets, score file."""
+"""Any method on any task: read, fit with each seed, score, and write the score files."""
 
+import hashlib
+import json
 import logging
+import shutil
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from genebert.errors import InputError
-from genebert.evaluation.inputs import read_inputs
-from genebert.evaluation.scores import versions, write_score, write_unavailable
-from genebert.files import read_json, sha256
-from genebert.methods.baselines import find_baseline, fit
-from genebert.methods.pwm import factor_motifs
-from genebert.motifs.jaspar import Motif, read_jaspar
+from genebert.evaluation.examples import SPLITS, Examples, read_card, read_examples, training_rows
+from genebert.evaluation.kinds.base import Kind, Scored
+from genebert.evaluation.kinds.registry import kind_of
+from genebert.evaluation.scores import Outcome, versions, write_score, write_unavailable
+from genebert.evaluation.transfer import foreign_tests
+from genebert.files import atomic_path, sha256
+from genebert.genome.fasta import Genome
+from genebert.methods.base import Fitted, Method, Unavailable
+from genebert.methods.registry import METHODS, find_method
 
 logger = logging.getLogger(__name__)
+ABOUT = ("factor", "cell", "tissue")  # what score files repeat of a data set's card
 
 
-def _motifs(task_folder: Path, jaspar: str | Path | None) -> tuple[str, list[Motif]]:
-    """Return the factor that a task's card names, and its matrices."""
-    if jaspar is None:
-        raise InputError("pwm: no JASPAR file given; expected the path of the matrices in JASPAR's text form")
-    path = task_folder / "card.json"
-    if not path.is_file():
-        raise InputError(f"{path}: does not exist; expected the card of a task, with the key factor")
-    factor = read_json(path).get("factor")
-    if not isinstance(factor, str) or not factor:
-        raise InputError(
-            f"{path}: factor is {factor!r}, expected the name of a transcription factor (pwm is a baseline of tasks on "
-            "the binding of one factor)"
-        )
-    return factor, factor_motifs(read_jaspar(jaspar), factor)
+@dataclass(frozen=True)
+class FitJob:
+    """One method on one data set.
 
-
-def run_baseline(
-    name: str,
-    task_folder: str | Path,
-    seed: int,
-    out_json: str | Path,
-    out_parquet: str | Path,
-    names: dict[str, str],
-    transfer: dict[str, str | Path] | None = None,
-    jaspar: str | Path | None = None,
-    n_train: int | None = None,
-    release: str = "JASPAR2018",
-) -> dict[str, Any]:
-    """Fit a simple model on a task folder and write its score file.
-
-    Parameters
+    Attributes
     ----------
-    name : str
-        A key of `BASELINES`.
-    task_folder : path
-        Holds train, valid and test.parquet, and card.json.
-    seed : int
-        Of the fit, and of the choice of `n_train` examples.
-    out_json, out_parquet : path
-    names : dict
-        task, dataset, model, as the table will show them.
-    transfer : dict, optional
-        Other data set of the task -> its task folder: the fitted model is scored on their test sets too.
-    jaspar : path, optional
-        JASPAR text (:func:`~genebert.motifs.jaspar.read_jaspar`), for ``pwm``. A factor without a matrix gives a score
-        file that says so and holds no number.
-    n_train : int, optional
-        Fit on so many training examples (:func:`genebert.evaluation.examples.training_subset`); all by default.
-    release : str
-        Where `jaspar` comes from; for the record.
+    task, dataset, name : str
+        As the tables show them; `name` is that of the model or method.
+    method : str
+        A key of :data:`genebert.methods.registry.METHODS`.
+    data : path
+        Task folder: train, valid and test.parquet, and card.json.
+    output : path
+        Folder for ``seed{seed}.json`` and ``.parquet``; with `sizes`, ``n{size}_seed{seed}``.
+    checkpoints : path
+        Folder for what is finished while others are not yet; of this job alone, and removed at its end.
+    seeds : list of int
+        Of the fits, and of the choice of examples for `sizes`.
+    sizes : list of int, optional
+        Numbers of training examples to fit with; all by default.
+    options : dict
+        Settings of the method that differ from its defaults.
+    files : dict
+        What the method needs (``model``, ``jaspar``) and, where examples are places, ``genome`` -> path.
+    transfer : dict
+        Other data set of the task -> its task folder; its test set is scored too.
+    classifiers : path, optional
+        Folder for the fitted classifiers, a folder for each fit; they are not kept by default.
+    """
 
-    Returns
-    -------
-    dict
-        The content of the score file.
+    task: str
+    dataset: str
+    name: str
+    method: str
+    data: str | Path
+    output: str | Path
+    checkpoints: str | Path
+    seeds: list[int]
+    sizes: list[int] | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+    files: dict[str, str | Path] = field(default_factory=dict)
+    transfer: dict[str, str | Path] = field(default_factory=dict)
+    classifiers: str | Path | None = None
+
+    @property
+    def names(self) -> dict[str, str]:
+        """What score files call it."""
+        return {"task": self.task, "dataset": self.dataset, "model": self.name}
+
+    def fits(self) -> Iterator[tuple[str, int, int | None]]:
+        """Yield stem of the files, seed and number of training examples."""
+        for seed in self.seeds:
+            for size in self.sizes or [None]:
+                yield (f"seed{seed}" if size is None else f"n{size}_seed{seed}"), seed, size
+
+
+class _Data(NamedTuple):
+    """The splits by name, the test sets of other data sets by theirs, and what the record says of both."""
+
+    splits: dict[str, Examples]
+    foreign: dict[str, Examples]
+    record: dict[str, Any]
+
+
+def _read(job: FitJob, kind: Kind, card: dict[str, Any]) -> _Data:
+    genome = Genome(job.files["genome"]) if "genome" in job.files else None
+    splits, hashes = {}, {}
+    for split in SPLITS:
+        path = Path(job.data) / f"{split}.parquet"
+        splits[split], hashes[split] = read_examples(path, genome, split), sha256(path)
+        kind.check(splits[split].labels, str(path))
+    record = {"data_set": {key: card[key] for key in ABOUT if key in card}, "data_sha256": hashes}
+    # What is left out of foreign test sets does not depend on the size: all points of a learning curve see the same.
+    foreign = foreign_tests(splits["train"], splits["valid"], job.transfer, kind) if job.transfer else {}
+    if foreign:
+        record["transfer_sha256"] = {name: sha256(Path(job.transfer[name]) / "test.parquet") for name in foreign}
+    return _Data(splits, foreign, record)
+
+
+def _digest(path: str | Path) -> dict[str, str]:
+    """Return what changes when a file, or a file of a folder, does."""
+    path = Path(path)
+    if path.suffix == ".fa" and path.with_suffix(".json").is_file():
+        path = path.with_suffix(".json")  # gigabytes of genome: its record holds the md5 of each chromosome
+    files = sorted(one for one in path.iterdir() if one.is_file()) if path.is_dir() else [path]
+    return {one.name: sha256(one) for one in files}
+
+
+def _fingerprint(job: FitJob, kind: Kind, record: dict[str, Any]) -> str:
+    """Return what all that the scores depend on, but for seed and size, is known by."""
+    parts = {
+        "names": job.names,
+        "kind": kind.about,
+        "method": job.method,
+        "options": job.options,
+        "files": {name: _digest(path) for name, path in job.files.items()},
+        "record": record,
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _method(job: FitJob, kind: Kind, card: dict[str, Any]) -> Method:
+    found = find_method(job.method)
+    for need in METHODS[job.method].needs:
+        if need not in job.files:
+            raise InputError(f"{job.method}: found no {need} among its files, expected a path")
+    return found(kind, job.options, job.files, card)
+
+
+def _fit(job: FitJob, method: Method, data: _Data, seed: int, size: int | None) -> tuple[Fitted, Outcome]:
+    start = time.perf_counter()
+    train, valid, test = (data.splits[split] for split in SPLITS)
+    if size is not None:
+        train = train.subset(training_rows(method.kind.strata(train.labels), size, seed))
+    fitted = method.fit(train, valid, seed)
+    outcome = Outcome(
+        job.names,
+        seed,
+        method.kind,
+        Scored(valid, fitted.score(valid)),
+        Scored(test, fitted.score(test)),
+        transfer={name: Scored(one, fitted.score(one)) for name, one in data.foreign.items()},
+        # The seed also chooses the examples of a smaller training set.
+        deterministic=method.deterministic and len(train) == len(data.splits["train"]),
+        record=fitted.record | data.record | {"n_train": len(train)},
+        seconds=time.perf_counter() - start,
+    )
+    return fitted, outcome
+
+
+def run_method(job: FitJob) -> None:
+    """Fit a method with all seeds (and sizes) and write a score file with predictions for each.
+
+    What is finished is kept in `job.checkpoints` until all is: a job that was killed goes on with what is missing, if
+    data, files, settings and versions are the same. A method that cannot be had, and a size above the number of
+    training examples, give score files that say so and hold no number.
 
     Raises
     ------
     InputError
-        Unknown name, unreadable tables, or for ``pwm`` no `jaspar` or no factor in the card; see :func:`fit`.
+        Unknown method, missing file, unreadable data, or a fit that fails; see the method.
     """
-    baseline, folder = find_baseline(name), Path(task_folder)
-    motifs, source = None, {}
-    if name == "pwm":
-        factor, motifs = _motifs(folder, jaspar)
-        if not motifs:
-            reason = f"{release.replace('JASPAR', 'JASPAR ')} CORE vertebrates has no matrix of {factor}"
-            logger.warning("pwm cannot be had: %s", reason)
-            return write_unavailable(out_json, out_parquet, names, seed, reason)
-        source = {"factor": factor, "jaspar_release": release, "jaspar_sha256": sha256(jaspar)}
-    inputs = read_inputs(folder, seed, n_train, transfer)
-    start = time.perf_counter()
-    fitted = fit(name, inputs.tables, seed, motifs)
-    labels = {split: inputs.tables[split]["label"].to_numpy() for split in ("valid", "test")}
-    scores = {split: fitted.score(inputs.tables[split]) for split in ("valid", "test")}
-    foreign = {
-        other: (found.table["label"].to_numpy(), fitted.score(found.table), found.left_out)
-        for other, found in inputs.foreign.items()
-    }
-    seconds = time.perf_counter() - start
-    provenance = {
-        "method": {"kind": "baseline", "name": name},
-        "settings": {**source, **fitted.settings},
-        **inputs.record,
-        "versions": versions(*baseline.packages),
-    }
-    score = write_score(
-        out_json, out_parquet, names, seed, labels, scores,
-        # The seed also chooses the examples of a smaller training set.
-        deterministic=baseline.deterministic and not inputs.is_part,
-        provenance=provenance, seconds=seconds, transfer=foreign or None,
-    )  # fmt: skip
-    logger.info("%s, seed %d: test AUC %.4f, %.1f s", name, seed, score["metrics"]["roc_auc"], seconds)
-    return score
+    card = read_card(job.data)
+    kind = kind_of(card, str(Path(job.data) / "card.json"))
+    if job.classifiers:
+        Path(job.classifiers).mkdir(parents=True, exist_ok=True)  # also where there will be none to keep
+    try:
+        method = _method(job, kind, card)
+    except Unavailable as reason:
+        logger.warning("%s cannot be had: %s", job.name, reason)
+        for stem, seed, _ in job.fits():
+            write_unavailable(Path(job.output) / f"{stem}.json", job.names, seed, str(reason), kind)
+        return
+    data = _read(job, kind, card)
+    for examples in (*data.splits.values(), *data.foreign.values()):
+        method.prepare(examples)
+    data.record["versions"] = versions(*method.packages)
+    finished, n = Path(job.checkpoints) / _fingerprint(job, kind, data.record), len(data.splits["train"])
+    once = None
+    for stem, seed, size in job.fits():
+        path, kept = finished / f"{stem}.json", finished / stem
+        if path.is_file() and (kept.is_dir() or not job.classifiers):
+            logger.info("%s, %s: finished before", job.name, stem)
+        elif size is not None and size > n:
+            logger.warning("%s, %s: left out, only %d training examples", job.name, stem, n)
+            write_unavailable(path, job.names, seed, f"only {n} training examples", kind)
+        else:
+            fitted, outcome = once or _fit(job, method, data, seed, size)
+            if size is None and method.deterministic:
+                once = fitted, outcome
+            if job.classifiers:
+                fitted.save(kept)
+            metrics = write_score(path, replace(outcome, seed=seed))["metrics"]
+            numbers = ", ".join(f"{key} {value:.4g}" for key, value in metrics.items() if isinstance(value, float))
+            logger.info("%s, %s: %s; %.1f s", job.name, stem, numbers, outcome.seconds)
+    _publish(job, finished)
+
+
+def _publish(job: FitJob, finished: Path) -> None:
+    """Copy what is finished to its places, and remove the checkpoints."""
+    for stem, _, _ in job.fits():
+        for name in (f"{stem}.parquet", f"{stem}.json"):
+            with atomic_path(Path(job.output) / name) as temporary:
+                shutil.copyfile(finished / name, temporary)
+        if job.classifiers and (finished / stem).is_dir():
+            with atomic_path(Path(job.classifiers) / stem, directory=True) as temporary:
+                shutil.copytree(finished / stem, temporary, dirs_exist_ok=True)
+    shutil.rmtree(job.checkpoints)

@@ -1,17 +1,32 @@
 """Token ids of DNA sequences for a BERT over k-mers: ``[CLS] k-mers [SEP]``."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
 
 from genebert.errors import InputError
-from genebert.genome.bases import decode, reverse_complement, sequence_codes
-from genebert.genome.bases import encode as encode_bases
-from genebert.genome.kmers import CLS, PAD, SEP, kmer_ids
+from genebert.genome.kmers import CLS, PAD, SEP, kmer_ids, reverse_complements
 
 ROWS = 1 << 14  # sequences turned into tokens at a time: bounds the int64 intermediates
+
+
+class Sequences(Protocol):
+    """What tokens are made of, such as :class:`genebert.evaluation.examples.Examples`.
+
+    Attributes
+    ----------
+    name : str
+        For messages.
+    lengths : int64 [n]
+    """
+
+    name: str
+    lengths: np.ndarray
+
+    def codes(self, rows: slice) -> tuple[np.ndarray, np.ndarray]:
+        """Return base codes (uint8 [rows, longest of them], filled up with N) and lengths."""
 
 
 @dataclass(frozen=True)
@@ -49,30 +64,34 @@ class Tokens:
         mask = (torch.arange(longest, device=lengths.device) < lengths[:, None]).long()
         return self.ids[rows, :longest].long(), mask
 
+    def both_strands(self, k: int) -> "Tokens":
+        """Return the tokens of all sequences, then those of their reverse complements in the same order."""
+        ids, lengths = self.ids.cpu().numpy(), self.lengths.cpu().numpy()
+        opposite, turned = reverse_complements(k), np.empty_like(ids)
+        place = np.arange(ids.shape[1])
+        for start in range(0, len(ids), ROWS):
+            last = lengths[start : start + ROWS, None] - 1
+            source = np.where((place > 0) & (place < last), last - place, place)
+            turned[start : start + ROWS] = opposite[np.take_along_axis(ids[start : start + ROWS], source, 1)]
+        return Tokens(torch.from_numpy(np.concatenate([ids, turned])), self.lengths.cpu().repeat(2), self.padded)
 
-def both_strands(sequences: Sequence[str]) -> list[str]:
-    """Return DNA strings, then their reverse complements in the same order."""
-    return [*sequences, *(decode(reverse_complement(encode_bases(sequence))) for sequence in sequences)]
 
-
-def tokenise(sequences: Sequence[str], k: int, max_tokens: int, where: str = "sequences") -> Tokens:
-    """Return the token ids of DNA strings.
+def tokenise(sequences: Sequences, k: int, max_tokens: int) -> Tokens:
+    """Return the token ids of DNA sequences, whose bases are asked for `ROWS` at a time.
 
     Parameters
     ----------
-    sequences : sequence of str
+    sequences : Sequences
     k : int
     max_tokens : int
         Positions of the model; [CLS] and [SEP] take two.
-    where : str
-        What the sequences are, for messages.
 
     Raises
     ------
     InputError
         A sequence without a k-mer, or longer than the model's positions.
     """
-    n_bases = np.array([len(sequence) for sequence in sequences], dtype=np.int64)
+    n_bases, where = sequences.lengths, sequences.name
     if len(n_bases) == 0 or n_bases.min() < k:
         row = int(n_bases.argmin()) if len(n_bases) else 0
         raise InputError(
@@ -87,7 +106,7 @@ def tokenise(sequences: Sequence[str], k: int, max_tokens: int, where: str = "se
     ids = np.full((len(lengths), int(lengths.max())), PAD, dtype=np.int16)
     ids[:, 0] = CLS
     for start in range(0, len(lengths), ROWS):
-        codes, _ = sequence_codes(sequences[start : start + ROWS])
+        codes, _ = sequences.codes(slice(start, start + ROWS))
         tokens = kmer_ids(codes, k)
         inside = np.arange(tokens.shape[1]) < lengths[start : start + ROWS, None] - 2
         ids[start : start + ROWS, 1 : tokens.shape[1] + 1] = np.where(inside, tokens, PAD)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from genebert.errors import InputError
 from genebert.genome.chromosomes import normalise_chromosome
-from genebert.methods.registry import METHODS, NEED_FACTOR
+from genebert.methods.registry import METHODS, baselines
 from genebert.models.backbones import HUB, IMAGE_BACKBONES
 from genebert.run.config import config_class
 from genebert.run.models import Models
@@ -152,7 +152,7 @@ def _row_problems(config: dict, entries: dict[str, dict], folder: Path) -> Itera
     except InputError as error:
         yield str(error)
         return
-    names = Models(config, entries).names
+    names, simple = Models(config, entries).names, baselines()
     for name in set(names) & METHODS.keys():
         yield f"the model name {name} is that of a baseline, expected another name"
     known = [f"{task}/{name}" for task, found in sets.items() for name in found]
@@ -165,13 +165,13 @@ def _row_problems(config: dict, entries: dict[str, dict], folder: Path) -> Itera
             if key not in keys:
                 yield f"{where}: unknown data set {key}; {suggest(str(key), keys)}"
             for name in row:
-                if name not in names and name not in METHODS:
-                    yield f"{where}.{key}: unknown model or baseline {name}; {suggest(name, [*METHODS, *names])}"
-                if name in NEED_FACTOR and str(key).partition("/")[0] not in factors:
+                if name not in names and name not in simple:
+                    yield f"{where}.{key}: unknown model or baseline {name}; {suggest(name, [*simple, *names])}"
+                if name in simple and "jaspar" in METHODS[name].needs and str(key).partition("/")[0] not in factors:
                     expected = f"expected it below {', '.join(factors)} only"
                     yield f"{where}.{key}: found {name}, which needs a factor; {expected}"
     for name in config["unavailable"]:
-        if name not in (*known, *names, *METHODS):
+        if name not in (*known, *names, *simple):
             yield f"unavailable: unknown model or data set {name}; {suggest(str(name), [*known, *names])}"
     for task, found in sets.items():
         yield from all_tasks()[task].problems(found)

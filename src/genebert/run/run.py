@@ -11,7 +11,7 @@ from typing import Any
 
 from genebert.errors import InputError
 from genebert.genome.chromosomes import normalise_chromosome
-from genebert.methods.registry import METHODS, NEED_FACTOR, NETWORKS
+from genebert.methods.registry import METHODS, baselines
 from genebert.models.backbones import HUB
 from genebert.run.checks import checked, data_sets
 from genebert.run.models import Models, is_trained, load_models, starts_from
@@ -187,7 +187,7 @@ class Run:
     def shown_models(self) -> list[str]:
         """Return the models that tables show, in their order, without baselines and what cannot be had."""
         used = {name for rows in self.config["tables"].values() for row in rows.values() for name in row}
-        absent = {*METHODS, *self.config["unavailable"]}
+        absent = {*baselines(), *self.config["unavailable"]}
         names = [name for name in self.models.names if name in used]
         return [name for name in names if not absent.intersection({name, self.models.origin(name)})]
 
@@ -237,11 +237,14 @@ class Run:
         able = [name for name in others if f"{wildcards.task}/{name}" not in self.config["unavailable"]]
         return {name: f"{self.results}/tasks/{wildcards.task}/{name}" for name in able}
 
+    def _is_model(self, method: str) -> bool:
+        return method not in baselines()
+
     def method_files(self, method: str) -> dict[str, list[str]]:
         """Return what a method is made from: a model's folder, or motif matrices."""
-        if method not in METHODS:
-            return {"model": self.model_files(method)}
-        return {"jaspar": [f"{self.jaspar}.txt"]} if method in NEED_FACTOR else {}
+        files = {"model": self.model_files, "jaspar": lambda _: [f"{self.jaspar}.txt"]}
+        needs = METHODS[FINETUNE if self._is_model(method) else method].needs
+        return {name: files[name](method) for name in needs}
 
     def fit_part_inputs(self, wildcards: Any) -> dict[str, list[str]]:
         """Return what a method is fitted from: the data set's splits and card, and its own files."""
@@ -267,10 +270,10 @@ class Run:
 
     def _fit_job(self, wildcards: Any) -> dict[str, Any]:
         task, name = wildcards.task, wildcards.method
-        is_model = name not in METHODS
+        is_model = self._is_model(name)
         firsts = {key: Path(paths[0]) for key, paths in self.method_files(name).items()}
         files = {key: str(first.parent if key == "model" else first) for key, first in firsts.items()}
-        options = {"release": self.config["motifs"]["release"]} if name in NEED_FACTOR else {}
+        options = {"release": self.config["motifs"]["release"]} if "jaspar" in files else {}
         return {
             "task": task,
             "dataset": wildcards.dataset,
@@ -284,8 +287,8 @@ class Run:
 
     def fit_gpu(self, wildcards: Any) -> int:
         """Return the GPUs of a fit: none for what is no network."""
-        name = FINETUNE if wildcards.method not in METHODS else wildcards.method
-        return self.resources.of("fit")["gpu"] if name in NETWORKS else 0
+        method = FINETUNE if self._is_model(wildcards.method) else wildcards.method
+        return self.resources.of("fit")["gpu"] if METHODS[method].gpu else 0
 
     def kept_classifiers(self, folder: str) -> dict[str, str]:
         """Return the folder of kept classifiers as an output, if they are kept."""

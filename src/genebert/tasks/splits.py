@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from genebert.errors import InputError
-from genebert.evaluation.examples import SPLITS
+from genebert.evaluation.examples import SPLITS, Examples
 from genebert.files import atomic_path, read_json, write_json
 from genebert.genome.bases import decode
 from genebert.genome.chromosomes import normalise_chromosome
+from genebert.genome.fasta import Genome
 from genebert.genome.intervals import overlapping
 
 logger = logging.getLogger(__name__)
@@ -171,20 +172,25 @@ def _counts(frame: pd.DataFrame, column: str) -> dict[str, dict[str, int]]:
     return {split: {str(value): int(n) for value, n in table.loc[split].items() if n} for split in SPLITS}
 
 
-def write_task(examples: pd.DataFrame, split: np.ndarray, folder: str | Path, made: dict[str, Any]) -> dict[str, Any]:
-    """Write ``train.parquet``, ``valid.parquet``, ``test.parquet`` and ``card.json``.
+def write_task(
+    examples: pd.DataFrame, split: np.ndarray, folder: str | Path, made: dict[str, Any], genome: Genome | None = None
+) -> dict[str, Any]:
+    """Write ``train.parquet``, ``valid.parquet``, ``test.parquet`` and ``card.json`` of a two-class task.
 
     Parameters
     ----------
     examples : DataFrame
         Columns sequence (upper-case), label (0/1), source; chrom, start, end, strand where the sequence has a place
         in the genome, else missing; parent, the place (:func:`place_names`) of a positive, for that positive and for
-        the negative made from it or matched to it.
+        the negative made from it or matched to it. Where sequence is missing, the place alone is stored, and its bases
+        are read from `genome`, here and whenever the task is used.
     split : array of str [n]
         From :func:`stratified_split` or any other rule.
     folder : path
     made : dict
         What the task itself adds to the card: settings, files, counts.
+    genome : Genome, optional
+        For examples without a sequence.
 
     Returns
     -------
@@ -198,7 +204,9 @@ def write_task(examples: pd.DataFrame, split: np.ndarray, folder: str | Path, ma
         A split would lack a class.
     """
     folder = Path(folder)
-    keep, removed = protect_test(examples["sequence"], split)
+    bases = Examples(examples, str(folder), genome)
+    sequences = bases.digests()
+    keep, removed = protect_test(sequences, split)
     frame = examples.reindex(columns=list(COLUMN_TYPES)).astype(COLUMN_TYPES).assign(split=split)[keep]
     for name in SPLITS:
         labels = frame.loc[frame["split"] == name, "label"]
@@ -207,20 +215,21 @@ def write_task(examples: pd.DataFrame, split: np.ndarray, folder: str | Path, ma
                 f"{folder}: {name} would hold {int((labels == 1).sum())} positives and {int((labels == 0).sum())} "
                 f"negatives of {len(examples)} examples in all; expected both classes (more data or other fractions)"
             )
-    sequences = examples["sequence"]
-    is_gc = frame["sequence"].str.count("[GC]") / frame["sequence"].str.len()
+    n_gc = np.concatenate([((codes == 1) | (codes == 2)).sum(1) for codes, _ in bases.blocks()])
+    is_gc = (n_gc / bases.lengths)[keep]
     parts = {name: frame[frame["split"] == name].drop(columns="split").reset_index(drop=True) for name in SPLITS}
     placed = parts["test"]["start"].notna().any()
     card = {
         **made,
+        "kind": "two-class",
         "counts": _counts(frame, "label"),
         "class_balance": {name: round(float((part["label"] == 1).mean()), 4) for name, part in parts.items()},
         "sources": _counts(frame, "source"),
-        "sequence_length": [int(sequences.str.len().min()), int(sequences.str.len().max())],
+        "sequence_length": [int(bases.lengths.min()), int(bases.lengths.max())],
         "gc_content": {str(label): round(float(is_gc[frame["label"] == label].mean()), 4) for label in (0, 1)},
         "duplicates": {
             "repeated_sequences": int(sequences.duplicated().sum()),
-            "sequences_with_both_labels": int((examples.groupby("sequence")["label"].nunique() > 1).sum()),
+            "sequences_with_both_labels": int((examples["label"].groupby(sequences.to_numpy()).nunique() > 1).sum()),
         },
         "removed_because_also_elsewhere": removed,
         "test_overlapping_train": int(overlapping(parts["test"], parts["train"]).sum()) if placed else None,

@@ -1,0 +1,122 @@
+"""What a kind of task has to say; everything else (reading, fitting, score files) is the same for all of them.
+
+To add a kind, write a module beside this one with a class like :class:`~genebert.evaluation.kinds.two_class.TwoClass`
+and put it into `KINDS` of :mod:`genebert.evaluation.kinds.registry`; the card of a data set names it under ``kind``.
+
+- A label is what the column ``label`` holds: a number for each example, or a list of equal length for each (a class
+  for every base, a value for every cell type).
+- A network gives `outputs` numbers for each state that :meth:`Kind.states` takes from the encoder: one state a sequence
+  for a label of the sequence, one a base for a label of every base.
+- An example may be part of something larger that the label belongs to, such as one of the two haplotypes of a person:
+  a column of the table says which, each part is trained with the label of the whole, and :meth:`Kind.select`,
+  :meth:`Kind.metrics` and :meth:`Kind.predictions`, which see the table, put the scores together.
+- A method that cannot solve a kind does not name it in its `kinds`.
+
+Kinds are imported by programs without torch: a method that needs it imports it.
+"""
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from genebert.evaluation.examples import Examples
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Scored(NamedTuple):
+    """Examples and what a method says of them (float64 [n, ...])."""
+
+    examples: Examples
+    scores: np.ndarray
+
+
+class Kind(ABC):
+    """What differs between kinds of tasks.
+
+    Parameters
+    ----------
+    card : dict
+        What a data set says of itself: holds the keys that are named in `reads`.
+
+    Attributes
+    ----------
+    name : str
+    reads : tuple of str
+        Keys of the card that the kind depends on, such as the cell types that have a value each.
+    about : dict
+        Its name and these keys: a card that makes the same kind again.
+    outputs : int
+        Numbers that a network gives for each state.
+    output_words : str
+        What they are, for the record.
+    selects : str
+        Name of the metric that selects the epoch; larger is better.
+    columns : dict
+        Columns of the predictions -> their types.
+    """
+
+    name: ClassVar[str]
+    reads: ClassVar[tuple[str, ...]] = ()
+    outputs: int
+    output_words: str
+    selects: str
+    columns: dict[str, str]
+
+    def __init__(self, card: dict[str, Any]):
+        self.about = {"kind": self.name} | {key: card[key] for key in self.reads}
+
+    @abstractmethod
+    def check(self, labels: np.ndarray, where: str) -> None:
+        """Raise an InputError that begins with `where` if these are not labels of this kind."""
+
+    def strata(self, labels: np.ndarray) -> np.ndarray:
+        """Return the groups [n] whose proportions a part of the training set keeps: here one for each label."""
+        return labels
+
+    @abstractmethod
+    def states(self, states: "torch.Tensor", mask: "torch.Tensor | None", pooling: str, k: int) -> "torch.Tensor":
+        """Return what the linear head reads, float32 [n, ..., hidden].
+
+        Parameters
+        ----------
+        states : float [n, tokens, hidden]
+            Last hidden states of ``[CLS] k-mers [SEP]``.
+        mask : int64 [n, tokens] or None
+            0 where a token is padding; None: none is.
+        pooling : str
+            As in :func:`genebert.models.bert.pool`.
+        k : int
+            Bases of a k-mer, of which there are k - 1 fewer than bases.
+        """
+
+    @abstractmethod
+    def loss(self, outputs: "torch.Tensor", labels: "torch.Tensor") -> "torch.Tensor":
+        """Return the mean loss of the head's outputs (float32 [n, ..., outputs]) given the labels."""
+
+    @abstractmethod
+    def scores(self, outputs: "torch.Tensor") -> "torch.Tensor":
+        """Return the scores (float64 [n, ...]) that outputs (float64 [n, ..., outputs]) mean."""
+
+    def turn(self, values: np.ndarray) -> np.ndarray:
+        """Return labels or scores of sequences as those of their reverse complements: here both are the same."""
+        return values
+
+    @abstractmethod
+    def select(self, examples: Examples, scores: np.ndarray) -> float:
+        """Return the metric that selects the epoch."""
+
+    @abstractmethod
+    def metrics(self, tested: Scored) -> dict[str, Any]:
+        """Return all metrics of a test set; ``n``, the number of examples, is among them."""
+
+    def report(self, valid: Scored, test: Scored) -> dict[str, Any]:
+        """Return the parts of a score file with metrics: at least ``metrics``, those of `test`."""
+        return {"metrics": self.metrics(test), "validation": self.metrics(valid)}
+
+    @abstractmethod
+    def predictions(self, tested: Scored) -> pd.DataFrame:
+        """Return the table of predictions, with `columns`, in the order of the examples."""

@@ -1,0 +1,107 @@
+"""Training on labelled examples with early stopping, for every network alike."""
+
+import copy
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from genebert.errors import InputError
+from genebert.evaluation.examples import Examples
+from genebert.evaluation.kinds.base import Kind
+
+logger = logging.getLogger(__name__)
+
+
+class Diverged(InputError):
+    """Training gave something else than numbers."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """How long to train.
+
+    Attributes
+    ----------
+    epochs : int
+        Most epochs.
+    patience : int
+        Epochs without a better validation metric before training stops.
+    where : str
+        What is trained, for messages.
+    seed : int
+        For messages.
+    remedy : str
+        What helps against divergence.
+    """
+
+    epochs: int
+    patience: int
+    where: str
+    seed: int
+    remedy: str
+
+
+def fit(
+    network: nn.Module,
+    kind: Kind,
+    valid: Examples,
+    course: Course,
+    train: Callable[[int], float],
+    score: Callable[[], np.ndarray],
+) -> tuple[list[dict[str, Any]], int]:
+    """Train a network epoch by epoch, and leave it with the weights of the best one.
+
+    Parameters
+    ----------
+    network : nn.Module
+    kind : Kind
+        Its metric on `valid` selects: the first of the epochs where it is largest.
+    valid : Examples
+    course : Course
+    train : callable
+        Number of the epoch (from 1) -> training loss, after all of its steps.
+    score : callable
+        Returns the scores of `valid` with the weights as they are.
+
+    Returns
+    -------
+    history : list of dict
+        For each epoch: epoch, train_loss, and the metric as ``valid_`` and its name in lower case.
+    best : int
+        The best epoch.
+
+    Raises
+    ------
+    Diverged
+        The loss or a score is not finite.
+    """
+    history: list[dict[str, Any]] = []
+    best_value, best, best_state = -np.inf, 0, {}
+    for epoch in range(1, course.epochs + 1):
+        start = time.perf_counter()
+        network.train()
+        loss = train(epoch)
+        scores = score()
+        if not np.isfinite(loss) or not np.isfinite(scores).all():
+            raise Diverged(
+                f"{course.where}: training diverged in epoch {epoch} with seed {course.seed}: loss {loss}, "
+                f"{int((~np.isfinite(scores)).sum())} validation scores not finite; expected numbers ({course.remedy})"
+            )
+        value = kind.select(valid, scores)
+        history.append({"epoch": epoch, "train_loss": loss, f"valid_{kind.selects.lower()}": value})
+        logger.info(
+            "epoch %d of %d: loss %.4f, validation %s %.4f, %.1f s",
+            epoch, course.epochs, loss, kind.selects, value, time.perf_counter() - start,
+        )  # fmt: skip
+        if value > best_value:
+            best_value, best, best_state = value, epoch, copy.deepcopy(network.state_dict())
+        elif epoch - best >= course.patience:
+            logger.info("stopped: no better validation %s in %d epochs", kind.selects, course.patience)
+            break
+    network.load_state_dict(best_state)
+    return history, best

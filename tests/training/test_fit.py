@@ -1,0 +1,63 @@
+"""Early stopping: which epoch is kept, when it ends, and what divergence says."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from genebert.evaluation.examples import Examples
+from genebert.evaluation.kinds.two_class import TwoClass
+from genebert.training.fit import Course, Diverged, fit
+
+VALID = Examples(pd.DataFrame({"label": [0, 1] * 10}))
+COURSE = Course(10, 2, "toy", 7, "a lower rate")
+
+
+class Dictated:
+    """A network with one weight, the number of the epoch, whose validation scores have given AUCs."""
+
+    def __init__(self, aucs, losses=None):
+        self.network, self.modes = torch.nn.Linear(1, 1), []
+        self.aucs, self.losses = iter(aucs), iter(losses or [0.5] * len(aucs))
+
+    def train(self, epoch: int) -> float:
+        self.modes.append(self.network.training)
+        self.network.eval()
+        with torch.no_grad():
+            self.network.weight.fill_(epoch)
+        return next(self.losses)
+
+    def score(self) -> np.ndarray:
+        """Return scores with which a positive beats this share of the negatives."""
+        scores = np.where(VALID.labels == 1, 0.0, 1.0)
+        scores[np.flatnonzero(VALID.labels == 0)[: round(10 * next(self.aucs))]] = -1.0
+        return scores
+
+    def fit(self, course: Course = COURSE):
+        history, best = fit(self.network, TwoClass({}), VALID, course, self.train, self.score)
+        return history, best, self.network.weight.item()
+
+
+def test_the_first_of_the_best_epochs_is_kept():
+    dictated = Dictated([0.6, 0.8, 0.8, 0.7, 0.9])
+    history, best, weight = dictated.fit()
+    assert [epoch["valid_auc"] for epoch in history] == pytest.approx([0.6, 0.8, 0.8, 0.7])  # equal is not better
+    assert [epoch["epoch"] for epoch in history] == [1, 2, 3, 4] and {epoch["train_loss"] for epoch in history} == {0.5}
+    assert best == weight == 2
+    assert dictated.modes == [True] * 4
+
+
+def test_the_last_epoch_may_be_the_best():
+    history, best, weight = Dictated([0.1, 0.2, 0.3]).fit(Course(3, 2, "toy", 7, ""))
+    assert best == weight == len(history) == 3
+
+
+@pytest.mark.parametrize(
+    ("loss", "share", "text"), [(np.nan, 0.5, "loss nan, 0 validation"), (0.5, np.nan, "loss 0.5, 20 validation")]
+)
+def test_divergence_says_where_and_what_helps(loss, share, text):
+    dictated = Dictated([0.6, share], [0.5, loss])
+    if np.isnan(share):
+        dictated.score = lambda: np.full(20, share) if next(dictated.aucs) != 0.6 else np.linspace(0, 1, 20)
+    with pytest.raises(Diverged, match=f"^toy: training diverged in epoch 2 with seed 7: {text} scores not finite; .*"):
+        dictated.fit()
