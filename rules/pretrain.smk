@@ -36,6 +36,7 @@ rule pretrain:
     params:
         model=model_settings,
         region_bp=config["corpus"]["region_bp"],
+        regions_per_sample=config["corpus"]["regions_per_sample"],
         seed=config["seed"],
         # No declared output: Snakemake would delete it when the job fails, and with it the means to resume.
         checkpoints=f"{RESULTS}/checkpoints/{{model}}",

@@ -8,17 +8,12 @@ from safetensors.torch import save_file
 
 from genebert.errors import InputError
 from genebert.files import sha256
-from genebert.models.backbones import IMAGE_BACKBONES
-from genebert.models.regions import (
-    REGION_ENCODERS,
-    RegionTransformer,
-    build_region_encoder,
-    fold,
-    parameter_count,
-    resize,
-)
+from genebert.models.backbones import IMAGE_BACKBONES, REGION_ENCODERS, build_region_encoder
+from genebert.models.image_encoder import fold, parameter_count, resize
+from genebert.models.region_transformer import RegionTransformer
 from genebert.models.t2t_vit import T2TViT
 from genebert.run.configuration import IMAGENET_FILES, NOT_ON_THE_HUB, load_models, load_yaml
+from genebert.settings.models import RegionEncoderSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 # One small encoder of each family.
@@ -46,7 +41,7 @@ PUBLISHED = {
 
 
 def small(name, weights=None, image="fold"):
-    return build_region_encoder(name, image, weights, SMALL[name], N_TFS, 10)
+    return build_region_encoder(RegionEncoderSettings(name, image, weights, SMALL[name]), N_TFS, 10)
 
 
 # -------------------------------------------------------------------------------------------------- matrix to image
@@ -95,7 +90,7 @@ def test_published_sizes(name):
     count, width = PUBLISHED[name]
     assert parameter_count(name) == count
     with torch.device("meta"):
-        encoder = build_region_encoder(name, "fold", None, {}, 579, 10)
+        encoder = build_region_encoder(RegionEncoderSettings(name, "fold"), 579, 10)
         assert encoder(torch.empty(2, 10, 579)).shape == (2, width)
     assert encoder.width == width
     assert encoder.size == (384 if name.endswith("384") else 224)
@@ -161,7 +156,7 @@ def test_region_transformer_sees_every_value_and_the_order_of_regions():
 )
 def test_bad_settings(name, image, weights, arguments, sentence):
     with torch.device("meta"), pytest.raises(InputError, match=sentence) as caught:
-        build_region_encoder(name, image, weights, arguments, 579, 10)
+        build_region_encoder(RegionEncoderSettings(name, image, weights, arguments), 579, 10)
     assert "\n" not in str(caught.value)
 
 

@@ -2,6 +2,13 @@
 
 from dataclasses import dataclass, field
 
+# The parts of a run that a loss reads; see :func:`reads`.
+READS = {
+    "srm": ("sequences", "motifs", "corpus"),
+    "mgm": ("sequences", "corpus"),
+    "ngsp": ("sequences", "corpus"),
+}
+
 
 @dataclass(frozen=True)
 class SequenceEncoderSettings:
@@ -109,3 +116,16 @@ class ModelSettings:
             RegionEncoderSettings(**value["region_encoder"]),
             LossSettings(**value["losses"]),
         )
+
+
+def reads(model: dict) -> tuple[str, ...]:
+    """Return the parts of a run (folders of these names) that a model's losses read; none where nothing is trained.
+
+    Parameters
+    ----------
+    model : dict
+        Full settings, with `training`.
+    """
+    if not model["training"]["steps"]:
+        return ()
+    return tuple(dict.fromkeys(part for loss, parts in READS.items() if model["losses"][loss] for part in parts))
