@@ -47,41 +47,42 @@ include: "rules/figures.smk"
 rule all:
     """Everything: the data card, training curves, all tables and figures of the run."""
     default_target: True
-    localrule: True
     input:
         rules.card.output,
         RUN.curve_files(),
         [RUN.table_files(table) for table, rows in RUN.rows.items() if rows],
         RUN.learning_curve_files(),
+    localrule: True
 
 
 rule retrieve:
-    """All files of the sets that the config key `retrieve` lists."""
-    localrule: True
     input:
         RUN.retrieved(),
+    """All files of the sets that the config key `retrieve` lists."""
+    localrule: True
 
 
 rule corpus:
-    """The data half: all that pre-training reads."""
-    localrule: True
     input:
         RUN.groups,
         RUN.sequences,
         RUN.motifs,
+    """The data half: all that pre-training reads."""
+    localrule: True
 
 
 rule learning_curves:
-    """Test AUC against the number of labelled examples."""
-    localrule: True
     input:
         RUN.learning_curve_files(),
+    """Test AUC against the number of labelled examples."""
+    localrule: True
 
 
 for table in RUN.rows:
 
     rule:
-        name: table
-        localrule: True
+        name:
+            table
         input:
             RUN.table_files(table),
+        localrule: True

@@ -28,7 +28,6 @@ import numpy as np
 import torch
 from transformers import BertConfig, BertForPreTraining
 
-from genebert.corpus.batches import SampleEncoder
 from genebert.corpus.groups import Groups
 from genebert.corpus.masks import SPAN_OFFSETS
 from genebert.corpus.order import SampleOrder
@@ -36,15 +35,11 @@ from genebert.genome.bases import decode
 from genebert.genome.kmers import CLS, MASK, SEP, SPECIALS, UNK, kmer_sentence, vocabulary
 from genebert.genome.sequences import RegionSequences
 from genebert.models.devices import autocast
-from genebert.models.flops import step_flops
-from genebert.models.genebert import GeneBERT
 from genebert.settings.models import LossSettings, ModelSettings, RegionEncoderSettings, SequenceEncoderSettings
 from genebert.settings.training import TrainingSettings
-from genebert.training.loop import draw_pieces
 from genebert.training.meter import matrix_rate
+from genebert.training.objectives.genebert import Data, GeneBERTObjective
 from genebert.training.optimiser import make_adamw
-from genebert.training.parallel import ALONE
-from genebert.training.step import compute
 
 TARGET = 4.0
 DIFFERS = (
@@ -54,7 +49,7 @@ DIFFERS = (
 K, REGIONS, N_TFS, N = 6, 10, 579, 400
 TRAINING = TrainingSettings(
     steps=1, batch=0, micro_batch=None, learning_rate=1e-4, warmup_fraction=0.1, decay_horizon=1.67, betas=(0.9, 0.98),
-    epsilon=1e-6, weight_decay=0.01, clip=1.0, mask_rate=0.15, late_mask_rate=0.2, late_mask_from=0.83, strands="given",
+    epsilon=1e-6, weight_decay=0.01, clip=1.0, mask_rate=0.15, late_mask_rate=0.15, late_mask_from=1.0, strands="given",
     precision="auto", compile=False, checkpoint_activations=False, checkpoint_every=1, log_every=1, validate_every=1,
     validation_batches=1,
 )  # fmt: skip
@@ -145,9 +140,9 @@ class Ours:
 
     def __init__(self, case: Case, data, *, encoder: str = "", compiled: bool = False, precision: str = "auto"):
         """Build the network; with the name of a region encoder it matches regions as well."""
-        self.case, (sequences, motifs, groups) = case, data
+        self.case = case
         heads = max(1, case.hidden // 64)
-        self.settings = ModelSettings(
+        settings = ModelSettings(
             K,
             "concatenated",
             SequenceEncoderSettings(
@@ -156,29 +151,25 @@ class Ours:
             RegionEncoderSettings(encoder or "swin-t-224", "fold", None),
             LossSettings(True, True, "infonce" if encoder else None, 0.5, 0.07, "cls", True),
         )
-        self.training = replace(TRAINING, batch=case.batch, precision=precision)
-        self.model = GeneBERT(self.settings, torch.zeros(N_TFS), torch.ones(N_TFS)).to(case.device).train()
-        self.model.prepare(compile_encoders=compiled, checkpoint_activations=False)
+        training = replace(TRAINING, batch=case.batch, precision=precision, compile=compiled)
+        self.objective = GeneBERTObjective(settings, training, Data(*data, REGIONS, {}), 1, device=case.device)
+        self.model = self.objective.model.train()
         self.optimiser = make_adamw(self.model, 1e-4, (0.9, 0.98), 1e-6, 0.01)
-        self.encoder = SampleEncoder(sequences, motifs if encoder else None, K, case.tokens, case.device)
-        self.order = SampleOrder(groups, case.batch, 1)
         self.step = 0
 
-    def input(self) -> tuple:
-        pieces, regions, _ = draw_pieces(self.order, self.encoder, self.step, None, ALONE)
+    def input(self):
         self.step += 1
-        return pieces, regions
+        return self.objective.draw(self.step - 1)
 
     def __call__(self) -> None:
-        pieces, regions = self.input()
+        share = self.input()
         self.optimiser.zero_grad(set_to_none=True)
-        compute(self.model, pieces, regions, self.step, 0.15, self.training, 1, train=True)
+        self.objective.compute(share, self.step)
         float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0))
         self.optimiser.step()
 
     def flops(self) -> float:
-        lengths = [self.case.tokens] * self.case.batch
-        return step_flops(self.settings, lengths, N_TFS, REGIONS, rate=0.15).model
+        return self.objective.flops([self.case.tokens] * self.case.batch)[0]
 
 
 def fastest(jobs: Collection[Callable], repeats: int, seconds: float) -> dict[Callable, float]:

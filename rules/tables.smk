@@ -5,7 +5,11 @@ rule table:
         paper=str(BASE / "config/paper/table{number}.tsv"),
     output:
         shown(
-            f"{RESULTS}/tables/table{{number}}", "Tables", {"table": "{number}"}, "../workflow/report/table.rst", FORMATS
+            f"{RESULTS}/tables/table{{number}}",
+            "Tables",
+            {"table": "{number}"},
+            "../workflow/report/table.rst",
+            FORMATS,
         ),
     log:
         f"{LOGS}/table/table{{number}}.log",

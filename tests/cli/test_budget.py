@@ -25,8 +25,8 @@ from genebert.settings.load import load_yaml, merge
 from genebert.settings.models import LossSettings, ModelSettings, RegionEncoderSettings, SequenceEncoderSettings
 from genebert.settings.training import TrainingSettings
 from genebert.training.checkpoint import save_checkpoint
+from genebert.training.objectives.genebert_step import Step
 from genebert.training.optimiser import make_adamw
-from genebert.training.step import compute
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO = ROOT / "config" / "demo.yaml"
@@ -128,9 +128,9 @@ def test_a_real_step_as_counted_by_torch(pieces):
     size = samples // pieces
     batches = [batch_of(SMALL, size, n_tokens, first) for first in range(0, samples, size)]
     regions = torch.arange(samples * REGIONS).view(samples, REGIONS)
-    settings = replace(TRAINING, precision="float32")
+    settings = replace(TRAINING, precision="float32", mask_rate=rate)
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-        compute(model, batches, regions, 0, rate, settings, 0, train=True)
+        Step(model, settings, 0).compute(batches, regions, 0, train=True)
     flops = step_flops(SMALL, [n_tokens] * samples, TFS, REGIONS, rate=rate, cached=pieces > 1)
     assert flops.total == pytest.approx(counter.get_total_flops(), rel=0.01)
 

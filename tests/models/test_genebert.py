@@ -1,8 +1,10 @@
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer, BertConfig, BertForMaskedLM
 
 from genebert.corpus.batches import Batch
@@ -242,5 +244,44 @@ def test_wrong_weights(dnabert, tmp_path):
     with pytest.raises(InputError, match=r"vocab\.txt: cannot be read"):
         start(weights=str(tmp_path))
     save_tokenizer(tmp_path, 3, 50)
-    with pytest.raises(InputError, match="not a Hugging Face BERT folder"):
+    with pytest.raises(InputError, match="model_type None; expected a Hugging Face folder of a BERT"):
         start(weights=str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda t: t.pop("bert.encoder.layer.1.output.dense.bias"), "1 tensors of the encoder are missing, the"),
+        (lambda t: t.update({"bert.encoder.layer.2.x": torch.ones(1)}), "1 tensors of the encoder are not those"),
+        (lambda t: t.update({"cls.predictions.bias": torch.ones(3)}), r"cls\.predictions\.bias has the shape \(3,\)"),
+        (lambda t: t.update({"bert.embeddings.position_ids": torch.ones(1, 50)}), None),
+        (lambda t: t.update({"classifier.weight": torch.ones(2, 32)}), None),
+    ],
+)
+def test_tensors_of_initial_weights_are_checked(dnabert, tmp_path, change, problem):
+    folder, published = dnabert
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    tensors = load_file(tmp_path / "model.safetensors")
+    change(tensors)
+    save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    settings = replace(SETTINGS, sequence_encoder=replace(SETTINGS.sequence_encoder, weights=str(tmp_path)))
+    if problem is None:
+        words = make(settings).sequence_encoder.bert.embeddings.word_embeddings.weight
+        assert torch.equal(words, published.bert.embeddings.word_embeddings.weight)
+    else:
+        with pytest.raises(InputError, match=problem) as caught:
+            make(settings)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_model_folder_whose_tensors_do_not_fit_is_refused(tmp_path):
+    make().save(tmp_path / "model", {"regions_per_sample": 4})
+    path = tmp_path / "model/region_encoder.safetensors"
+    tensors = load_file(path)
+    for name in ("projection.weight", "motif_mean"):
+        save_file({other: tensors[other] for other in tensors if other != name}, path)
+        with pytest.raises(InputError, match=f"the tensor {name} is missing"):
+            GeneBERT.load(tmp_path / "model")
+    path.unlink()
+    with pytest.raises(InputError, match=r"region_encoder\.safetensors: cannot be read"):
+        GeneBERT.load(tmp_path / "model")

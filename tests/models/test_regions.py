@@ -4,21 +4,16 @@ from pathlib import Path
 import pytest
 import timm
 import torch
-from genebert.run.configuration import IMAGENET_FILES, NOT_ON_THE_HUB, load_models, load_yaml
 from safetensors.torch import save_file
 
 from genebert.errors import InputError
 from genebert.files import sha256
-from genebert.models.backbones import IMAGE_BACKBONES
-from genebert.models.regions import (
-    REGION_ENCODERS,
-    RegionTransformer,
-    build_backbone,
-    build_region_encoder,
-    fold,
-    resize,
-)
+from genebert.models.backbones import IMAGE_BACKBONES, REGION_ENCODERS, build_region_encoder
+from genebert.models.image_encoder import build_backbone, fold, resize
+from genebert.models.region_transformer import RegionTransformer
 from genebert.models.t2t_vit import T2TViT
+from genebert.run.models import IMAGENET_FILES, load_models
+from genebert.settings.models import RegionEncoderSettings, RegionTransformerArguments
 
 ROOT = Path(__file__).resolve().parents[2]
 # One small encoder of each family.
@@ -46,7 +41,8 @@ PUBLISHED = {
 
 
 def small(name, weights=None, image="fold"):
-    return build_region_encoder(name, image, weights, SMALL[name], N_TFS, 10)
+    weights = None if weights is None else str(weights)
+    return build_region_encoder(RegionEncoderSettings(name, image, weights, SMALL[name]), N_TFS, 10)
 
 
 # -------------------------------------------------------------------------------------------------- matrix to image
@@ -95,7 +91,7 @@ def test_published_sizes(name):
     count, width = PUBLISHED[name]
     with torch.device("meta"):
         assert sum(p.numel() for p in build_backbone(name, {}, in_chans=3, num_classes=1000).parameters()) == count
-        encoder = build_region_encoder(name, "fold", None, {}, 579, 10)
+        encoder = build_region_encoder(RegionEncoderSettings(name, "fold", None), 579, 10)
         assert encoder(torch.empty(2, 10, 579)).shape == (2, width)
     assert encoder.width == width
     assert encoder.size == (384 if name.endswith("384") else 224)
@@ -112,13 +108,12 @@ def test_names_files_and_entries_agree():
     assert IMAGENET_FILES.keys() == IMAGE_BACKBONES.keys()
     for name, model in IMAGE_BACKBONES.items():
         address = registry[IMAGENET_FILES[name]]
-        assert (name in NOT_ON_THE_HUB) is (model is None) is ("T2T-ViT" in address)
+        assert (model is None) is ("T2T-ViT" in address)
         if model is not None:
             assert f"/timm/{model}/resolve/main/model.safetensors" in address
             assert timm.get_pretrained_cfg(model).hf_hub_id == f"timm/{model}"
         assert models[name] == {"region_encoder": {"name": name}}
-    schema = load_yaml(ROOT / "config" / "schemas" / "models.schema.yaml")["$defs"]["settings"]
-    assert schema["properties"]["region_encoder"]["properties"]["name"]["enum"] == list(REGION_ENCODERS)
+    assert REGION_ENCODERS.keys() == {*IMAGE_BACKBONES, "region-transformer"}
 
 
 @pytest.mark.parametrize("image", ["fold", "resize", "area"])
@@ -137,7 +132,7 @@ def test_every_value_of_the_matrix_counts(name, image):
 
 def test_region_transformer_sees_every_value_and_the_order_of_regions():
     torch.manual_seed(0)
-    encoder = RegionTransformer(30, 10, layers=2, hidden=32, heads=4).eval()
+    encoder = RegionTransformer(30, 10, RegionTransformerArguments(layers=2, hidden=32, heads=4)).eval()
     assert encoder.weights_source == {"kind": "none"}
     matrix = torch.randn(1, 10, 30, requires_grad=True)
     encoder(matrix)[0, 3, 0].backward()
@@ -150,8 +145,20 @@ def test_region_transformer_sees_every_value_and_the_order_of_regions():
     ("name", "image", "weights", "arguments", "sentence"),
     [
         ("swin", "fold", None, {}, "region_encoder.name: found 'swin', expected one of vit-b-384, vit-l-384, t2t-vit-"),
-        ("region-transformer", "fold", "file", {}, "has no weights, expected null"),
-        ("swin-t-224", "stretch", None, {}, "region_encoder.image: found 'stretch', expected fold, resize or area"),
+        (
+            "region-transformer",
+            "fold",
+            "file",
+            {},
+            "found 'file', expected null: region-transformer has no published weights",
+        ),
+        (
+            "swin-t-224",
+            "stretch",
+            None,
+            {},
+            "region_encoder.image: found 'stretch', expected one of fold, resize, area",
+        ),
         ("vit-b-384", "fold", None, {"depht": 2}, "vit-b-384 does not take what was given .* argument 'depht'"),
         ("t2t-vit-14", "fold", None, {"depths": [2]}, "t2t-vit-14 does not take what was given .* argument 'depths'"),
         ("t2t-vit-14", "fold", None, {"img_size": 60}, "img_size: found 60, expected a multiple of 16"),
@@ -161,7 +168,7 @@ def test_region_transformer_sees_every_value_and_the_order_of_regions():
 )
 def test_bad_settings(name, image, weights, arguments, sentence):
     with torch.device("meta"), pytest.raises(InputError, match=sentence) as caught:
-        build_region_encoder(name, image, weights, arguments, 579, 10)
+        build_region_encoder(RegionEncoderSettings(name, image, weights, arguments), 579, 10)
     assert "\n" not in str(caught.value)
 
 

@@ -8,8 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from genebert.models.regions import build_region_encoder, fold
+from genebert.models.backbones import build_region_encoder
+from genebert.models.image_encoder import fold
 from genebert.models.t2t_vit import T2T_SIZES, Block, T2TViT, TokenPerformer, TokensToToken, sinusoids, sum_colours
+from genebert.settings.models import RegionEncoderSettings
 
 SMALL = {"embed_dim": 16, "depth": 2, "num_heads": 2, "img_size": 64, "token_dim": 8}
 
@@ -180,7 +182,8 @@ def test_sum_of_colours():
 def test_a_file_of_the_published_form_at_its_published_size(tmp_path):
     model = build_filled(**T2T_SIZES["t2t-vit-14"])
     torch.save({"state_dict_ema": model.state_dict()}, tmp_path / "t2t.pth.tar")
-    encoder = build_region_encoder("t2t-vit-14", "fold", tmp_path / "t2t.pth.tar", {}, 579, 10).eval()
+    settings = RegionEncoderSettings("t2t-vit-14", "fold", str(tmp_path / "t2t.pth.tar"))
+    encoder = build_region_encoder(settings, 579, 10).eval()
     model.head = nn.Identity()
     matrix = torch.sin(torch.arange(5790.0)).reshape(1, 10, 579)
     assert torch.allclose(encoder(matrix), model(fold(matrix, 224).repeat(1, 3, 1, 1)), atol=1e-5)

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from genebert.errors import InputError
 from genebert.genome.bases import decode, encode
 from genebert.genome.kmers import kmer_sentence
+from genebert.tasks.core_promoters import has_tata_box
 from genebert.tasks.epd import TATA_CUTOFF, tata_scores
 from genebert.tasks.kmer_table import read_kmer_tsv
-from genebert.tasks.promoter import PromoterSettings, build_promoter_task, has_tata_box
+from genebert.tasks.promoter import PromoterSettings, build_promoter_task
 
 
 def write(path, text):

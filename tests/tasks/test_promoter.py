@@ -12,16 +12,9 @@ from genebert.genome.fasta import Genome, prepare_genome
 from genebert.motifs.jaspar import load_jaspar
 from genebert.settings.data import SimulationSettings
 from genebert.simulate.atlas import simulate
+from genebert.tasks.core_promoters import has_tata_box, initiator_shares, mosaics, parent_windows, tata_negatives
 from genebert.tasks.epd import TATA_CUTOFF, TATA_WEIGHTS, read_promoters, tata_scores
-from genebert.tasks.promoter import (
-    PromoterSettings,
-    build_promoter_task,
-    has_tata_box,
-    initiator_shares,
-    mosaics,
-    parent_windows,
-    tata_negatives,
-)
+from genebert.tasks.promoter import PromoterSettings, build_promoter_task
 
 
 def write(path, text):
@@ -134,7 +127,7 @@ def test_tata_negatives_lie_outside_promoters_with_the_box_in_place(toy, monkeyp
         assert codes.max() < 4
         assert sum(TATA_WEIGHTS[base, j] for j, base in enumerate(codes[1:16])) >= TATA_CUTOFF
         assert not any(start < row.end and row.start < end for start, end in windows)
-    monkeypatch.setattr("genebert.tasks.promoter.MAX_ROUNDS", 2)
+    monkeypatch.setattr("genebert.tasks.core_promoters.MAX_ROUNDS", 2)
     with pytest.raises(InputError, match="places with a TATA box outside promoters on chr1, expected 100000"):
         tata_negatives(Genome(folder / "genome.fa"), promoters, np.array([1.0]), 100_000, np.random.default_rng(0))
 

@@ -10,14 +10,8 @@ from hypothesis.extra.numpy import arrays
 from genebert.errors import InputError
 from genebert.genome.bases import decode, encode
 from genebert.genome.fasta import Genome, prepare_genome
-from genebert.tasks.tfbs import (
-    TfbsSettings,
-    genomic_windows,
-    match_counts,
-    rank_peaks,
-    rank_split,
-    shuffle_dinucleotides,
-)
+from genebert.tasks.tfbs import TfbsSettings, rank_peaks, rank_split
+from genebert.tasks.windows import genomic_windows, match_counts, shuffle_dinucleotides
 
 # ---- settings
 

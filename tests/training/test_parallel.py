@@ -1,5 +1,6 @@
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -9,24 +10,18 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from test_loop import TRAINING, contents, run
+from toy_training import TRAINING, contents, run
 
 from genebert.errors import InputError
 from genebert.training.parallel import ALONE, Ranks
 
-SCRIPT = Path(__file__).with_name("several_processes.py")
+SCRIPT = Path(__file__).with_name("other_processes.py")
 
 
-def torchrun(processes, folder, micro, **environment):
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-    return subprocess.run(
-        [*command, str(SCRIPT), str(folder), str(micro)],
-        env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+def start(*command):
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    arguments = [sys.executable, *map(str, command)]
+    return subprocess.run(arguments, env=environment, capture_output=True, text=True, timeout=300, check=False)
 
 
 def lines(folder):
@@ -44,39 +39,54 @@ def alone(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def together(tmp_path_factory):
+    """The same training by four, two and one processes, and by two that were killed."""
+    folder = tmp_path_factory.mktemp("together")
+    done = start(SCRIPT, "forked", folder)
+    assert done.returncode == 0, done.stderr
+    (folder / "killed/exits").write_text(done.stdout)
+    return folder
+
+
 # With two samples a process, the four ranks contrast in one pass; masks and dropout are the same everywhere.
 @pytest.mark.parametrize("processes", [2, 4])
-def test_processes_give_what_one_gives(alone, tmp_path, processes):
-    done = torchrun(processes, tmp_path, 2)
-    assert done.returncode == 0, done.stderr
-    expected, found = lines(alone), lines(tmp_path)
+def test_processes_give_what_one_gives(alone, together, processes):
+    several = together / str(processes)
+    expected, found = lines(alone), lines(several)
     assert [line.keys() for line in found] == [line.keys() for line in expected]
     for a, b in zip(found, expected, strict=True):
         assert a == pytest.approx(b, rel=2e-3, abs=2e-4)
     for name in ("model.safetensors", "region_encoder.safetensors"):
-        one, several = (load_file(folder / "model" / name) for folder in (alone, tmp_path))
-        assert one.keys() == several.keys()
+        one, other = (load_file(folder / "model" / name) for folder in (alone, several))
+        assert one.keys() == other.keys()
         for key, tensor in one.items():
             # twelve steps of Adam, whose first ones are as large as the learning rate whatever the gradient
-            assert torch.allclose(tensor.float(), several[key].float(), atol=2e-3), key
+            assert torch.allclose(tensor.float(), other[key].float(), atol=2e-3), key
     # the first line of metrics is nearly free of that
     assert found[0]["loss"] == pytest.approx(expected[0]["loss"], rel=1e-4)
 
 
-def test_one_process_of_torchrun_is_the_plain_run(alone, tmp_path):
-    assert torchrun(1, tmp_path, 2).returncode == 0
-    assert contents(tmp_path / "model") == contents(alone / "model")
+def test_a_group_of_one_process_is_the_plain_run(alone, together):
+    assert contents(together / "1/model") == contents(alone / "model")
 
 
-def test_a_failing_process_ends_the_job(tmp_path):
+def test_sigkill_at_a_random_moment(alone, together):
+    assert str(-signal.SIGKILL) in (together / "killed/exits").read_text().split()
+    run(together / "killed", replace(TRAINING, micro_batch=2))
+    assert contents(together / "killed/model") == contents(alone / "model")
+
+
+def test_torchrun_and_a_failing_process_that_ends_the_job(together, tmp_path):
     began = time.monotonic()
-    done = torchrun(2, tmp_path, 2, FAILING_RANK="1")
-    assert done.returncode != 0
+    done = start("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", 2, SCRIPT, "torchrun", tmp_path)
     assert time.monotonic() - began < 120
-    assert not (tmp_path / "model").exists()
+    assert contents(tmp_path / "all/model") == contents(together / "2/model")
+    assert done.returncode != 0
+    assert not (tmp_path / "failing/model").exists()
     # and what it left is resumed by one process
-    assert list((tmp_path / "checkpoints").glob("*/step*.pt"))
-    run(tmp_path, replace(TRAINING, micro_batch=2))
+    assert list((tmp_path / "failing/checkpoints").glob("*/step*.pt"))
+    run(tmp_path / "failing", replace(TRAINING, micro_batch=2))
 
 
 def test_shares():

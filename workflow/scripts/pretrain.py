@@ -3,22 +3,27 @@ from pathlib import Path
 from _job import logged
 
 with logged(snakemake.log[0]):
+    from genebert.settings.models import reads
     from genebert.training.job import PretrainJob, launch
 
-    files, params, resources = snakemake.input, snakemake.params, snakemake.resources
+    params, resources = snakemake.params, snakemake.resources
+
+    def folder(part):
+        files = snakemake.input[part]
+        return str(Path(files if isinstance(files, str) else files[0]).parent)
+
     launch(
         PretrainJob(
-            params.model,
-            str(Path(files.sequences[0]).parent),
-            str(Path(files.motifs[0]).parent),
-            str(Path(files.groups).parent),
-            list(map(str, files.weights)),
-            params.region_bp,
-            params.seed,
-            params.checkpoints,
-            str(Path(snakemake.output[0]).parent),
-            max(1, snakemake.threads // resources.processes),
-            snakemake.log[0],
+            model=params.model,
+            data={part: folder(part) for part in reads(params.model)},
+            weights=list(map(str, snakemake.input.weights)),
+            region_bp=params.region_bp,
+            regions_per_sample=params.regions_per_sample,
+            seed=params.seed,
+            checkpoints=params.checkpoints,
+            output=str(Path(snakemake.output[0]).parent),
+            threads=max(1, snakemake.threads // resources.processes),
+            log=snakemake.log[0],
         ),
         resources.processes,
         resources.get("nodes", 1),

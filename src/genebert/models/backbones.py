@@ -1,4 +1,22 @@
-"""Names of the image backbones; no heavy imports, for the configuration is checked with them."""
+"""Region encoders by name; no heavy imports, for the configuration is checked with the names.
+
+To add one, write a module with a function ``build(settings, n_tfs, n_regions)``, of RegionEncoderSettings and the shape
+of a sample's motif matrix, and name it in REGION_ENCODERS. It returns a ``torch.nn.Module`` that takes matrices [batch,
+regions, tfs], with
+
+- `width`: of its vectors;
+- `per_region`: whether it gives one vector a region [batch, regions, width], or one a sample [batch, width];
+- `weights_source`: where its weights are from; see :func:`genebert.models.image_weights.locate_weights`.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from genebert.errors import InputError
+from genebert.settings.models import RegionEncoderSettings
+
+if TYPE_CHECKING:
+    from torch import nn
 
 # Table 7 name -> timm model; untagged timm names change their weights between releases (docs/facts.md 7). None: written
 # here.
@@ -16,3 +34,21 @@ IMAGE_BACKBONES = {
     "swin-b-384": "swin_base_patch4_window12_384.ms_in1k",
 }
 HUB = "hub"  # in place of a path of weights: the library downloads them
+
+# Name -> module of code.
+REGION_ENCODERS = dict.fromkeys(IMAGE_BACKBONES, "genebert.models.image_encoder") | {
+    "region-transformer": "genebert.models.region_transformer",
+}
+
+
+def build_region_encoder(settings: RegionEncoderSettings, n_tfs: int, n_regions: int) -> "nn.Module":
+    """Return the region encoder of the settings.
+
+    Raises
+    ------
+    InputError
+        Unknown name, or settings that the encoder does not take.
+    """
+    if settings.name not in REGION_ENCODERS:
+        raise InputError(f"region_encoder.name: found {settings.name!r}, expected one of {', '.join(REGION_ENCODERS)}")
+    return import_module(REGION_ENCODERS[settings.name]).build(settings, n_tfs, n_regions)

@@ -2,19 +2,27 @@
 
 import contextlib
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
-from torch import nn
-from transformers import BertConfig, BertForPreTraining
+from safetensors import SafetensorError
+from transformers import BertConfig, BertForPreTraining, BertModel, PreTrainedModel
 
 from genebert.errors import InputError
 from genebert.files import read_json
 from genebert.genome.kmers import SPECIALS, vocabulary_k
 from genebert.models.folders import weights_file
 from genebert.settings.models import SequenceEncoderSettings
+
+# Tensors that a BERT must have; old checkpoints also store the constant position_ids.
+_ENCODER = re.compile(r"(bert\.)?(embeddings|encoder)\.(?!position_ids)")
+_SIZES = (
+    "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size", "type_vocab_size",
+)  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -51,39 +59,61 @@ def read_bert_config(folder: str | Path) -> dict[str, Any]:
     return config
 
 
-def load_encoder(folder: str | Path, dropout: float) -> nn.Module:
-    """Return the ``transformers.BertModel`` of a Hugging Face folder, without pooler, in float32.
+def load_weights(kind: type[PreTrainedModel], folder: str | Path, **options: Any) -> PreTrainedModel:
+    """Return a BERT of a Hugging Face folder in float32, whose embeddings and layers are all from its file.
+
+    Heads are not asked for: those that the file lacks are random, and those that `kind` lacks are left out.
+
+    Parameters
+    ----------
+    kind : class of `transformers`
+    options
+        Of its ``from_pretrained``.
 
     Raises
     ------
     InputError
-        Not a folder with a BERT, or weights of the encoder are missing in it.
+        Not a folder with a BERT, a file that cannot be read, or one whose tensors are not those of its configuration.
     """
-    from pickle import UnpicklingError
-
-    from safetensors import SafetensorError
-    from transformers import BertModel
-
     read_bert_config(folder)
     weights_file(folder)
     with _quiet_loading():
         try:
-            encoder, report = BertModel.from_pretrained(
+            model, report = kind.from_pretrained(
                 folder,
-                add_pooling_layer=False,
                 attn_implementation="sdpa",
-                hidden_dropout_prob=dropout,
-                attention_probs_dropout_prob=dropout,
                 dtype=torch.float32,
                 local_files_only=True,
+                ignore_mismatched_sizes=True,  # reported below, with their names
                 output_loading_info=True,
+                **options,
             )
         except (OSError, EOFError, ValueError, RuntimeError, SafetensorError, UnpicklingError) as error:
             raise InputError(f"{folder}: weights cannot be loaded ({str(error).splitlines()[0]})") from error
-    missing = sorted(report["missing_keys"])
-    if missing:
-        raise InputError(f"{folder}: {len(missing)} tensors of the encoder are missing, the first is {missing[0]}")
-    return encoder
+    for problem in _problems(report):
+        raise InputError(f"{folder}: weights cannot be loaded ({problem})")
+    return model
+
+
+def _problems(report: dict[str, Any]) -> Iterator[str]:
+    """Tell what is wrong with the tensors of an encoder, from the library's loading report."""
+    for name, found, expected in sorted(report["mismatched_keys"]):
+        yield f"the tensor {name} has the shape {tuple(found)}, expected {tuple(expected)}"
+    for key, what in (("missing_keys", "missing"), ("unexpected_keys", "not those of config.json")):
+        names = sorted(name for name in report[key] if _ENCODER.match(name))
+        if names:
+            yield f"{len(names)} tensors of the encoder are {what}, the first is {names[0]}"
+
+
+def load_encoder(folder: str | Path, dropout: float) -> BertModel:
+    """Return the encoder of a Hugging Face folder, without pooler; see :func:`load_weights`."""
+    return load_weights(
+        BertModel,
+        folder,
+        add_pooling_layer=False,
+        hidden_dropout_prob=dropout,
+        attention_probs_dropout_prob=dropout,
+    )
 
 
 def pool(states: torch.Tensor, mask: torch.Tensor | None, pooling: str) -> torch.Tensor:
@@ -146,22 +176,18 @@ def sinusoidal_positions(rows: int, width: int) -> torch.Tensor:
     return POSITION_SCALE * torch.cat([angle.sin(), angle.cos()], 1)[:, :width]
 
 
-def _initialise_from(encoder: BertForPreTraining, folder: str, k: int) -> None:
+def initialise(encoder: BertForPreTraining, folder: str, k: int) -> None:
     """Copy all tensors that a checkpoint has; positions are tiled, heads it lacks stay random.
 
     Raises
     ------
     InputError
-        Not a BERT over the same k-mers, or of other sizes.
+        Not a BERT over the same k-mers, of other sizes, or see :func:`load_weights`.
     """
-    if vocabulary_k(folder) != k:
-        raise InputError(f"{folder}: the vocabulary is of {vocabulary_k(folder)}-mers, but the model's k is {k}")
-    try:
-        source = BertForPreTraining.from_pretrained(folder)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise InputError(f"{folder}: not a Hugging Face BERT folder ({str(error).splitlines()[0]})") from error
-    expected = encoder.config
-    for key in ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size"):
+    if (found := vocabulary_k(folder)) != k:
+        raise InputError(f"{folder}: the vocabulary is of {found}-mers, but the model's k is {k}")
+    source, expected = load_weights(BertForPreTraining, folder), encoder.config
+    for key in _SIZES:
         if getattr(source.config, key) != getattr(expected, key):
             raise InputError(
                 f"{folder}: {key} is {getattr(source.config, key)}, but config asks for {getattr(expected, key)}"

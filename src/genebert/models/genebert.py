@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import nn
 from transformers import BertForPreTraining
 from transformers.utils.logging import disable_progress_bar
@@ -15,10 +15,11 @@ from transformers.utils.logging import disable_progress_bar
 from genebert.corpus.batches import Batch
 from genebert.files import atomic_path, read_json, write_json
 from genebert.genome.kmers import save_tokenizer
-from genebert.models.bert import _initialise_from, bert_config, sinusoidal_positions
+from genebert.models.backbones import build_region_encoder
+from genebert.models.bert import bert_config, initialise, load_weights, sinusoidal_positions
 from genebert.models.folders import file_source, weights_file
+from genebert.models.image_weights import check_tensors, read_tensors
 from genebert.models.losses import sequence_region_matching, shared_regions
-from genebert.models.regions import build_region_encoder
 from genebert.settings.models import ModelSettings
 
 # Bars for reading and writing one small file only clutter the logs of jobs.
@@ -88,7 +89,7 @@ class GeneBERT(nn.Module):
             with torch.no_grad():
                 table.copy_(sinusoidal_positions(*table.shape))
         if settings.sequence_encoder.weights is not None:
-            _initialise_from(self.sequence_encoder, settings.sequence_encoder.weights, settings.k)
+            initialise(self.sequence_encoder, settings.sequence_encoder.weights, settings.k)
             self.initial_weights["sequence_encoder"] = file_source(weights_file(settings.sequence_encoder.weights))
         self.region_encoder = self.log_scale = None
         if settings.losses.srm is not None:
@@ -96,10 +97,7 @@ class GeneBERT(nn.Module):
                 raise ValueError("sequence-region matching needs the motif statistics")
             self.register_buffer("motif_mean", motif_mean.float())
             self.register_buffer("motif_sd", motif_sd.float())
-            region = settings.region_encoder
-            self.region_encoder = build_region_encoder(
-                region.name, region.image, region.weights, region.arguments, len(motif_mean), n_regions
-            )
+            self.region_encoder = build_region_encoder(settings.region_encoder, len(motif_mean), n_regions)
             self.initial_weights["region_encoder"] = self.region_encoder.weights_source
             # Eq. 3 takes inner products, so the widths must agree; a projection only where they do not
             # (docs/facts.md 26).
@@ -239,17 +237,17 @@ class GeneBERT(nn.Module):
         with atomic_path(folder, directory=True) as temporary:
             self.sequence_encoder.save_pretrained(temporary)
             save_tokenizer(temporary, self.settings.k, self.settings.sequence_encoder.max_tokens)
-            rest = {
-                name: tensor.contiguous()
-                for name, tensor in self.state_dict().items()
-                if not name.startswith("sequence_encoder.")
-            }
-            if rest:
+            if rest := self.rest():
                 save_file(rest, temporary / "region_encoder.safetensors")
             info = {"settings": asdict(self.settings), "initial_weights": self.initial_weights, **record}
             write_json(temporary / "model.json", info)
             for name, content in (files or {}).items():
                 (temporary / name).write_text(content)
+
+    def rest(self) -> dict[str, torch.Tensor]:
+        """Return all tensors but those of the sequence encoder and its heads."""
+        state = self.state_dict()
+        return {name: state[name].contiguous() for name in state if not name.startswith("sequence_encoder.")}
 
     @classmethod
     def load(cls, folder: str | Path) -> "GeneBERT":
@@ -259,13 +257,13 @@ class GeneBERT(nn.Module):
         settings = info["settings"]
         # The weights are in the folder itself; those it once started from need not exist any more.
         settings["sequence_encoder"]["weights"] = settings["region_encoder"]["weights"] = None
-        rest = {}
-        if (folder / "region_encoder.safetensors").exists():
-            rest = load_file(folder / "region_encoder.safetensors")
-        model = cls(
-            ModelSettings.from_dict(settings), rest.get("motif_mean"), rest.get("motif_sd"), info["regions_per_sample"]
-        )
-        model.sequence_encoder = BertForPreTraining.from_pretrained(folder, attn_implementation="sdpa")
+        path = folder / "region_encoder.safetensors"
+        rest = {} if settings["losses"]["srm"] is None else read_tensors(path)
+        none = torch.ones(1)  # a missing tensor is told below
+        statistics = rest.get("motif_mean", none), rest.get("motif_sd", none)
+        model = cls(ModelSettings.from_dict(settings), *statistics, info["regions_per_sample"])
+        model.sequence_encoder = load_weights(BertForPreTraining, folder)
+        check_tensors(path, rest, model.rest())
         model.load_state_dict(rest, strict=False)
         model.initial_weights = info["initial_weights"]
         return model

@@ -8,19 +8,18 @@ from typing import Annotated, Any
 from genebert.errors import InputError
 from genebert.genome.chromosomes import normalise_chromosome
 from genebert.methods.registry import METHODS, baselines
-from genebert.models.backbones import HUB, IMAGE_BACKBONES
+from genebert.models.backbones import HUB, IMAGE_BACKBONES, REGION_ENCODERS
 from genebert.run.config import config_class
 from genebert.run.models import Models
 from genebert.settings.fields import complete, key_names, problems
 from genebert.settings.load import PLACEHOLDER
-from genebert.settings.models import REGION_TRANSFORMER, ModelEntry, TrainedModelSettings
+from genebert.settings.models import ModelEntry, TrainedModelSettings
 from genebert.settings.rules import Name, Rule
 from genebert.settings.sentences import dotted, show, suggest
 from genebert.tasks.registry import all_tasks
 
 Entries = dict[Name, Annotated[ModelEntry, Rule(partial=True)]]
 DataSets = dict[str, dict[str, dict[str, Any]]]
-REGION_ENCODERS = (*IMAGE_BACKBONES, REGION_TRANSFORMER)
 
 
 def checked(config: Mapping, entries: dict[str, dict], folder: Path) -> dict[str, Any]:
@@ -101,7 +100,7 @@ def _crop_problems(config: Mapping) -> Iterator[str]:
 def _encoder_problems(config: dict, entries: dict[str, dict]) -> Iterator[str]:
     blocks = {"model": config["model"]} | {f"models.{name}": entry for name, entry in config["models"].items()}
     for where, block in (blocks | {f"models.yaml: models.{name}": entry for name, entry in entries.items()}).items():
-        name = block.get("region_encoder", {}).get("name", REGION_ENCODERS[0])
+        name = block.get("region_encoder", {}).get("name", "swin-t-224")
         if name not in REGION_ENCODERS:
             yield f"{where}.region_encoder.name: found {show(name)}, expected one of {', '.join(REGION_ENCODERS)}"
 

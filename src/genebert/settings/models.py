@@ -12,6 +12,13 @@ from genebert.settings.training import TrainingSettings
 
 REGION_TRANSFORMER = "region-transformer"
 
+# The parts of a run that a loss reads; see :func:`reads`.
+READS = {
+    "srm": ("sequences", "motifs", "corpus"),
+    "mgm": ("sequences", "corpus"),
+    "ngsp": ("sequences", "corpus"),
+}
+
 
 @dataclass(frozen=True)
 class SequenceEncoderSettings(Block):
@@ -51,8 +58,8 @@ class RegionTransformerArguments(Block):
 
     block = "model.region_encoder.arguments"
 
-    layers: Count = key(2, "layers")
-    hidden: Count = key(128, "units of a state")
+    layers: Count = key(4, "layers")
+    hidden: Count = key(256, "units of a state")
     heads: Count = key(4, "attention heads")
     dropout: ShareBelow1 = key(0.1, "of hidden states")
 
@@ -67,7 +74,7 @@ class RegionEncoderSettings(Block):
         "swin-t-224", "a row of Table 7 (config/models.yaml names all eleven), or region-transformer"
     )
     image: Literal["fold", "resize", "area"] = key("fold", "fold (lossless), resize (bilinear) or area (antialiased)")
-    weights: Annotated[str | None, Rule(some=True, expected="imagenet, hub, a path or null")] = key(
+    weights: Annotated[FilePath | None, Rule(expected="imagenet, hub, a path or null")] = key(
         "imagenet", "imagenet: the encoder's file in {data}; hub: timm's download; a path; or null"
     )
     arguments: dict[str, Any] = key({}, "further arguments of timm.create_model, or layers, hidden, heads, dropout")
@@ -163,7 +170,7 @@ class TrainedModelSettings(ModelSettings):
     def check(self) -> Iterator[str]:
         """Steps and losses go together."""
         if self.training.steps > 0:
-            if not (self.losses.mgm or self.losses.ngsp or self.losses.srm):
+            if not self.losses.any:
                 yield f"training.steps: found {self.training.steps}, but no loss is on; expected 0, or a loss"
             if self.losses.srm and self.training.batch < 2:
                 yield "training.batch: found 1, expected at least 2: losses.srm contrasts the samples of a batch"
@@ -180,14 +187,13 @@ class ModelEntry(TrainedModelSettings):
 
 
 def reads(model: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return what the losses of a model are computed from: some of sequences, corpus and motifs; nothing untrained.
+    """Return the parts of a run (folders of these names) that a model's losses read; none where nothing is trained.
 
     Parameters
     ----------
     model : dict
-        Full settings of a model, with `training`.
+        Full settings, with `training`.
     """
-    losses = model["losses"]
-    trained = model["training"]["steps"] > 0 and any(losses[name] for name in ("mgm", "ngsp", "srm"))
-    matrix = ("motifs",) if losses["srm"] else ()
-    return ("sequences", "corpus", *matrix) if trained else ()
+    if not model["training"]["steps"]:
+        return ()
+    return tuple(dict.fromkeys(part for loss, parts in READS.items() if model["losses"][loss] for part in parts))

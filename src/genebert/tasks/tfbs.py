@@ -33,13 +33,14 @@ from genebert.tasks.splits import (
     place_names,
     write_task,
 )
+from genebert.tasks.windows import gc_counts, genomic_windows, shuffle_dinucleotides, window_codes
 
 logger = logging.getLogger(__name__)
 RANKED = 1000  # DeepBind: the even ranks up to here are the test set
 GC_TOLERANCE = 0.01
 MIN_LENGTH = 20
-# Streams of random numbers: one for each use, so that one choice does not change the others.
-ORDER, VALID, SHUFFLE, GENOMIC = 1, 2, 3, 4
+# Streams of random numbers: one for each use, so that one choice does not change the others; see tasks.windows.
+ORDER, VALID = 1, 2
 
 
 @dataclass(frozen=True)
@@ -127,135 +128,6 @@ def rank_split(number: int, valid_fraction: float, seed: int) -> np.ndarray:
     rest = np.random.default_rng([seed, VALID]).permutation(np.flatnonzero(split == "train"))
     split[rest[: round(valid_fraction * len(rest))]] = "valid"
     return split
-
-
-def window_codes(genome: Genome, windows: pd.DataFrame, length: int) -> tuple[np.ndarray, np.ndarray]:
-    """Fetch windows of one length.
-
-    Returns
-    -------
-    codes : uint8 [n, length]
-        N where the window leaves its chromosome.
-    inside : bool [n]
-        It does not.
-    """
-    codes = np.full((len(windows), length), N_CODE, dtype=np.uint8)
-    inside = np.zeros(len(windows), dtype=bool)
-    starts = windows["start"].to_numpy()
-    for chrom, rows in windows.groupby("chrom").indices.items():
-        whole = genome.codes(chrom)
-        inside[rows] = (starts[rows] >= 0) & (starts[rows] + length <= len(whole))
-        rows = rows[inside[rows]]
-        codes[rows] = whole[starts[rows, None] + np.arange(length)]
-    return codes, inside
-
-
-def shuffle_dinucleotides(codes: np.ndarray, seed: int) -> np.ndarray:
-    """Shuffle sequences so that each keeps its dinucleotide counts, its first and its last base.
-
-    Parameters
-    ----------
-    codes : uint8 [n, length]
-        Without N.
-    seed : int
-
-    Returns
-    -------
-    uint8 [n, length]
-        A function of the set of sequences and the seed: the order of the sequences does not matter.
-    """
-    from dinuc_shuf import shuffle
-
-    order = np.lexsort(codes.T[::-1])
-    one_hot = np.eye(N_CODE, dtype=np.uint8)[codes[order]]
-    shuffled = np.empty_like(codes)
-    shuffled[order] = shuffle(one_hot, np.random.default_rng([seed, SHUFFLE])).argmax(axis=2)
-    return shuffled
-
-
-def gc_counts(codes: np.ndarray) -> np.ndarray:
-    """Return how many bases of each window (uint8 [n, length]) are G or C (int64 [n])."""
-    return np.count_nonzero((codes == 1) | (codes == 2), axis=1)
-
-
-def match_counts(wanted: np.ndarray, available: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Choose for every wanted count an item with that count, else with the nearest one left; no item twice.
-
-    Parameters
-    ----------
-    wanted : int64 [n]
-    available : int64 [m], m >= n
-    rng : Generator
-        Chooses among items of equal count.
-
-    Returns
-    -------
-    int64 [n]
-        Positions in `available`.
-    """
-    order = rng.permutation(len(available))
-    order = order[np.argsort(available[order], kind="stable")]
-    top = int(max(wanted.max(initial=0), available.max(initial=0)))
-    left = np.split(order, np.cumsum(np.bincount(available, minlength=top + 1))[:-1])
-    need = {count: np.flatnonzero(wanted == count) for count in np.unique(wanted).tolist()}
-    chosen = np.full(len(wanted), -1)
-    for distance in range(top + 1):
-        for count in need:
-            for near in {count - distance, count + distance} & set(range(top + 1)):
-                taken = min(len(need[count]), len(left[near]))
-                chosen[need[count][:taken]] = left[near][:taken]
-                need[count], left[near] = need[count][taken:], left[near][taken:]
-    return chosen
-
-
-def genomic_windows(
-    genome: Genome, windows: pd.DataFrame, counts: np.ndarray, taken: pd.DataFrame, length: int, seed: int
-) -> tuple[pd.DataFrame, np.ndarray]:
-    """Find for every window one of the same chromosome with the same GC content, without N, outside `taken`.
-
-    They come from a grid of adjoining windows whose origin is random, so that no two of them overlap.
-
-    Parameters
-    ----------
-    genome : Genome
-    windows : DataFrame
-        Column chrom.
-    counts : int64 [n]
-        G and C of each of `windows`.
-    taken : DataFrame
-        Columns chrom, start, end.
-    length, seed : int
-
-    Returns
-    -------
-    DataFrame
-        Columns chrom, start, end, in the order of `windows`.
-    codes : uint8 [n, length]
-
-    Raises
-    ------
-    InputError
-        A chromosome has fewer such windows than are wanted.
-    """
-    rng = np.random.default_rng([seed, GENOMIC])
-    start = np.zeros(len(windows), dtype=np.int64)
-    codes = np.empty((len(windows), length), dtype=np.uint8)
-    for chrom, rows in sorted(windows.groupby("chrom").indices.items()):
-        whole = genome.codes(chrom)
-        origin = int(rng.integers(length))
-        number = max(0, (len(whole) - origin) // length)
-        grid = whole[origin : origin + number * length].reshape(number, length)
-        begin = origin + length * np.arange(number)
-        free = ~overlapping(pd.DataFrame({"chrom": chrom, "start": begin, "end": begin + length}), taken)
-        free = np.flatnonzero(free & (grid < N_CODE).all(axis=1))
-        if len(free) < len(rows):
-            raise InputError(
-                f"{genome.path}: {chrom} has {len(free)} windows of {length} bases without N outside the peaks, "
-                f"expected at least {len(rows)}, one for each peak"
-            )
-        chosen = free[match_counts(counts[rows], gc_counts(grid[free]), rng)]
-        start[rows], codes[rows] = begin[chosen], grid[chosen]
-    return pd.DataFrame({"chrom": windows["chrom"].to_numpy(), "start": start, "end": start + length}), codes
 
 
 def _positives(

@@ -7,10 +7,11 @@ import socket
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from pathlib import Path
 
 from genebert.errors import InputError
-from genebert.files import sha256, write_json
+from genebert.files import write_json
 from genebert.joblog import logged
 
 logger = logging.getLogger(__name__)
@@ -25,11 +26,13 @@ class PretrainJob:
     ----------
     model : dict
         Full settings of the model, with `training`.
-    sequences, motifs, corpus : str
-        Folders of the run.
+    data : dict
+        Folders of the run, by the names that :func:`genebert.settings.models.reads` gives; those that the model's
+        losses read.
     weights : list of str
         Files of initial weights, hashed into the model's record.
     region_bp : int or None
+    regions_per_sample : int
     seed : int
     checkpoints, output : str
     threads : int
@@ -37,47 +40,38 @@ class PretrainJob:
     log : str
         Log file of the job; further processes write into ``{log}.rank{n}``.
     device : str
+    objective : str
+        A name of :data:`genebert.training.objective.OBJECTIVES`.
     """
 
     model: dict
-    sequences: str
-    motifs: str
-    corpus: str
+    data: dict[str, str]
     weights: list[str]
     region_bp: int | None
+    regions_per_sample: int
     seed: int
     checkpoints: str
     output: str
     threads: int
     log: str
     device: str = "auto"
+    objective: str = "genebert"
 
 
 def run(job: PretrainJob) -> None:
-    """Train in this process."""
+    """Train in this process, which may be one of several."""
     import torch
 
-    from genebert.corpus.groups import Groups
-    from genebert.genome.sequences import RegionSequences
-    from genebert.motifs.matrix import load_motif_matrix
-    from genebert.settings.models import ModelSettings
     from genebert.settings.training import TrainingSettings
     from genebert.training.loop import pretrain
+    from genebert.training.objective import OBJECTIVES
+    from genebert.training.parallel import processes
 
     torch.set_num_threads(job.threads)
-    files = [Path(job.sequences) / "regions.npy", Path(job.motifs) / "matrix.npy", Path(job.corpus) / "groups.npz"]
-    pretrain(
-        ModelSettings.from_dict(job.model),
-        TrainingSettings(**job.model["training"]),
-        RegionSequences.load(job.sequences).crop(job.region_bp),
-        load_motif_matrix(job.motifs),
-        Groups.load(job.corpus),
-        job.seed,
-        job.checkpoints,
-        job.output,
-        {"region_bp": job.region_bp, **{str(path): sha256(path) for path in (*files, *job.weights)}},
-        job.device,
-    )
+    training = TrainingSettings(**job.model["training"])
+    with processes(job.device) as (ranks, device):
+        objective = import_module(OBJECTIVES[job.objective]).build(job, training, ranks, device)
+        pretrain(objective, training, job.seed, job.checkpoints, job.output)
 
 
 def launch(job: PretrainJob, processes: int, nodes: int = 1, launcher: str = "srun") -> None:

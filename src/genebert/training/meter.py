@@ -3,16 +3,12 @@
 import logging
 import resource
 import time
-from collections.abc import Sequence
 
 import torch
 
-from genebert.corpus.batches import Batch
 from genebert.models.devices import autocast
-from genebert.models.flops import step_flops
-from genebert.models.genebert import GeneBERT
 from genebert.settings.training import TrainingSettings
-from genebert.training.parallel import Ranks
+from genebert.training.objective import Objective, Share
 
 logger = logging.getLogger(__name__)
 PLANNED_SHARE = 0.4  # of the matrix rate, for the plan's estimate only; later lines say what was measured
@@ -45,57 +41,50 @@ class Meter:
     reach on this device, measured at the start. Several processes are taken to be equally fast.
     """
 
-    def __init__(self, model: GeneBERT, settings: TrainingSettings, device: torch.device, ranks: Ranks):
-        self.model, self.settings, self.device, self.ranks = model, settings, device, ranks
-        self.rate = matrix_rate(device, settings.precision)
+    def __init__(self, objective: Objective, settings: TrainingSettings):
+        self.objective, self.settings = objective, settings
+        self.device, self.processes = objective.device, objective.ranks.size
+        self.rate = matrix_rate(self.device, settings.precision)
         self.start()
 
     def start(self) -> None:
         """Begin a new stretch, whose time counts from now."""
         self.began, self.steps, self.rows, self.shortened = time.perf_counter(), 0, [], 0
 
-    def count(self, pieces: Sequence[Batch]) -> None:
+    def count(self, share: Share) -> None:
         """Add one step of this process."""
         self.steps += 1
         # Kept on the device until the next line of the log: reading them would stop a GPU in every step.
-        self.rows.append(torch.cat([piece.lengths for piece in pieces]))
-        self.shortened += sum(piece.shortened for piece in pieces)
+        self.rows.append(share.lengths)
+        self.shortened += share.shortened
 
-    def _flops(self, lengths: list[int], cached: bool):
-        model, statistics = self.model.settings, getattr(self.model, "motif_mean", None)
-        return step_flops(
-            model, lengths, 0 if statistics is None else len(statistics), self.model.n_regions,
-            rate=self.settings.mask_rate, cached=cached, checkpoint_activations=self.settings.checkpoint_activations,
-        )  # fmt: skip
-
-    def plan(self, pieces: Sequence[Batch], groups: int, valid_groups: int, first: int) -> None:
+    def plan(self, share: Share, first: int) -> None:
         """Log the whole plan in one line, from the batch of the first step."""
-        settings = self.settings
-        lengths = torch.cat([piece.lengths for piece in pieces]).tolist()
-        flops = self._flops(lengths, len(pieces) > 1)
+        settings, objective = self.settings, self.objective
+        lengths = share.lengths.tolist()
+        needed, done = objective.flops(lengths)
         left = settings.steps - first
-        total = flops.model * self.ranks.size * left
-        seconds = flops.total * left / (PLANNED_SHARE * self.rate)
+        seconds = done * left / (PLANNED_SHARE * self.rate)
         logger.info(
-            "%s parameters; %d groups, %d for validation; batch %d, about %s tokens a step; %d steps to go of %d, "
-            "%.2f epochs; %.3g FLOP; about %s at %.0f %% of %.3g TFLOP/s (measured) on %d x %s",
-            f"{sum(p.numel() for p in self.model.parameters()):,}", groups, valid_groups, settings.batch,
-            f"{sum(lengths) * self.ranks.size:,}", left, settings.steps, settings.steps * settings.batch / groups,
-            total, _duration(seconds), 100 * PLANNED_SHARE, self.rate / 1e12, self.ranks.size, self.device,
+            "%s parameters; %d samples an epoch, %d for validation; batch %d, about %s tokens a step; %d steps to go "
+            "of %d, %.2f epochs; %.3g FLOP; about %s at %.0f %% of %.3g TFLOP/s (measured) on %d x %s",
+            f"{sum(p.numel() for p in objective.model.parameters()):,}", objective.epoch, objective.validation,
+            settings.batch, f"{sum(lengths) * self.processes:,}", left, settings.steps,
+            settings.steps * settings.batch / objective.epoch, needed * self.processes * left, _duration(seconds),
+            100 * PLANNED_SHARE, self.rate / 1e12, self.processes, self.device,
         )  # fmt: skip
 
     def report(self, done: int) -> str:
         """Return speed, utilisation, memory and remaining time since the last call, and begin a new stretch."""
         steps = [lengths.tolist() for lengths in self.rows]
-        seconds = time.perf_counter() - self.began
-        tokens = sum(map(sum, steps))
-        flops = sum(self._flops(lengths, False).model for lengths in steps)
+        seconds, tokens = time.perf_counter() - self.began, sum(map(sum, steps))
+        flops = sum(self.objective.flops(lengths)[0] for lengths in steps)
         if self.device.type == "cuda":
             memory = torch.cuda.max_memory_allocated(self.device)
         else:
             memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         text = (
-            f"{tokens * self.ranks.size / seconds:,.0f} tokens/s, {flops / seconds / 1e12:.3g} TFLOP/s a process "
+            f"{tokens * self.processes / seconds:,.0f} tokens/s, {flops / seconds / 1e12:.3g} TFLOP/s a process "
             f"({100 * flops / seconds / self.rate:.1f} % of matrix products), {memory / 1e9:.2f} GB, "
             f"{self.shortened} samples shortened, "
             f"{_duration(seconds / self.steps * (self.settings.steps - done))} left"

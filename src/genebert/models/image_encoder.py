@@ -1,4 +1,4 @@
-"""Region encoders: from a sample's 10 x TFs matrix to E_reg, one vector or one a region (paper section 3.2)."""
+"""Image backbones on the region x TF matrix laid out as a picture (paper section 3.2)."""
 
 import math
 from pathlib import Path
@@ -11,8 +11,7 @@ from genebert.errors import InputError
 from genebert.models.backbones import IMAGE_BACKBONES
 from genebert.models.image_weights import check_tensors, locate_weights, read_tensors
 from genebert.models.t2t_vit import T2T_SIZES, T2TViT, sum_colours
-
-REGION_ENCODERS = (*IMAGE_BACKBONES, "region-transformer")
+from genebert.settings.models import RegionEncoderSettings
 
 
 def fold(matrix: torch.Tensor, size: int) -> torch.Tensor:
@@ -93,15 +92,6 @@ class ImageRegionEncoder(nn.Module):
         ImageNet weights in a file or on the hub (timm's only), or none.
     arguments : dict
         See :func:`build_backbone`.
-
-    Attributes
-    ----------
-    width : int
-        Of E_reg.
-    weights_source : dict
-        Where the weights are from; see :func:`genebert.models.image_weights.locate_weights`.
-    per_region : bool
-        False: one vector a sample.
     """
 
     per_region = False
@@ -138,56 +128,6 @@ class ImageRegionEncoder(nn.Module):
         return self.backbone(picture)
 
 
-class RegionTransformer(nn.Module):
-    """An encoder made for the matrix: one token a region, position, transformer layers (docs/facts.md 36).
-
-    Parameters
-    ----------
-    n_tfs, n_regions : int
-    layers, hidden, heads : int
-    dropout : float
-
-    Attributes
-    ----------
-    per_region : bool
-        True: one vector a region.
-    """
-
-    per_region = True
-
-    def __init__(
-        self, n_tfs: int, n_regions: int, layers: int = 4, hidden: int = 256, heads: int = 4, dropout: float = 0.1
-    ):
-        super().__init__()
-        self.embed = nn.Linear(n_tfs, hidden)
-        self.position = nn.Parameter(torch.zeros(n_regions, hidden))
-        nn.init.normal_(self.position, std=0.02)
-        layer = nn.TransformerEncoderLayer(
-            hidden, heads, 4 * hidden, dropout, "gelu", batch_first=True, norm_first=True
-        )
-        self.encoder = nn.TransformerEncoder(layer, layers, norm=nn.LayerNorm(hidden), enable_nested_tensor=False)
-        self.width = hidden
-        self.weights_source = {"kind": "none"}
-
-    def forward(self, matrix: torch.Tensor) -> torch.Tensor:
-        """Return one vector a region [batch, regions, hidden] of matrices [batch, regions, tfs]."""
-        return self.encoder(self.embed(matrix) + self.position)
-
-
-def build_region_encoder(
-    name: str, image: str, weights: str | Path | None, arguments: dict, n_tfs: int, n_regions: int
-) -> nn.Module:
-    """Return the region encoder of that name.
-
-    Raises
-    ------
-    InputError
-        Unknown name, or weights for an encoder that has none.
-    """
-    if name in IMAGE_BACKBONES:
-        return ImageRegionEncoder(name, image, weights, arguments)
-    if name != "region-transformer":
-        raise InputError(f"region_encoder.name: found {name!r}, expected one of {', '.join(REGION_ENCODERS)}")
-    if weights is not None:
-        raise InputError(f"region_encoder.weights: found {weights}; region-transformer has no weights, expected null")
-    return RegionTransformer(n_tfs, n_regions, **arguments)
+def build(settings: RegionEncoderSettings, n_tfs: int, n_regions: int) -> ImageRegionEncoder:
+    """Return the encoder of a backbone's name; see :mod:`genebert.models.backbones`."""
+    return ImageRegionEncoder(settings.name, settings.image, settings.weights, settings.arguments)

@@ -1,0 +1,1 @@
+"""What a model is pre-trained for; one module an objective."""
