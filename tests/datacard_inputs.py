@@ -4,17 +4,17 @@ import numpy as np
 import pandas as pd
 import scipy.io
 import scipy.sparse as sp
+from accessibility_inputs import MatrixInputs, settings_of
 from motif_reference import random_motif
 
 from genebert.accessibility.build import build_accessibility, load_regions
-from genebert.accessibility.matrices import MatrixInputs
 from genebert.corpus.build import build_corpus
 from genebert.genome.fasta import Genome, prepare_genome
 from genebert.genome.sequences import extract_sequences
 from genebert.motifs.matrix import build_motif_matrix
 from genebert.report.card.compute import CardInputs
 from genebert.report.text import ReportSettings, fill
-from genebert.settings.data import AccessibilitySettings, CorpusSettings, MotifSettings
+from genebert.settings.data import CorpusSettings, MotifSettings
 
 CHROMOSOMES = ["chr1", "chr2", "chr3"]
 TYPES = ["Astrocytes", "Astrocytes/Oligodendrocytes", "a|b"]
@@ -67,10 +67,8 @@ def make_run(folder, form, seed, motif_region_bp=None):
         inputs = MatrixInputs("bed", beds=files)
     files = {**files, "blacklist": folder / "blacklist.bed", "genome": folder / "source.fa"}
     out = folder / "accessibility"
-    build_accessibility(
-        AccessibilitySettings(blacklist=folder / "blacklist.bed"), inputs, folder / "genome/genome.fa", "toy",
-        CHROMOSOMES, out,
-    )  # fmt: skip
+    settings = settings_of(inputs, blacklist=folder / "blacklist.bed")
+    build_accessibility(settings, folder / "genome/genome.fa", "toy", CHROMOSOMES, out)
     genome = Genome(folder / "genome/genome.fa")
     sequences = extract_sequences(genome, load_regions(out / "accessible.h5ad"), "toy", "test")
     sequences.save(folder / "sequences")

@@ -6,8 +6,8 @@ from collections import Counter
 
 import pytest
 import yaml
-from genebert.run.configuration import IMAGENET_FILES
 
+from genebert.run.models import IMAGENET_FILES
 from genebert.sources.registry import read_registry, tfbs_sources
 
 SOURCES_HEADER = ["name", "url", "mirrors", "checksum", "bytes", "set", "access", "licence", "note"]

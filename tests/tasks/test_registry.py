@@ -1,0 +1,66 @@
+"""A task that the package does not know: its block is checked, its rules planned, its data sets made and solved."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from config_inputs import CONFIG, problems, run_of
+from toy_task import ActivityTask
+
+from genebert.evaluation.scores import read_score
+from genebert.methods.run import FitJob, run_method
+from genebert.tasks import registry
+from genebert.tasks.base import Sources
+from genebert.tasks.registry import all_tasks, register
+
+
+@pytest.fixture
+def activity(monkeypatch):
+    monkeypatch.setattr(registry, "_REGISTERED", {})
+    register(ActivityTask())
+
+
+def write_table(path):
+    rng = np.random.default_rng(0)
+    letters = rng.choice(list("ACGT"), size=(400, 40))
+    letters[::2, 10:14] = list("TATA")
+    table = pd.DataFrame(
+        {
+            "sequence": ["".join(row) for row in letters],
+            "activity": np.where(np.arange(400) % 2 == 0, 2.0, 0.5),
+            "split": np.repeat(["train", "valid", "test"], (240, 60, 100)),
+        }
+    )
+    table.to_csv(path, sep="\t", index=False)
+    return table
+
+
+def test_tasks_of_this_package():
+    assert list(all_tasks()) == ["promoter", "tfbs"]
+    assert problems({"tasks": {"activity": {}}}) == [
+        "config: unknown key tasks.activity; expected one of promoter, tfbs"
+    ]
+
+
+def test_a_task_of_another_package(activity, tmp_path):
+    table = write_table(tmp_path / "table.tsv")
+    assert problems({"tasks": {"activity": {"mine": {"table": "t", "abov": 2}}}}) == [
+        "config: unknown key tasks.activity.mine.abov; did you mean tasks.activity.mine.above?"
+    ]
+    overlay = {
+        "tasks": {"activity": {"mine": {"table": str(tmp_path / "table.tsv")}}},
+        "tables": {"table1": {**CONFIG["tables"]["table1"], "activity/mine": ["kmer-logreg", "genebert"]}},
+        "finetune": {"activity": {"epochs": 3}, "seeds": [0, 1]},
+    }
+    run = run_of(overlay)
+    settings = run.sets["activity"]["mine"]
+    assert settings["above"] == 1.0
+    task = all_tasks()["activity"]
+    files = {name: tmp_path / path for name, path in task.files(settings).items()}
+    card = task.build(settings, Sources(files, None, [], 0), tmp_path / "task")
+    assert card["settings"]["above"] == 1.0
+    assert pd.read_parquet(tmp_path / "task" / "test.parquet")["label"].sum() == (table["activity"][300:] == 2).sum()
+    place = type("Wildcards", (), {"task": "activity", "dataset": "mine"})
+    of_model, of_baseline = (run.fit_job(type("", (place,), {"method": name})) for name in ("genebert", "kmer-logreg"))
+    assert of_model["options"]["epochs"] == 3
+    run_method(FitJob(**of_baseline, data=tmp_path / "task", output=tmp_path / "out", checkpoints=tmp_path / "kept"))
+    assert read_score(tmp_path / "out" / "seed1.json")["metrics"]["auc"] > 0.9
