@@ -12,7 +12,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import BertForPreTraining
 
 from genebert.cli.budget import Data, describe_data, make_budget, price, render, row_lengths
-from genebert.corpus.batches import Batch, SampleEncoder
+from genebert.corpus.batches import SampleEncoder
+from genebert.corpus.groups import Groups
 from genebert.corpus.masks import mask_kmers
 from genebert.corpus.order import Draw
 from genebert.errors import InputError
@@ -25,7 +26,8 @@ from genebert.settings.load import load_yaml, merge
 from genebert.settings.models import LossSettings, ModelSettings, RegionEncoderSettings, SequenceEncoderSettings
 from genebert.settings.training import TrainingSettings
 from genebert.training.checkpoint import save_checkpoint
-from genebert.training.objectives.genebert_step import Step
+from genebert.training.objectives.genebert import Data as Read
+from genebert.training.objectives.genebert import GeneBERTObjective
 from genebert.training.optimiser import make_adamw
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -110,29 +112,25 @@ def test_t2t_vit_by_hand(name):
     assert body < image_encoder(name) < 1.15 * body
 
 
-def batch_of(settings: ModelSettings, samples: int, n_tokens: int, first: int = 0) -> Batch:
-    generator = torch.Generator().manual_seed(first)
-    ids = torch.randint(5, 69, (samples, n_tokens), generator=generator)
-    segments = (torch.arange(n_tokens) >= n_tokens // 2).long().expand(samples, -1)
-    motifs = torch.randn(samples, REGIONS, TFS, generator=generator)
-    owners = torch.arange(n_tokens).expand(samples, -1) % REGIONS
-    return Batch(ids, segments, torch.full((samples,), n_tokens), owners, first, motifs, torch.arange(samples) % 2, 0)
-
-
 @pytest.mark.parametrize("pieces", [1, 2])
 def test_a_real_step_as_counted_by_torch(pieces):
     """Forward and backward pass of the training step itself; kernels of attention that recompute are left out."""
-    rate, samples, n_tokens = 0.15, 8, 100
-    torch.manual_seed(0)
-    model = GeneBERT(SMALL, torch.zeros(TFS), torch.ones(TFS), REGIONS)
-    size = samples // pieces
-    batches = [batch_of(SMALL, size, n_tokens, first) for first in range(0, samples, size)]
-    regions = torch.arange(samples * REGIONS).view(samples, REGIONS)
-    settings = replace(TRAINING, precision="float32", mask_rate=rate)
+    samples, rng = 8, np.random.default_rng(0)
+    lengths = [27, 26, 26, 26] * samples  # 97 3-mers a sample, 100 tokens
+    codes, offsets = rng.integers(0, 4, sum(lengths)).astype(np.uint8), np.concatenate(([0], np.cumsum(lengths)))
+    motifs = rng.normal(size=(len(lengths), TFS)).astype(np.float32)
+    none = np.zeros(samples, np.int64)
+    groups = Groups(np.arange(len(lengths)).reshape(samples, REGIONS), none, none, none, ["a"])
+    settings = replace(TRAINING, precision="float32", batch=samples, micro_batch=samples // pieces)
+    data = Read(RegionSequences(codes, offsets, "toy"), motifs, groups, REGIONS, {})
+    objective = GeneBERTObjective(SMALL, settings, data, 0)
+    share = objective.draw(0)
+    assert share.lengths.tolist() == [100] * samples
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-        Step(model, settings, 0).compute(batches, regions, 0, train=True)
-    flops = step_flops(SMALL, [n_tokens] * samples, TFS, REGIONS, rate=rate, cached=pieces > 1)
-    assert flops.total == pytest.approx(counter.get_total_flops(), rel=0.01)
+        objective.compute(share, 0)
+    needed, done = objective.flops([100] * samples)
+    assert done == pytest.approx(counter.get_total_flops(), rel=0.01)
+    assert (done > needed) == (pieces > 1)
 
 
 def test_caching_adds_one_forward_pass_of_both_encoders():

@@ -62,5 +62,6 @@ def test_a_task_of_another_package(activity, tmp_path):
     place = type("Wildcards", (), {"task": "activity", "dataset": "mine"})
     of_model, of_baseline = (run.fit_job(type("", (place,), {"method": name})) for name in ("genebert", "kmer-logreg"))
     assert of_model["options"]["epochs"] == 3
-    run_method(FitJob(**of_baseline, data=tmp_path / "task", output=tmp_path / "out", checkpoints=tmp_path / "kept"))
+    folders = {"data": tmp_path / "task", "output": tmp_path / "out", "checkpoints": tmp_path / "kept"}
+    run_method(FitJob(**of_baseline | folders))
     assert read_score(tmp_path / "out" / "seed1.json")["metrics"]["auc"] > 0.9

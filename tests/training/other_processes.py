@@ -74,8 +74,8 @@ def torchrun(folder: Path) -> None:
     rank, size, port = (int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "MASTER_PORT"))
     run(folder / "all", IN_PIECES)
     if rank == size - 1:
-        real = GeneBERTObjective.compute
-        GeneBERTObjective.compute = lambda self, share, step: sys.exit(3) if step == 4 else real(self, share, step)
+        real = GeneBERTObjective.draw
+        GeneBERTObjective.draw = lambda self, step: sys.exit(3) if step == 4 else real(self, step)
     join(folder / "failing", rank, size, port + 1)
 
 

@@ -23,7 +23,7 @@ def one_batch(model=MODEL, **training):
 
 def computed(objective, share, train=True):
     """Return losses and gradients of the first step."""
-    result = objective.step.compute(share.pieces, share.regions, 0, train=train)
+    result = objective.compute(share, 0, train=train)
     return result, {name: p.grad for name, p in objective.model.named_parameters() if p.grad is not None}
 
 

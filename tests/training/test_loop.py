@@ -21,10 +21,10 @@ def at_step(monkeypatch, number, action):
     """Do something before the losses of a step are computed, as long as the patch lasts."""
     real = GeneBERTObjective.compute
 
-    def compute(self, share, step):
-        if step == number:
+    def compute(self, share, step, *, train=True):
+        if step == number and train:
             action()
-        return real(self, share, step)
+        return real(self, share, step, train=train)
 
     monkeypatch.setattr(GeneBERTObjective, "compute", compute)
 
@@ -138,7 +138,7 @@ def test_regions_of_n_only_give_no_nan(tmp_path):
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_samples(tmp_path, monkeypatch):
-    monkeypatch.setattr(GeneBERTObjective, "compute", lambda *a: {"loss": float("nan")})
+    monkeypatch.setattr(GeneBERTObjective, "compute", lambda *a, **k: {"loss": float("nan")})
     with pytest.raises(FloatingPointError, match=r"step 0: loss nan.*groups \[\d+, "):
         run(tmp_path)
     assert not (tmp_path / "model").exists()

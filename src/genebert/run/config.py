@@ -16,6 +16,7 @@ from genebert.settings.fitting import CurveSettings, FinetuneSettings, Row
 from genebert.settings.models import ModelEntry, TrainedModelSettings
 from genebert.settings.resources import Resources
 from genebert.settings.rules import Chromosome, FilePath, Name, Rule, Seed, Text
+from genebert.tasks.base import Task
 from genebert.tasks.registry import all_tasks
 
 Changes = Annotated[FinetuneSettings, Rule(partial=True)]
@@ -46,16 +47,20 @@ def _of_tasks(name: str, doc: str, fields: list[tuple[str, Any, Any]]) -> type[B
     return make_dataclass(name, fields, bases=(Block,), namespace=namespace, frozen=True)
 
 
-def make_config() -> type[Block]:
+def config_class() -> type[Block]:
     """Return the class of the whole configuration; its keys `tasks` and `finetune` follow from the tasks there are."""
-    tasks = all_tasks()
-    sections = [(name, task.section, key(task.default, task.__doc__.split("\n")[0])) for name, task in tasks.items()]
+    return _config_class(tuple(all_tasks().values()))
+
+
+@cache
+def _config_class(tasks: tuple[Task, ...]) -> type[Block]:
+    sections = [(task.name, task.section, key(task.default, task.__doc__.split("\n")[0])) for task in tasks]
     fitting = [
         ("seeds", Annotated[list[Annotated[int, Rule(at_least=0)]], Rule(some=True, unique=True)],
          key([0, 1, 2, 3, 4], "each is a row of scores; tables show mean and sd")),
         ("keep_classifiers", bool, key(False, "keep what was fitted below results/{run}/classifiers/")),
         ("default", FinetuneSettings, key(FinetuneSettings(), "of every task")),
-        *((name, Changes, key({}, f"over the default, for {name}")) for name in tasks),
+        *((task.name, Changes, key({}, f"over the default, for {task.name}")) for task in tasks),
     ]  # fmt: skip
     Tasks = _of_tasks("Tasks", "Downstream data sets.", sections)
     Finetune = _of_tasks("Finetune", "Fine-tuning of pre-trained models.", fitting)
@@ -102,6 +107,3 @@ def make_config() -> type[Block]:
         resources: Resources = key(Resources(), "what rules ask a cluster for; a laptop ignores all but threads")
 
     return Config
-
-
-config_class = cache(make_config)

@@ -167,7 +167,7 @@ class Run:
         weights, origin = model["sequence_encoder"]["weights"], starts_from(model)
         names = ("config.json", "vocab.txt", "pytorch_model.bin")
         files = self.model_files(origin) if origin else [f"{weights}/{name}" for name in names if weights]
-        if model["losses"]["srm"]:
+        if "motifs" in reads(model):  # an untrained model has no region encoder
             image = model["region_encoder"]["weights"]
             files += existing(None if image == HUB else image)
         data = {"sequences": self.sequences, "motifs": self.motifs, "corpus": self.groups}

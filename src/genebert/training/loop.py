@@ -86,25 +86,15 @@ def _signals() -> Iterator[list[int]]:
 
 
 class _Training:
-    """The steps of one training, begun or resumed, and what a checkpoint holds of them beside the model.
-
-    Attributes
-    ----------
-    first : int
-        Steps that are done already.
-    history : list of str
-        Lines of ``metrics.jsonl``.
-    running : dict
-        Figures of the steps since the last of them.
-    """
+    """The steps of one training, begun or resumed."""
 
     def __init__(self, objective: Objective, settings: TrainingSettings, folder: Path):
         self.objective, self.settings, self.folder = objective, settings, folder
         self.optimiser = make_adamw(
             objective.model, settings.learning_rate, settings.betas, settings.epsilon, settings.weight_decay
         )
-        self.first, self.history = 0, []
-        self.running: dict[str, list[float]] = {}
+        self.first, self.history = 0, []  # steps that are done already, and lines of metrics.jsonl
+        self.running: dict[str, list[float]] = {}  # figures of the steps since the last line
         found = load_checkpoint(folder, objective.device)
         if found:
             self.first, state = found
@@ -137,8 +127,9 @@ class _Training:
 
     def _step(self, step: int) -> None:
         objective, model = self.objective, self.objective.model
+        rate = learning_rate(step, self.settings)
         for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(step, self.settings)
+            group["lr"] = rate
         share = objective.draw(step)
         self.optimiser.zero_grad(set_to_none=True)
         result = objective.compute(share, step)

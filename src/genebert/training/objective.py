@@ -20,21 +20,11 @@ OBJECTIVES = {"genebert": "genebert.training.objectives.genebert"}
 
 @dataclass(frozen=True)
 class Share:
-    """This process's share of a step's batch, on the device; an objective adds what its losses need.
+    """This process's share of a step's batch, on the device; an objective adds what its losses need."""
 
-    Attributes
-    ----------
-    lengths : int64 [rows]
-        Tokens of each row without padding.
-    shortened : int
-        Samples that were cropped to fit the model.
-    names : str
-        What names the samples of the whole batch, for messages.
-    """
-
-    lengths: torch.Tensor
-    shortened: int
-    names: str
+    lengths: torch.Tensor  # int64 [rows]: tokens of each row without padding
+    shortened: int  # samples that were cropped to fit the model
+    names: str  # of the samples of the whole batch, for messages
 
 
 class Objective(ABC):
@@ -43,25 +33,13 @@ class Objective(ABC):
     Everything random is to be a pure function of the seed and the step, so that a resumed run needs no other state than
     the model's tensors and the optimiser's.
 
-    Attributes
-    ----------
-    model : nn.Module
-        On the device, with its initial weights.
-    settings : dict
-        All that defines the model, as plain values. With `record` it tells one run's checkpoints from another's.
-    record : dict
-        What ``model.json`` says of the data.
-    epoch, validation : int
-        Samples in one pass over those for training, and samples for validation.
-    ranks : Ranks
-    device : torch.device
     """
 
-    model: nn.Module
-    settings: dict
-    record: dict
-    epoch: int
-    validation: int
+    model: nn.Module  # on the device, with its initial weights
+    settings: dict  # all that defines the model; with `record` it tells one run's checkpoints from another's
+    record: dict  # what model.json says of the data
+    epoch: int  # samples in one pass over those for training
+    validation: int  # samples for validation
     ranks: Ranks
     device: torch.device
 

@@ -1,5 +1,7 @@
 """GeneBERT's objective: masked k-mers, segment pairs and sequence-region matching on groups of regions."""
 
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -9,10 +11,12 @@ import torch
 
 from genebert.corpus.batches import Batch, SampleEncoder
 from genebert.corpus.groups import TRAIN, VALID, Groups
+from genebert.corpus.masks import mask_kmers
 from genebert.corpus.order import SampleOrder
 from genebert.errors import InputError
 from genebert.files import sha256
 from genebert.genome.sequences import RegionSequences
+from genebert.models.devices import autocast
 from genebert.models.flops import step_flops
 from genebert.models.genebert import GeneBERT
 from genebert.motifs.matrix import load_motif_matrix
@@ -21,32 +25,20 @@ from genebert.settings.training import TrainingSettings
 from genebert.training.job import PretrainJob
 from genebert.training.objective import Objective, Share
 from genebert.training.objectives.genebert_floors import kmer_counts, mgm_floors, ngsp_floors
-from genebert.training.objectives.genebert_step import Step
 from genebert.training.parallel import ALONE, Ranks
-from genebert.training.schedule import stream_seed
+from genebert.training.schedule import mask_rate, stream_seed
 
 CPU = torch.device("cpu")
 # What names the parts of a run in a model's record.
 FILES = {"sequences": "regions.npy", "motifs": "matrix.npy", "corpus": "groups.npz"}
+Pair = tuple[torch.Tensor, torch.Tensor]
 
 
 class Data(NamedTuple):
-    """What the losses read; None where none of them does.
+    """What the losses read of a run, None where none of them does; `record` names it in ``model.json``."""
 
-    Attributes
-    ----------
-    sequences : RegionSequences or None
-        As shown to the model.
-    motifs : array [n_regions, n_tfs] or None
-        Needed when SRM is on.
-    groups : Groups or None
-    regions_per_sample : int
-    record : dict
-        What names the data: file to hash.
-    """
-
-    sequences: RegionSequences | None
-    motifs: np.ndarray | None
+    sequences: RegionSequences | None  # as shown to the model
+    motifs: np.ndarray | None  # [n_regions, n_tfs]
     groups: Groups | None
     regions_per_sample: int
     record: dict
@@ -54,20 +46,13 @@ class Data(NamedTuple):
 
 @dataclass(frozen=True)
 class Samples(Share):
-    """This process's share of a batch.
-
-    Attributes
-    ----------
-    pieces : list of Batch
-    regions : int64 [batch, regions_per_sample]
-        Of the whole batch.
-    """
+    """This process's share of a batch in pieces, and the regions of the whole batch."""
 
     pieces: list[Batch]
-    regions: torch.Tensor
+    regions: torch.Tensor  # int64 [batch, regions_per_sample]
 
 
-def motif_statistics(values: np.ndarray, regions: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+def motif_statistics(values: np.ndarray, regions: np.ndarray) -> Pair:
     """Return per-TF mean and standard deviation over the given regions, without missing values."""
     mean, sd = np.empty(values.shape[1], np.float32), np.empty(values.shape[1], np.float32)
     for first in range(0, values.shape[1], 64):  # float32 copies of 64 columns at a time
@@ -80,18 +65,9 @@ def motif_statistics(values: np.ndarray, regions: np.ndarray) -> tuple[torch.Ten
 class GeneBERTObjective(Objective):
     """The three losses of Eq. 4 (Algorithm 1).
 
-    Without steps it is the sequence encoder with its initial weights, and needs no data: a region encoder serves
-    training alone, and is left out.
-
-    Parameters
-    ----------
-    settings : ModelSettings
-    training : TrainingSettings
-    data : Data
-    seed : int
-        Of initial weights, order, masks and dropout.
-    ranks : Ranks
-    device : torch.device
+    All randomness of a step is a function of (seed, step) and a sample's place in the batch (masks) or of its piece's
+    (dropout), so neither the number of pieces nor that of processes changes a mask. Without steps this is the sequence
+    encoder with its initial weights, and needs no data: a region encoder serves training alone, and is left out.
 
     Raises
     ------
@@ -112,29 +88,27 @@ class GeneBERTObjective(Objective):
             raise InputError(f"training.steps: found {training.steps}, but no loss is on; expected 0, or a loss")
         if not training.steps:
             settings = replace(settings, losses=replace(settings.losses, srm=None))
-        self.training, self.data, self.seed, self.ranks, self.device = training, data, seed, ranks, device
-        self.settings = asdict(settings)
+        self.training, self.seed, self.ranks, self.device = training, seed, ranks, device
+        self.losses, self.settings = settings.losses, asdict(settings)
         self.record = {"data": data.record, "regions_per_sample": data.regions_per_sample}
-        torch.manual_seed(stream_seed(seed, 0))
+        matched = None if self.losses.srm is None else data.motifs
         statistics = (None, None)
-        if settings.losses.srm is not None:
-            statistics = motif_statistics(data.motifs, np.unique(data.groups.subset(TRAIN).regions))
-        self.model = GeneBERT(settings, *statistics, data.regions_per_sample).to(device)
-        self.step = Step(self.model, training, seed, ranks)
         if training.steps:
-            self._prepare(settings, None if settings.losses.srm is None else data.motifs)
-
-    def _prepare(self, settings: ModelSettings, motifs: np.ndarray | None) -> None:
-        """Set up what only training needs."""
-        training, sequences = self.training, self.data.sequences
-        self.train, self.valid = self.data.groups.subset(TRAIN), self.data.groups.subset(VALID)
-        self.epoch, self.validation = len(self.train), len(self.valid)
-        self.order = SampleOrder(self.train, training.batch, self.seed, training.strands)
-        n_valid = min(training.batch, len(self.valid)) // self.ranks.size * self.ranks.size
-        self.valid_order = SampleOrder(self.valid, n_valid, self.seed) if n_valid >= 2 else None
-        max_tokens = settings.sequence_encoder.max_tokens
-        self.encoder = SampleEncoder(sequences, motifs, settings.k, max_tokens, self.device, settings.layout)
-        self.model.prepare(compile_encoders=training.compile, checkpoint_activations=training.checkpoint_activations)
+            self.sequences, max_tokens = data.sequences, settings.sequence_encoder.max_tokens
+            self.train, self.valid = data.groups.subset(TRAIN), data.groups.subset(VALID)
+            self.epoch, self.validation = len(self.train), len(self.valid)
+            self.order = SampleOrder(self.train, training.batch, seed, training.strands)
+            n_valid = min(training.batch, len(self.valid)) // ranks.size * ranks.size
+            self.valid_order = SampleOrder(self.valid, n_valid, seed) if n_valid >= 2 else None
+            self.encoder = SampleEncoder(data.sequences, matched, settings.k, max_tokens, device, settings.layout)
+        if matched is not None:
+            statistics = motif_statistics(matched, np.unique(self.train.regions))
+        torch.manual_seed(stream_seed(seed, 0))
+        self.model = GeneBERT(settings, *statistics, data.regions_per_sample).to(device)
+        if training.steps:
+            self.model.prepare(
+                compile_encoders=training.compile, checkpoint_activations=training.checkpoint_activations
+            )
 
     def draw(self, step: int) -> Samples:
         """Return this process's share of a step's batch, in pieces of `micro_batch` samples."""
@@ -156,28 +130,23 @@ class GeneBERTObjective(Objective):
             torch.from_numpy(draw.regions).to(self.device),
         )
 
-    def compute(self, share: Samples, step: int) -> dict[str, float]:
-        """Return losses and accuracies of a step's batch, and add its gradient."""
-        return self.step.compute(share.pieces, share.regions, step, train=True)
-
     def validate(self) -> dict[str, float]:
         """Return mean losses and accuracies over the first validation batches, masked the same way every time."""
-        order, results = self.valid_order, []
+        order = self.valid_order
         if order is None:
             return {}
-        for i in range(max(1, min(self.training.validation_batches, len(order.groups) // order.batch))):
-            share = self._samples(order, i)
-            results.append(self.step.compute(share.pieces, share.regions, i, train=False))
+        n = max(1, min(self.training.validation_batches, len(order.groups) // order.batch))
+        results = [self.compute(self._samples(order, i), i, train=False) for i in range(n)]
         return {name: float(np.mean([r[name] for r in results if name in r])) for name in results[0]}
 
     def floors(self) -> dict[str, dict[str, float]]:
         """Return what the losses that are on reach from frequencies and base composition alone."""
-        losses, sequences, floors = self.model.settings.losses, self.data.sequences, {}
-        if losses.mgm:
-            counts = kmer_counts(sequences, np.unique(self.train.regions), self.model.settings.k)
+        floors = {}
+        if self.losses.mgm:
+            counts = kmer_counts(self.sequences, np.unique(self.train.regions), self.model.settings.k)
             floors["mgm"] = mgm_floors(counts)
-        if losses.ngsp:
-            reached = ngsp_floors(sequences, self.train, self.valid, self.seed)
+        if self.losses.ngsp:
+            reached = ngsp_floors(self.sequences, self.train, self.valid, self.seed)
             floors |= {key: {"base composition": value} for key, value in reached.items()}
         return floors
 
@@ -195,6 +164,102 @@ class GeneBERTObjective(Objective):
     def save(self, folder: str | Path, record: dict, files: dict[str, str]) -> None:
         """Write the model's folder; see :meth:`GeneBERT.save`."""
         self.model.save(folder, record, files)
+
+    # ---------------------------------------------------------------------------------------------------- one batch
+
+    def compute(self, share: Samples, step: int, *, train: bool = True) -> dict[str, float]:
+        """Return the losses and accuracies of a batch and, when training, add this process's part of the gradient.
+
+        With more than one piece the contrastive loss takes two passes: all embeddings without gradient, the loss's
+        gradient for them, and then piece by piece (gradient caching).
+        """
+        pieces, losses, device = share.pieces, self.losses, self.device
+        rate = mask_rate(step, self.training) if train else self.training.mask_rate
+        masked = [self._mask(piece, step, rate) for piece in pieces]
+        n_masked = self.ranks.add(sum(chosen.sum() for _, chosen in masked))
+        matching = accuracy = torch.zeros((), device=device)
+        gradients: list[Pair] = []
+        at_once = losses.srm is not None and len(pieces) == 1
+        if losses.srm is not None and not at_once:
+            matching, accuracy, gradients = self._match_pieces(share, [ids for ids, _ in masked], step, train)
+        totals = torch.zeros(4, device=device)
+        with torch.set_grad_enabled(train):
+            for i, piece in enumerate(pieces):
+                with self._seeded(piece, step):
+                    out = self.model(piece, *masked[i])
+                totals += torch.stack([out.mgm, out.mgm_correct, out.ngsp, out.ngsp_correct]).detach()
+                # A batch may have no masked k-mer (short or N-only regions): no target, no loss, and no 0/0.
+                loss = out.mgm / n_masked.clamp(min=1) + out.ngsp / len(share.regions)
+                if at_once:
+                    matching, accuracy = self._match(out.sequence, out.region, share)
+                    loss = loss + losses.srm_weight * matching
+                elif gradients:
+                    parts = zip((out.sequence, out.region), gradients[i], strict=True)
+                    loss = loss + sum((embedded * gradient).sum() for embedded, gradient in parts)
+                if train:
+                    loss.backward()
+        if train and self.model.log_scale is not None and self.model.log_scale.grad is not None:
+            self.model.log_scale.grad /= self.ranks.size  # every process has computed all of it
+        whole = torch.stack([n_masked.float(), matching.detach(), accuracy])
+        return self._results(self.ranks.add(totals), whole, len(share.regions))
+
+    def _mask(self, piece: Batch, step: int, rate: float) -> Pair:
+        """Return a piece's ids with masked k-mers, and where k-mers are to be predicted."""
+        ids = piece.ids
+        if not self.losses.mgm:
+            return ids, torch.zeros_like(ids, dtype=torch.bool)
+        vocabulary = self.model.sequence_encoder.config.vocab_size
+        first_row = piece.first * len(ids) // len(piece.label)
+        return mask_kmers(ids, self.model.settings.k, rate, vocabulary, stream_seed(self.seed, step, 2), first_row)
+
+    def _seeded(self, piece: Batch, step: int) -> AbstractContextManager:
+        """Set the random numbers of a piece's dropout, and return the context to compute in."""
+        torch.manual_seed(stream_seed(self.seed, step, 3, piece.first))
+        return autocast(self.training.precision, self.device)
+
+    def _match(self, sequence: torch.Tensor, region: torch.Tensor, share: Samples) -> Pair:
+        """Contrast the whole batch, of which this process has embedded its share: the rows of others are constants."""
+        first, whole = share.pieces[0].first, []
+        for mine in (sequence, region):
+            rows = self.ranks.gather(mine)
+            whole.append(torch.cat([rows[:first], mine, rows[first + len(mine) :]]))
+        return self.model.matching(*whole, share.regions)
+
+    def _match_pieces(
+        self, share: Samples, ids: Sequence[torch.Tensor], step: int, train: bool
+    ) -> tuple[torch.Tensor, torch.Tensor, list[Pair]]:
+        """Return the contrast's loss and accuracy and, when training, its gradients for each piece's embeddings."""
+        embedded = []
+        for piece, masked in zip(share.pieces, ids, strict=True):
+            with torch.no_grad(), self._seeded(piece, step):
+                embedded.append(self.model.embed(piece, masked))
+        sequence, region = (torch.cat(part).requires_grad_(train) for part in zip(*embedded, strict=True))
+        with torch.set_grad_enabled(train):
+            matching, accuracy = self._match(sequence, region, share)
+        if not train:
+            return matching, accuracy, []
+        (self.losses.srm_weight * matching).backward()
+        sizes = [len(piece.label) for piece in share.pieces]
+        return matching, accuracy, list(zip(sequence.grad.split(sizes), region.grad.split(sizes), strict=True))
+
+    def _results(self, totals: torch.Tensor, whole: torch.Tensor, n_samples: int) -> dict[str, float]:
+        """Return what is logged, of sums over all samples and of figures of the whole batch."""
+        losses = self.losses
+        scale = totals.new_ones(()) if self.model.log_scale is None else self.model.scale.detach()
+        # One transfer a step: every other way to read a number would stop a GPU once more.
+        figures = torch.cat([totals, whole, scale[None]]).tolist()
+        mgm, mgm_right, ngsp, ngsp_right, n_masked, srm, srm_right, scale = figures
+        result: dict[str, float] = {"loss": 0.0}
+        if losses.mgm and n_masked:
+            result |= {"mgm": mgm / n_masked, "mgm_accuracy": mgm_right / n_masked}
+            result["loss"] += result["mgm"]
+        if losses.ngsp:
+            result |= {"ngsp": ngsp / n_samples, "ngsp_accuracy": ngsp_right / n_samples}
+            result["loss"] += result["ngsp"]
+        if losses.srm is not None:
+            result |= {"srm": srm, "srm_accuracy": srm_right, "temperature": 1 / scale}
+            result["loss"] += losses.srm_weight * srm
+        return result
 
 
 def build(job: PretrainJob, training: TrainingSettings, ranks: Ranks, device: torch.device) -> GeneBERTObjective:
