@@ -100,7 +100,7 @@ BED = "2 5 9 name 1\nX\t1e+05\t200000\tname #1\nchr2  1   2\n"
         b"\xef\xbb\xbf" + BED.encode(),
         BED.replace("\n", "\r\n").encode(),
         b"browser position chr1:1-2\n# note\n\n \t\n" + BED.replace("X", "track name=second\nX").encode(),
-        gzip.compress(b"track name=x\n" + BED.encode()),
+        gzip.compress(b"track name=x\n" + BED.encode(), mtime=0),
         BED.strip().encode(),
     ],
 )
