@@ -112,14 +112,13 @@ def read_only(folder: Path, kind: str):
 
 def stage(folder: Path, kind: str):
     """Run the whole stage."""
-    from genebert.accessibility.build import AccessibilitySettings, build_accessibility
-    from genebert.accessibility.matrices import MatrixInputs
+    from genebert.accessibility.build import build_accessibility
+    from genebert.settings.data import AccessibilitySettings
 
     name = {"mtx": "matrix.mtx.gz", "dgcmatrix": "matrix.RDS", "h5ad": "matrix.h5ad"}[kind]
-    inputs = MatrixInputs(kind, folder / name, peaks=folder / "peaks.txt", cells=folder / "cells.tsv")
-    return lambda: build_accessibility(
-        AccessibilitySettings(), inputs, folder / "genome.fa", "simulated", ["chr1"], folder / kind
-    )
+    files = {"matrix": folder / name, "peaks": folder / "peaks.txt", "cells": folder / "cells.tsv"}
+    settings = AccessibilitySettings(format=kind, **{key: str(path) for key, path in files.items()})
+    return lambda: build_accessibility(settings, folder / "genome.fa", "simulated", ["chr1"], folder / kind)
 
 
 def measure(job, folder: Path, kind: str) -> tuple[float, float, float]:

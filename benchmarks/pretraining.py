@@ -48,7 +48,7 @@ DIFFERS = (
 )
 K, REGIONS, N_TFS, N = 6, 10, 579, 400
 TRAINING = TrainingSettings(
-    steps=1, batch=0, micro_batch=None, learning_rate=1e-4, warmup_fraction=0.1, decay_horizon=1.67, betas=(0.9, 0.98),
+    steps=1, batch=2, micro_batch=None, learning_rate=1e-4, warmup_fraction=0.1, decay_horizon=1.67, betas=(0.9, 0.98),
     epsilon=1e-6, weight_decay=0.01, clip=1.0, mask_rate=0.15, late_mask_rate=0.15, late_mask_from=1.0, strands="given",
     precision="auto", compile=False, checkpoint_activations=False, checkpoint_every=1, log_every=1, validate_every=1,
     validation_batches=1,

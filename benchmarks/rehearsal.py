@@ -86,7 +86,7 @@ def run_rule(folder: Path, rule: str, cores: int) -> Cost:
         sys.exit(f"rule {rule} failed:\n{(folder / 'snakemake.log').read_text()}")
     record = (folder / f"results/{RUN}/benchmark/{rule}/{rule}.tsv").read_text().splitlines()
     wall = float(dict(zip(record[0].split("\t"), record[1].split("\t"), strict=True))["s"])
-    outputs = folder / f"results/{RUN}" / rule
+    outputs = folder / f"results/{RUN}" / {"groups": "corpus"}.get(rule, rule)
     written = sum(path.stat().st_size for path in outputs.rglob("*") if path.is_file())
     return Cost(wall, usage.ru_utime + usage.ru_stime, watch.peak, written)
 
@@ -194,7 +194,7 @@ def rehearse(folder: Path, fraction: float, cores: int, shared: Path) -> dict:
         sys.exit("the two formats gave different accessibility")
     report("sequences", run_rule(folder, "sequences", cores), "target 120 s")
     report("motifs", run_rule(folder, "motifs", cores), f"{cores} processes; target 900 s, 4 GB")
-    report("corpus", run_rule(folder, "corpus", cores), "target 120 s")
+    report("corpus", run_rule(folder, "groups", cores), "target 120 s")
     drawn = in_fresh_process(_batches, str(folder), min(15.0, 240 * fraction))
     info = json.loads((folder / f"results/{RUN}/corpus/corpus.json").read_text())
     print(

@@ -73,7 +73,7 @@ def make_run(folder, form, seed, motif_region_bp=None):
     sequences = extract_sequences(genome, load_regions(out / "accessible.h5ad"), "toy", "test")
     sequences.save(folder / "sequences")
     motifs = [random_motif(rng, width, f"M{width}") for width in (5, 7, 9)]
-    settings = MotifSettings(matrix="binary", release="test")
+    settings = MotifSettings(matrix="binary", release="JASPAR2018")
     build_motif_matrix(sequences.crop(motif_region_bp), motifs, settings, folder / "motifs", 1)
     build_corpus(CorpusSettings(4, None, ["chr3"], 0.1), out / "accessible.h5ad", folder / "corpus")
     text = {name: (folder / "source.fa").read_text().split(f">{name}\n")[1].split("\n")[0] for name in CHROMOSOMES}

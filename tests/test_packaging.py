@@ -16,7 +16,7 @@ SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())
 # Asked for by a library, not by an import of ours.
 NOT_IMPORTED = {
     "torchvision",
-    "jinja2",
+    "pyarrow",
     "pygments",
     "snakemake-executor-plugin-slurm",
     "pytest-xdist",

@@ -286,7 +286,6 @@ def test_diverged_combinations_are_recorded(folder, tables):
 
 
 def test_combinations():
-    assert FinetuneSettings(grid=None) == FinetuneSettings() == FinetuneSettings(grid={})
     assert FinetuneSettings().combinations() == [({}, FinetuneSettings())]
     settings = FinetuneSettings(epochs=4, grid={"pooling": ("mean", "cls"), "batch": [8, 16]})
     pairs = [("mean", 8), ("mean", 16), ("cls", 8), ("cls", 16)]
@@ -298,12 +297,12 @@ def test_combinations():
 @pytest.mark.parametrize(
     ("grid", "sentence"),
     [
-        ({"rate": [1]}, "finetune.grid: found the key 'rate', expected one of learning_rate, epochs, "),
-        ({"grid": [{}]}, "finetune.grid: found the key 'grid', expected one of "),
-        ({"epochs": 3}, "finetune.grid.epochs: found 3, expected a list of at least one value"),
-        ({"epochs": []}, r"finetune.grid.epochs: found \[\], expected a list of at least one value"),
-        ({"epochs": [3, 0]}, "finetune.grid: finetune.epochs: found 0, expected a whole number of at least 1"),
-        ({"pooling": ["sum"]}, "finetune.grid: finetune.pooling: found 'sum', expected one of cls, mean"),
+        ({"rate": [1]}, "unknown key finetune.grid.rate; expected one of learning_rate, epochs, "),
+        ({"grid": [{}]}, "unknown key finetune.grid.grid; expected one of "),
+        ({"epochs": 3}, "finetune.grid.epochs: found 3, expected a list"),
+        ({"epochs": []}, r"finetune.grid.epochs: found \[\], expected a list with at least one entry"),
+        ({"epochs": [3, 0]}, r"finetune.grid.epochs\[1\]: found 0, expected a whole number of at least 1"),
+        ({"pooling": ["sum"]}, r"finetune.grid.pooling\[0\]: found 'sum', expected one of mean, cls, max"),
     ],
 )
 def test_bad_grid(grid, sentence):
@@ -322,21 +321,21 @@ def test_bad_grid(grid, sentence):
         ("epochs", 0, "a whole number of at least 1"),
         ("batch", 2.5, "a whole number of at least 1"),
         ("patience", 0, "a whole number of at least 1"),
-        ("warmup_fraction", 1.0, "0 or more and less than 1"),
-        ("dropout", -0.1, "0 or more and less than 1"),
-        ("weight_decay", -1, "0 or more"),
+        ("warmup_fraction", 1.0, "a number of at least 0 and below 1"),
+        ("dropout", -0.1, "a number of at least 0 and below 1"),
+        ("weight_decay", -1, "a number of at least 0"),
         ("clip", 0, "a number above 0"),
         ("precision", "float16", "one of auto, float32, bfloat16"),
-        ("pooling", "first", "one of cls, mean, max"),
+        ("pooling", "first", "one of mean, cls, max"),
         ("strands", "random", "one of given, both"),
         ("learning_rate", "3e-5", "a number above 0"),  # what YAML makes of a number without a point
         ("epochs", True, "a whole number of at least 1"),
-        ("betas", (0.9,), "two numbers, each 0 or more and less than 1"),
-        ("betas", (0.9, 1.0), "two numbers, each 0 or more and less than 1"),
+        ("betas", (0.9,), "a list of 2"),
+        (r"betas\[1\]", (0.9, 1.0), "a number of at least 0 and below 1"),
         ("frozen", 1, "true or false"),
-        ("grid", [1], "settings, each with a list of values"),
+        ("grid", [1], "a block of keys"),
     ],
 )
 def test_bad_settings(name, value, expected):
     with pytest.raises(InputError, match=f"finetune.{name}: found .*, expected {expected}"):
-        FinetuneSettings(**{name: value})
+        FinetuneSettings(**{name.partition("\\")[0]: value})

@@ -64,4 +64,4 @@ def test_a_task_of_another_package(activity, tmp_path):
     assert of_model["options"]["epochs"] == 3
     folders = {"data": tmp_path / "task", "output": tmp_path / "out", "checkpoints": tmp_path / "kept"}
     run_method(FitJob(**of_baseline | folders))
-    assert read_score(tmp_path / "out" / "seed1.json")["metrics"]["roc_auc"] > 0.9
+    assert read_score(tmp_path / "out" / "seed1.json")["metrics"]["roc_auc"] > 0.8

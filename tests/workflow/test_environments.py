@@ -19,8 +19,7 @@ RULES = [
 ]
 STAGES = sorted({stage for stage, _ in RULES})
 # Registries that load the modules of a room by name.
-ROOMS = {"genebert.tasks.registry": "tasks", "genebert.methods.registry": "methods",
-         "genebert.training.objective": "training/objectives"}  # fmt: skip
+ROOMS = {"genebert.tasks.registry": "tasks", "genebert.methods.registry": "methods"}
 # Names of modules, and of conda packages, that differ from PyPI's.
 MODULE_OF = {"scikit-learn": "sklearn", "moods-python": "MOODS", "pyyaml": "yaml", "biopython": "Bio"}
 PYPI_NAME = {"matplotlib-base": "matplotlib"}
@@ -29,8 +28,9 @@ COMES_WITH = {"anndata": {"h5py"}, "timm": {"huggingface_hub"}, "pyjaspar": {"Bi
 # Modules that a library asks for only when it is used in some way.
 ASKS_FOR = {"timm": {"torchvision"}, "to_parquet": {"pyarrow"}, "read_parquet": {"pyarrow"}}
 
-# How the registry of methods names what it loads.
+# How registries name what they load: a class of a module, or a whole module.
 PLACE = re.compile(r"(genebert\.[\w.]+):(\w+)")
+MODULE = re.compile(r"genebert(\.\w+)+")
 
 
 def normal(name: str) -> str:
@@ -161,6 +161,8 @@ def needed(script: Path) -> set[str]:
             elif isinstance(node, ast.Constant) and (place := PLACE.fullmatch(str(node.value))):
                 load(place[1])
                 follow(place[1], place[2])
+            elif isinstance(node, ast.Constant) and MODULE.fullmatch(str(node.value)):
+                follow(node.value, "")
 
     visit(ast.parse(script.read_text()), script)
     for name in list(modules):

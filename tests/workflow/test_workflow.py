@@ -109,7 +109,7 @@ def test_every_promised_file(finished):
         "figures/pretrain/genebert.svg", "figures/pretrain/dnabert.png",
     ):  # fmt: skip
         assert (results / name).stat().st_size > 0, name
-    assert not any((results / "checkpoints").glob("*/*"))
+    assert not any(path.is_file() for path in (results / "checkpoints").rglob("*"))
     assert not list(results.rglob(".*"))  # no temporary file left
 
 

@@ -31,10 +31,6 @@ class Problem(NamedTuple):
     def __str__(self) -> str:
         return self.text if self.whole or not self.where else f"{dotted(self.where)}: {self.text}"
 
-    def below(self, *where: str | int) -> "Problem":
-        """Return the same further down."""
-        return self._replace(where=(*where, *self.where))
-
 
 def key(default: Any = MISSING, doc: str = "", *, more: str = "", internal: bool = False, grid: bool = False) -> Any:
     """Return the field of one key.
@@ -78,9 +74,9 @@ class Block:
         given = {name: getattr(self, name) for name in hints(type(self))}
         for name, (hint, _) in hints(type(self)).items():
             object.__setattr__(self, name, _built(hint, given[name]))
-        found = list(_block_problems(type(self), plain(self), (), _Way(internal=True)))
+        found = list(_block_problems(type(self), plain(self), tuple(self.block.split(".")), _Way(internal=True)))
         if found:
-            raise InputError("\n".join(str(one.below(*self.block.split("."))) for one in found))
+            raise InputError("\n".join(map(str, found)))
 
     def check(self) -> Iterator[str]:
         """Say what is wrong with values that are each allowed: ``key: what``."""
