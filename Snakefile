@@ -56,25 +56,25 @@ rule all:
 
 
 rule retrieve:
+    """All files of the sets that the config key `retrieve` lists."""
     input:
         RUN.retrieved(),
-    """All files of the sets that the config key `retrieve` lists."""
     localrule: True
 
 
 rule corpus:
+    """The data half: all that pre-training reads."""
     input:
         RUN.groups,
         RUN.sequences,
         RUN.motifs,
-    """The data half: all that pre-training reads."""
     localrule: True
 
 
 rule learning_curves:
+    """Test AUC against the number of labelled examples."""
     input:
         RUN.learning_curve_files(),
-    """Test AUC against the number of labelled examples."""
     localrule: True
 
 
