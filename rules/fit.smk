@@ -43,7 +43,7 @@ use rule fit as fit_part with:
     resources:
         mem_mb=growing("fit_part", "mem_mb"),
         runtime=growing("fit_part", "runtime"),
-        gpu=RUN.fit_gpu,
+        gpu=RUN.fit_part_gpu,
     params:
         job=RUN.fit_part_job,
         checkpoints=f"{RESULTS}/checkpoints/fit_part/{{task}}/{{dataset}}/{{method}}",

@@ -42,3 +42,6 @@ class ActivityTask(Task):
         active = (table["activity"] >= settings["above"]).astype(int)
         examples = table[["sequence"]].assign(label=active, source="measured")
         return write_task(examples, table["split"].to_numpy(), folder, {"task": self.name, "settings": settings})
+
+
+TASK = ActivityTask()

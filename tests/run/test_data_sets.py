@@ -312,3 +312,21 @@ def test_every_set_and_row_is_checked():
 )
 def test_what_is_allowed(overlay):
     assert problems(overlay) == []
+
+
+@pytest.mark.parametrize(
+    ("lists", "sentence"),
+    [
+        ({"test_chromosomes": ["chr1"], "valid_chromosomes": ["1"]}, "chr1 is a test chromosome too, expected others"),
+        (
+            {"test_chromosomes": ["chrZ"], "valid_chromosomes": ["1"]},
+            "found chrZ, expected chromosomes of the run: ",
+        ),
+    ],
+)
+def test_chromosomes_of_splits_are_compared_with_those_of_the_run(lists, sentence):
+    split = {"split": "chromosome", **lists}
+    found = problems({"tasks": {"tfbs": split, "promoter": {"prom-core": split}}})
+    assert len(found) == 2
+    for line, where in zip(found, ("tasks.promoter.prom-core.", "tasks.tfbs."), strict=True):
+        assert line.startswith(f"config: {where}") and sentence in line

@@ -217,6 +217,11 @@ def test_a_wrong_argument_of_the_region_transformer():
         "models.yaml: unknown key models.mine.region_encoder.arguments.layer; "
         "did you mean models.mine.region_encoder.arguments.layers?"
     ]
+    entry["region_encoder"]["arguments"] = {"hidden": 130}  # beside the default of heads
+    assert problems({}, MODELS | {"mine": entry}) == [
+        "model mine: region_encoder.arguments.hidden: found 130, expected a multiple of "
+        "region_encoder.arguments.heads, 4"
+    ]
     # wrong only once the name comes from elsewhere
     assert problems({"models": {"region-transformer": {"region_encoder": {"arguments": {"heads": "4"}}}}}) == [
         "model region-transformer: region_encoder.arguments.heads: found '4', expected a whole number of at least 1 "

@@ -1,22 +1,23 @@
 """A task that the package does not know: its block is checked, its rules planned, its data sets made and solved."""
 
+from importlib.metadata import EntryPoint
+
 import numpy as np
 import pandas as pd
 import pytest
 from config_inputs import CONFIG, problems, run_of
-from toy_task import ActivityTask
 
 from genebert.evaluation.scores import read_score
 from genebert.methods.run import FitJob, run_method
 from genebert.tasks import registry
 from genebert.tasks.base import Sources
-from genebert.tasks.registry import all_tasks, register
+from genebert.tasks.registry import GROUP, all_tasks
 
 
 @pytest.fixture
 def activity(monkeypatch):
-    monkeypatch.setattr(registry, "_REGISTERED", {})
-    register(ActivityTask())
+    point = EntryPoint("activity", "toy_task:TASK", GROUP)
+    monkeypatch.setattr(registry, "entry_points", lambda group: [point] if group == GROUP else [])
 
 
 def write_table(path):
@@ -65,3 +66,12 @@ def test_a_task_of_another_package(activity, tmp_path):
     folders = {"data": tmp_path / "task", "output": tmp_path / "out", "checkpoints": tmp_path / "kept"}
     run_method(FitJob(**of_baseline | folders))
     assert read_score(tmp_path / "out" / "seed1.json")["metrics"]["roc_auc"] > 0.8
+
+
+def test_bases_of_places_come_from_the_genome(activity, monkeypatch):
+    run = run_of({"tasks": {"activity": {"mine": {"table": "t"}}}})
+    asked = type("", (), {"task": "activity", "dataset": "mine", "method": "kmer-logreg"})
+    assert "genome" not in run.fit_inputs(asked) and "genome" not in run.fit_job(asked)["files"]
+    monkeypatch.setattr(all_tasks()["activity"], "places", True, raising=False)
+    assert run.fit_inputs(asked)["genome"] == run.genome
+    assert run.fit_job(asked)["files"] == {"genome": run.genome[0]}

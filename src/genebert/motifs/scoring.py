@@ -9,7 +9,6 @@ from genebert.errors import InputError
 from genebert.genome.sequences import RegionSequences
 from genebert.motifs.jaspar import Motif
 
-SOURCES = ("counts", "pwm")
 GC_BINS = 25
 _BLOCK_BASES = 4_000_000
 

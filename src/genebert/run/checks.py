@@ -152,7 +152,7 @@ def _row_problems(config: dict, entries: dict[str, dict], folder: Path) -> Itera
         yield str(error)
         return
     names, simple = Models(config, entries).names, baselines()
-    for name in set(names) & METHODS.keys():
+    for name in set(names).intersection(simple):
         yield f"the model name {name} is that of a baseline, expected another name"
     known = [f"{task}/{name}" for task, found in sets.items() for name in found]
     places = {f"tables.{table}": (rows, [*known, *sets]) for table, rows in config["tables"].items()}
@@ -171,6 +171,6 @@ def _row_problems(config: dict, entries: dict[str, dict], folder: Path) -> Itera
                     yield f"{where}.{key}: found {name}, which needs a factor; {expected}"
     for name in config["unavailable"]:
         if name not in (*known, *names, *simple):
-            yield f"unavailable: unknown model or data set {name}; {suggest(str(name), [*known, *names])}"
+            yield f"unavailable: unknown model or data set {name}; {suggest(str(name), [*known, *simple, *names])}"
     for task, found in sets.items():
-        yield from all_tasks()[task].problems(found)
+        yield from all_tasks()[task].problems(found, list(map(normalise_chromosome, config["chromosomes"])))

@@ -54,9 +54,11 @@ def config_class() -> type[Block]:
 
 @cache
 def _config_class(tasks: tuple[Task, ...]) -> type[Block]:
-    sections = [(task.name, task.section, key(task.default, task.__doc__.split("\n")[0])) for task in tasks]
+    sections = [
+        (task.name, task.section, key(task.default, (task.__doc__ or task.name).split("\n")[0])) for task in tasks
+    ]
     fitting = [
-        ("seeds", Annotated[list[Annotated[int, Rule(at_least=0)]], Rule(some=True, unique=True)],
+        ("seeds", Annotated[list[Seed], Rule(some=True, unique=True)],
          key([0, 1, 2, 3, 4], "each is a row of scores; tables show mean and sd")),
         ("keep_classifiers", bool, key(False, "keep what was fitted below results/{run}/classifiers/")),
         ("default", FinetuneSettings, key(FinetuneSettings(), "of every task")),

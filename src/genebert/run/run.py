@@ -11,7 +11,7 @@ from typing import Any
 
 from genebert.errors import InputError
 from genebert.genome.chromosomes import normalise_chromosome
-from genebert.methods.registry import METHODS, baselines
+from genebert.methods.registry import METHODS, Entry, baselines
 from genebert.models.backbones import HUB
 from genebert.run.checks import checked, data_sets
 from genebert.run.models import Models, is_trained, load_models, starts_from
@@ -240,16 +240,19 @@ class Run:
     def _is_model(self, method: str) -> bool:
         return method not in baselines()
 
+    def _entry(self, method: str) -> Entry:
+        return METHODS[FINETUNE if self._is_model(method) else method]
+
     def method_files(self, method: str) -> dict[str, list[str]]:
         """Return what a method is made from: a model's folder, or motif matrices."""
         files = {"model": self.model_files, "jaspar": lambda _: [f"{self.jaspar}.txt"]}
-        needs = METHODS[FINETUNE if self._is_model(method) else method].needs
-        return {name: files[name](method) for name in needs}
+        return {name: files[name](method) for name in self._entry(method).needs}
 
     def fit_part_inputs(self, wildcards: Any) -> dict[str, list[str]]:
-        """Return what a method is fitted from: the data set's splits and card, and its own files."""
+        """Return what a method is fitted from: the data set's splits and card, its own files, bases of places."""
         data = self.stage(f"tasks/{wildcards.task}/{wildcards.dataset}", *TASK_FILES)
-        return {"data": data} | self.method_files(wildcards.method)
+        bases = {"genome": self.genome} if self.tasks[wildcards.task].places else {}
+        return {"data": data} | bases | self.method_files(wildcards.method)
 
     def fit_inputs(self, wildcards: Any) -> dict[str, list[str]]:
         """Return the same with the test sets of other data sets."""
@@ -273,6 +276,7 @@ class Run:
         is_model = self._is_model(name)
         firsts = {key: Path(paths[0]) for key, paths in self.method_files(name).items()}
         files = {key: str(first.parent if key == "model" else first) for key, first in firsts.items()}
+        files |= {"genome": self.genome[0]} if self.tasks[task].places else {}
         options = {"release": self.config["motifs"]["release"]} if "jaspar" in files else {}
         return {
             "task": task,
@@ -285,10 +289,13 @@ class Run:
             "seeds": self.seeds,
         }
 
-    def fit_gpu(self, wildcards: Any) -> int:
+    def fit_gpu(self, wildcards: Any, *, rule: str = "fit") -> int:
         """Return the GPUs of a fit: none for what is no network."""
-        method = FINETUNE if self._is_model(wildcards.method) else wildcards.method
-        return self.resources.of("fit")["gpu"] if METHODS[method].gpu else 0
+        return self.resources.of(rule)["gpu"] if self._entry(wildcards.method).gpu else 0
+
+    def fit_part_gpu(self, wildcards: Any) -> int:
+        """Return the same for the points of a learning curve."""
+        return self.fit_gpu(wildcards, rule="fit_part")
 
     def kept_classifiers(self, folder: str) -> dict[str, str]:
         """Return the folder of kept classifiers as an output, if they are kept."""

@@ -94,8 +94,9 @@ class RegionEncoderSettings(Block):
                 yield (
                     f"weights: found {show(self.weights)}, expected null: {REGION_TRANSFORMER} has no published weights"
                 )
-            hidden, heads = self.arguments.get("hidden"), self.arguments.get("heads")
-            if hidden and heads and hidden % heads:
+            default = RegionTransformerArguments()
+            hidden, heads = (self.arguments.get(name, getattr(default, name)) for name in ("hidden", "heads"))
+            if hidden % heads:
                 expected = f"a multiple of region_encoder.arguments.heads, {heads}"
                 yield f"arguments.hidden: found {hidden}, expected {expected}"
 

@@ -116,7 +116,8 @@ def to_markdown(cls: type[Block]) -> str:
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("<", "&lt;")
+    parts = text.replace("|", "\\|").split("`")  # every other one is code, which Markdown shows as it is
+    return "`".join(part if i % 2 else part.replace("<", "&lt;") for i, part in enumerate(parts))
 
 
 def _tables(cls: type[Block], prefix: str) -> Iterator[str]:
@@ -133,7 +134,7 @@ def _tables(cls: type[Block], prefix: str) -> Iterator[str]:
         if inner:
             below.append((inner, f"{prefix}{name}." if is_block(bare) else f"{prefix}{name}.NAME."))
             shown = "below" if is_block(bare) and not rule.partial else shown if len(shown) < 60 else "below"
-        meaning = " ".join(filter(None, (one.metadata["doc"], one.metadata["more"])))
+        meaning = ". ".join(filter(None, (one.metadata["doc"], one.metadata["more"])))
         yield f"| `{name}` | {_cell(words(hint))} | {_cell(shown)} | {_cell(meaning)} |"
     yield ""
     for inner, where in below:

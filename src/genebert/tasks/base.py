@@ -1,7 +1,4 @@
-"""What a downstream task is to the workflow. To add one, write a module of this room with a `TASK`.
-
-An example of another package registers its own with :func:`genebert.tasks.registry.register`.
-"""
+"""What a downstream task is to the workflow. To add one, write a module of this room with a `TASK`; see registry."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -38,25 +35,25 @@ class Task(ABC):
     ----------
     name : str
         Below `tasks` in the configuration, and the folder of its data sets.
-    kind : str
-        A name of :mod:`genebert.evaluation.kinds`: what labels are and how they are scored.
     section : type hint
         Of the block `tasks.{name}`.
     default : dict
         That block in ``config/config.yaml``.
     has_factor : bool
         Data sets are about one transcription factor, whose motif matrices may be scored.
+    places : bool
+        Examples may be places without bases; methods read those from the genome.
     """
 
     name: ClassVar[str]
-    kind: ClassVar[str] = "two-class"
     section: ClassVar[Any]
     default: ClassVar[dict[str, Any]]
     has_factor: ClassVar[bool] = False
+    places: ClassVar[bool] = False
 
     @abstractmethod
     def data_sets(self, section: dict[str, Any], config: Path) -> dict[str, dict[str, Any]]:
-        """Return data set -> settings.
+        """Return data set -> settings; with `transfer`, the other sets that methods fitted on one are tested on.
 
         Parameters
         ----------
@@ -83,6 +80,6 @@ class Task(ABC):
     def build(self, settings: dict[str, Any], sources: Sources, folder: Path) -> dict[str, Any]:
         """Write train, valid and test.parquet and ``card.json`` into a folder; return the card."""
 
-    def problems(self, sets: dict[str, dict[str, Any]]) -> Iterator[str]:
-        """Say what is wrong with data sets taken together."""
+    def problems(self, sets: dict[str, dict[str, Any]], chromosomes: list[str]) -> Iterator[str]:
+        """Say what is wrong with data sets taken together, or beside the run's chromosomes."""
         yield from ()

@@ -34,6 +34,7 @@ from genebert.tasks.epd import TATA_CUTOFF, read_promoters, read_tata_flags
 from genebert.tasks.kmer_table import read_kmer_tsv
 from genebert.tasks.splits import (
     chromosome_split,
+    list_problems,
     make_examples,
     missing_lists,
     on_chromosomes,
@@ -263,6 +264,11 @@ class PromoterTask(Task):
     def data_sets(self, section: dict[str, Any], config: Path) -> dict[str, dict[str, Any]]:
         """Return the sets as they stand in the configuration."""
         return section
+
+    def problems(self, sets: dict[str, dict[str, Any]], chromosomes: list[str]) -> Iterator[str]:
+        """Say which lists of chromosomes do not fit the run."""
+        for name, settings in sets.items():
+            yield from list_problems(settings, chromosomes, f"tasks.promoter.{name}")
 
     def files(self, settings: dict[str, Any]) -> dict[str, str]:
         """Return the annotation, and the TATA flags of promoter positions."""

@@ -96,6 +96,15 @@ def chromosome_split(
     InputError
         A list is empty or names a chromosome that the run lacks, the two share one, or they leave none for training.
     """
+    lists = checked_lists(test_chromosomes, valid_chromosomes, chromosomes, where)
+    chroms = pd.Series(np.asarray(chroms, dtype=object))
+    return np.select([chroms.isin(lists["test"]), chroms.isin(lists["valid"])], ["test", "valid"], "train")
+
+
+def checked_lists(
+    test_chromosomes: Sequence[str], valid_chromosomes: Sequence[str], chromosomes: Sequence[str], where: str
+) -> dict[str, list[str]]:
+    """Return the normalised lists, or raise as :func:`chromosome_split`."""
     lists = {"test": test_chromosomes, "valid": valid_chromosomes}
     lists = {name: [normalise_chromosome(chrom) for chrom in given] for name, given in lists.items()}
     for name, given in lists.items():
@@ -115,8 +124,16 @@ def chromosome_split(
             f"{where}.test_chromosomes: with valid_chromosomes they are all {len(chromosomes)} chromosomes of the run, "
             "expected at least one left for training"
         )
-    chroms = pd.Series(np.asarray(chroms, dtype=object))
-    return np.select([chroms.isin(lists["test"]), chroms.isin(lists["valid"])], ["test", "valid"], "train")
+    return lists
+
+
+def list_problems(settings: dict[str, Any], chromosomes: Sequence[str], where: str) -> Iterator[str]:
+    """Say at the plan what :func:`chromosome_split` would refuse in a job."""
+    if settings["split"] == "chromosome":
+        try:
+            checked_lists(settings["test_chromosomes"], settings["valid_chromosomes"], chromosomes, where)
+        except InputError as error:
+            yield str(error)
 
 
 def on_chromosomes(places: pd.DataFrame, chromosomes: Sequence[str], where: str | Path, what: str) -> pd.DataFrame:

@@ -27,6 +27,7 @@ from genebert.sources.registry import in_506, read_tfbs_list
 from genebert.tasks.base import Sources, Task
 from genebert.tasks.splits import (
     chromosome_split,
+    list_problems,
     make_examples,
     missing_lists,
     on_chromosomes,
@@ -298,6 +299,11 @@ class TfbsTask(Task):
             name: {**own, **shared, "transfer": [other for other in wanted if other != name] if name in wanted else []}
             for name, own in sets.items()
         }
+
+    def problems(self, sets: dict[str, dict[str, Any]], chromosomes: list[str]) -> Iterator[str]:
+        """Say which lists of chromosomes do not fit the run."""
+        for settings in sets.values():
+            yield from list_problems(settings, chromosomes, "tasks.tfbs")
 
     def files(self, settings: dict[str, Any]) -> dict[str, str]:
         """Return the peaks."""
