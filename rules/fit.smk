@@ -14,6 +14,8 @@ rule fit:
         f"{LOGS}/fit/{{task}}/{{dataset}}/{{method}}.log",
     benchmark:
         f"{BENCHMARKS}/fit/{{task}}/{{dataset}}/{{method}}.tsv"
+    # Nothing but tables waits for it, and much for what is before: pre-training goes first.
+    priority: -1
     conda:
         "../envs/fit.yaml"
     threads: threads_of("fit")

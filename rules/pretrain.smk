@@ -12,8 +12,6 @@ rule pretrain:
         f"{LOGS}/pretrain/{{model}}.log",
     benchmark:
         f"{BENCHMARKS}/pretrain/{{model}}.tsv"
-    # Most jobs wait for it, directly or not.
-    priority: 10
     retries: 3
     conda:
         "../envs/pretrain.yaml"

@@ -124,7 +124,7 @@ class Encoder:
             inputs, sd = self.inputs(train, settings), self.config.get("initializer_range", 0.02)
             torch.manual_seed(seed)
             return Probe(inputs, self.kind.outputs, settings.dropout, sd).to(self.place)
-        encoder = load_encoder(self.folder, settings.dropout, settings.attention_dropout)
+        encoder = load_encoder(self.folder, settings.dropout)
         torch.manual_seed(seed)
         return self.classifier(encoder, settings)
 
