@@ -52,12 +52,6 @@ def build_corpus(
     }
     folder = Path(folder)
     with atomic_path(folder / "groups.npz") as temporary:
-        np.savez(
-            temporary,
-            regions=groups.regions,
-            cell_type=groups.cell_type,
-            block=groups.block,
-            split=groups.split,
-        )
+        np.savez(temporary, regions=groups.regions, cell_type=groups.cell_type, block=groups.block, split=groups.split)
     write_json(folder / "corpus.json", info)
     return info
