@@ -1,5 +1,6 @@
 """JASPAR matrices and their text form; bad input of the motif stage."""
 
+import gzip
 import itertools
 from pathlib import Path
 
@@ -51,6 +52,8 @@ def test_jaspar_text_round_trip(jaspar, tmp_path):
             after.matrix_id, after.name, after.tf_class, after.tf_family,
         ]  # fmt: skip
     assert read_jaspar(tmp_path / "jaspar.txt")[0].tf_class == ""
+    (tmp_path / "marked.gz").write_bytes(gzip.compress(b"\xef\xbb\xbf" + (tmp_path / "jaspar.txt").read_bytes()))
+    assert [motif.name for motif in read_jaspar(tmp_path / "marked.gz")] == [motif.name for motif in again]
 
 
 @pytest.mark.shared

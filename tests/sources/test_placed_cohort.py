@@ -185,6 +185,7 @@ def test_phenotypes(tmp_path):
         "segment_of_cases": {"S": 1, "TCA": 1},
         "cohort": {"HK": 3, "VN": 1},
     }
+    assert check(tmp_path, PHENOTYPES, b"\xef\xbb\xbf" + PEOPLE.encode())["counts"] == record["counts"]
     write_cohort(tmp_path)
     assert check(tmp_path, PHENOTYPES, PEOPLE)["compared_with_vcf"] is True
 

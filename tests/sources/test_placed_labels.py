@@ -34,6 +34,8 @@ def test_labels(tmp_path, monkeypatch, chunk):
     assert record["build"] == "not told"
     assert record["evidence"] == {"windows_inside_chromosomes_of": ["hg19", "hg38"]}
     json.dumps(record, allow_nan=False)
+    marked = gzip.compress(b"\xef\xbb\xbf" + gzip.decompress(label_file()).replace(b"\n", b"\r\n"))
+    assert check(tmp_path, TRAIN, marked)["counts"] == record["counts"]
 
 
 def test_labels_that_only_one_build_has_room_for(tmp_path):

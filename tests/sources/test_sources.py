@@ -87,9 +87,9 @@ def test_bad_registries(tmp_path):
         read_registry(tmp_path / "missing.tsv")
 
 
-def test_comment_lines_are_skipped(tmp_path):
+def test_comment_lines_and_a_byte_order_mark_are_skipped(tmp_path):
     path = registry_file(tmp_path, GOOD)
-    path.write_text("# where this comes from\n" + path.read_text())
+    path.write_bytes(b"\xef\xbb\xbf# where this comes from\n" + path.read_bytes().replace(b"\n", b"\r\n"))
     assert list(read_registry(path)) == [GOOD[0]]
 
 

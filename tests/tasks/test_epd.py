@@ -32,9 +32,10 @@ def test_sga_is_one_based_and_single_base_bed_is_zero_based(tmp_path):
     pd.testing.assert_frame_equal(sga, bed)
 
 
-def test_gzip_is_read(tmp_path):
-    (tmp_path / "p.bed.gz").write_bytes(gzip.compress(EPD_BED.encode()))
-    assert len(read_promoters(tmp_path / "p.bed.gz")) == 2
+def test_gzip_with_a_byte_order_mark_is_read(tmp_path):
+    text = "\ufefftrack name=x\r\n" + EPD_BED.replace("\n", "\r\n")
+    (tmp_path / "p.bed.gz").write_bytes(gzip.compress(text.encode()))
+    assert read_promoters(tmp_path / "p.bed.gz").equals(read_promoters(write(tmp_path / "p.bed", EPD_BED)))
 
 
 @pytest.mark.parametrize(

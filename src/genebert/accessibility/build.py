@@ -21,7 +21,7 @@ from genebert.settings.data import AccessibilitySettings
 logger = logging.getLogger(__name__)
 
 
-def filter_regions(
+def _filter_regions(
     regions: pd.DataFrame,
     accessible: np.ndarray,
     genome: Genome,
@@ -32,29 +32,8 @@ def filter_regions(
 ) -> tuple[np.ndarray, list[dict]]:
     """Choose the regions that are used, sorted by chromosome, start and end.
 
-    Parameters
-    ----------
-    regions : DataFrame [n_regions]
-    accessible : bool [n_types, n_regions]
-    genome : Genome
-        Must hold all `chromosomes`.
-    chromosomes : list of str
-    blacklist : DataFrame or None
-    max_n_fraction : float
-    where : str
-        For messages.
-
-    Returns
-    -------
-    int64 [n_kept]
-        Positions in `regions`.
-    list of dict
-        One a step, in order: ``step``, ``dropped``, ``left``, ``why``.
-
-    Raises
-    ------
-    InputError
-        A step leaves no region.
+    `accessible` is bool [n_types, n_regions]. Returned are positions in `regions` (int64 [n_kept]), and what each step
+    has dropped; a step that leaves no region is bad input.
     """
     steps: list[dict] = []
     kept = np.arange(len(regions))
@@ -196,7 +175,7 @@ def build_accessibility(
 
     bulk = _load(settings, lengths, build)
     accessible = binarise(bulk, min_fraction)
-    kept, steps = filter_regions(
+    kept, steps = _filter_regions(
         bulk.regions, accessible, genome, chromosomes, blacklist, settings.max_n_fraction, where
     )
     regions = bulk.regions.iloc[kept]

@@ -50,13 +50,7 @@ def build_corpus(settings: CorpusSettings, accessible_path: str | Path, folder: 
     }
     folder = Path(folder)
     with atomic_path(folder / "groups.npz") as temporary:
-        np.savez(
-            temporary,
-            regions=groups.regions,
-            cell_type=groups.cell_type,
-            block=groups.block,
-            split=groups.split,
-        )
+        np.savez(temporary, regions=groups.regions, cell_type=groups.cell_type, block=groups.block, split=groups.split)
     write_json(folder / "corpus.json", info)
     logger.info("%d groups for training, %d for validation", info["groups"], info["validation_groups"])
     return info

@@ -46,9 +46,9 @@ def data_lines(path: str | Path, expected: str) -> pd.Series:
     ]
     if not kept:
         raise InputError(f"{path}: holds no {expected}")
-    if len(kept) < len(lines):
-        lines = [lines[number] for number in kept]
-    return pd.Series(lines, index=np.array(kept) + 1, dtype=object)
+    if len(kept) == len(lines):
+        return pd.Series(lines, index=range(1, len(lines) + 1), dtype=object)
+    return pd.Series([lines[number] for number in kept], index=np.array(kept) + 1, dtype=object)
 
 
 def split_columns(
@@ -60,7 +60,7 @@ def split_columns(
     """
     table = pd.read_csv(
         io.StringIO("\n".join(lines)), sep=separator, header=None, names=list(columns.values()), usecols=list(columns),
-        dtype=dict.fromkeys(text, str), quoting=csv.QUOTE_NONE, keep_default_na=False, low_memory=False,
+        dtype=dict.fromkeys(text, str), quoting=csv.QUOTE_NONE, na_filter=False, low_memory=False,
     )  # fmt: skip
     return table.set_index(lines.index)
 
@@ -86,7 +86,7 @@ def refuse(wrong: np.ndarray, found: pd.Series, where: str | Path, what: str, ex
 def numbers(column: pd.Series, where: str | Path, what: str, *, whole: bool = True) -> np.ndarray:
     """Return a column of text as numbers (int64, or float64 if not `whole`), or name the first line without one."""
     if pd.api.types.is_integer_dtype(column) and whole:
-        return column.to_numpy()
+        return column.to_numpy(np.int64)
     # R writes 100000 as 1e+05, which is whole.
     values = pd.to_numeric(column.astype(str), errors="coerce").to_numpy(np.float64)
     wrong = ~np.isfinite(values) | (whole & (values != np.floor(values)))

@@ -48,7 +48,7 @@ def check_build(
 
     Two signs are looked at: the assembly that the file itself states, and regions that end beyond their chromosome, on
     all chromosomes of the file and not only on those that are kept. A third, regions that are accessible although
-    they are all N, can only be seen later (:func:`genebert.accessibility.build.filter_regions`).
+    they are all N, can only be seen later (:mod:`genebert.accessibility.build`).
 
     Parameters
     ----------

@@ -95,11 +95,9 @@ class Genome:
         lines = [self._fasta.faidx.index[self._names[chrom]] for chrom in chroms]
         offset, bases, width = (np.array([getattr(line, key) for line in lines]) for key in ("offset", "lenc", "lenb"))
         offset, bases, width = offset[codes], bases[codes], width[codes]
-        first, last = regions["start"].to_numpy(np.int64), regions["end"].to_numpy(np.int64) - 1
-        return (
-            offset + first // bases * width + first % bases,
-            offset + last // bases * width + last % bases + 1,
-        )
+        ends = regions["start"].to_numpy(np.int64), regions["end"].to_numpy(np.int64) - 1
+        first, last = (offset + base // bases * width + base % bases for base in ends)
+        return first, last + 1
 
 
 def _copy_chromosomes(source: Path, target: Path, wanted: set[str]) -> tuple[dict[str, int], dict[str, str]]:

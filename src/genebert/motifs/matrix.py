@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -114,23 +114,16 @@ def _call(task: Any) -> Any:
     return _function(task)
 
 
-def _map(make: Callable[[], Callable], tasks: list, processes: int) -> Iterator[tuple[int, Any]]:
-    """Yield (number of the task, result) as tasks end; `make` makes the function, once in each process."""
+def _map(make: Callable[[], Callable], tasks: list, processes: int) -> Iterator[Any]:
+    """Yield the results of the tasks in their order; `make` makes the function, once in each process."""
     processes = min(processes, len(tasks))
     if processes == 1:
-        function = make()
-        yield from enumerate(map(function, tasks))
+        yield from map(make(), tasks)
         return
     # Forked processes share the sequences' memory, and do not run the caller's script a second time.
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(processes, context, initializer=_set_function, initargs=(make,)) as pool:
-        futures = {pool.submit(_call, task): number for number, task in enumerate(tasks)}
-        try:
-            for future in as_completed(futures):
-                yield futures[future], future.result()
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+        yield from pool.map(_call, tasks)
 
 
 def _allocate(path: Path, shape: tuple[int, int], dtype: type) -> None:
@@ -163,11 +156,11 @@ def _mean_sd(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return mean, np.sqrt(np.maximum(squares / number - mean * mean, 0))
 
 
-def _collect(done: Iterable[tuple[int, tuple[int, np.ndarray]]], total: int, what: str) -> np.ndarray:
+def _collect(done: Iterable[tuple[int, np.ndarray]], total: int, what: str) -> np.ndarray:
     """Add up the regions with a hit; log bases done, rate and remaining time every few seconds and at the end."""
     start = last = time.monotonic()
     bases, hits = 0, 0
-    for _, (more, found) in done:
+    for more, found in done:
         bases, hits = bases + more, hits + found
         now = time.monotonic()
         if now - last >= _LOG_SECONDS or bases == total:
@@ -257,7 +250,7 @@ def build_motif_matrix(
     def score(part: _Part) -> Scoring:
         return score_motifs(motifs, part.background, settings.source, settings.pseudocount, settings.p_value)
 
-    scorings = [scoring for _, scoring in sorted(_map(lambda: score, parts, processes), key=lambda item: item[0])]
+    scorings = list(_map(lambda: score, parts, processes))
     total = int(sum(_lengths(sequences, part.regions).sum() for part in parts))
     # Small sets are cut finer, so that no process idles for long.
     chunk_bases = min(_CHUNK_BASES, max(_CHUNK_BASES // 20, total // (4 * processes)))

@@ -118,11 +118,7 @@ def gc_bins(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def score_motifs(
-    motifs: list[Motif],
-    background: tuple[float, float, float, float],
-    source: str,
-    pseudocount: float,
-    p_value: float,
+    motifs: list[Motif], background: tuple[float, float, float, float], source: str, pseudocount: float, p_value: float
 ) -> Scoring:
     """Turn motifs into log-odds matrices and find the score that background sequence reaches with `p_value`.
 

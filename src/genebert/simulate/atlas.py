@@ -5,7 +5,6 @@ import io
 import logging
 from dataclasses import asdict
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,7 +19,7 @@ from genebert.settings.data import SimulationSettings
 from genebert.simulate.ctcf import PEAK_FILES, ctcf_truth, draw_peaks, narrow_peaks, plant_ctcf
 from genebert.simulate.landscape import Planter, Sequence, background, layout_regions, plant_programs
 from genebert.simulate.programs import HOUSEKEEPING, programs_in_use
-from genebert.simulate.promoters import choose_start_sites, epd_bed, write_promoters
+from genebert.simulate.promoters import ELEMENTS, choose_start_sites, epd_bed, write_promoters
 
 logger = logging.getLogger(__name__)
 
@@ -112,25 +111,14 @@ def _sites(planted: list[tuple], sequence: Sequence, regions: pd.DataFrame) -> p
     return sites
 
 
-class _Genome(NamedTuple):
-    """The genome with all that is planted in it; places on all chromosomes end to end, but for `promoters`."""
-
-    sequence: Sequence
-    regions: pd.DataFrame
-    promoters: pd.DataFrame
-    flags: pd.DataFrame
-    planted: list[tuple]
-    places: pd.DataFrame
-    peaks: dict[str, pd.DataFrame]
-
-
 def _make_genome(
-    settings: SimulationSettings,
-    motifs: list[Motif],
-    programs: dict[str, tuple[str, ...]],
-    streams: tuple[np.random.Generator, ...],
-) -> _Genome:
-    """Lay out the regions, draw the bases, and plant promoters, programs and CTCF sites; one stream for each."""
+    settings: SimulationSettings, motifs: list[Motif], programs: list[tuple[str, ...]], streams: list
+) -> tuple[Sequence, pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, pd.DataFrame]]:
+    """Lay out regions, draw bases, and plant promoters, programs and CTCF sites, each with its stream.
+
+    Returned are the sequence, regions, promoters (with the flags of EPD's element table), all planted instances, the
+    places of CTCF, and the peaks of each cell line.
+    """
     layout, bases, plants, binding = streams
     regions = layout_regions(settings, layout)
     sequence = background(settings, regions, bases)
@@ -140,14 +128,14 @@ def _make_genome(
     planter = Planter(sequence, motifs, plants)
     promoters = choose_start_sites(settings, regions, sequence, plants)
     flags = write_promoters(promoters, planter)
-    plant_programs(settings, regions, list(programs.values()), planter)
+    plant_programs(settings, regions, programs, planter)
     binder = Planter(sequence, motifs, binding)  # last, so that only the bases of its own sites change
     places = plant_ctcf(settings, regions, promoters, binder)
     peaks = draw_peaks(settings, places, binding)
     chrom, position = sequence.place(promoters["tss"].to_numpy())
-    promoters = promoters.assign(chrom=np.array(sequence.chroms)[chrom], position=position)
+    promoters = pd.concat([promoters.assign(chrom=np.array(sequence.chroms)[chrom], position=position), flags], axis=1)
     promoters["name"] = [f"SIM{number:05d}_1" for number in range(1, len(promoters) + 1)]
-    return _Genome(sequence, regions, promoters, flags, planter.sites + binder.sites, places, peaks)
+    return sequence, regions, promoters, _sites(planter.sites + binder.sites, sequence, regions), places, peaks
 
 
 def simulate(settings: SimulationSettings, motifs: list[Motif], folder: str | Path) -> dict:
@@ -182,8 +170,9 @@ def simulate(settings: SimulationSettings, motifs: list[Motif], folder: str | Pa
     names = list(programs)
     # One stream a part: a change in one setting leaves the other parts as they were.
     layout, bases, plants, reads, files, binding = (np.random.default_rng([settings.seed, part]) for part in range(6))
-    genome = _make_genome(settings, motifs, programs, (layout, bases, plants, binding))
-    sequence, regions, promoters = genome.sequence, genome.regions, genome.promoters
+    sequence, regions, promoters, sites, places, peaks = _make_genome(
+        settings, motifs, list(programs.values()), [layout, bases, plants, binding]
+    )
     opened = _open_in(settings, regions, reads)
     cells = _cells(settings, names, reads)
     counts = _counts(settings, opened, names, cells, reads)
@@ -197,9 +186,9 @@ def simulate(settings: SimulationSettings, motifs: list[Motif], folder: str | Pa
     _table(folder / "cells.tsv", cells)
     _table(folder / "blacklist.bed", blacklist[["chrom", "start", "end"]], header=False)
     _text(folder / "epdnew.bed", epd_bed(promoters))
-    _table(folder / "promoter_motifs.txt", pd.concat([promoters["name"].rename("#Name"), genome.flags], axis=1))
+    _table(folder / "promoter_motifs.txt", promoters.rename(columns={"name": "#Name"})[["#Name", *ELEMENTS]])
 
-    for name, table in genome.peaks.items():
+    for name, table in peaks.items():
         text = narrow_peaks(table, sequence).to_csv(sep="\t", index=False, header=False, float_format="%.6f")
         _gz(folder / "tfbs" / PEAK_FILES[name], text.encode())
 
@@ -210,7 +199,6 @@ def simulate(settings: SimulationSettings, motifs: list[Motif], folder: str | Pa
         has_promoter=_contains(regions, promoters["tss"].to_numpy()),
     )
     _table(folder / "truth_regions.tsv", truth_regions)
-    sites = _sites(genome.planted, sequence, regions)
     _table(folder / "truth_sites.tsv", sites)
     truth = {
         "simulated": True,
@@ -231,7 +219,7 @@ def simulate(settings: SimulationSettings, motifs: list[Motif], folder: str | Pa
         "planted_motifs": len(sites),
         "promoters": len(promoters),
         "promoters_with_tata_box": int(promoters["tata"].sum()),
-        "ctcf": ctcf_truth(genome.places, genome.peaks),
+        "ctcf": ctcf_truth(places, peaks),
     }
     write_json(folder / "truth.json", truth)
     logger.info("%s: %d regions, %d cells, %d promoters simulated", folder, len(regions), len(cells), len(promoters))

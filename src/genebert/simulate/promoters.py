@@ -11,6 +11,7 @@ from genebert.simulate.programs import TATA_BOX
 
 CORE_FACTORS = ("NRF1", "YY1", "ELK1", "ZBTB33")  # those that bind at the start site itself
 GC_BOX, CCAAT_BOX = "SP2", "NFYA"
+ELEMENTS = ["TATA-box", "Inr", "CCAAT-box", "GC-box"]
 PROMOTER_DISTANCE = 350  # between two start sites
 PROMOTER_SPAN = (-180, 100)  # bases, relative to the TSS, with the promoter's own composition
 
@@ -97,7 +98,7 @@ def write_promoters(promoters: pd.DataFrame, planter: Planter) -> pd.DataFrame:
         if not promoter.tata and rng.random() < 0.4:
             planter.put_somewhere(CORE_FACTORS[rng.integers(len(CORE_FACTORS))], *interval(-32, 36), "promoter")
         flags.append((int(promoter.tata), int(pair > 0), int(ccaat), int(gc_box > 0)))
-    return pd.DataFrame(flags, columns=["TATA-box", "Inr", "CCAAT-box", "GC-box"])
+    return pd.DataFrame(flags, columns=ELEMENTS)
 
 
 def epd_bed(promoters: pd.DataFrame) -> str:

@@ -244,41 +244,20 @@ def _check_gzip(path: Path) -> None:
         raise _RefusedError(f"found a damaged gzip file ({error}), expected a whole one") from error
 
 
-class _Progress:
-    """A bar with rate and remaining time on a terminal, plain lines in the log."""
-
-    def __init__(self, name: str, start: int, every: float):
-        from tqdm import tqdm
-
-        self.name, self.start, self.done, self.every = name, start, start, every
-        self.began = self.last = time.monotonic()
-        # None: only where standard error is a terminal
-        self.bar = tqdm(desc=name, initial=start, unit="B", unit_scale=True, disable=None, leave=False)
-
-    def __call__(self, n_bytes: int, total: int | None) -> None:
-        self.done += n_bytes
-        self.bar.total = total
-        self.bar.update(n_bytes)
-        now = time.monotonic()
-        if now - self.last < self.every:
-            return
-        self.last = now
-        rate = (self.done - self.start) / max(now - self.began, 1e-9)
-        left = f" of {total / 1e6:.1f}" if total else ""
-        eta = f", {max(total - self.done, 0) / rate:.0f} s left" if total and rate else ""
-        logger.info("%s: %.1f%s MB, %.2f MB/s%s", self.name, self.done / 1e6, left, rate / 1e6, eta)
-
-
 class _Receiver:
-    """What libcurl calls with the lines of an answer's header and with its bytes."""
+    """What libcurl calls with an answer's header and bytes; shows progress on a terminal and in the log."""
 
     def __init__(self, place: str, download: _Download, start: int, handle: BinaryIO):
+        from tqdm import tqdm
+
         self.place, self.download, self.start, self.handle = place, download, start, handle
+        self.name, self.done = download.source.name, start
         self.headers: dict[str, str] = {}
-        self.begun = False
         self.total: int | None = None
         self.failure: BaseException | None = None
-        self.progress = _Progress(download.source.name, start, download.patience.log_every)
+        self.began = self.last = time.monotonic()
+        # None: only where standard error is a terminal
+        self.bar = tqdm(desc=self.name, initial=start, unit="B", unit_scale=True, disable=None, leave=False)
 
     def on_header(self, line: bytes) -> None:
         name, _, value = line.decode("latin-1").partition(":")
@@ -288,10 +267,14 @@ class _Receiver:
 
     def on_bytes(self, data: bytes) -> int:
         try:
-            if not self.begun:
+            if self.done == self.start:
                 self._begin()
             self.handle.write(data)
-            self.progress(len(data), self.total)
+            self.done += len(data)
+            self.bar.total = self.total
+            self.bar.update(len(data))
+            if time.monotonic() - self.last >= self.download.patience.log_every:
+                self._log()
         except BaseException as error:  # libcurl would print it and go on, also with Ctrl-C
             self.failure = error
             return -1
@@ -299,7 +282,6 @@ class _Receiver:
 
     def _begin(self) -> None:
         """Check the space on disk, and write down what is needed to go on after a cut."""
-        self.begun = True
         if "content-length" in self.headers:
             length = int(self.headers["content-length"])
             self.total = self.start + length
@@ -309,6 +291,13 @@ class _Receiver:
         etag = self.headers.get("etag", "")
         strong = etag if etag and not etag.startswith("W/") else self.headers.get("last-modified")
         write_json(self.download.origin, {"place": self.place, "validator": strong, "total": self.total})
+
+    def _log(self) -> None:
+        self.last = time.monotonic()
+        rate = (self.done - self.start) / max(self.last - self.began, 1e-9)
+        left = f" of {self.total / 1e6:.1f}" if self.total else ""
+        eta = f", {max(self.total - self.done, 0) / rate:.0f} s left" if self.total and rate else ""
+        logger.info("%s: %.1f%s MB, %.2f MB/s%s", self.name, self.done / 1e6, left, rate / 1e6, eta)
 
 
 def _transfer(place: str, download: _Download, start: int, validator: str | None) -> None:
@@ -353,7 +342,7 @@ def _transfer(place: str, download: _Download, start: int, validator: str | None
                 raise KeyboardInterrupt from None  # Ctrl-C between the lines of a callback, which libcurl has swallowed
             _give_reason(curl, code, text, download)
         finally:
-            receiver.progress.bar.close()
+            receiver.bar.close()
             curl.close()
 
 

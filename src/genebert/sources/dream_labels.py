@@ -10,7 +10,7 @@ import pandas as pd
 
 from genebert.errors import InputError
 from genebert.files import open_bytes
-from genebert.genome.bed import refuse
+from genebert.genome.bed import numbers, refuse
 from genebert.genome.builds import BUILD_LENGTHS, NOT_TOLD, builds_with_room, check_regions, normalise_names
 from genebert.genome.chromosomes import by_rank
 
@@ -66,31 +66,20 @@ class _Windows:
         self.regular = 0
         self.last: tuple[str, int] | None = None
 
-    def _refuse(self, bad: np.ndarray, found: pd.Series, what: str, expected: str) -> None:
-        if bad.any():
-            found = found.astype(object).where(found.notna(), "").set_axis(self.lines + 2 + np.arange(len(found)))
-            refuse(bad, found, self.path, what, expected)
-
     def add(self, chunk: pd.DataFrame) -> None:
-        """Check and count the next lines."""
-        numbers = {}
-        for column in ("start", "stop"):
-            self._refuse(_not_whole(chunk[column]), chunk[column], column, "a whole number")
-            numbers[column] = chunk[column].to_numpy(np.int64)
-        self._refuse(chunk["chr"].isna().to_numpy(), chunk["chr"], "chr", "a chromosome")
-        start, stop = numbers["start"], numbers["stop"]
-        self._refuse(start < 0, chunk["start"], "start", "0 or more")
-        width = pd.Series(stop - start)
-        self._refuse((width != WIDTH).to_numpy(), width, "the width of the window", f"{WIDTH} bp")
+        """Check and count the next lines, whose numbers are the index."""
+        start, stop = (numbers(chunk[column], self.path, column) for column in ("start", "stop"))
+        width = pd.Series(stop - start, chunk.index)
+        refuse(chunk["chr"] == "", chunk["chr"], self.path, "chr", "a chromosome")
+        refuse(start < 0, chunk["start"], self.path, "start", "0 or more")
+        refuse(width != WIDTH, width, self.path, "the width of the window", f"{WIDTH} bp")
         for cell, counts in self.labels.items():
             column = chunk[cell].cat
-            index = pd.Index(column.categories)
-            wrong = ~index.isin(LABELS)
-            codes = column.codes.to_numpy()
-            # The last flag is for code -1, nothing.
-            self._refuse(np.append(wrong, True)[codes], chunk[cell], f"the label of {cell}", "B, U or A")
-            for label, number in zip(index, np.bincount(codes, minlength=len(index)).tolist(), strict=True):
-                counts[label] += number
+            wrong, codes = ~column.categories.isin(LABELS), column.codes.to_numpy()
+            refuse(wrong[codes], chunk[cell], self.path, f"the label of {cell}", "B, U or A")
+            number = np.bincount(codes, minlength=len(wrong)).tolist()
+            for label, n in zip(column.categories, number, strict=True):
+                counts[label] += n
         if len(chunk):
             self._order(chunk["chr"], start, stop)
         self.lines += len(chunk)
@@ -110,14 +99,15 @@ class _Windows:
                 new[low] = True
                 if chrom in self.windows:
                     raise InputError(
-                        f"{self.path}, line {self.lines + low + 2}: {chrom} begins a second time, expected all its "
-                        "windows together"
+                        f"{self.path}: line {names.index[low]}: {chrom} begins a second time, expected all its windows "
+                        "together"
                     )
-                logger.info("%s: %s begins at line %d", self.path.name, chrom, self.lines + low + 2)
+                logger.info("%s: %s begins at line %d", self.path.name, chrom, names.index[low])
             self.windows[chrom] = self.windows.get(chrom, 0) + high - low
             self.largest[chrom] = max(self.largest.get(chrom, 0), int(stop[low:high].max()))
             self.last = (chrom, int(start[high - 1]))
-        self._refuse((steps < STEP) & ~new, pd.Series(steps), "the step to this window", f"{STEP} bp or more")
+        found = pd.Series(steps, names.index)
+        refuse((steps < STEP) & ~new, found, self.path, "the step to this window", f"{STEP} bp or more")
         self.regular += int(((steps == STEP) & ~new).sum())
 
     def record(self) -> dict[str, Any]:
@@ -153,14 +143,6 @@ class _Windows:
         return {"build": told, "evidence": {"windows_inside_chromosomes_of": fitting}, "counts": counts}
 
 
-def _not_whole(column: pd.Series) -> np.ndarray:
-    """Where a column holds no whole number; it has a number type unless a line of it does not."""
-    if pd.api.types.is_integer_dtype(column):
-        return np.zeros(len(column), dtype=bool)
-    numbers = pd.to_numeric(column, errors="coerce")
-    return ~(numbers % 1 == 0).to_numpy(bool)
-
-
 def check_labels(path: Path, build: str, *, cells: tuple[str, ...]) -> dict[str, Any]:
     """Check one label file and count its windows and labels; memory does not grow with the file.
 
@@ -188,12 +170,12 @@ def check_labels(path: Path, build: str, *, cells: tuple[str, ...]) -> dict[str,
         try:
             chunks = pd.read_csv(
                 handle, sep="\t", header=0, names=names, dtype=types, chunksize=_CHUNK, quoting=csv.QUOTE_NONE,
-                keep_default_na=False, na_values=[""], skip_blank_lines=False, low_memory=False,
+                na_filter=False, skip_blank_lines=False, low_memory=False,
             )  # fmt: skip
             for chunk in chunks:
                 if not isinstance(chunk.index, pd.RangeIndex):
                     raise InputError(f"{path}: lines have more columns than the header, which has {len(names)}")
-                windows.add(chunk)
+                windows.add(chunk.set_axis(chunk.index + 2))
         except (pd.errors.ParserError, UnicodeDecodeError) as error:
             raise InputError(f"{path}: not a table of {len(names)} columns ({str(error).strip()})") from error
     return windows.record()

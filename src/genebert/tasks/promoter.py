@@ -99,19 +99,8 @@ def _tata_flags(promoters: pd.DataFrame, parents: np.ndarray, motifs: Path | Non
 def _usable_promoters(
     path: Path, genome: Genome, chromosomes: list[str]
 ) -> tuple[pd.DataFrame, np.ndarray, np.ndarray, np.ndarray, dict]:
-    """Read the promoters of the chromosomes.
-
-    Returns
-    -------
-    promoters : DataFrame
-        All of them.
-    complete : bool [n]
-        Which have known bases everywhere.
-    parents : uint8 [n_complete, 300]
-    weights : int64 [n_chromosomes]
-        See :func:`parent_windows`.
-    counts : dict
-        For the card.
+    """Return all promoters of the chromosomes, which of them have known bases everywhere (bool [n]), the parents of
+    those, the weights of :func:`parent_windows`, and counts for the card.
     """
     listed = read_promoters(path)
     promoters = on_chromosomes(listed, chromosomes, path, "promoters").reset_index(drop=True)
