@@ -158,9 +158,19 @@ def text_of_length(length):
     ("data", "chromosomes", "build", "sentence"),
     [
         (None, ["chr2"], "toy", "g.fa: no such file; expected the FASTA of toy"),
-        (gzip.compress(fasta_text().encode())[:90], ["chr2", "chrM"], "toy", "g.fa: cut short or not a FASTA file"),
+        (
+            gzip.compress(fasta_text().encode(), mtime=0)[:90],
+            ["chr2", "chrM"],
+            "toy",
+            "g.fa: cut short or not a FASTA file",
+        ),
         (bgzip(fasta_text().encode())[:500], ["chr2", "chrM"], "toy", "g.fa: cut short or not a FASTA file"),
-        (gzip.compress(fasta_text().encode())[:40] + b"\xff" * 90, ["chrM"], "toy", "g.fa: cut short or not a FASTA"),
+        (
+            gzip.compress(fasta_text().encode(), mtime=0)[:40] + b"\xff" * 90,
+            ["chrM"],
+            "toy",
+            "g.fa: cut short or not a FASTA",
+        ),
         (fasta_text().encode(), ["chr2", "chr5"], "toy", "g.fa: chromosomes chr5 not found"),
         (b"no header\n", ["chr2"], "toy", "g.fa: chromosomes chr2 not found"),
         (b"", ["chr2"], "toy", "g.fa: chromosomes chr2 not found"),
