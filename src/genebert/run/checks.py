@@ -100,9 +100,10 @@ def _crop_problems(config: Mapping) -> Iterator[str]:
 def _encoder_problems(config: dict, entries: dict[str, dict]) -> Iterator[str]:
     blocks = {"model": config["model"]} | {f"models.{name}": entry for name, entry in config["models"].items()}
     for where, block in (blocks | {f"models.yaml: models.{name}": entry for name, entry in entries.items()}).items():
-        name = block.get("region_encoder", {}).get("name", "swin-t-224")
-        if name not in REGION_ENCODERS:
-            yield f"{where}.region_encoder.name: found {show(name)}, expected one of {', '.join(REGION_ENCODERS)}"
+        encoder = block.get("region_encoder", {})
+        if "name" in encoder and encoder["name"] not in REGION_ENCODERS:
+            found, known = show(encoder["name"]), ", ".join(REGION_ENCODERS)
+            yield f"{where}.region_encoder.name: found {found}, expected one of {known}"
 
 
 def _model_problems(config: dict, entries: dict[str, dict]) -> list[str]:

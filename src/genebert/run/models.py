@@ -8,6 +8,7 @@ from typing import Any
 from genebert.errors import InputError
 from genebert.models.backbones import IMAGE_BACKBONES
 from genebert.settings.load import PLACEHOLDER, expand, load_yaml, merge
+from genebert.settings.models import reads
 from genebert.settings.sentences import suggest
 
 # Region encoder -> the file of config/sources.tsv with its ImageNet weights.
@@ -58,8 +59,7 @@ def starts_from(model: dict) -> str | None:
 
 def is_trained(model: dict) -> bool:
     """Say whether a model's settings have steps and a loss."""
-    losses = model["losses"]
-    return model["training"]["steps"] > 0 and bool(losses["mgm"] or losses["ngsp"] or losses["srm"])
+    return bool(reads(model))
 
 
 class Models:
