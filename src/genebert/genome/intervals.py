@@ -13,7 +13,7 @@ from genebert.genome.chromosomes import chromosome_rank, normalise_chromosome
 
 # One number line for all chromosomes: code * _SPAN + position. No chromosome is longer.
 _SPAN = np.int64(1) << 40
-# No number of more digits fits 64 bits.
+# Numbers of up to 18 digits fit 64 bits.
 _REGION_NAME = re.compile(r"(.+)[-:_]([0-9]{1,18})[-_]([0-9]{1,18})")
 
 
