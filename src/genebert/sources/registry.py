@@ -21,6 +21,7 @@ TFBS_BASES = (
 )
 UNKNOWN = "unknown"
 ACCESS = ("open", "login", "controlled")
+BUILD = "hg19"  # of every file that is placed by hand
 _CHECKSUM = re.compile(r"md5:[0-9a-f]{32}|sha256:[0-9a-f]{64}|unknown")
 
 
