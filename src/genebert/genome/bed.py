@@ -52,7 +52,7 @@ def split_columns(
     return table.set_index(lines.index)
 
 
-def refuse(wrong: np.ndarray, found: pd.Series, where: str | Path, what: str, expected: str) -> None:
+def refuse(wrong: np.ndarray | pd.Series, found: pd.Series, where: str | Path, what: str, expected: str) -> None:
     """Raise an error that names the first line where `wrong` (bool [n]) is true, if there is one.
 
     The line's number is the index of `found` (Series [n], what the lines hold); `what` of the line is wrong.

@@ -17,20 +17,11 @@ from genebert.genome.intervals import ranges
 
 @dataclass(frozen=True)
 class RegionSequences:
-    """Base codes of all regions end to end.
+    """Base codes of all regions end to end."""
 
-    Attributes
-    ----------
-    codes : uint8 [n_bases], memory-mapped when loaded
-    offsets : int64 [n_regions + 1]
-        Region i is ``codes[offsets[i]:offsets[i + 1]]``.
-    genome : str
-        Genome build.
-    """
-
-    codes: np.ndarray
-    offsets: np.ndarray
-    genome: str
+    codes: np.ndarray  # uint8 [n_bases], memory-mapped when loaded
+    offsets: np.ndarray  # int64 [n_regions + 1]; region i is codes[offsets[i]:offsets[i + 1]]
+    genome: str  # its build
 
     def __len__(self) -> int:
         return len(self.offsets) - 1

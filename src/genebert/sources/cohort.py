@@ -153,16 +153,15 @@ def check_vcf(path: Path) -> dict[str, Any]:
     phenotypes = path.with_name(PHENOTYPES_NAME)
     if phenotypes.is_file():
         _refuse_other_samples(path, samples, phenotypes, _read_phenotypes(phenotypes)["sample_id"].tolist())
-    counts = {
-        "samples": len(samples),
-        "records": records,
-        "records_around_ret": around,
-        "genotypes_looked_at": dict(kinds),
-    }
     return {
         "build": BUILD if by_lengths or by_snp else NOT_TOLD,
         "evidence": {"contig_lengths": by_lengths, SNP_NAME: by_snp},
-        "counts": counts,
+        "counts": {
+            "samples": len(samples),
+            "records": records,
+            "records_around_ret": around,
+            "genotypes_looked_at": dict(kinds),
+        },
         "compared_with_phenotypes": phenotypes.is_file(),
         "published": PUBLISHED,
     }
@@ -237,7 +236,7 @@ def check_phenotypes(path: Path) -> dict[str, Any]:
 
     def tally(rows: pd.DataFrame, column: str) -> dict[str, int]:
         values = rows[column].where(~rows[column].isin(MISSING), "not given")
-        return {str(value): int(number) for value, number in values.value_counts().sort_index().items()}
+        return values.value_counts().sort_index().to_dict()
 
     counts = {
         "samples": len(table),
@@ -263,10 +262,9 @@ def check_bed(path: Path) -> dict[str, Any]:
         start, end = RET_PLACES[BUILD]
         hint = f" (some lie over RET of {over[0]})" if over else ""
         raise InputError(f"{path}: no region lies over RET{hint}, expected one over {RET}:{start}-{end} of {BUILD}")
-    by_chromosome = regions["chrom"].value_counts()
     counts = {
         "regions": len(regions),
         "bases": int((regions["end"] - regions["start"]).sum()),
-        "chromosomes": {chrom: int(by_chromosome[chrom]) for chrom in by_rank(regions["chrom"])},
+        "chromosomes": regions["chrom"].value_counts().loc[by_rank(regions["chrom"])].to_dict(),
     }
     return {"build": BUILD if over == [BUILD] else NOT_TOLD, "evidence": {"over_ret_of": over}, "counts": counts}

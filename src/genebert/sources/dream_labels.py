@@ -2,6 +2,7 @@
 
 import csv
 import logging
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +61,8 @@ class _Windows:
 
     def __init__(self, path: Path, cells: list[str]):
         self.path, self.lines = path, 0
-        self.labels = {cell: dict.fromkeys(LABELS, 0) for cell in cells}
-        self.windows: dict[str, int] = {}
+        self.labels = {cell: Counter(dict.fromkeys(LABELS, 0)) for cell in cells}
+        self.windows: Counter[str] = Counter()
         self.largest: dict[str, int] = {}
         self.regular = 0
         self.last: tuple[str, int] | None = None
@@ -74,12 +75,8 @@ class _Windows:
         refuse(start < 0, chunk["start"], self.path, "start", "0 or more")
         refuse(width != WIDTH, width, self.path, "the width of the window", f"{WIDTH} bp")
         for cell, counts in self.labels.items():
-            column = chunk[cell].cat
-            wrong, codes = ~column.categories.isin(LABELS), column.codes.to_numpy()
-            refuse(wrong[codes], chunk[cell], self.path, f"the label of {cell}", "B, U or A")
-            number = np.bincount(codes, minlength=len(wrong)).tolist()
-            for label, n in zip(column.categories, number, strict=True):
-                counts[label] += n
+            refuse(~chunk[cell].isin(LABELS), chunk[cell], self.path, f"the label of {cell}", "B, U or A")
+            counts.update(chunk[cell].value_counts().to_dict())
         if len(chunk):
             self._order(chunk["chr"], start, stop)
         self.lines += len(chunk)
@@ -103,7 +100,7 @@ class _Windows:
                         "together"
                     )
                 logger.info("%s: %s begins at line %d", self.path.name, chrom, names.index[low])
-            self.windows[chrom] = self.windows.get(chrom, 0) + high - low
+            self.windows[chrom] += high - low
             self.largest[chrom] = max(self.largest.get(chrom, 0), int(stop[low:high].max()))
             self.last = (chrom, int(start[high - 1]))
         found = pd.Series(steps, names.index)

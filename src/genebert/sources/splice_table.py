@@ -74,28 +74,23 @@ def check_splice_table(path: Path, *, paired: bool) -> dict[str, Any]:
     if paired:
         found = pd.Series(n_start, table.index).astype(str) + " and " + n_end.astype(str)
         refuse(n_start != n_end, found, path, "the number of jn_start and jn_end", "as many of both")
-        rows = np.repeat(np.arange(len(table)), n_start)[donors >= acceptors]
-        refuse(np.isin(np.arange(len(table)), rows), table["jn_end"], path, "jn_end", "each more than its jn_start")
+        late = np.bincount(row[donors >= acceptors], minlength=len(table)) > 0
+        refuse(late, table["jn_end"], path, "jn_end", "each more than its jn_start")
 
     genes = pd.DataFrame({"gene": table["gene"], "chrom": table["chrom"], "tx_start": starts, "tx_end": ends})
     told = tell_build(genes, BUILD, str(path))
     regions = pd.DataFrame({"chrom": table["chrom"], "start": starts - 1, "end": ends})
     check_regions(regions, BUILD_LENGTHS[BUILD], str(path), BUILD)
 
+    paralog_0 = table["paralog"] == "0"
     sites = {"introns": n_start} if paired else {"jn_start": n_start, "jn_end": n_end}
-    count = pd.DataFrame({"chrom": table["chrom"], "genes": 1, "genes_paralog_0": table["paralog"].eq("0"), **sites})
-    count = count.astype({"genes_paralog_0": int})
+    count = pd.DataFrame({"chrom": table["chrom"], "genes": 1, "genes_paralog_0": paralog_0.astype(int), **sites})
+    columns = ["genes", *sites]
     test = count["chrom"].isin(TEST_CHROMOSOMES)
-
-    def sums(rows: pd.Series) -> dict[str, int]:
-        return {column: int(count.loc[rows, column].sum()) for column in ("genes", *sites)}
-
-    totals = count.drop(columns="chrom").sum()
-    chromosomes = count.groupby("chrom").sum().loc[by_rank(count["chrom"])]
-    counts = {column: int(total) for column, total in totals.items()} | {
+    counts = count.drop(columns="chrom").sum().to_dict() | {
         "positions_outside_transcripts": int(outside.sum()),
-        "train": sums(~test),
-        "test": sums(test & count["genes_paralog_0"].eq(1)),
-        "chromosomes": chromosomes.to_dict(orient="index"),
+        "train": count.loc[~test, columns].sum().to_dict(),
+        "test": count.loc[test & paralog_0, columns].sum().to_dict(),
+        "chromosomes": count.groupby("chrom").sum().loc[by_rank(count["chrom"])].to_dict(orient="index"),
     }
     return told | {"counts": counts}
