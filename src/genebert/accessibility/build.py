@@ -88,9 +88,7 @@ def load_regions(path: str | Path) -> pd.DataFrame:
 
     with h5py.File(path, "r") as file:
         var = read_elem(file["var"])
-    return pd.DataFrame(
-        {"chrom": var["chrom"].astype(str).to_numpy(), "start": var["start"].to_numpy(), "end": var["end"].to_numpy()}
-    )
+    return var[["chrom", "start", "end"]].reset_index(drop=True).astype({"chrom": str})
 
 
 def _read_bed(path: str | Path, lengths: dict[str, int], build: str) -> pd.DataFrame:

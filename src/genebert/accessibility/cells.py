@@ -52,13 +52,13 @@ def align_cells(cells: pd.DataFrame, key: str, names: list[str], where: str, mat
     Rows for cells that the matrix lacks are left out; cells that the table lacks, or has more than once, are refused.
     `where` and `matrix` name the two files in messages.
     """
-    index, wanted = pd.Index(cells[key], dtype=object), pd.Index(names, dtype=object)
-    repeated = index.duplicated()
-    twice = index[repeated].intersection(wanted)
+    repeated, wanted = cells[key].duplicated(), pd.Index(names, dtype=object)
+    twice = cells[key][repeated & cells[key].isin(wanted)]
     if len(twice):
-        raise InputError(f"{where}: cell {twice[0]!r} has more than one row (column {key!r}); expected one a cell")
-    rows = np.flatnonzero(~repeated)[index[~repeated].get_indexer(wanted)]
-    missing = ~wanted.isin(index)
+        raise InputError(f"{where}: cell {twice.iloc[0]!r} has more than one row (column {key!r}); expected one a cell")
+    cells = cells[~repeated]
+    rows = pd.Index(cells[key], dtype=object).get_indexer(wanted)
+    missing = rows < 0
     if missing.any():
         raise InputError(
             f"{where}: {int(missing.sum())} of the {len(wanted)} cells of {matrix} are missing from its column "

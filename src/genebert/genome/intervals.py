@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from genebert.errors import InputError
-from genebert.genome.chromosomes import chromosome_rank, normalise_chromosome
+from genebert.genome.chromosomes import by_rank, normalise_chromosome
 
 # One number line for all chromosomes: code * _SPAN + position. No chromosome is longer.
 _SPAN = np.int64(1) << 40
@@ -84,9 +84,7 @@ def overlapping(places: pd.DataFrame, others: pd.DataFrame) -> np.ndarray:
 
 def sort_regions(regions: pd.DataFrame) -> np.ndarray:
     """Return the positions (int64) that sort regions by chromosome (natural order), start and end."""
-    codes, found = pd.factorize(regions["chrom"])
-    rank = {name: i for i, name in enumerate(sorted(found, key=chromosome_rank))}
-    ranks = np.array([rank[name] for name in found], dtype=np.int64)[codes]
+    ranks = pd.Categorical(regions["chrom"], by_rank(regions["chrom"].unique())).codes
     return np.lexsort((regions["end"].to_numpy(), regions["start"].to_numpy(), ranks))
 
 
