@@ -60,9 +60,9 @@ class _Windows:
     """What is counted, and what must be remembered from one chunk of lines to the next."""
 
     def __init__(self, path: Path, cells: list[str]):
-        self.path, self.lines = path, 0
+        self.path = path
         self.labels = {cell: Counter(dict.fromkeys(LABELS, 0)) for cell in cells}
-        self.windows: Counter[str] = Counter()
+        self.windows: Counter[str] = Counter()  # by chromosome
         self.largest: dict[str, int] = {}
         self.regular = 0
         self.last: tuple[str, int] | None = None
@@ -79,7 +79,6 @@ class _Windows:
             counts.update(chunk[cell].value_counts().to_dict())
         if len(chunk):
             self._order(chunk["chr"], start, stop)
-        self.lines += len(chunk)
 
     def _order(self, names: pd.Series, start: np.ndarray, stop: np.ndarray) -> None:
         """Check chromosomes and steps between windows; count windows."""
@@ -109,9 +108,9 @@ class _Windows:
 
     def record(self) -> dict[str, Any]:
         """Return what is recorded of the whole file; refuse it without windows, or with too few of them every 50 bp."""
-        if not self.lines:
+        if not self.windows:
             raise InputError(f"{self.path}: found a header but no window, expected windows of {WIDTH} bp")
-        steps = self.lines - len(self.windows)
+        steps = self.windows.total() - len(self.windows)
         if 2 * self.regular < steps:
             raise InputError(
                 f"{self.path}: {self.regular} of {steps} windows begin {STEP} bp after the one before, expected most"
@@ -120,7 +119,7 @@ class _Windows:
         check_regions(ends.assign(start=ends["end"] - WIDTH), BUILD_LENGTHS[BUILD], str(self.path), BUILD)
         fitting = builds_with_room(self.largest)
         counts = {
-            "windows": self.lines,
+            "windows": self.windows.total(),
             "gaps": steps - self.regular,
             "chromosomes": {chrom: self.windows[chrom] for chrom in by_rank(self.windows)},
             "labels": self.labels,
