@@ -102,8 +102,8 @@ def read_mtx(matrix: str | Path, peaks: str | Path, cells: str | Path, group_by:
     with open_bytes(matrix) as handle:
         _, rows, columns, entries, _ = _mtx_header(handle, matrix)
     shape = (len(regions), len(table))
-    transposed = (rows, columns) != shape and (columns, rows) == shape
-    if (rows, columns) != shape and not transposed:
+    transposed = (rows, columns) != shape
+    if shape not in ((rows, columns), (columns, rows)):
         for n_peaks, n_cells in ((rows, columns), (columns, rows)):
             if n_peaks == len(regions):
                 raise InputError(
