@@ -71,11 +71,6 @@ class Encoder:
 
     The folder holds a BERT in Hugging Face's form with DNABERT's k-mer vocabulary (``config.json``, weights,
     ``vocab.txt``).
-
-    Raises
-    ------
-    InputError
-        The folder is not such a model.
     """
 
     def __init__(self, folder: str | Path, kind: Kind):
@@ -171,12 +166,7 @@ class FinetunedModel(Fitted):
 class Finetune(Method):
     """``finetune``: fine-tuning of the BERT in the folder ``model``.
 
-    Raises
-    ------
-    InputError
-        The folder is not such a model.
-    Unavailable
-        Its ``model.json`` has a key ``unavailable``, the reason.
+    Unavailable where its ``model.json`` has a key ``unavailable``, the reason; an InputError where it is no such model.
     """
 
     name = "finetune"

@@ -118,14 +118,7 @@ class Pwm(Method):
     """``pwm``: the best of the factor's matrices on ``valid``, calibrated on ``train``.
 
     The background is the base composition of the training sequences: positives and shuffled negatives share it, and
-    the test set stays out of it.
-
-    Raises
-    ------
-    InputError
-        The card names no factor.
-    Unavailable
-        The factor has no matrix.
+    the test set stays out of it. Unavailable where the factor has no matrix; an InputError where the card names none.
     """
 
     @dataclass(frozen=True)

@@ -41,32 +41,17 @@ class Kind(ABC):
     ----------
     card : dict
         What a data set says of itself: holds the keys that are named in `reads`.
-
-    Attributes
-    ----------
-    name : str
-    reads : tuple of str
-        Keys of the card that the kind depends on, such as the cell types that have a value each.
-    about : dict
-        Its name and these keys: a card that makes the same kind again.
-    outputs : int
-        Numbers that a network gives for each state.
-    output_words : str
-        What they are, for the record.
-    selects : str
-        Name of the metric that selects the epoch; larger is better.
-    columns : dict
-        Columns of the predictions -> their types.
     """
 
     name: ClassVar[str]
-    reads: ClassVar[tuple[str, ...]] = ()
-    outputs: int
-    output_words: str
-    selects: str
-    columns: dict[str, str]
+    reads: ClassVar[tuple[str, ...]] = ()  # keys of the card that it depends on, such as the cell types with a value
+    outputs: int  # numbers that a network gives for each state
+    output_words: str  # what they are, for the record
+    selects: str  # name of the metric that selects the epoch; larger is better
+    columns: dict[str, str]  # of the predictions -> their types
 
     def __init__(self, card: dict[str, Any]):
+        # A card that makes the same kind again.
         self.about = {"kind": self.name} | {key: card[key] for key in self.reads}
 
     @abstractmethod
