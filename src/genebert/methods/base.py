@@ -1,7 +1,6 @@
 """What every method offers: a fit with a seed, scores of any examples, and files that it comes back from.
 
-To add a method, write a module beside this one with a :class:`Method` and a :class:`Fitted`, and put an entry into
-`METHODS` of :mod:`genebert.methods.registry`.
+docs/architecture.md says how to add one.
 """
 
 from abc import ABC, abstractmethod

@@ -132,15 +132,13 @@ class Cnn(Method):
         labels = torch.tensor(train.labels)
         longest = int(lengths.max())
         settings = replace(self.settings, width=min(self.settings.width, longest - (longest + 1) % 2))
-        remedy = f"a learning rate below {settings.learning_rate}"
-        course = Course(settings.epochs, settings.patience, self.name, seed, remedy)
+        rate = settings.learning_rate
+        course = Course(settings.epochs, settings.patience, self.name, seed, f"a learning rate below {rate}")
         # The caller's random state is left as it was.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             network = Network(settings, self.kind.outputs)
-            optimiser = torch.optim.AdamW(
-                network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
-            )
+            optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=settings.weight_decay)
 
             def train_epoch(_epoch: int) -> float:
                 total = 0.0

@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 # deviation, which leaves the ranking as it is and says about the same of every sequence.
 LEAST_SLOPE = 1e-3
 # Log-odds as in the regions x TFs matrix: counts, pseudocount 1.
-SCORING = {key: value for key, value in asdict(MotifSettings()).items() if key in ("source", "pseudocount")}
+SCORING = {"source": MotifSettings().source, "pseudocount": MotifSettings().pseudocount}
 
 
 def factor_motifs(motifs: list[Motif], factor: str) -> list[Motif]:

@@ -1,7 +1,6 @@
 """What a kind of task has to say; everything else (reading, fitting, score files) is the same for all of them.
 
-To add a kind, write a module beside this one with a class like :class:`~genebert.evaluation.kinds.two_class.TwoClass`
-and put it into `KINDS` of :mod:`genebert.evaluation.kinds.registry`; the card of a data set names it under ``kind``.
+The card of a data set names its kind under ``kind``; docs/architecture.md says how to add one.
 
 - A label is what the column ``label`` holds: a number for each example, or a list of equal length for each (a class
   for every base, a value for every cell type).
@@ -10,7 +9,6 @@ and put it into `KINDS` of :mod:`genebert.evaluation.kinds.registry`; the card o
 - An example may be part of something larger that the label belongs to, such as one of the two haplotypes of a person:
   a column of the table says which, each part is trained with the label of the whole, and :meth:`Kind.select`,
   :meth:`Kind.metrics` and :meth:`Kind.predictions`, which see the table, put the scores together.
-- A method that cannot solve a kind does not name it in its `kinds`.
 
 Kinds are imported by programs without torch: a method that needs it imports it.
 """
