@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 import pandas as pd
 
 from genebert.report.tables.paper import PAPER_METRICS, metrics_of
-from genebert.report.tables.values import NOT_RUN, Rows, Scores, available
+from genebert.report.tables.values import NOT_RUN, Rows, Scores, available, models_of
 from genebert.report.text import ReportSettings
 
 LOSSES = ("mgm", "ngsp", "srm")
@@ -60,9 +60,8 @@ def _constant_notes(values: pd.DataFrame) -> list[str]:
 def _difference_notes(number: int, paper: pd.DataFrame, values: pd.DataFrame, rows: Rows) -> list[str]:
     """Return what only one of the two sides has."""
     notes = []
-    models = dict.fromkeys(model for group in rows.values() for model in group)
     alone = {
-        "models": [name for name in models if name not in set(paper["our_model"])],
+        "models": [name for name in models_of(rows) if name not in set(paper["our_model"])],
         "data sets": [name for name in rows if name not in set(paper["dataset"])],
     }
     parts = [f"{kind} {', '.join(names)}" for kind, names in alone.items() if names]
@@ -138,8 +137,7 @@ def transfer_notes(transfer: pd.DataFrame, rows: Rows) -> list[str]:
         f"{_span(others['left_out'])} a pair; {_span(others['n_test'])} are left. The cells of a column are therefore "
         "not means over the same examples."
     )
-    without = [name for name in dict.fromkeys(m for group in rows.values() for m in group)
-               if name not in set(transfer["model"])]  # fmt: skip
+    without = [name for name in models_of(rows) if name not in set(transfer["model"])]
     if without:
         notes.append(f"Without scores on other data sets: {', '.join(without)}.")
     return notes

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 
-from genebert.errors import InputError
 from genebert.files import atomic_path
 from genebert.paper import TITLES
 from genebert.report.tables.blocks import Block, further_block, main_block, transfer_blocks
@@ -15,7 +14,6 @@ from genebert.report.tables.values import Rows, as_csv, build_values, collect
 from genebert.report.text import ReportSettings, fill
 
 logger = logging.getLogger(__name__)
-FORMATS = ("csv", "md", "html", "tex")
 # Table 6 compares cell types: it alone goes on to train on one and test on another.
 TRANSFER_TABLE = 6
 
@@ -54,17 +52,8 @@ def render_table(
     Raises
     ------
     InputError
-        Unknown number or form, no rows, or files that do not fit (see :func:`read_paper`, :func:`collect`,
-        :func:`build_values`, :func:`transfer_values`).
+        Files that do not fit (see :func:`read_paper`, :func:`collect`, :func:`build_values`, :func:`transfer_values`).
     """
-    if number not in TITLES:
-        raise InputError(f"table: found {number}, expected 1 to {max(TITLES)}")
-    files = {Path(path): Path(path).suffix[1:] for path in out}
-    unknown = [form for form in files.values() if form not in FORMATS]
-    if unknown:
-        raise InputError(f"table {number}: form {unknown[0]!r} asked for; expected {', '.join(FORMATS)}")
-    if not any(rows.values()):
-        raise InputError(f"table {number}: no rows asked for; expected at least one model on one data set")
     paper, found = read_paper(paper_tsv), collect(scores, rows)
     values = build_values(paper, found, rows)
     title, subtitle = f"Table {number}. {TITLES[number]}", f"Run {settings.run}: {settings.scale}"
@@ -76,10 +65,21 @@ def render_table(
         notes += [] if matrices else about
     main = main_block(title, subtitle, values, metrics_of(paper), labels_of(paper), notes)
     blocks = [main, *further_block(title, subtitle, values), *matrices]
-    for path, form in files.items():
-        csv = form == "csv"
-        text = as_csv(values, settings) if csv else fill(f"table.{form}", blocks=blocks, number=number)
+    for path in map(Path, out):
+        csv = path.suffix == ".csv"
+        text = as_csv(values, settings) if csv else fill(f"table{path.suffix}", blocks=blocks, number=number)
         with atomic_path(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
     logger.info("table %d: %d rows", number, len(values))
     return blocks
+
+
+def render_transfer(scores: Iterable[str | Path], rows: Rows, settings: ReportSettings, path: str | Path) -> None:
+    """Write the matrices of training on one data set and testing on another as a csv file; see :func:`render_table`.
+
+    Only its heading is written where no score file has such values.
+    """
+    values = transfer_values(collect(scores, rows), rows)
+    with atomic_path(path) as temporary:
+        temporary.write_text(as_csv(values, settings), encoding="utf-8")
+    logger.info("%s: %d pairs of data sets", path, len(values))
