@@ -126,12 +126,7 @@ def find_sequences(texts: list[str], sequences: RegionSequences) -> pd.DataFrame
 
 
 def read_examples(path: str | Path) -> pd.DataFrame:
-    """Read one split of a task.
-
-    Returns
-    -------
-    DataFrame
-        Columns `COLUMNS`, and `placed`: whether the example has a place.
+    """Read one split of a task: columns `COLUMNS`, and `placed` (bool), whether the example has a place.
 
     Raises
     ------
@@ -200,8 +195,8 @@ def leakage(
     sequences : RegionSequences
         The bases of `regions`, whole.
     groups : Groups
-        Which regions pre-training uses: those in groups of the training split, and apart from them the validation
-        split; regions left over or held out are in none.
+        Which regions pre-training uses, for training and apart from it for validation; those left over or held out are
+        in none.
     region_bp : int, optional
         Models are shown only this many bases in the middle of each region.
     holdout_chromosomes : tuple of str
@@ -215,11 +210,6 @@ def leakage(
         ``on_holdout_chromosomes``, a count for each target (examples with a place: that share a base, and their
         covered bases; without a place: that lie as a whole in one region), and the same ``by_label`` and
         ``by_source``.
-
-    Raises
-    ------
-    InputError
-        As :func:`read_examples`.
     """
     tables = [
         read_examples(path).assign(data_set=name, split=split)
@@ -233,28 +223,29 @@ def leakage(
     frame["bases"] = np.where(placed, (frame["end"] - frame["start"]).fillna(0), frame["sequence"].str.len().fillna(0))
     frame["bases"] = frame["bases"].astype(np.int64)
 
-    sizes = (regions["end"] - regions["start"]).to_numpy(np.int64)
-    shown = sizes if region_bp is None else np.minimum(sizes, region_bp)
-    margin = (sizes - shown) // 2
     used = {"training": np.unique(groups.subset(TRAIN).regions), "validation": np.unique(groups.subset(VALID).regions)}
-    targets = {name: (rows, np.zeros_like(margin), sizes) for name, rows in used.items()}
+    targets = {name: (rows, regions) for name, rows in used.items()}
     if region_bp is not None:
-        targets["training_shown"] = (used["training"], margin, shown)
+        sizes = regions["end"] - regions["start"]
+        shown = sizes.clip(upper=region_bp)
+        start = regions["start"] + (sizes - shown) // 2
+        targets["training_shown"] = (used["training"], regions.assign(start=start, end=start + shown))
 
     text_of, texts = pd.factorize(frame.loc[~placed, "sequence"])
     logger.info("leakage: %d examples with a place, %d different sequences without", placed.sum(), len(texts))
     hits = find_sequences(list(texts), sequences)
-    hit_size = np.array([len(text) for text in texts], dtype=np.int64)[hits["text"]]
-    region, offset = hits["region"].to_numpy(), hits["offset"].to_numpy()
+    text, region, offset = (hits[column].to_numpy() for column in ("text", "region", "offset"))
+    first = regions["start"].to_numpy()[region] + offset
+    last = first + np.array([len(one) for one in texts], dtype=np.int64)[text]
     summary = {}
-    for name, (rows, from_, n) in targets.items():
-        start = regions["start"].to_numpy()[rows] + from_[rows]
-        places = pd.DataFrame({"chrom": regions["chrom"].to_numpy()[rows], "start": start, "end": start + n[rows]})
+    for name, (rows, bounds) in targets.items():
+        low, high = bounds["start"].to_numpy()[region], bounds["end"].to_numpy()[region]
+        inside = np.isin(region, rows) & (first >= low) & (last <= high)
+        places = bounds.iloc[rows]
         union = merge_overlapping(places)[0]
         summary[name] = {"regions": len(rows), "bases": int((union["end"] - union["start"]).sum())}
-        inside = np.isin(region, rows) & (offset >= from_[region]) & (offset + hit_size <= from_[region] + n[region])
         is_found = np.zeros(len(texts), dtype=bool)
-        is_found[hits["text"].to_numpy()[inside]] = True
+        is_found[text[inside]] = True
         covered = np.zeros(len(frame), dtype=np.int64)
         covered[placed] = covered_bases(frame[placed], places)
         covered[~placed] = np.where(is_found[text_of], frame.loc[~placed, "bases"], 0)
