@@ -20,12 +20,7 @@ MANY = 8  # numbers of examples up to which each is a tick
 
 
 def collect_points(paths: Sequence[str | Path]) -> pd.DataFrame:
-    """Return one row a score file, in the order of the files.
-
-    Parameters
-    ----------
-    paths : sequence of path
-        All of one task and data set.
+    """Return one row a score file, in the order of the files, which are all of one task and data set.
 
     Returns
     -------
@@ -70,15 +65,7 @@ def plot_learning_curve(
 ) -> None:
     """Write ``name.svg`` and ``name.png``: the AUC of each model, its mean over seeds as a line, the seeds as dots.
 
-    Parameters
-    ----------
-    points : DataFrame
-        From :func:`collect_points`.
-    folder : path
-    name : str
-    title : str
-    notes : sequence of str
-        Printed below the title, one a line.
+    `points` are from :func:`collect_points`; `notes` stand below the title, one a line.
 
     Raises
     ------
@@ -124,14 +111,7 @@ def plot_learning_curve(
 def write_learning_curve(paths: Sequence[str | Path], folder: str | Path, name: str, title: str, scale: str) -> None:
     """Write the learning curve of score files as ``name.svg``, ``name.png`` and ``name.csv``.
 
-    Parameters
-    ----------
-    paths : sequence of path
-        As for :func:`collect_points`. The order of the models in them is that of the colours.
-    folder : path
-    name, title : str
-    scale : str
-        What the numbers come from (run and scale), printed below the title.
+    Colours follow the order of the models in the files; `scale` (run and scale) stands below the title.
     """
     points = collect_points(paths)
     plot_learning_curve(points, folder, name, title, [scale])

@@ -16,15 +16,7 @@ INCH_PER_TYPE = 0.32
 
 
 def plot_regions_per_type(cell_types: Mapping[str, Mapping], folder: str | Path, title: str) -> None:
-    """Write ``regions_per_type.svg`` and ``.png``: one bar a type, the regions open in no other type in a darker shade.
-
-    Parameters
-    ----------
-    cell_types : dict
-        Name to ``accessible_regions`` and ``only_here``.
-    folder : path
-    title : str
-    """
+    """Write ``regions_per_type.svg`` and ``.png``: one bar a type, regions open in no other one in a darker shade."""
     order = sorted(cell_types, key=lambda name: (cell_types[name]["accessible_regions"], name))
     total, alone = (np.array([cell_types[name][key] for name in order]) for key in ("accessible_regions", "only_here"))
     with picture(folder, "regions_per_type", title, 7.5, 1.4 + INCH_PER_TYPE * len(order)) as figure:
@@ -43,15 +35,7 @@ def plot_regions_per_type(cell_types: Mapping[str, Mapping], folder: str | Path,
 
 
 def plot_sharing(sharing: Mapping, folder: str | Path, title: str) -> None:
-    """Write ``sharing.svg`` and ``.png``: in how many types regions are open, and the Jaccard index of all pairs.
-
-    Parameters
-    ----------
-    sharing : dict
-        From :func:`genebert.report.card.compute.sharing`: ``cell_types``, ``regions_open_in``, ``jaccard``.
-    folder : path
-    title : str
-    """
+    """Write ``sharing.svg`` and ``.png``: in how many types regions are open, and the Jaccard index of all pairs."""
     names, counts = sharing["cell_types"], np.array(sharing["regions_open_in"])
     jaccard = np.array(sharing["jaccard"], dtype=float)
     width, side = 3.6 + 0.06 * len(names), max(3.0, 0.42 * len(names))

@@ -81,10 +81,6 @@ def _text(heading: str, values: pd.Series) -> Column:
     return Column(heading, values.replace("", NOTHING).tolist(), number=False)
 
 
-def _counts(heading: str, values: pd.Series) -> Column:
-    return Column(heading, [NOTHING if pd.isna(n) else f"{n:,}" for n in values])
-
-
 def best_rows(values: pd.DataFrame, name: str) -> frozenset[int]:
     """Return the rows (from 0) with our best mean, to three decimals, of each data set that has several models."""
     best: set[int] = set()
@@ -136,7 +132,7 @@ def further_block(title: str, subtitle: str, values: pd.DataFrame) -> list[Block
         )
     for name, heading in (("n_train", "n train"), ("n_test", "n test"), ("n_test_positive", "Positive")):
         if name in run:
-            columns.append(_counts(heading, run[name]))
+            columns.append(Column(heading, [NOTHING if pd.isna(n) else f"{n:,}" for n in run[name]]))
     return [Block("further", f"{title}: further values of ours", subtitle, columns, notes, grouped=True)]
 
 

@@ -37,8 +37,7 @@ def render_table(
     scores : iterable of path
         Score files of exactly the models in `rows`, any number of seeds each.
     rows : dict
-        ``task/dataset`` -> our models, in the order of the table. Reported rows whose counterpart is not among them
-        are kept and marked.
+        In the order of the table. Reported rows whose counterpart is not among them are kept and marked.
     settings : ReportSettings
     out : iterable of path
         Each in the form that its ending names: ``.csv`` (full precision), ``.md``, ``.html``, ``.tex`` (three

@@ -13,8 +13,8 @@ from genebert.evaluation.scores import read_score
 from genebert.report.tables.paper import PAPER_METRICS, labels_of, metrics_of
 from genebert.report.text import ReportSettings
 
-Rows = dict[str, list[str]]
-Scores = dict[tuple[str, str], list[dict[str, Any]]]
+Rows = dict[str, list[str]]  # ``task/dataset`` -> our models
+Scores = dict[tuple[str, str], list[dict[str, Any]]]  # ``task/dataset``, model -> score files in the order of seeds
 
 AT_VALIDATION = "At the validation threshold"
 # Values shown where a score file has them: part of the score file, key, heading, spanning heading.
@@ -40,7 +40,7 @@ def as_csv(values: pd.DataFrame, settings: ReportSettings) -> str:
 
 
 def collect(paths: Iterable[str | Path], rows: Rows) -> Scores:
-    """Read score files and sort them by (``task/dataset``, model) and seed.
+    """Read score files and sort them.
 
     Raises
     ------
@@ -148,14 +148,7 @@ def _data_set_labels(dataset: str, reported: pd.DataFrame, scores: Scores, model
 def build_values(paper: pd.DataFrame, scores: Scores, rows: Rows) -> pd.DataFrame:
     """Join reported and own values, one row a model, in the order of `rows`; reported rows that were not run follow.
 
-    Parameters
-    ----------
-    paper : DataFrame
-        From :func:`genebert.report.tables.paper.read_paper`.
-    scores : dict
-        From :func:`collect`.
-    rows : dict
-        ``task/dataset`` -> our models.
+    `paper` is from :func:`genebert.report.tables.paper.read_paper`, `scores` from :func:`collect`.
 
     Returns
     -------
