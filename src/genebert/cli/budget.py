@@ -70,9 +70,7 @@ def row_lengths(model: dict, data: Data, region_bp: int | None) -> list[int]:
 
 
 def price(model: dict, data: Data, region_bp: int | None, processes: int, utilisation: float) -> dict:
-    """Price one model.
-
-    Validation and fine-tuning are not counted; both are small beside pre-training at the paper's scale.
+    """Price one model, without validation and fine-tuning: both are small beside pre-training at the paper's scale.
 
     Parameters
     ----------
@@ -123,15 +121,7 @@ def price(model: dict, data: Data, region_bp: int | None, processes: int, utilis
 
 
 def make_budget(run: Run, names: Sequence[str], utilisation: float) -> dict:
-    """Return the prices of some models, each distinct one once, and their sum.
-
-    Parameters
-    ----------
-    run : Run
-    names : sequence of str
-        Models; those with equal settings share a line.
-    utilisation : float
-        Above 0, at most 1.
+    """Return the prices of some models, those with equal settings once, and their sum.
 
     Returns
     -------

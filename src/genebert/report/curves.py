@@ -104,8 +104,7 @@ def _panel(axes: "Axes", records: list[dict], metric: str, floors: Mapping[str, 
     for key, label, colour in ((metric, "training", TRAINING), (f"valid_{metric}", "validation", VALIDATION)):
         if metric in ("learning_rate", "temperature") and label == "validation":
             continue  # no second measurement
-        points = [(record["step"], record[key]) for record in records if key in record]
-        if points:
+        if points := [(record["step"], record[key]) for record in records if key in record]:
             marker, width = ("o", 1.2) if len(points) <= MANY else (None, 0.8)
             (lines[label],) = axes.plot(*zip(*points, strict=True), color=colour, lw=width, marker=marker, ms=2.5)
     for (label, value), dashes in zip(floors.items(), cycle(DASHES)):

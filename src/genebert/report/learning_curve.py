@@ -8,7 +8,7 @@ import pandas as pd
 
 from genebert.errors import InputError
 from genebert.evaluation.scores import read_score
-from genebert.files import atomic_path
+from genebert.files import write_text
 from genebert.report.pictures import picture
 
 logger = logging.getLogger(__name__)
@@ -31,11 +31,9 @@ def collect_points(paths: Sequence[str | Path]) -> pd.DataFrame:
     Raises
     ------
     InputError
-        No file, one that is no score file or lacks a value, files of several data sets, or two of the same model,
-        number of examples and seed.
+        One is no score file or lacks a value, they are of several data sets, or two are of the same model, number of
+        examples and seed.
     """
-    if not paths:
-        raise InputError("learning curve: found no score file, expected at least one")
     rows, places, one = [], {}, ""
     for path in paths:
         score = read_score(path)
@@ -46,11 +44,8 @@ def collect_points(paths: Sequence[str | Path]) -> pd.DataFrame:
         row = {"model": score["model"], "n_train": None, "seed": score["seed"]}
         if "unavailable" not in score:
             row |= {"n_train": score.get("n_train")} | {key: score["metrics"].get(key) for key in METRICS}
-            missing = [name for name, value in row.items() if value is None]
-            if missing:
+            if missing := [name for name, value in row.items() if value is None]:
                 raise InputError(f"{path}: has no value {missing[0]!r}; expected a score file of a fitted model")
-            if row["n_train"] < 1:
-                raise InputError(f"{path}: n_train {row['n_train']}; expected a number of examples above 0")
             key = f"{row['model']}, {row['n_train']} examples, seed {row['seed']}"
             if key in places:
                 raise InputError(f"{path}: {key} as in {places[key]}; expected each once")
@@ -115,6 +110,5 @@ def write_learning_curve(paths: Sequence[str | Path], folder: str | Path, name: 
     """
     points = collect_points(paths)
     plot_learning_curve(points, folder, name, title, [scale])
-    with atomic_path(Path(folder) / f"{name}.csv") as temporary:
-        points.sort_values(["model", "n_train", "seed"]).to_csv(temporary, index=False)
+    write_text(Path(folder) / f"{name}.csv", points.sort_values(["model", "n_train", "seed"]).to_csv(index=False))
     logger.info("%s: %d points of %d models", name, len(points), points["model"].nunique())

@@ -53,12 +53,7 @@ class CardInputs:
 
 
 def sharing(accessible: sp.csr_matrix, names: list[str]) -> dict:
-    """Compare the accessible regions of all pairs of cell types.
-
-    Parameters
-    ----------
-    accessible : binary CSR [n_types, n_regions]
-    names : list of str
+    """Compare the accessible regions (binary CSR [n_types, n_regions]) of all pairs of cell types.
 
     Returns
     -------
@@ -110,11 +105,7 @@ def region_lengths(lengths: np.ndarray) -> dict:
 def count_identical(sequences: RegionSequences) -> dict[str, int]:
     """Count different region sequences, as they stand and with both strands taken as one.
 
-    Returns
-    -------
-    dict
-        ``regions``, ``different``, ``different_up_to_strand``, and ``in_repeats`` and ``in_repeats_up_to_strand``: the
-        regions whose sequence another region has too.
+    ``in_repeats`` are the regions whose sequence another region has too.
     """
     # Digests instead of the sequences themselves, which would take a gigabyte at full size.
     forward: Counter[bytes] = Counter()
@@ -203,13 +194,7 @@ def paper_comparison(regions: int, bases: int, types: int, pairs: int, sample_ba
 
 
 def hash_inputs(files: Mapping[str, str | Path]) -> dict[str, dict]:
-    """Return name, size and SHA-256 of every input file.
-
-    Raises
-    ------
-    InputError
-        A file cannot be read.
-    """
+    """Return name, size and SHA-256 of every input file."""
     hashes = {}
     for key, path in files.items():
         path = Path(path)
@@ -237,7 +222,7 @@ def _check(told: dict[str, dict], data: Any, sequences: RegionSequences, motif_r
     scanned = np.ascontiguousarray(sequences.crop(motif_region_bp).codes)
     if sha256_of(scanned).hexdigest() != told["motifs"]["sha256"]["sequences"]:
         raise InputError(
-            f"motifs.json: other bases were scanned than those of the region sequences with motifs.region_bp "
+            "motifs.json: other bases were scanned than those of the region sequences with motifs.region_bp "
             f"{motif_region_bp}; expected one run"
         )
 

@@ -25,16 +25,9 @@ _BATCH_TEXTS = 1 << 18
 
 
 def covered_bases(examples: pd.DataFrame, regions: pd.DataFrame) -> np.ndarray:
-    """Count the bases of each example that lie in any of the regions.
+    """Count the bases of each example that lie in any of the regions (int64 [n_examples]).
 
-    Parameters
-    ----------
-    examples, regions : DataFrame
-        Columns chrom, start, end (0-based, half-open), in any order; regions may overlap each other.
-
-    Returns
-    -------
-    int64 [n_examples]
+    Both have columns chrom, start, end (0-based, half-open), in any order; regions may overlap each other.
     """
     merged, _ = merge_overlapping(regions)
     covered = np.zeros(len(examples), dtype=np.int64)
@@ -52,19 +45,9 @@ def covered_bases(examples: pd.DataFrame, regions: pd.DataFrame) -> np.ndarray:
 
 
 def kmer_words(codes: np.ndarray, k: int) -> np.ndarray:
-    """Pack every window of `k` bases into one number, two bits a base.
+    """Pack every window of `k` bases (1 to 32) into one number, two bits a base; N is packed as A.
 
-    Parameters
-    ----------
-    codes : uint8 [..., n]
-        Base codes; N is packed as A.
-    k : int
-        1 to 32.
-
-    Returns
-    -------
-    uint64 [..., n - k + 1]
-        Empty where `codes` is shorter than `k`.
+    Base codes, uint8 [..., n], become uint64 [..., n - k + 1], empty where there are fewer than `k`.
     """
     n = max(codes.shape[-1] - k + 1, 0)
     words = np.zeros((*codes.shape[:-1], n), dtype=np.uint64)
@@ -98,13 +81,7 @@ def find_sequences(texts: list[str], sequences: RegionSequences) -> pd.DataFrame
     """Find every place where a text lies as a whole in one region, on either strand.
 
     Words of up to 31 bases of all regions are looked up among the words that the texts begin with; hits are then
-    compared base by base. A text with N is found only where the region has N too.
-
-    Parameters
-    ----------
-    texts : list of str
-        Not empty; upper or lower case.
-    sequences : RegionSequences
+    compared base by base. A text (upper or lower case) with N is found only where the region has N too.
 
     Returns
     -------
@@ -112,8 +89,7 @@ def find_sequences(texts: list[str], sequences: RegionSequences) -> pd.DataFrame
         One row a hit, without repeats: text (its number), region, offset (from the region's first base).
     """
     lengths = np.array([len(text) for text in texts], dtype=np.int64)
-    hits = []
-    is_short = lengths < SEED_BASES
+    hits, is_short = [], lengths < SEED_BASES
     for chosen in (np.flatnonzero(~is_short), np.flatnonzero(is_short)):
         for batch in (chosen[i : i + _BATCH_TEXTS] for i in range(0, len(chosen), _BATCH_TEXTS)):
             k = min(SEED_BASES, int(lengths[batch].min()))
@@ -137,8 +113,7 @@ def read_examples(path: str | Path) -> pd.DataFrame:
         frame = pd.read_parquet(path)
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read as parquet ({error}); run the rule of its task again") from error
-    missing = [column for column in COLUMNS if column not in frame]
-    if missing:
+    if missing := [column for column in COLUMNS if column not in frame]:
         raise InputError(f"{path}: has no column {', '.join(missing)}; expected {', '.join(COLUMNS)}")
     frame = frame[list(COLUMNS)]
     known = frame[["chrom", "start", "end"]].notna()

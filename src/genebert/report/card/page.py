@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from genebert.files import atomic_path, write_json
+from genebert.files import write_json, write_text
 from genebert.report.pictures import picture
 from genebert.report.text import fill
 
@@ -72,6 +72,5 @@ def write_card(card: dict, folder: str | Path) -> None:
     folder, title = Path(folder), f"Run {card['run']}: {card['scale']}"
     plot_regions_per_type(card["cell_types"], folder, title)
     plot_sharing(card["sharing"], folder, title)
-    with atomic_path(folder / "card.md") as temporary:
-        temporary.write_text(fill("card.md", card=card))
+    write_text(folder / "card.md", fill("card.md", card=card))
     write_json(folder / "card.json", card)

@@ -83,13 +83,10 @@ def _text(heading: str, values: pd.Series) -> Column:
 
 def best_rows(values: pd.DataFrame, name: str) -> frozenset[int]:
     """Return the rows (from 0) with our best mean, to three decimals, of each data set that has several models."""
-    best: set[int] = set()
-    numbered = values.reset_index(drop=True).dropna(subset=[f"{name}_mean"])
-    for _, group in numbered.groupby("dataset"):
-        if group["model"].nunique() > 1:
-            shown = group[f"{name}_mean"].round(3)
-            best.update(group.index[shown == shown.max()])
-    return frozenset(best)
+    rows = values.reset_index(drop=True).dropna(subset=[f"{name}_mean"])
+    shown, several = rows[f"{name}_mean"].round(3), rows.groupby("dataset")["model"].transform("nunique") > 1
+    best = several & (shown == shown.groupby(rows["dataset"]).transform("max"))
+    return frozenset(best.index[best].tolist())
 
 
 def main_block(

@@ -64,11 +64,9 @@ def _difference_notes(number: int, paper: pd.DataFrame, values: pd.DataFrame, ro
         "models": [name for name in models_of(rows) if name not in set(paper["our_model"])],
         "data sets": [name for name in rows if name not in set(paper["dataset"])],
     }
-    parts = [f"{kind} {', '.join(names)}" for kind, names in alone.items() if names]
-    if parts:
+    if parts := [f"{kind} {', '.join(names)}" for kind, names in alone.items() if names]:
         notes.append(f"Not in the paper's Table {number}: {'; '.join(parts)}.")
-    missing = int((values["remark"] == NOT_RUN).sum())
-    if missing:
+    if missing := int((values["remark"] == NOT_RUN).sum()):
         notes.append(f"Not part of this run: {missing} of the paper's {len(paper)} rows.")
     return notes
 
@@ -137,7 +135,6 @@ def transfer_notes(transfer: pd.DataFrame, rows: Rows) -> list[str]:
         f"{_span(others['left_out'])} a pair; {_span(others['n_test'])} are left. The cells of a column are therefore "
         "not means over the same examples."
     )
-    without = [name for name in models_of(rows) if name not in set(transfer["model"])]
-    if without:
+    if without := [name for name in models_of(rows) if name not in set(transfer["model"])]:
         notes.append(f"Without scores on other data sets: {', '.join(without)}.")
     return notes

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 
-from genebert.files import atomic_path
+from genebert.files import write_text
 from genebert.paper import TITLES
 from genebert.report.tables.blocks import Block, further_block, main_block, transfer_blocks
 from genebert.report.tables.notes import main_notes, transfer_notes
@@ -67,8 +67,7 @@ def render_table(
     for path in map(Path, out):
         csv = path.suffix == ".csv"
         text = as_csv(values, settings) if csv else fill(f"table{path.suffix}", blocks=blocks, number=number)
-        with atomic_path(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        write_text(path, text)
     logger.info("table %d: %d rows", number, len(values))
     return blocks
 
@@ -79,6 +78,5 @@ def render_transfer(scores: Iterable[str | Path], rows: Rows, settings: ReportSe
     Only its heading is written where no score file has such values.
     """
     values = transfer_values(collect(scores, rows), rows)
-    with atomic_path(path) as temporary:
-        temporary.write_text(as_csv(values, settings), encoding="utf-8")
+    write_text(path, as_csv(values, settings))
     logger.info("%s: %d pairs of data sets", path, len(values))

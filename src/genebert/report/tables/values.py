@@ -89,11 +89,9 @@ def mean_and_sd(values: list[float]) -> tuple[float, float]:
 def _of_all(had: list[dict[str, Any]], part: str, key: str, where: str) -> list[Any]:
     """Return a value of every seed, or nothing where no seed has it."""
     values = [score[part][key] for score in had if key in score.get(part, {})]
-    if values and len(values) < len(had):
-        raise InputError(
-            f"tables: {len(had) - len(values)} of {len(had)} score files of {where} have no {part}.{key}; expected all "
-            "or none"
-        )
+    n = len(had) - len(values)
+    if values and n:
+        raise InputError(f"tables: {n} of {len(had)} score files of {where} have no {part}.{key}; expected all or none")
     return values
 
 
