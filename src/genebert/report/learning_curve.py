@@ -91,8 +91,7 @@ def plot_learning_curve(
             lines.append(axes.axhline(CHANCE, color="#737373", lw=0.8, linestyle=(0, (4, 3)), zorder=1, label="chance"))
         axes.set_xscale("log")
         axes.margins(x=0.04, y=0.08)
-        numbers = known["n_train"].unique()
-        if len(numbers) <= MANY:
+        if len(numbers := known["n_train"].unique()) <= MANY:
             axes.set_xticks(numbers)
         axes.xaxis.set_major_formatter("{x:,.0f}")
         axes.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)

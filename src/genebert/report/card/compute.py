@@ -288,7 +288,7 @@ def compute_card(settings: ReportSettings, inputs: CardInputs) -> dict:
     whole, middle = (float(n[groups.subset(TRAIN).regions].sum(1).mean()) for n in (lengths, shown))
     shared = sharing(open_, names)
     by_type = _by_type(told, shared["only_here"], len(regions))
-    held_out = tuple(corpus["holdout_chromosomes"])
+    held_out = corpus["holdout_chromosomes"]
     return {
         "run": settings.run,
         "scale": settings.scale,

@@ -5,7 +5,7 @@ that pre-training samples use; an example without one is looked for as a whole, 
 """
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -157,7 +157,7 @@ def leakage(
     sequences: RegionSequences,
     groups: Groups,
     region_bp: int | None = None,
-    holdout_chromosomes: tuple[str, ...] = (),
+    holdout_chromosomes: Sequence[str] = (),
 ) -> dict:
     """Compare every split of every data set with the regions of pre-training.
 
@@ -174,7 +174,7 @@ def leakage(
         in none.
     region_bp : int, optional
         Models are shown only this many bases in the middle of each region.
-    holdout_chromosomes : tuple of str
+    holdout_chromosomes : sequence of str
         Examples placed there are counted.
 
     Returns
@@ -219,8 +219,7 @@ def leakage(
         places = bounds.iloc[rows]
         union = merge_overlapping(places)[0]
         summary[name] = {"regions": len(rows), "bases": int((union["end"] - union["start"]).sum())}
-        is_found = np.zeros(len(texts), dtype=bool)
-        is_found[text[inside]] = True
+        is_found = np.isin(np.arange(len(texts)), text[inside])
         covered = np.zeros(len(frame), dtype=np.int64)
         covered[placed] = covered_bases(frame[placed], places)
         covered[~placed] = np.where(is_found[text_of], frame.loc[~placed, "bases"], 0)
