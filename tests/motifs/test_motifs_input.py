@@ -93,9 +93,6 @@ def test_bad_settings(options, sentence):
     ("strings", "chosen", "options", "sentence"),
     [
         ([], ["ACGT"], {}, r"sequences: found 0 regions with 0 bases, expected at least one"),
-        (["ACGT"], [], {}, r"motifs: found no matrices, expected at least one"),
-        (["ACGT"], ["ACGT", "ACGA"], {}, r"motifs: matrix MX occurs twice; ids must be unique"),
-        (["ACGT"], ["ACGT"], {"processes": 0}, r"processes: found 0, expected at least 1"),
         (["NNNN"], ["ACGT"], {}, r"motifs.background: A and T have frequency 0, C and G 0; expected both above 0"),
         (["ATTA"], ["ACGT"], {}, r"motifs.background: A and T have frequency 2, C and G 0; expected both above 0"),
         (["NNNN"], ["ACGT"], {"kind": "descartes"}, r"sequences: all bases are N; expected some A, C, G or T"),
