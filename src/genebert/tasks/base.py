@@ -18,7 +18,7 @@ class Sources:
     genome : path or None
         FASTA as written by :func:`genebert.genome.fasta.prepare_genome`; None where the task does not read it.
     chromosomes : list of str
-        Those of the run.
+        Those of the run; what lies elsewhere is left out.
     seed : int
     """
 
@@ -51,14 +51,13 @@ class Task(ABC):
     has_factor: ClassVar[bool] = False
     places: ClassVar[bool] = False
 
-    @abstractmethod
     def data_sets(self, section: dict[str, Any], config: Path) -> dict[str, dict[str, Any]]:
         """Return data set -> settings; with `transfer`, the other sets that methods fitted on one are tested on.
 
         Parameters
         ----------
         section : dict
-            The block, checked and complete.
+            The block, checked and complete. By default it is data set -> settings already.
         config : path
             The folder ``config``.
 
@@ -67,6 +66,7 @@ class Task(ABC):
         InputError
             A data set that does not exist, or one name twice.
         """
+        return section
 
     @abstractmethod
     def files(self, settings: dict[str, Any]) -> dict[str, str]:

@@ -137,12 +137,10 @@ def _leakage(settings: PromoterSettings, split: np.ndarray, tata: np.ndarray) ->
     }
 
 
-def _from_promoters(
-    settings: PromoterSettings, path: Path, fasta: Path, motifs: Path | None, chromosomes: list[str], folder: Path
-) -> dict:
+def _from_promoters(settings: PromoterSettings, sources: Sources, folder: Path) -> dict:
     """Build the set from promoter positions and the genome."""
-    genome = Genome(fasta)
-    promoters, complete, parents, weights, counts = _usable_promoters(path, genome, chromosomes)
+    path, motifs, genome = sources.files["path"], sources.files.get("motifs"), Genome(sources.genome)
+    promoters, complete, parents, weights, counts = _usable_promoters(path, genome, sources.chromosomes)
     kept = promoters[complete].reset_index(drop=True)
     tata = _tata_flags(kept, parents, motifs)
 
@@ -161,7 +159,7 @@ def _from_promoters(
     if settings.split == "chromosome":
         chroms = pd.concat([kept["chrom"], kept["chrom"][~tata], genomic["chrom"]])
         lists = settings.test_chromosomes, settings.valid_chromosomes
-        split = chromosome_split(chroms, *lists, chromosomes, "tasks.promoter")
+        split = chromosome_split(chroms, *lists, sources.chromosomes, "tasks.promoter")
     else:
         split = stratified_split(
             examples["source"].to_numpy(), settings.test_fraction, settings.valid_fraction, settings.seed
@@ -169,7 +167,7 @@ def _from_promoters(
     made = {
         "task": "promoter",
         "settings": asdict(settings),
-        "files": {"promoters": path.name, "genome": fasta.name, "tata_flags": motifs.name if motifs else None},
+        "files": {"promoters": path.name, "genome": genome.path.name, "tata_flags": motifs.name if motifs else None},
         "promoters": {
             **counts,
             "with_tata_box": int(tata.sum()),
@@ -187,48 +185,9 @@ def _from_promoters(
     return write_task(examples, split, folder, made)
 
 
-def build_promoter_task(
-    settings: PromoterSettings,
-    path: str | Path,
-    genome_fasta: str | Path | None,
-    motifs: str | Path | None,
-    chromosomes: list[str],
-    folder: str | Path,
-) -> dict:
-    """Write the core-promoter task: train, valid and test parquet files and ``card.json``.
-
-    Parameters
-    ----------
-    settings : PromoterSettings
-    path : path
-        Promoter positions (`epdnew`) or DNABERT's k-mer table (`kmer-tsv`).
-    genome_fasta : path or None
-        FASTA as written by :func:`genebert.genome.fasta.prepare_genome`; needed for `epdnew` only.
-    motifs : path or None
-        EPD's ``promoter_motifs.txt``; None: the TATA box is looked up in the sequence. `epdnew` only.
-    chromosomes : list of str
-        Promoters elsewhere are left out and counted. `epdnew` only: the k-mer table has no places.
-    folder : path
-
-    Returns
-    -------
-    dict
-        The data card. A random split is stratified by label and by kind (with or without TATA box) where the kind is
-        known.
-
-    Raises
-    ------
-    InputError
-        Lists of chromosomes that do not fit, no genome for `epdnew`, no promoter left, or a file that cannot be read
-        as described.
-    """
-    path, folder = Path(path), Path(folder)
-    if settings.source == "epdnew":
-        if genome_fasta is None:
-            raise InputError("promoter task: source epdnew needs a genome; found none, expected a FASTA file")
-        return _from_promoters(
-            settings, path, Path(genome_fasta), Path(motifs) if motifs else None, chromosomes, folder
-        )
+def _from_kmer_table(settings: PromoterSettings, sources: Sources, folder: Path) -> dict:
+    """Build the set from ready examples."""
+    path = sources.files["path"]
     examples, k = read_kmer_tsv(path)
     examples["source"] = settings.source
     split = stratified_split(
@@ -250,10 +209,6 @@ class PromoterTask(Task):
         }
     }
 
-    def data_sets(self, section: dict[str, Any], config: Path) -> dict[str, dict[str, Any]]:
-        """Return the sets as they stand in the configuration."""
-        return section
-
     def problems(self, sets: dict[str, dict[str, Any]], chromosomes: list[str]) -> Iterator[str]:
         """Say which lists of chromosomes do not fit the run."""
         for name, settings in sets.items():
@@ -269,12 +224,17 @@ class PromoterTask(Task):
         return settings["source"] == "epdnew"
 
     def build(self, settings: dict[str, Any], sources: Sources, folder: Path) -> dict[str, Any]:
-        """Write one set."""
+        """Write one set; a random split is stratified by label, and by kind (TATA box or not) where it is known.
+
+        Raises
+        ------
+        InputError
+            Lists of chromosomes that do not fit, no promoter left, or a file that cannot be read as described.
+        """
         made = {name: value for name, value in settings.items() if name not in ("path", "motifs")}
-        path, motifs = (sources.files.get(name) for name in ("path", "motifs"))
-        return build_promoter_task(
-            PromoterSettings(seed=sources.seed, **made), path, sources.genome, motifs, sources.chromosomes, folder
-        )
+        checked = PromoterSettings(seed=sources.seed, **made)
+        build = _from_promoters if checked.source == "epdnew" else _from_kmer_table
+        return build(checked, sources, folder)
 
 
 TASK = PromoterTask()

@@ -169,47 +169,14 @@ def _positives(
     return windows[used].reset_index(drop=True), codes[used], counts
 
 
-def build_tfbs_task(
-    settings: TfbsSettings,
-    peaks_path: str | Path,
-    genome_fasta: str | Path,
-    about: dict[str, str],
-    chromosomes: list[str],
-    folder: str | Path,
-) -> dict:
-    """Write one TF-binding data set: train, valid and test parquet files and ``card.json``.
-
-    Parameters
-    ----------
-    settings : TfbsSettings
-    peaks_path : path
-        narrowPeak or BED (:func:`genebert.genome.bed.read_chip_peaks`).
-    genome_fasta : path
-        FASTA as written by :func:`genebert.genome.fasta.prepare_genome`.
-    about : dict of str
-        factor, cell and tissue: what was measured and where, for the card.
-    chromosomes : list of str
-        Peaks elsewhere are left out and counted.
-    folder : path
-
-    Returns
-    -------
-    dict
-        The data card. A peak and its negative are in the same split.
-
-    Raises
-    ------
-    InputError
-        A file that cannot be read as described, no peak that can be used, peaks of another genome build, chromosome
-        lists that do not fit, or too few peaks to fill all splits.
-    """
-    path, fasta, seed = Path(peaks_path), Path(genome_fasta), settings.seed
+def _build(settings: TfbsSettings, about: dict[str, str], sources: Sources, folder: Path) -> dict[str, Any]:
+    """Write one set; `about` (factor, cell and tissue) says on the card what was measured and where."""
+    path, genome, seed = sources.files["peaks"], Genome(sources.genome), settings.seed
     listed = read_chip_peaks(path)
-    genome = Genome(fasta)
-    windows, codes, counts = _positives(settings, path, listed, genome, chromosomes)
+    windows, codes, counts = _positives(settings, path, listed, genome, sources.chromosomes)
     if settings.split == "chromosome":
         lists = settings.test_chromosomes, settings.valid_chromosomes
-        split = chromosome_split(windows["chrom"], *lists, chromosomes, "tasks.tfbs")
+        split = chromosome_split(windows["chrom"], *lists, sources.chromosomes, "tasks.tfbs")
     else:
         split = rank_split(len(windows), settings.valid_fraction, seed)
     parent = place_names(windows)
@@ -235,7 +202,7 @@ def build_tfbs_task(
         "task": "tfbs",
         **about,
         "settings": asdict(settings),
-        "files": {"peaks": path.name, "genome": fasta.name},
+        "files": {"peaks": path.name, "genome": genome.path.name},
         "peaks": counts,
         "negatives": made,
         "test_windows_overlapping_training": int(overlapping(windows[in_test], windows[~in_test]).sum()),
@@ -310,17 +277,17 @@ class TfbsTask(Task):
         return {"peaks": settings["peaks"]}
 
     def build(self, settings: dict[str, Any], sources: Sources, folder: Path) -> dict[str, Any]:
-        """Write one set."""
+        """Write one set; a peak and its negative are in the same split.
+
+        Raises
+        ------
+        InputError
+            A file that cannot be read as described, no peak that can be used, peaks of another genome build, chromosome
+            lists that do not fit, or too few peaks to fill all splits.
+        """
         about = {name: settings[name] for name in ("factor", "cell", "tissue")}
         made = {name: value for name, value in settings.items() if name not in ("peaks", *about)}
-        return build_tfbs_task(
-            TfbsSettings(seed=sources.seed, **made),
-            sources.files["peaks"],
-            sources.genome,
-            about,
-            sources.chromosomes,
-            folder,
-        )
+        return _build(TfbsSettings(seed=sources.seed, **made), about, sources, folder)
 
 
 TASK = TfbsTask()
