@@ -22,6 +22,10 @@ TATA_WEIGHTS = np.array(
 TATA_WIDTH = TATA_WEIGHTS.shape[1]
 # Printed as -8.16; the weights are rounded too, and five of EPD's own TATA promoters come to -8.17.
 TATA_CUTOFF = -8.175
+FORMS = (
+    "EPDnew BED (eight columns, thick block inside the window), SGA with an NC_ accession and 1-based TSS, or "
+    "a six-column BED of single bases"
+)
 
 
 def _promoter(fields: list[str]) -> tuple[str, str, int, str] | None:
@@ -57,27 +61,17 @@ def read_promoters(path: str | Path) -> pd.DataFrame:
     InputError
         A line has none of the three forms, or there is no line.
     """
-    expected = (
-        "EPDnew BED (eight columns, thick block inside the window), SGA with an NC_ accession and 1-based TSS, or "
-    )
-    expected += "a six-column BED of single bases"
-    rows = []
-    for number, line in data_lines(path, f"promoter; expected {expected}").items():
-        row = _promoter(line.split())
-        if row is None:
-            raise InputError(f"{path}: line {number}: {line.strip()[:80]!r} is not a promoter; expected {expected}")
-        rows.append(row)
-    promoters = pd.DataFrame(rows, columns=["name", "chrom", "tss", "strand"])
-    return promoters.astype({"tss": np.int64})
+    lines = data_lines(path, f"promoter; expected {FORMS}")
+    rows = [_promoter(line.split()) for line in lines]
+    if None in rows:
+        wrong = rows.index(None)
+        line = lines.iloc[wrong].strip()[:80]
+        raise InputError(f"{path}: line {lines.index[wrong]}: {line!r} is not a promoter; expected {FORMS}")
+    return pd.DataFrame(rows, columns=["name", "chrom", "tss", "strand"])
 
 
 def read_tata_flags(path: str | Path) -> pd.Series:
-    """Read EPD's ``promoter_motifs.txt``.
-
-    Returns
-    -------
-    Series of bool
-        TATA-box flag by promoter name.
+    """Return the TATA-box flag (bool) by promoter name, of EPD's ``promoter_motifs.txt``.
 
     Raises
     ------

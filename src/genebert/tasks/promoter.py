@@ -98,13 +98,11 @@ def _tata_flags(promoters: pd.DataFrame, parents: np.ndarray, motifs: Path | Non
 
 def _usable_promoters(
     path: Path, genome: Genome, chromosomes: list[str]
-) -> tuple[pd.DataFrame, np.ndarray, np.ndarray, np.ndarray, dict]:
-    """Return all promoters of the chromosomes, which of them have known bases everywhere (bool [n]), the parents of
-    those, the weights of :func:`parent_windows`, and counts for the card.
-    """
+) -> tuple[pd.DataFrame, pd.DataFrame, np.ndarray, dict]:
+    """Return all promoters of the chromosomes, those with known bases everywhere, their parents, and the card's counts."""
     listed = read_promoters(path)
     promoters = on_chromosomes(listed, chromosomes, path, "promoters").reset_index(drop=True)
-    parents, weights = parent_windows(promoters, genome)
+    parents = parent_windows(promoters, genome)
     complete = (parents < N_CODE).all(axis=1)
     parents = parents[complete]
     if not len(parents):
@@ -122,7 +120,7 @@ def _usable_promoters(
         "with_n_or_beyond_end": len(promoters) - len(parents),
         "used": len(parents),
     }
-    return promoters, complete, parents, weights, counts
+    return promoters, promoters[complete].reset_index(drop=True), parents, counts
 
 
 def _leakage(settings: PromoterSettings, split: np.ndarray, tata: np.ndarray) -> dict:
@@ -140,8 +138,7 @@ def _leakage(settings: PromoterSettings, split: np.ndarray, tata: np.ndarray) ->
 def _from_promoters(settings: PromoterSettings, sources: Sources, folder: Path) -> dict:
     """Build the set from promoter positions and the genome."""
     path, motifs, genome = sources.files["path"], sources.files.get("motifs"), Genome(sources.genome)
-    promoters, complete, parents, weights, counts = _usable_promoters(path, genome, sources.chromosomes)
-    kept = promoters[complete].reset_index(drop=True)
+    promoters, kept, parents, counts = _usable_promoters(path, genome, sources.chromosomes)
     tata = _tata_flags(kept, parents, motifs)
 
     rng = np.random.default_rng(settings.seed)
@@ -153,7 +150,7 @@ def _from_promoters(settings: PromoterSettings, sources: Sources, folder: Path) 
         parents[:, CROP], 1, np.char.add(kinds, "-promoter"), **places, strand=kept["strand"], parent=parent
     )
     mosaic = make_examples(mosaics(parents[~tata], rng)[:, CROP], 0, "mosaic", parent=parent[~tata])
-    drawn = tata_negatives(genome, promoters, weights, int(tata.sum()), rng)
+    drawn = tata_negatives(genome, promoters, int(tata.sum()), rng)
     genomic = make_examples(drawn.pop("codes"), 0, "genomic-tata", **drawn)
     examples = pd.concat([positives, mosaic, genomic], ignore_index=True)
     if settings.split == "chromosome":
