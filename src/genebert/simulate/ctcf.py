@@ -34,7 +34,7 @@ SITE_NOISE, CELL_NOISE, SUMMIT_SD = 0.5, 0.5, 4.0
 # signal is above 31 with a long tail, the median 43; the score runs with it from 200 to 1000, its value for the best
 # 5.6 %; -log10 q runs from 1.77 to 3.18, its value for the best ninth.
 WIDTH, NARROW, WIDE, SHARE_NARROW, SHARE_WIDE = 484, (121, 484), (485, 620), 0.08, 0.04
-SIGNAL_FLOOR, SIGNAL_SCALE, SIGNAL_SPREAD = 31.0, 12.0, 1.0
+SIGNAL_FLOOR, SIGNAL_SCALE = 31.0, 12.0
 SCORE_MIN, SCORE_MAX, SHARE_AT_MAX = 200, 1000, 0.056
 Q_MIN, Q_RANGE = 1.772894, 1.402908
 
@@ -106,15 +106,7 @@ def _plant_sites(
 def plant_ctcf(
     settings: SimulationSettings, regions: pd.DataFrame, promoters: pd.DataFrame, planter: Planter
 ) -> pd.DataFrame:
-    """Plant the CTCF sites, and choose the regions that have a peak without one.
-
-    Parameters
-    ----------
-    settings : SimulationSettings
-    regions, promoters : DataFrame
-        Global places; promoters keep their bases.
-    planter : Planter
-        With a generator of its own.
+    """Plant the CTCF sites, and choose the regions that have a peak without one; promoters keep their bases.
 
     Returns
     -------
@@ -137,8 +129,7 @@ def plant_ctcf(
     sites = _plant_sites(middles, n_inside, settings, room, planter, "in regions")
     sites += _plant_sites(between, n_outside, settings, room, planter, "between regions")
 
-    n_bound = sum(bound for _, _, bound in sites)
-    share = settings.ctcf_without_site
+    n_bound, share = sum(bound for _, _, bound in sites), settings.ctcf_without_site
     number = round(n_bound * share / (1 - share))
     bare = []
     for middle in planter.rng.permutation(middles):
@@ -182,7 +173,7 @@ def draw_peaks(settings: SimulationSettings, places: pd.DataFrame, rng: np.rando
         narrow, wide = kind < SHARE_NARROW, kind >= 1 - SHARE_WIDE
         width[narrow] = rng.integers(NARROW[0], NARROW[1], narrow.sum())
         width[wide] = rng.integers(WIDE[0], WIDE[1] + 1, wide.sum())
-        signal = np.exp(SIGNAL_SPREAD * (strength[here] + rng.normal(0, CELL_NOISE, size)))
+        signal = np.exp(strength[here] + rng.normal(0, CELL_NOISE, size))
         table = pd.DataFrame({
             "summit": bound["centre"].to_numpy()[here] + rng.normal(0, SUMMIT_SD, size).round().astype(int),
             "width": width,

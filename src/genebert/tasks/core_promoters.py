@@ -30,6 +30,12 @@ BLOCK, KEPT_BLOCKS = 15, 8
 TATA_STARTS = range(-34, -28)  # of the matrix, relative to the TSS
 NEGATIVE_TATA_START = -32
 DRAWS, MAX_ROUNDS = 1 << 16, 400
+# As the data card says it.
+TATA_RULE = f"Bucher's matrix, score >= {TATA_CUTOFF}, start TSS{TATA_STARTS[0]}..TSS{TATA_STARTS[-1]}"
+NEGATIVES = {
+    "mosaic": f"{KEPT_BLOCKS} of {PARENT // BLOCK} blocks of {BLOCK} bases kept, others random, then cropped",
+    "genomic_tata": f"outside promoters, TATA-box matrix at TSS{NEGATIVE_TATA_START} as if at a promoter",
+}
 
 
 def has_tata_box(parents: np.ndarray) -> np.ndarray:
@@ -54,7 +60,7 @@ def window_starts(promoters: pd.DataFrame) -> np.ndarray:
 
 
 def parent_windows(promoters: pd.DataFrame, genome: Genome) -> np.ndarray:
-    """Return TSS-249..TSS+50 of every promoter in transcript direction (uint8 [n, 300]); N if it leaves the chromosome."""
+    """Return TSS-249..TSS+50 of every promoter in transcript direction (uint8 [n, 300]); N if it runs out of bases."""
     parents, _ = window_codes(genome, promoters.assign(start=window_starts(promoters)), PARENT)
     minus = (promoters["strand"] == "-").to_numpy()
     parents[minus] = reverse_complement(parents[minus].T).T

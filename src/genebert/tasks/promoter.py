@@ -14,23 +14,9 @@ from genebert.genome.bases import N_CODE
 from genebert.genome.fasta import Genome
 from genebert.settings.fields import Block, key
 from genebert.settings.rules import Chromosome, DataSetName, FilePath, ProperShare, Seed
+from genebert.tasks import core_promoters as core
 from genebert.tasks.base import Sources, Task
-from genebert.tasks.core_promoters import (
-    BLOCK,
-    CROP,
-    KEPT_BLOCKS,
-    LENGTH,
-    NEGATIVE_TATA_START,
-    PARENT,
-    TATA_STARTS,
-    has_tata_box,
-    initiator_shares,
-    mosaics,
-    parent_windows,
-    tata_negatives,
-    window_starts,
-)
-from genebert.tasks.epd import TATA_CUTOFF, read_promoters, read_tata_flags
+from genebert.tasks.epd import read_promoters, read_tata_flags
 from genebert.tasks.kmer_table import read_kmer_tsv
 from genebert.tasks.splits import (
     chromosome_split,
@@ -67,10 +53,9 @@ class PromoterSettings(Block):
 
     def check(self) -> Iterator[str]:
         """What the split needs."""
-        if self.split == "chromosome":
-            if self.source == "kmer-tsv":
-                yield "split: found chromosome beside source kmer-tsv, whose examples have no places; expected random"
-            yield from missing_lists(self.test_chromosomes, self.valid_chromosomes)
+        if self.split == "chromosome" and self.source == "kmer-tsv":
+            yield "split: found chromosome beside source kmer-tsv, whose examples have no places; expected random"
+        yield from missing_lists(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +71,7 @@ class PromoterSet(PromoterSettings):
 def _tata_flags(promoters: pd.DataFrame, parents: np.ndarray, motifs: Path | None) -> np.ndarray:
     """Return the TATA flag of each promoter, from EPD's table by name or else from the sequence."""
     if motifs is None:
-        return has_tata_box(parents)
+        return core.has_tata_box(parents)
     flags = promoters["name"].map(read_tata_flags(motifs))
     if flags.isna().any():
         raise InputError(
@@ -99,20 +84,20 @@ def _tata_flags(promoters: pd.DataFrame, parents: np.ndarray, motifs: Path | Non
 def _usable_promoters(
     path: Path, genome: Genome, chromosomes: list[str]
 ) -> tuple[pd.DataFrame, pd.DataFrame, np.ndarray, dict]:
-    """Return all promoters of the chromosomes, those with known bases everywhere, their parents, and the card's counts."""
+    """Return all promoters of the chromosomes, those with all bases known, their parents, and counts for the card."""
     listed = read_promoters(path)
     promoters = on_chromosomes(listed, chromosomes, path, "promoters").reset_index(drop=True)
-    parents = parent_windows(promoters, genome)
+    parents = core.parent_windows(promoters, genome)
     complete = (parents < N_CODE).all(axis=1)
     parents = parents[complete]
     if not len(parents):
         raise InputError(
             f"{path}: all {len(promoters)} promoters have N in or run out of {genome.path}; expected some without"
         )
-    if initiator_shares(parents)["pyrimidine_purine"] < ODD_INITIATOR:
+    if core.initiator_shares(parents)["pyrimidine_purine"] < ODD_INITIATOR:
         logger.warning(
             "%s: only %.0f %% of promoters have a pyrimidine and a purine at -1/+1 (human: 70 %%); another genome "
-            "build, or positions one base off?", path, 100 * initiator_shares(parents)["pyrimidine_purine"],
+            "build, or positions one base off?", path, 100 * core.initiator_shares(parents)["pyrimidine_purine"],
         )  # fmt: skip
     counts = {
         "listed": len(listed),
@@ -142,15 +127,15 @@ def _from_promoters(settings: PromoterSettings, sources: Sources, folder: Path) 
     tata = _tata_flags(kept, parents, motifs)
 
     rng = np.random.default_rng(settings.seed)
-    start = window_starts(kept) + np.where(kept["strand"] == "+", CROP.start, PARENT - CROP.stop)
+    start = core.window_starts(kept) + np.where(kept["strand"] == "+", core.CROP.start, core.PARENT - core.CROP.stop)
     kinds = np.where(tata, "tata", "non-tata")
-    places = pd.DataFrame({"chrom": kept["chrom"], "start": start, "end": start + LENGTH})
+    places = pd.DataFrame({"chrom": kept["chrom"], "start": start, "end": start + core.LENGTH})
     parent = np.array(place_names(places), dtype=object)
     positives = make_examples(
-        parents[:, CROP], 1, np.char.add(kinds, "-promoter"), **places, strand=kept["strand"], parent=parent
+        parents[:, core.CROP], 1, np.char.add(kinds, "-promoter"), **places, strand=kept["strand"], parent=parent
     )
-    mosaic = make_examples(mosaics(parents[~tata], rng)[:, CROP], 0, "mosaic", parent=parent[~tata])
-    drawn = tata_negatives(genome, promoters, int(tata.sum()), rng)
+    mosaic = make_examples(core.mosaics(parents[~tata], rng)[:, core.CROP], 0, "mosaic", parent=parent[~tata])
+    drawn = core.tata_negatives(genome, promoters, int(tata.sum()), rng)
     genomic = make_examples(drawn.pop("codes"), 0, "genomic-tata", **drawn)
     examples = pd.concat([positives, mosaic, genomic], ignore_index=True)
     if settings.split == "chromosome":
@@ -168,15 +153,10 @@ def _from_promoters(settings: PromoterSettings, sources: Sources, folder: Path) 
         "promoters": {
             **counts,
             "with_tata_box": int(tata.sum()),
-            "tata_rule": "EPD's table"
-            if motifs
-            else f"Bucher's matrix, score >= {TATA_CUTOFF}, start TSS{TATA_STARTS[0]}..TSS{TATA_STARTS[-1]}",
-            "initiator": initiator_shares(parents),
+            "tata_rule": "EPD's table" if motifs else core.TATA_RULE,
+            "initiator": core.initiator_shares(parents),
         },
-        "negatives": {
-            "mosaic": f"{KEPT_BLOCKS} of {PARENT // BLOCK} blocks of {BLOCK} bases kept, others random, then cropped",
-            "genomic_tata": f"outside promoters, TATA-box matrix at TSS{NEGATIVE_TATA_START} as if at a promoter",
-        },
+        "negatives": core.NEGATIVES,
         "leakage": _leakage(settings, split, tata),
     }
     return write_task(examples, split, folder, made)

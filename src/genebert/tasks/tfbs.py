@@ -66,8 +66,7 @@ class TfbsSettings(Block):
 
     def check(self) -> Iterator[str]:
         """What the split needs."""
-        if self.split == "chromosome":
-            yield from missing_lists(self.test_chromosomes, self.valid_chromosomes)
+        return missing_lists(self)
 
 
 @dataclass(frozen=True)
@@ -136,8 +135,6 @@ def _positives(
 ) -> tuple[pd.DataFrame, np.ndarray, dict]:
     """Return the windows that can be used (chrom, start, end; best rank first), their codes and the card's counts."""
     peaks = on_chromosomes(listed, chromosomes, path, "peaks")
-    for chrom in peaks["chrom"].unique():
-        genome.codes(chrom, 0, 0)
     # A window may run out of its chromosome, a peak's centre cannot: that is another genome build.
     centre = np.minimum(peaks["centre"], peaks["end"] - 1)
     centres = pd.DataFrame({"chrom": peaks["chrom"], "start": centre, "end": centre + 1})
