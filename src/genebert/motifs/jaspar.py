@@ -47,12 +47,7 @@ class Motif:
 def load_jaspar(release: str = "JASPAR2018", order: str = "matrix_id") -> list[Motif]:
     """Return the latest version of every CORE vertebrate matrix of a JASPAR release; 579 by default (docs/facts.md 2).
 
-    Parameters
-    ----------
-    release : str
-        A release that pyjaspar carries, as in ``JASPAR2018`` (pyjaspar's own default is a later one).
-    order : str
-        ``matrix_id``, or ``family``: by class, family and matrix id, so that similar motifs are neighbours.
+    Their order is ``matrix_id``, or ``family``: by class, family and matrix id, so that similar motifs are neighbours.
 
     Raises
     ------

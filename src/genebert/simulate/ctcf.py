@@ -60,19 +60,14 @@ class _Room:
         self.crowded[max(0, centre - PEAK_DISTANCE) : centre + PEAK_DISTANCE + 1] = True
 
 
-def _log_odds(counts: np.ndarray) -> np.ndarray:
-    """Return log2 odds against equal base frequencies ([4, width])."""
-    weights = counts + 0.25
-    return np.log2(4 * weights / weights.sum(axis=0))
-
-
 def _plant_sites(
     middles: np.ndarray, number: int, settings: SimulationSettings, room: _Room, planter: Planter, where: str
 ) -> list[tuple[int, float, bool]]:
     """Plant `number` sites near some of the `middles`; return their centres, scores (bits), and whether bound."""
     rng, motif = planter.rng, planter.motifs[CTCF]
     width, beside = motif.width, planter.motifs[CTCF_PARTNER].width
-    matrix, columns = _log_odds(motif.counts), np.arange(motif.width)
+    weights = motif.counts + 0.25
+    log_odds = np.log2(4 * weights / weights.sum(axis=0))
     n_bound, sites = round(number * settings.ctcf_partner), []
     for middle in rng.permutation(middles):
         if len(sites) == number:
@@ -93,7 +88,7 @@ def _plant_sites(
             if bound:
                 planter.put(CTCF_PARTNER, start + width + gap if first else start, other, "ctcf")
             room.take(centre)
-            sites.append((centre, float(matrix[codes, columns].sum()), bound))
+            sites.append((centre, float(log_odds[codes, np.arange(width)].sum()), bound))
             break
     if len(sites) < number:
         raise InputError(

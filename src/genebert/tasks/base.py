@@ -54,12 +54,7 @@ class Task(ABC):
     def data_sets(self, section: dict[str, Any], config: Path) -> dict[str, dict[str, Any]]:
         """Return data set -> settings; with `transfer`, the other sets that methods fitted on one are tested on.
 
-        Parameters
-        ----------
-        section : dict
-            The block, checked and complete. By default it is data set -> settings already.
-        config : path
-            The folder ``config``.
+        They follow from the block, checked and complete, and the folder ``config``; by default they are the block.
 
         Raises
         ------

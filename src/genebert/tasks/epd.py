@@ -94,11 +94,7 @@ def read_tata_flags(path: str | Path) -> pd.Series:
 
 
 def tata_scores(codes: np.ndarray) -> np.ndarray:
-    """Score every window with Bucher's TATA-box matrix.
-
-    Parameters
-    ----------
-    codes : uint8 [n, length]
+    """Score every window of sequences (uint8 [n, length]) with Bucher's TATA-box matrix.
 
     Returns
     -------

@@ -25,7 +25,7 @@ COLUMN_TYPES = {
 
 
 def stratified_split(strata: np.ndarray, test_fraction: float, valid_fraction: float, seed: int) -> np.ndarray:
-    """Assign every example to train, valid or test, each stratum by itself.
+    """Return train, valid or test for every example (str [n]), each stratum by itself, in sorted order.
 
     Parameters
     ----------
@@ -35,11 +35,6 @@ def stratified_split(strata: np.ndarray, test_fraction: float, valid_fraction: f
         Share of each stratum, rounded to whole examples.
     valid_fraction : float
         Share of what is left after the test examples are taken.
-
-    Returns
-    -------
-    array of str [n]
-        A pure function of the arguments: strata are visited in sorted order.
     """
     rng = np.random.default_rng(seed)
     split = np.full(len(strata), "train", dtype="<U5")
@@ -65,7 +60,7 @@ def chromosome_split(
     chromosomes: Sequence[str],
     where: str,
 ) -> np.ndarray:
-    """Assign every example to the split of its chromosome (docs/facts.md 21).
+    """Return the split (str [n]) of every example by its chromosome (docs/facts.md 21).
 
     Parameters
     ----------
@@ -77,10 +72,6 @@ def chromosome_split(
         All that the run has.
     where : str
         Prefix of the two keys in messages, such as ``tasks.tfbs``.
-
-    Returns
-    -------
-    array of str [n]
 
     Raises
     ------
@@ -182,8 +173,8 @@ def write_task(
     Returns
     -------
     dict
-        The content of ``card.json``. Its ``test_overlapping_train`` counts the test examples that share a base of the
-        genome with a training example, and is missing (None) where test examples have no places.
+        The card. Its ``test_overlapping_train`` counts the test examples that share a base of the genome with a
+        training example, and is missing (None) where test examples have no places.
 
     Raises
     ------
@@ -195,16 +186,16 @@ def write_task(
     sequences = bases.digests()
     keep, removed = protect_test(sequences, split)
     frame = examples.reindex(columns=list(COLUMN_TYPES)).astype(COLUMN_TYPES).assign(split=split)[keep]
-    for name in SPLITS:
-        labels = frame.loc[frame["split"] == name, "label"]
-        if labels.nunique() < 2:
+    parts = {name: frame[frame["split"] == name].drop(columns="split").reset_index(drop=True) for name in SPLITS}
+    for name, part in parts.items():
+        positives = int(part["label"].sum())
+        if positives in (0, len(part)):
             raise InputError(
-                f"{folder}: {name} would hold {int((labels == 1).sum())} positives and {int((labels == 0).sum())} "
-                f"negatives of {len(examples)} examples in all; expected both classes (more data or other fractions)"
+                f"{folder}: {name} would hold {positives} positives and {len(part) - positives} negatives of "
+                f"{len(examples)} examples in all; expected both classes (more data or other fractions)"
             )
     n_gc = np.concatenate([gc_counts(codes) for codes, _ in bases.blocks()])
     gc = (n_gc / bases.lengths)[keep]
-    parts = {name: frame[frame["split"] == name].drop(columns="split").reset_index(drop=True) for name in SPLITS}
     placed = parts["test"]["start"].notna().any()
     card = {
         **made,

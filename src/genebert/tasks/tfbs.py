@@ -208,13 +208,7 @@ def _build(settings: TfbsSettings, about: dict[str, str], sources: Sources, fold
 
 
 def listed_sets(names: Sequence[str] | str, entries: list[dict[str, str]]) -> dict[str, dict[str, str]]:
-    """Return name -> row of ``tfbs.tsv``; of files with one name the first untreated one of good quality.
-
-    Raises
-    ------
-    InputError
-        A name is not in the list.
-    """
+    """Return name -> row of ``tfbs.tsv``; of files with one name the first untreated one of good quality."""
     first: dict[str, dict[str, str]] = {}
     for entry in sorted(entries, key=lambda entry: not in_506(entry)):  # stable: else in the list's order
         first.setdefault(entry["name"], entry)
@@ -238,10 +232,7 @@ class TfbsTask(Task):
     has_factor = True
 
     def data_sets(self, section: dict[str, Any], config: Path) -> dict[str, dict[str, Any]]:
-        """Return the sets with their peaks, factor, cell and tissue, the shared settings, and `transfer`.
-
-        That names the other sets on which a method fitted on this one is tested.
-        """
+        """Return the sets with their peaks, factor, cell and tissue, the shared settings, and `transfer`."""
         shared = {name: section[name] for name in section if name not in ("data_sets", "folder", "own", "transfer")}
         sets: dict[str, dict[str, Any]] = {}
         for name, entry in listed_sets(section["data_sets"], read_tfbs_list(config / "tfbs.tsv")).items():
