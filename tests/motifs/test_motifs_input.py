@@ -6,24 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from motif_reference import BACKGROUND, build, consensus_motif, random_motif
+from motif_reference import BACKGROUND, build, consensus_motif
 
 from genebert.errors import InputError
 from genebert.motifs.jaspar import Motif, load_jaspar, read_jaspar, write_jaspar
 from genebert.motifs.matrix import load_motif_matrix
 from genebert.settings.data import MotifSettings
-
-
-@pytest.fixture(scope="module")
-def small_motifs():
-    rng = np.random.default_rng(1)
-    return [random_motif(rng, width, f"M{i}") for i, width in enumerate((3, 5, 6, 7, 8, 12))]
-
-
-@pytest.fixture(scope="module")
-def jaspar():
-    return load_jaspar()
-
 
 # JASPAR
 

@@ -8,6 +8,7 @@ not bound.
 
 import numpy as np
 import pandas as pd
+from scipy.ndimage import maximum_filter1d
 
 from genebert.errors import InputError
 from genebert.genome.bases import N_CODE
@@ -47,11 +48,7 @@ class _Room:
         for tss, strand in zip(promoters["tss"], promoters["strand"], strict=True):
             first, last = PROMOTER if strand == "+" else (-PROMOTER[1], -PROMOTER[0])
             self.kept[tss + first : tss + last + 1] = True
-        unknown = np.concatenate(([0], np.cumsum(sequence.codes == N_CODE)))
-        here = np.arange(len(sequence.codes))
-        self.crowded = (
-            unknown[np.minimum(here + HALF_WINDOW + 1, len(here))] > unknown[np.maximum(here - HALF_WINDOW, 0)]
-        )
+        self.crowded = maximum_filter1d(sequence.codes == N_CODE, 2 * HALF_WINDOW + 1, mode="constant")
 
     def free(self, centre: int, start: int, end: int) -> bool:
         return not (self.crowded[centre] or self.kept[start:end].any())

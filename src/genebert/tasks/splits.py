@@ -134,9 +134,8 @@ def protect_test(sequences: pd.Series, split: np.ndarray) -> tuple[np.ndarray, d
     removed : dict
         Numbers of examples: ``train_in_test``, ``valid_in_test``, ``train_in_valid``.
     """
-    texts = sequences.reset_index(drop=True)
-    in_test = texts.isin(texts[split == "test"]).to_numpy()
-    in_valid = texts.isin(texts[(split == "valid") & ~in_test]).to_numpy()
+    in_test = sequences.isin(sequences[split == "test"]).to_numpy()
+    in_valid = sequences.isin(sequences[(split == "valid") & ~in_test]).to_numpy()
     drop = {
         "train_in_test": (split == "train") & in_test,
         "valid_in_test": (split == "valid") & in_test,
