@@ -326,6 +326,8 @@ def odd_hdf5(draw: Draw, data: bytes) -> bytes:
     with contextlib.suppress(OSError, RuntimeError, KeyError, ValueError, TypeError), h5py.File(buffer, "r+") as file:
         names: list[str] = []
         file.visit(names.append)
+        if not names:
+            return data
         name = names[place(draw, names)]
         node = file[name]
         what = draw(st.sampled_from(("array", "array", "array", "attribute", "gone")))

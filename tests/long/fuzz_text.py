@@ -56,15 +56,19 @@ def folder_files(make: Callable[[Path], Any]) -> Files:
 # Text that is split into data lines as the format says, and nothing else: the second reading.
 
 
-def data_lines(path: Path) -> list[str] | None:
+def all_lines(path: Path) -> list[str]:
+    """Return the lines that are not blank; none of a file that is no UTF-8, whose meaning is not told here."""
     try:
         raw = path.read_bytes()
         raw = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
         text = raw.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except (OSError, EOFError, UnicodeDecodeError):
-        return None
-    lines = [line for line in text.split("\n") if line.strip()]
-    return [line for line in lines if not line.startswith(("#", "track", "browser"))]
+        return []
+    return [line for line in text.split("\n") if line.strip()]
+
+
+def data_lines(path: Path) -> list[str]:
+    return [line for line in all_lines(path) if not line.startswith(("#", "track", "browser"))]
 
 
 def whole(text: str) -> bool:
@@ -72,7 +76,7 @@ def whole(text: str) -> bool:
 
 
 def bed_rows(folder: Path, name: str = "x.bed", separator: str | None = None) -> list[list] | None:
-    rows = [line.split(separator) for line in data_lines(folder / name) or ()]
+    rows = [line.split(separator) for line in data_lines(folder / name)]
     if not rows or not all(len(row) > 2 and whole(row[1]) and whole(row[2]) for row in rows):
         return None
     return [[normalise_chromosome(row[0]), int(row[1]), int(row[2])] for row in rows]
@@ -103,7 +107,7 @@ def read_peaks(folder: Path, out: Path) -> list[list]:
 
 def peak_rows(folder: Path) -> list[list] | None:
     found = [re.fullmatch(r"(chr[0-9XYM]+)[-:_]([0-9]{1,18})[-_]([0-9]{1,18})", line.strip())
-             for line in data_lines(folder / "peaks.txt") or ()]  # fmt: skip
+             for line in data_lines(folder / "peaks.txt")]  # fmt: skip
     if found and all(found):
         return [[one[1], int(one[2]), int(one[3])] for one in found if one]
     return bed_rows(folder, "peaks.txt")
@@ -123,8 +127,10 @@ def read_chip(folder: Path, out: Path) -> list[list]:
 
 def chip_rows(folder: Path) -> list[list] | None:
     """Return the rows of a narrowPeak file of ten columns with its summits."""
-    rows = [line.split("\t") for line in data_lines(folder / "x.bed") or ()]
-    if any(len(row) != 10 or not all(map(whole, (row[1], row[2], row[9].removeprefix("-")))) for row in rows):
+    rows = [line.split("\t") for line in data_lines(folder / "x.bed")]
+    if not rows or any(
+        len(row) != 10 or not all(map(whole, (row[1], row[2], row[9].removeprefix("-")))) for row in rows
+    ):
         return None
     if not all(re.fullmatch(r"[0-9.e]+", row[6]) for row in rows):
         return None
@@ -162,10 +168,10 @@ def read_kmers(folder: Path, out: Path) -> list[list]:
     return frame(read_kmer_tsv(folder / "x.tsv")[0], ("sequence", "label"))
 
 
-def kmer_rows(folder: Path) -> list[list]:
+def kmer_rows(folder: Path) -> list[list] | None:
     """Return the examples: the first letter of every k-mer, and the rest of the last one."""
-    rows = [line.split() for line in (data_lines(folder / "x.tsv") or [])[1:]]
-    return [
+    rows = [line.split() for line in all_lines(folder / "x.tsv")[1:]]
+    return None if not rows else [
         ["".join(kmer[0] for kmer in kmers[:-1]).upper() + kmers[-1].upper(), int(label)]
         for *kmers, label in rows if kmers and label in ("0", "1")
     ]  # fmt: skip
@@ -188,7 +194,7 @@ def fasta_bases(folder: Path) -> dict | None:
     """Return the bases of chr1 and chr2 of a FASTA file whose names are as simple."""
     found: dict[str, str] = {}
     name = ""
-    for line in data_lines(folder / "x.fa") or ():
+    for line in all_lines(folder / "x.fa"):
         if line.startswith(">"):
             name = (line[1:].split() or [""])[0]
             if name in found or not re.fullmatch(r"chr[0-9]+", name):
@@ -196,7 +202,7 @@ def fasta_bases(folder: Path) -> dict | None:
             found[name] = ""
         elif name:
             found[name] += re.sub(r"[^ACGT]", "N", line.strip().upper())
-    return {name: found[name] for name in ("chr1", "chr2") if name in found}
+    return {name: found[name] for name in ("chr1", "chr2")} if {"chr1", "chr2"} <= found.keys() else None
 
 
 # Files placed by hand.
