@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import lzma
 import stat
 
 import numpy as np
@@ -97,8 +98,12 @@ chromosomes = st.sampled_from(["chr1", "chrX", "chrUn_gl000220", "chr6_apd_hap1"
 positions = st.integers(0, 10**9)
 
 
-@given(st.lists(st.tuples(chromosomes, positions, positions), max_size=5), st.sampled_from(["--", ":-", "__"]))
+@given(
+    st.lists(st.tuples(chromosomes, positions, st.integers(1, 10**9)), max_size=5),
+    st.sampled_from(["--", ":-", "__", "::"]),
+)
 def test_region_names_round_trip(rows, separators):
+    rows = [(chrom, start, start + width) for chrom, start, width in rows]
     regions = regions_of(rows)
     first, second = separators
     names = [f"{c}{first}{s}{second}{e}" for c, s, e in rows]
@@ -106,9 +111,65 @@ def test_region_names_round_trip(rows, separators):
     pd.testing.assert_frame_equal(parse_region_names(pd.Series(names, dtype=str, index=range(9, 9 + len(names))),
                                                         "test"), regions)  # fmt: skip
     assert region_names(regions) == [f"{c}-{s}-{e}" for c, s, e in rows]
+    from_1 = [f"{c}{first}{s + 1}{second}{e}" for c, s, e in rows]
+    pd.testing.assert_frame_equal(parse_region_names(from_1, "test", "1-based"), regions)
 
 
-@pytest.mark.parametrize("bad", ["chr1", "chr1-5", "chr1-a-9", "1-2-3-", "", "chr1-1-2\nchr1-3-4", "chr1-1.0-2", "nan"])
+@pytest.mark.parametrize("counting", ["0-based", "1-based"])
+def test_how_region_names_count_is_told(counting, caplog):
+    caplog.set_level("INFO")
+    parse_region_names(["chr1-5-9"], "m.h5ad", counting)
+    assert caplog.messages == [f"m.h5ad: names of regions are read as {counting} (accessibility.names)"]
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("chr1:-100-200", "start is -100, expected 0 or more"),
+        ("chr1--100-200", "start is -100, expected 0 or more"),
+        ("chr1_-100_-50", "start is -100, expected 0 or more"),
+        ("chr1-100--50", "end -50 is before start 100"),
+        ("chr1-9-5", "end 5 is before start 9"),
+        ("chr1-5-5", "region 5-5 is empty, expected an end after its start"),
+        ("chr1-5-100000000000000000", "end is 100000000000000000, which is more than any chromosome has"),
+    ],
+)
+def test_region_name_with_wrong_bounds(name, sentence):
+    with pytest.raises(InputError, match=f"^x: row 2: {sentence}$"):
+        parse_region_names(["chr1-1-2", name], "x")
+
+
+def test_bounds_of_names_counted_from_1():
+    assert parse_region_names(["chr1-5-5"], "x", "1-based").values.tolist() == [["chr1", 4, 5]]
+    for name, sentence in (("chr1-0-5", "start is 0, expected 1 or more"), ("chr1-6-5", "region 6-5 is empty"),
+                           ("chr1-9-5", "end 5 is before start 9")):  # fmt: skip
+        with pytest.raises(InputError, match=f"^x: row 1: {sentence}"):
+            parse_region_names([name], "x", "1-based")
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "chr1",
+        "chr1-5",
+        "chr1-a-9",
+        "1-2-3-",
+        "",
+        "chr1-1-2\nchr1-3-4",
+        "chr1-1.0-2",
+        "nan",
+        "chr1-1-2-3",
+        "chr1:1-2-3",
+        "chr1 1 2",
+        "chr1 : 1-2",
+        "chr1:+1-2",
+        "chr1.1.2",
+        "chr1:1,0-2",
+        ":1-2",
+        "chr1:-:1-2",
+        "chr1:1-2(+)",
+    ],
+)
 def test_region_name_of_another_form(bad):
     with pytest.raises(InputError, match=r"x.bed: region name .* \(row 2\); expected chrom-start-end"):
         parse_region_names(["chr1-1-2", bad, "chr1-1-2"], "x.bed")
@@ -117,12 +178,18 @@ def test_region_name_of_another_form(bad):
 # --- FASTA ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("form", ["plain", "gzip", "bgzip", "crlf", "blank lines", "no last newline", "one line"])
+@pytest.mark.parametrize(
+    "form",
+    ["plain", "gzip", "bgzip", "crlf", "blank lines", "no last newline", "one line", "cr", "mark", "utf-16", "refseq"],
+)
 def test_prepare_genome(tmp_path, form):
+    encoding = {"mark": "utf-8-sig", "utf-16": "utf-16"}.get(form, "ascii")
     text = {
+        "cr": fasta_text(newline="\r"),
+        "refseq": fasta_text().replace(">2 ", ">NC_000002.11 ").replace(">chr10 ", ">NC_000010.11 "),
         "crlf": fasta_text(newline="\r\n"), "blank lines": fasta_text().replace("\n>", "\n\n>") + "\n",
         "no last newline": fasta_text().rstrip(), "one line": fasta_text(width=10**6),
-    }.get(form, fasta_text()).encode()  # fmt: skip
+    }.get(form, fasta_text()).encode(encoding)  # fmt: skip
     pack = {"gzip": gzip.compress, "bgzip": bgzip}.get(form, bytes)
     source = tmp_path / "source" / "g.fa"
     source.parent.mkdir()
@@ -167,12 +234,23 @@ def text_of_length(length):
             "g.fa: gzip data cut short",
         ),
         (fasta_text().encode(), ["chr2", "chr5"], "toy", "g.fa: chromosomes chr5 not found"),
-        (b"no header\n", ["chr2"], "toy", "g.fa: chromosomes chr2 not found"),
-        (b"", ["chr2"], "toy", "g.fa: chromosomes chr2 not found"),
+        (b"\nno header\n", ["chr2"], "toy", "g.fa: begins with 'no header'; expected FASTA, as the line >chr1"),
+        (lzma.compress(fasta_text().encode()), ["chr2"], "toy", "g.fa: is xz data; expected text"),
+        (b"C'A\x1a\0\0\0\0\1\0\0\0", ["chr2"], "toy", "g.fa: is a 2bit file; expected text"),
+        (b"<html><body>Moved</body></html>", ["chr2"], "toy", "g.fa: is an HTML or XML page; expected text"),
+        (b"", ["chr2"], "toy", "chromosomes chr2 not found; config asks for them, but the file holds no sequence"),
+        (b">CM1.1 x\nA\n>b\n>c\n>d\n>e\n>f\n", ["chr2"], "toy", r"the file holds CM1\.1, b, c, d, e \.\.\.$"),
+        (b">2\n\n>3\nACGT\n", ["chr2"], "toy", "g.fa: chr2 has a name but no bases"),
         (b">\nACGT\n", ["chr2"], "toy", "g.fa: chromosomes chr2 not found"),
         (b">2\nACGT\n>chr2\nACGT\n>3\nA\n", ["chr2", "chr3"], "toy", "g.fa: chromosome chr2 comes twice"),
         (b">2\nACGT\nAC\nACGT\n", ["chr2"], "toy", "g.fa: cannot be indexed .*; expected lines of equal length"),
-        (b">20\nACGT\n", ["chr20"], "hg19", "chr20 is 4 bases long, but hg19 has 63025520; wrong genome build"),
+        (
+            b">20\nACGT\n",
+            ["chr20"],
+            "hg19",
+            "chr20 is 4 bases long, but hg19 has 63025520; wrong genome build, or a part of hg19: "
+            "give that a name of its own .genome.build: hg19-part., whose lengths are not checked",
+        ),
         (b">20\nACGT\n", ["chr20"], "hg38", "chr20 is 4 bases long, but hg38 has 64444167; wrong genome build"),
     ],
 )

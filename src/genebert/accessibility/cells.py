@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from genebert.errors import InputError
-from genebert.files import open_bytes
+from genebert.files import open_text
 
 # What R, pandas and people write for "no value" in a column of strings.
 MISSING = ("", "NA", "NaN", "nan")
@@ -19,7 +19,7 @@ def read_cells(path: str | Path) -> pd.DataFrame:
     Row names written by R's ``write.table``, for which the header has no field, become the first column, ``cell``.
     """
     separator = "," if ".csv" in Path(path).suffixes else "\t"
-    with open_bytes(path) as handle:
+    with open_text(path) as handle:
         try:
             table = pd.read_csv(handle, sep=separator, dtype=str, keep_default_na=False)
         except pd.errors.EmptyDataError as error:
