@@ -87,7 +87,7 @@ BAD = {
     "neither": (lambda f: mtx_inputs(f, COUNTS[1:, 2:]), r"is 7 x 7; expected 8 peaks \(.*\) x 9 cells"),
     "group column": (lambda f: edited(mtx_inputs(f), "cells", lambda t: t.replace("cell_type", "CellType")),
                      "no column 'cell_type' to group cells by; nearest: CellType, cell; its columns are cell, sex"),
-    "empty cells": (lambda f: edited(mtx_inputs(f), "cells", lambda t: ""), "cells.tsv: empty; expected a table"),
+    "empty cells": (lambda f: edited(mtx_inputs(f), "cells", lambda t: ""), "cells.tsv: empty; expected a table of"),
     "header only": (lambda f: edited(mtx_inputs(f), "cells", lambda t: t.split("\n")[0]), "has a header but no row"),
     "no type": (lambda f: edited(mtx_inputs(f), "cells", lambda t: re.sub(r"\t[ABC]\n", "\t\n", t)), "no cell has a"),
     "bad name": (lambda f: mtx_inputs(f, names=[*PEAKS[:-1], "chr1-x-5"]), r"'chr1-x-5' \(row 8\); expected chrom"),

@@ -20,15 +20,13 @@ MISSING = frozenset({"", "na", "nan", "none", "null", "<na>", "n/a", "#n/a", "na
 _QUOTINGS = ({}, {"escapechar": "\\"}, {"quoting": csv.QUOTE_NONE})
 
 
-def _is_quoted(lines: list[str], separator: str, quoting: dict) -> bool:
-    """Say whether every line, read alone, has its quotes in pairs round whole fields."""
+def _field_counts(lines: pd.Series, separator: str, quoting: dict) -> np.ndarray | None:
+    """Return how many fields each line has, read alone; ``None`` where quotes are not in pairs round whole fields."""
     try:
-        for line in lines:
-            if '"' in line:
-                next(csv.reader([line], delimiter=separator, strict=True, **quoting))
+        rows = (next(csv.reader([line], delimiter=separator, strict=True, **quoting)) for line in lines)
+        return np.array([len(row) for row in rows])
     except csv.Error:
-        return False
-    return True
+        return None
 
 
 def read_cells(path: str | Path) -> pd.DataFrame:
@@ -38,23 +36,23 @@ def read_cells(path: str | Path) -> pd.DataFrame:
     ``write.table``, for which the header has no field, become the first column, ``cell``.
     """
     separator = "," if ".csv" in Path(path).suffixes else "\t"
-    lines = read_lines(path)
-    quoting = next(quoting for quoting in _QUOTINGS if _is_quoted(lines, separator, quoting))
-    try:
-        table = pd.read_csv(io.StringIO("\n".join(lines)), sep=separator, dtype=str, keep_default_na=False, **quoting)
-    except pd.errors.EmptyDataError as error:
-        raise InputError(f"{path}: empty; expected a table of cells with a header line") from error
-    except pd.errors.ParserError as error:
-        raise InputError(f"{path}: not a table of cells ({str(error).strip()})") from error
+    lines = pd.Series(read_lines(path), dtype=object)
+    lines = lines[lines.str.strip(" ") != ""]
+    if len(lines) < 2:
+        found = "has a header but no row" if len(lines) else "empty"
+        raise InputError(f"{path}: {found}; expected a table of cells, a header and one row a cell")
+    for quoting in _QUOTINGS:
+        if (counts := _field_counts(lines, separator, quoting)) is not None:
+            break
+    expected = counts[0] + 1 if (counts[1:] == counts[0] + 1).all() else counts[0]
+    wrong = counts[1:] != expected
+    if wrong.any():
+        row = int(np.argmax(wrong)) + 1
+        found = f"line {lines.index[row] + 1} has {counts[row]} fields"
+        raise InputError(f"{path}: {found}, expected {expected} as in the header, and no field over several lines")
+    table = pd.read_csv(io.StringIO("\n".join(lines)), sep=separator, dtype=str, keep_default_na=False, **quoting)
     if not isinstance(table.index, pd.RangeIndex):
         table = table.rename_axis("row.names" if "cell" in table.columns else "cell").reset_index()
-    if table.empty:
-        raise InputError(f"{path}: has a header but no row; expected one row a cell")
-    short = table.isna().any(axis=1).to_numpy()
-    if short.any():
-        row = int(np.argmax(short))
-        found = f"row {row + 1} has {int(table.iloc[row].notna().sum())} fields"
-        raise InputError(f"{path}: {found}, expected {table.shape[1]}, and no field over several lines")
     return table
 
 
@@ -121,5 +119,5 @@ def as_types(values: pd.Series) -> pd.Series:
     """Return cell-type names (object dtype): labels of any kind as text in full, ``None`` where a cell has none."""
     codes, labels = pd.factorize(values)
     # The code of a missing value, -1, takes the last.
-    names = np.array([*map(_type_name, labels), None], dtype=object)
+    names = np.array([*map(_type_name, np.asarray(labels)), None], dtype=object)
     return pd.Series(names[codes], dtype=object)
