@@ -15,7 +15,7 @@ from genebert.methods.registry import METHODS, Entry, baselines
 from genebert.models.backbones import HUB
 from genebert.run.checks import checked, data_sets
 from genebert.run.models import Models, is_trained, load_models, starts_from
-from genebert.settings.data import FORMAT_KEYS
+from genebert.settings.data import FORMAT_KEYS, OPTIONAL_KEYS
 from genebert.settings.fitting import lay_over
 from genebert.settings.load import expand, load_yaml, merge
 from genebert.settings.models import reads
@@ -136,9 +136,9 @@ class Run:
     def matrix_files(self) -> dict[str, Any]:
         """Return key -> file(s) of the accessibility data, as their format needs them."""
         settings = self.config["accessibility"]
-        needed = FORMAT_KEYS[settings["format"]]
-        files: dict[str, Any] = {key: settings[key] for key in ("matrix", "peaks", "cells") if key in needed}
-        files |= {"beds": list(settings["beds"].values())} if "beds" in needed else {}
+        read = FORMAT_KEYS[settings["format"]] + OPTIONAL_KEYS.get(settings["format"], ())
+        files: dict[str, Any] = {key: settings[key] for key in ("matrix", "peaks", "cells", "barcodes") if key in read}
+        files |= {"beds": list(settings["beds"].values())} if "beds" in read else {}
         return {key: value for key, value in (files | {"blacklist": settings["blacklist"]}).items() if value}
 
     def raw_files(self) -> dict[str, str]:
