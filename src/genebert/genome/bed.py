@@ -16,6 +16,7 @@ from genebert.errors import InputError
 from genebert.files import read_lines
 from genebert.genome.chromosomes import normalise_chromosome
 from genebert.genome.intervals import check_bounds, parse_region_names
+from genebert.genome.tables import refuse
 
 logger = logging.getLogger(__name__)
 
@@ -58,18 +59,6 @@ def split_columns(
         dtype=dict.fromkeys(text, str), quoting=csv.QUOTE_NONE, na_filter=False, low_memory=False,
     )  # fmt: skip
     return table.set_index(lines.index)
-
-
-def refuse(wrong: np.ndarray | pd.Series, found: pd.Series, where: str | Path, what: str, expected: str) -> None:
-    """Raise an error that names the first line where `wrong` (bool [n]) is true, if there is one.
-
-    The line's number is the index of `found` (Series [n], what the lines hold); `what` of the line is wrong.
-    """
-    if wrong.any():
-        row = int(np.argmax(wrong))
-        text = str(found.iloc[row])
-        text = text if len(text) <= 40 else f"{text[:37]}..."
-        raise InputError(f"{where}: line {found.index[row]}: {what} is {text!r}, expected {expected}")
 
 
 def numbers(column: pd.Series, where: str | Path, what: str, *, whole: bool = True) -> np.ndarray:

@@ -11,9 +11,10 @@ import pandas as pd
 
 from genebert.errors import InputError
 from genebert.files import open_text
-from genebert.genome.bed import numbers, refuse
+from genebert.genome.bed import numbers
 from genebert.genome.builds import BUILD_LENGTHS, NOT_TOLD, builds_with_room, check_regions, normalise_names
 from genebert.genome.chromosomes import by_rank
+from genebert.genome.tables import refuse
 from genebert.sources.registry import BUILD
 
 logger = logging.getLogger(__name__)
