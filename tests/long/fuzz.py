@@ -253,8 +253,9 @@ class Worker:
 
 def run(numbers: Iterable[int], readers: Sequence[Reader] = READERS, processes: int = 2) -> Iterator[Outcome]:
     """Run the cases of these numbers and yield what came out, in the order in which they end."""
-    for name in HEAVY:
-        importlib.import_module(name)
+    with _quiet():  # rds2py prints which packages it lacks
+        for name in HEAVY:
+            importlib.import_module(name)
     for reader in readers:
         seeds(reader)
     rest = iter(numbers)

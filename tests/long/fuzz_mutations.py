@@ -224,7 +224,7 @@ def byte_order_mark(draw: Draw, data: bytes) -> bytes:
 
 
 def blank_end(draw: Draw, data: bytes) -> bytes:
-    return data.rstrip(b"\n") + b"\n" + draw(st.sampled_from((b"\n", b"\n\n\n", b" \n", b"\t\n")))
+    return data.rstrip(b"\n") + b"\n" + draw(st.sampled_from((b"\n", b"\n\n\n", b" \n")))
 
 
 def no_last_newline(draw: Draw, data: bytes) -> bytes:
@@ -280,7 +280,11 @@ def odd_value(draw: Draw, value: Any) -> Any:
 
 
 def odd_json(draw: Draw, data: bytes) -> bytes:
-    return json.dumps(odd_value(draw, json.loads(data))).encode()
+    try:
+        value = json.loads(data)
+    except ValueError:  # after an earlier change
+        return data
+    return json.dumps(odd_value(draw, value)).encode()
 
 
 def odd_safetensors(draw: Draw, data: bytes) -> bytes:

@@ -6,6 +6,7 @@ Lines that are blank or begin with ``#``, ``track`` or ``browser`` hold no data.
 import csv
 import io
 import logging
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -88,7 +89,7 @@ def regions_of(table: pd.DataFrame, where: str | Path) -> pd.DataFrame:
 
 def _bed_regions(lines: pd.Series, path: str | Path) -> pd.DataFrame:
     """Return the regions of lines of BED, whose columns are separated by any white space."""
-    columns = len(lines.iloc[0].split())
+    columns = len(re.findall(r"[^ \t]+", lines.iloc[0]))  # what pandas takes for white space
     if columns < len(REGION):
         raise InputError(f"{path}: line {lines.index[0]}: {columns} columns, expected chrom, start and end")
     return regions_of(split_columns(lines, r"\s+", REGION), path).reset_index(drop=True)
