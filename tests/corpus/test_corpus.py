@@ -91,6 +91,20 @@ def test_too_few_regions():
         group_regions(accessible(1, 2, 12, 0.4), toy_regions([6, 6]), ["a", "b"], 10)
 
 
+def test_regions_out_of_order():
+    with pytest.raises(ValueError, match="not sorted by chromosome"):
+        group_regions(accessible(1, 1, 60), toy_regions([30, 30]).sort_values("start"), ["a"], 10)
+
+
+def test_a_cell_type_without_a_group_is_counted():
+    few = sp.csr_matrix(np.arange(60) < np.array([[60], [9]]))
+    groups, counts = group_regions(few, toy_regions([60]), ["all", "few"], 10)
+    assert len(groups) == 6 and set(groups.cell_type) == {0}
+    assert counts["few"] == {
+        "accessible_regions": 9, "held_out": 0, "left_over": 9, "groups": 0, "validation_groups": 0,
+    }  # fmt: skip
+
+
 def toy_groups(seed=0, sizes=(300, 200, 35), n_types=3):
     return group_regions(
         accessible(seed, n_types, sum(sizes)), toy_regions(sizes), [f"type{t}" for t in range(n_types)], 10
@@ -166,6 +180,16 @@ def test_segment_pairs():
     assert abs(share - 0.5) < 0.03
 
 
+def test_pairs_within_a_split():
+    """Stretches of the validation part do not begin with number 0."""
+    whole = group_regions(sp.csr_matrix(np.ones((1, 200), bool)), toy_regions([200]), ["a"], 10, (), 0.5)[0]
+    groups = whole.subset(VALID)
+    order = SampleOrder(groups, 64, 1)
+    assert groups.block.min() == 1 and order.has_negative.all()
+    draw = order.draw(0)
+    assert draw.regions.min() >= 100 and 20 < draw.label.sum() < 44
+
+
 def test_all_partners_are_equally_likely():
     groups = toy_groups(sizes=(120,), n_types=1)
     order = SampleOrder(groups, 256, 2)
@@ -206,13 +230,14 @@ def test_build_corpus_writes_what_groups_load(tmp_path):
     matrix = accessible(4, 2, 200)
     names = ["Astrocytes/Oligodendrocytes", "b c"]
     write_accessible(tmp_path / "accessible.h5ad", matrix, toy_regions([120, 80]), names)
-    info = build_corpus(CorpusSettings(validation_fraction=0.1), tmp_path / "accessible.h5ad", tmp_path / "corpus")
+    info = build_corpus(CorpusSettings(validation_fraction=0.2), tmp_path / "accessible.h5ad", tmp_path / "corpus")
     groups = Groups.load(tmp_path / "corpus")
     assert groups.cell_types == ["Astrocytes/Oligodendrocytes", "b c"]
+    assert set(groups.split) == {0, 1}  # as written in the file
     assert len(groups.subset(TRAIN)) == info["groups"]
     assert len(groups.subset(VALID)) == info["validation_groups"]
     assert info["region_cell_type_pairs"] == matrix.nnz
     assert info["bases"] == 200 * 300
     first = (tmp_path / "corpus/groups.npz").read_bytes()
-    build_corpus(CorpusSettings(validation_fraction=0.1), tmp_path / "accessible.h5ad", tmp_path / "corpus")
+    build_corpus(CorpusSettings(validation_fraction=0.2), tmp_path / "accessible.h5ad", tmp_path / "corpus")
     assert (tmp_path / "corpus/groups.npz").read_bytes() == first

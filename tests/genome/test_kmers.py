@@ -32,6 +32,7 @@ def test_ids_are_places_in_the_vocabulary(sequence, k):
 def test_ids_of_many_sequences_at_once():
     codes = np.array(list(itertools.product(range(5), repeat=4)), dtype=np.uint8)
     assert np.array_equal(kmers.kmer_ids(codes, 3), np.stack([kmers.kmer_ids(row, 3) for row in codes]))
+    assert kmers.kmer_ids(codes, 5).shape == (625, 0)
 
 
 @pytest.mark.parametrize("k", [3, 4, 5, 6])
