@@ -75,7 +75,7 @@ def make_data(tokens: int) -> tuple[RegionSequences, np.ndarray, Groups]:
     motifs = rng.normal(size=(N, N_TFS)).astype(np.float16)
     rows = np.arange(N - N % REGIONS, dtype=np.int32).reshape(-1, REGIONS)
     one = np.zeros(len(rows))
-    groups = Groups(rows, one.astype(np.int16), one.astype(np.int32), one.astype(np.uint8), ["a"])
+    groups = Groups(rows, one.astype(np.int16), one.astype(np.int32), one.astype(np.uint8))
     return RegionSequences(rng.integers(0, 4, offsets[-1]).astype(np.uint8), offsets, "random"), motifs, groups
 
 
