@@ -69,8 +69,7 @@ def group_regions(
     regions_per_sample : int
         Even.
     holdout_chromosomes : tuple of str
-        Chromosomes whose regions enter no group.
-    validation_fraction : float
+        Their regions enter no group.
 
     Returns
     -------

@@ -25,8 +25,8 @@ from genebert.methods.base import Fitted, Method, Unavailable
 from genebert.methods.classifier import Classifier, Features, Probe, Reading, encode, predict
 from genebert.models.bert import load_encoder, read_bert_config
 from genebert.models.devices import autocast, choose_device
-from genebert.models.folders import WEIGHTS, weights_file
 from genebert.models.tokens import Tokens, tokenise
+from genebert.models.weights import WEIGHTS, weights_file
 from genebert.settings.fitting import FinetuneSettings
 from genebert.training.fit import Course, Diverged, fit
 from genebert.training.optimiser import make_adamw

@@ -15,7 +15,7 @@ from transformers import BertConfig, BertForPreTraining, BertModel, PreTrainedMo
 from genebert.errors import InputError
 from genebert.files import read_json
 from genebert.genome.kmers import SPECIALS, vocabulary_k
-from genebert.models.folders import weights_file
+from genebert.models.weights import weights_file
 from genebert.settings.models import SequenceEncoderSettings
 
 # Tensors that a BERT must have; old checkpoints also store the constant position_ids.

@@ -17,9 +17,8 @@ from genebert.files import atomic_path, read_json, write_json
 from genebert.genome.kmers import save_tokenizer
 from genebert.models.backbones import build_region_encoder
 from genebert.models.bert import bert_config, initialise, load_weights, sinusoidal_positions
-from genebert.models.folders import file_source, weights_file
-from genebert.models.image_weights import check_tensors, read_tensors
 from genebert.models.losses import sequence_region_matching, shared_regions
+from genebert.models.weights import check_tensors, file_source, read_tensors, weights_file
 from genebert.settings.models import ModelSettings
 
 # Bars for reading and writing one small file only clutter the logs of jobs.
