@@ -17,8 +17,7 @@ from genebert.settings.training import TrainingSettings
 from genebert.training.checkpoint import load_checkpoint, save_checkpoint
 from genebert.training.meter import Meter
 from genebert.training.objective import Objective
-from genebert.training.optimiser import make_adamw
-from genebert.training.schedule import learning_rate
+from genebert.training.optimiser import learning_rate, make_adamw
 
 logger = logging.getLogger(__name__)
 
@@ -34,8 +33,6 @@ def pretrain(
 
     Parameters
     ----------
-    objective : Objective
-    settings : TrainingSettings
     seed : int
         That the objective was made with; recorded.
     checkpoints : path

@@ -1,7 +1,9 @@
-"""AdamW as pre-training and fine-tuning use it."""
+"""AdamW as pre-training and fine-tuning use it, and the learning rate of pre-training."""
 
 import torch
 from torch import nn
+
+from genebert.settings.training import TrainingSettings
 
 
 def make_adamw(
@@ -14,3 +16,12 @@ def make_adamw(
         {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, lr=learning_rate, betas=tuple(betas), eps=epsilon, fused=True)
+
+
+def learning_rate(step: int, settings: TrainingSettings) -> float:
+    """Return the rate of a step: linear warm-up, then linear decay towards the horizon (docs/facts.md 17)."""
+    warmup = settings.warmup_fraction * settings.steps
+    if step < warmup:
+        return settings.learning_rate * (step + 1) / (warmup + 1)
+    horizon = settings.decay_horizon * settings.steps
+    return settings.learning_rate * max(0.0, (horizon - step) / max(1.0, horizon - warmup))
