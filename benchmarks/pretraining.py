@@ -154,7 +154,7 @@ class Ours:
         training = replace(TRAINING, batch=case.batch, precision=precision, compile=compiled)
         self.objective = GeneBERTObjective(settings, training, Data(*data, REGIONS, {}), 1, device=case.device)
         self.model = self.objective.model.train()
-        self.optimiser = make_adamw(self.model, 1e-4, (0.9, 0.98), 1e-6, 0.01)
+        self.optimiser = make_adamw(self.model, TrainingSettings(learning_rate=1e-4))
         self.step = 0
 
     def input(self):

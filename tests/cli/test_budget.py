@@ -283,7 +283,7 @@ def test_prices_follow_the_settings(paper):
 def test_disk_is_what_is_written(tmp_path):
     settings = replace(SMALL, sequence_encoder=replace(SMALL.sequence_encoder, hidden=128, intermediate=512))
     model = GeneBERT(settings, torch.zeros(TFS), torch.ones(TFS), REGIONS)
-    optimiser = make_adamw(model, 1e-3, (0.9, 0.98), 1e-6, 0.01)
+    optimiser = make_adamw(model, TRAINING)
     sum(p.sum() for p in model.parameters()).backward()
     optimiser.step()
     for step in range(4):

@@ -45,7 +45,7 @@ class SampleOrder:
 
     def __init__(self, groups: Groups, batch: int, seed: int, strands: str = "given"):
         self.groups, self.batch, self.seed, self.strands = groups, batch, seed, strands
-        # First and last group of each group's stretch; of it, groups i - 1, i, i + 1 are no negatives.
+        # Where each group's stretch begins and ends; of it, groups i - 1, i, i + 1 are no negatives.
         self._low, high = (np.searchsorted(groups.block, groups.block, side) for side in ("left", "right"))
         index = np.arange(len(groups))
         self._skip_from = np.maximum(index - 1, self._low)

@@ -44,7 +44,7 @@ HEAD = "head.safetensors"
 
 def _optimiser(model: nn.Module, settings: FinetuneSettings, steps: int):
     """Return AdamW and its schedule: linear warm-up to the peak, linear decay to zero."""
-    optimiser = make_adamw(model, settings.learning_rate, settings.betas, settings.epsilon, settings.weight_decay)
+    optimiser = make_adamw(model, settings)
     warmup = int(settings.warmup_fraction * steps)
 
     def factor(step: int) -> float:

@@ -19,6 +19,7 @@ from genebert.models.bert import bert_config, initialise, load_weights, sinusoid
 from genebert.models.losses import sequence_region_matching, shared_regions
 from genebert.models.weights import check_tensors, file_source, read_tensors, weights_file
 from genebert.settings.models import ModelSettings
+from genebert.settings.training import TrainingSettings
 
 # The learned inverse temperature stays below 100, as in CLIP: larger ones make the contrast numerically useless.
 MAX_LOG_SCALE = math.log(100.0)
@@ -93,11 +94,11 @@ class GeneBERT(nn.Module):
             self.projection = nn.Identity() if width == wanted else nn.Linear(width, wanted, bias=False)
             self.log_scale = nn.Parameter(torch.tensor(-math.log(settings.losses.temperature)))
 
-    def prepare(self, *, compile_encoders: bool, checkpoint_activations: bool) -> None:
+    def prepare(self, training: TrainingSettings) -> None:
         """Set up for training what changes neither weights nor results: compiled encoders, recomputed activations."""
-        if checkpoint_activations:
+        if training.checkpoint_activations:
             self.sequence_encoder.gradient_checkpointing_enable({"use_reentrant": False})
-        if compile_encoders:
+        if training.compile:
             # Pieces differ in length; one graph serves them all.
             self.sequence_encoder.bert.compile(dynamic=True)
             if self.region_encoder is not None:

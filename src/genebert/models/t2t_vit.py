@@ -140,6 +140,7 @@ class T2TViT(nn.Module):
         self.cls_token = nn.Parameter(torch.zeros(1, 1, embed_dim))
         positions = sinusoids((img_size // SHRINKAGE) ** 2 + 1, embed_dim)[None]
         self.pos_embed = nn.Parameter(positions, requires_grad=False)
+        # timm's own norm has another epsilon.
         blocks = (Block(embed_dim, num_heads, MLP_RATIO, norm_layer=nn.LayerNorm) for _ in range(depth))
         self.blocks = nn.Sequential(*blocks)
         self.norm = nn.LayerNorm(embed_dim)

@@ -87,9 +87,7 @@ class _Training:
 
     def __init__(self, objective: Objective, settings: TrainingSettings, folder: Path):
         self.objective, self.settings, self.folder = objective, settings, folder
-        self.optimiser = make_adamw(
-            objective.model, settings.learning_rate, settings.betas, settings.epsilon, settings.weight_decay
-        )
+        self.optimiser = make_adamw(objective.model, settings)
         self.first, self.history = 0, []  # steps that are done already, and lines of metrics.jsonl
         self.running: dict[str, list[float]] = {}  # figures of the steps since the last line
         found = load_checkpoint(folder, objective.device)

@@ -107,9 +107,7 @@ class GeneBERTObjective(Objective):
         torch.manual_seed(stream_seed(seed, 0))
         self.model = GeneBERT(settings, *statistics, data.regions_per_sample).to(device)
         if training.steps:
-            self.model.prepare(
-                compile_encoders=training.compile, checkpoint_activations=training.checkpoint_activations
-            )
+            self.model.prepare(training)
 
     def draw(self, step: int) -> Samples:
         """Return this process's share of a step's batch, in pieces of `micro_batch` samples."""
