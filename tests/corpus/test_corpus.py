@@ -163,7 +163,7 @@ def test_build_corpus_writes_what_groups_load(tmp_path):
     data.write_h5ad(tmp_path / "accessible.h5ad")
     info = build_corpus(CorpusSettings(validation_fraction=0.1), tmp_path / "accessible.h5ad", tmp_path / "corpus")
     groups = Groups.load(tmp_path / "corpus")
-    assert groups.cell_types == ["Astrocytes/Oligodendrocytes", "b c"]
+    assert info["cell_types"] == ["Astrocytes/Oligodendrocytes", "b c"]
     assert len(groups.subset(TRAIN)) == info["groups"]
     assert len(groups.subset(VALID)) == info["validation_groups"]
     assert info["region_cell_type_pairs"] == matrix.nnz
