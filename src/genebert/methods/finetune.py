@@ -116,7 +116,7 @@ class Encoder:
             inputs, sd = self.inputs(train, settings), self.config.get("initializer_range", 0.02)
             torch.manual_seed(seed)
             return Probe(inputs, self.kind.outputs, settings.dropout, sd).to(self.place)
-        encoder = load_encoder(self.folder, settings.dropout)
+        encoder = load_encoder(self.folder, settings.dropout, settings.attention_dropout)
         torch.manual_seed(seed)
         return self.classifier(encoder, settings)
 

@@ -92,10 +92,17 @@ def _problems(report: dict[str, Any]) -> Iterator[str]:
             yield f"{len(names)} tensors of the encoder are {what}, the first is {names[0]}"
 
 
-def load_encoder(folder: str | Path, dropout: float) -> BertModel:
-    """Return the encoder of a Hugging Face folder, without pooler; see :func:`load_weights`."""
+def load_encoder(folder: str | Path, dropout: float, attention_dropout: float | None = None) -> BertModel:
+    """Return the encoder of a Hugging Face folder, without pooler; see :func:`load_weights`.
+
+    Without `attention_dropout`, attention has the dropout of hidden states.
+    """
     return load_weights(
-        BertModel, folder, add_pooling_layer=False, hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout
+        BertModel,
+        folder,
+        add_pooling_layer=False,
+        hidden_dropout_prob=dropout,
+        attention_probs_dropout_prob=dropout if attention_dropout is None else attention_dropout,
     )
 
 
