@@ -8,13 +8,14 @@ wildcard_constraints:
     dataset="[^/]+",
 
 
-def growing(rule, key):
-    """A resource that grows with the attempt, so that a retry after an out-of-memory or time-out kill can succeed."""
+def growing(rule):
+    """Memory and time; both grow with the attempt, so that a retry after a job was killed for them can succeed."""
 
-    def resource(wildcards, attempt):
-        return RUN.resources.of(rule)[key] * attempt
+    def times(amount):
+        return lambda wildcards, attempt: amount * attempt
 
-    return resource
+    asked = RUN.resources.of(rule)
+    return {"mem_mb": times(asked["mem_mb"]), "runtime": times(asked["runtime"])}
 
 
 def threads_of(rule):
@@ -31,5 +32,5 @@ def layout_of_processes(rule):
 
 def shown(path, category, labels, caption, suffixes=("svg", "png")):
     """A file in all its forms, with its entry in Snakemake's report."""
-    about = [{"caption": caption, "category": category, "labels": {**labels, "format": form}} for form in suffixes]
-    return [report(f"{path}.{form}", **entry) for form, entry in zip(suffixes, about, strict=True)]
+    about = {"caption": f"../workflow/report/{caption}.rst", "category": category}
+    return [report(f"{path}.{form}", labels={**labels, "format": form}, **about) for form in suffixes]

@@ -20,8 +20,7 @@ rule fit:
         "../envs/fit.yaml"
     threads: threads_of("fit")
     resources:
-        mem_mb=growing("fit", "mem_mb"),
-        runtime=growing("fit", "runtime"),
+        **growing("fit"),
         gpu=RUN.fit_gpu,
     params:
         job=RUN.fit_job,
@@ -43,8 +42,7 @@ use rule fit as fit_part with:
         f"{BENCHMARKS}/fit_part/{{task}}/{{dataset}}/{{method}}.tsv"
     threads: threads_of("fit_part")
     resources:
-        mem_mb=growing("fit_part", "mem_mb"),
-        runtime=growing("fit_part", "runtime"),
+        **growing("fit_part"),
         gpu=RUN.fit_part_gpu,
     params:
         job=RUN.fit_part_job,
@@ -63,8 +61,7 @@ rule unavailable:
         "../envs/fit.yaml"
     threads: threads_of("unavailable")
     resources:
-        mem_mb=growing("unavailable", "mem_mb"),
-        runtime=growing("unavailable", "runtime"),
+        **growing("unavailable"),
     params:
         reason=RUN.absence,
         seed=RUN.seeds[0],

@@ -4,13 +4,7 @@ rule table:
         scores=RUN.table_scores,
         paper=str(BASE / "config/paper/table{number}.tsv"),
     output:
-        shown(
-            f"{RESULTS}/tables/table{{number}}",
-            "Tables",
-            {"table": "{number}"},
-            "../workflow/report/table.rst",
-            FORMATS,
-        ),
+        shown(f"{RESULTS}/tables/table{{number}}", "Tables", {"table": "{number}"}, "table", FORMATS),
     log:
         f"{LOGS}/table/table{{number}}.log",
     benchmark:
@@ -21,8 +15,7 @@ rule table:
         "../envs/tables.yaml"
     threads: threads_of("table")
     resources:
-        mem_mb=growing("table", "mem_mb"),
-        runtime=growing("table", "runtime"),
+        **growing("table"),
     params:
         rows=RUN.table_rows,
         run=RUN.name,
@@ -37,11 +30,12 @@ rule transfer:
     input:
         scores=RUN.table_scores,
     output:
-        report(
-            f"{RESULTS}/tables/table{{number}}_transfer.csv",
-            caption="../workflow/report/transfer.rst",
-            category="Tables",
-            labels={"table": "{number}, from cell to cell", "format": "csv"},
+        shown(
+            f"{RESULTS}/tables/table{{number}}_transfer",
+            "Tables",
+            {"table": "{number}, from cell to cell"},
+            "transfer",
+            ["csv"],
         ),
     log:
         f"{LOGS}/transfer/table{{number}}.log",
@@ -53,8 +47,7 @@ rule transfer:
         "../envs/tables.yaml"
     threads: threads_of("transfer")
     resources:
-        mem_mb=growing("transfer", "mem_mb"),
-        runtime=growing("transfer", "runtime"),
+        **growing("transfer"),
     params:
         rows=RUN.table_rows,
         run=RUN.name,
