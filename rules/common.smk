@@ -23,9 +23,9 @@ def threads_of(rule):
     return RUN.resources.of(rule)["threads"]
 
 
-def layout_of_processes(rule):
-    """How many processes on how many nodes; with several nodes SLURM starts one task on each, and that `torchrun`."""
-    asked = RUN.resources.of(rule)
+def layout_of_processes():
+    """Processes and nodes of pre-training; with several nodes SLURM starts one task on each, and that `torchrun`."""
+    asked = RUN.resources.of("pretrain")
     nodes = asked["nodes"]
     return {"processes": asked["processes"]} | ({"mpi": "srun", "nodes": nodes, "tasks": nodes} if nodes > 1 else {})
 

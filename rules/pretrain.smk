@@ -17,7 +17,7 @@ rule pretrain:
         "../envs/pretrain.yaml"
     threads: threads_of("pretrain")
     resources:
-        **layout_of_processes("pretrain"),
+        **layout_of_processes(),
         **growing("pretrain"),
         gpu=RUN.resources.of("pretrain")["gpu"],
     params:
