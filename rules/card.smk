@@ -8,7 +8,7 @@ rule card:
         corpus=RUN.groups,
         genome=RUN.genome[-1],
         raw=list(RUN.raw_files().values()),
-        tasks=[RUN.task_files(name) for name in RUN.data_set_names()],
+        tasks=[RUN.stage(f"tasks/{name}", *SPLITS) for name in RUN.data_set_names()],
     output:
         *(
             shown(f"{RESULTS}/corpus/{name}", "Data", {"picture": name}, "card")

@@ -43,7 +43,7 @@ use rule fit as fit_part with:
     threads: threads_of("fit_part")
     resources:
         **growing("fit_part"),
-        gpu=RUN.fit_part_gpu,
+        gpu=lambda wildcards: RUN.fit_gpu(wildcards, "fit_part"),
     params:
         job=RUN.fit_part_job,
         checkpoints=f"{RESULTS}/checkpoints/fit_part/{{task}}/{{dataset}}/{{method}}",
@@ -63,7 +63,7 @@ rule unavailable:
     resources:
         **growing("unavailable"),
     params:
-        reason=RUN.absence,
+        reason=lambda wildcards: RUN.reason_of_absence(f"{wildcards.task}/{wildcards.dataset}", wildcards.method),
         seed=RUN.seeds[0],
     script:
         "../workflow/scripts/unavailable.py"

@@ -34,7 +34,7 @@ rule pretrain:
 rule curves:
     """Draw the losses, accuracies and learning rate of a model's pre-training."""
     input:
-        RUN.trained_model,
+        lambda wildcards: RUN.model_files(wildcards.model),
     output:
         shown(f"{RESULTS}/figures/pretrain/{{model}}", "Pre-training", {"model": "{model}"}, "curves"),
     log:

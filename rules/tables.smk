@@ -17,7 +17,7 @@ rule table:
     resources:
         **growing("table"),
     params:
-        rows=RUN.table_rows,
+        rows=lambda wildcards: RUN.rows[f"table{wildcards.number}"],
         run=RUN.name,
         scale=RUN.config["scale"],
         notes=RUN.config["notes"],
@@ -49,7 +49,7 @@ rule transfer:
     resources:
         **growing("transfer"),
     params:
-        rows=RUN.table_rows,
+        rows=lambda wildcards: RUN.rows[f"table{wildcards.number}"],
         run=RUN.name,
         scale=RUN.config["scale"],
     script:

@@ -117,7 +117,7 @@ def problems(
 ) -> Iterator[Problem]:
     """Check a value at `where`, as read from YAML, against a hint of blocks, lists, mappings or plain values.
 
-    `partial`: blocks may lack keys, at any depth. `names`: all keys there are, dotted; unknown ones are looked for there.
+    `partial`: blocks may lack keys, at any depth. `names`: all keys there are, dotted, for what an unknown one meant.
     """
     yield from _problems(hint, value, where, _Way(partial, False, names))
 
