@@ -6,6 +6,7 @@ wildcard_constraints:
     method="|".join(map(re.escape, [*baselines(), *RUN.models.names])),
     task="|".join(RUN.tasks),
     dataset="[^/]+",
+    number=r"\d",
 
 
 def growing(rule):

@@ -9,8 +9,6 @@ rule table:
         f"{LOGS}/table/table{{number}}.log",
     benchmark:
         f"{BENCHMARKS}/table/table{{number}}.tsv"
-    wildcard_constraints:
-        number=r"\d",
     conda:
         "../envs/tables.yaml"
     threads: threads_of("table")
@@ -41,8 +39,6 @@ rule transfer:
         f"{LOGS}/transfer/table{{number}}.log",
     benchmark:
         f"{BENCHMARKS}/transfer/table{{number}}.tsv"
-    wildcard_constraints:
-        number=r"\d",
     conda:
         "../envs/tables.yaml"
     threads: threads_of("transfer")
