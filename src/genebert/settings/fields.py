@@ -182,7 +182,7 @@ def _block_problems(cls: type[Block], value: Mapping, where: Where, way: _Way) -
             if not way.partial and default_of(one) is MISSING:
                 text = f"missing key {prefix}{name}; expected {words(hint)}"
                 found.append(Problem((*where, name), text, whole=True))
-        elif one.metadata["grid"]:
+        elif one.metadata["grid"] and isinstance(value[name], Mapping):
             found += _grid_problems(cls, value[name], (*where, name), way)
         else:
             found += _problems(hint, value[name], (*where, name), way)
@@ -212,11 +212,8 @@ def _unchecked(cls: type[Block], value: Mapping) -> Block:
     return block
 
 
-def _grid_problems(cls: type[Block], value: Any, where: Where, way: _Way) -> Iterator[Problem]:
+def _grid_problems(cls: type[Block], value: Mapping, where: Where, way: _Way) -> Iterator[Problem]:
     """Check lists of values to try: each is one of its key."""
-    if not isinstance(value, Mapping):
-        yield Problem(where, wrong(dict[str, Any], value))
-        return
     known = {name: hint for name, (hint, one) in hints(cls).items() if not one.metadata["grid"]}
     for name, values in value.items():
         if name not in known:

@@ -27,6 +27,8 @@ def _flow(value: Any) -> str:
 def _yaml_lines(name: str, hint: Any, value: Any, doc: str, indent: str) -> Iterator[str]:
     bare, rule = unwrapped(hint)
     nested = isinstance(value, dict) and value and not rule.partial
+    if isinstance(value, dict) and not indent:
+        yield ""
     text = f"{indent}{name}:" if nested else f"{indent}{name}: {_flow(value)}"
     if len(text) < COMMENT and len(doc) + COMMENT + 2 <= WIDTH:
         yield f"{text:<{COMMENT}}# {doc}" if doc else text
@@ -48,12 +50,7 @@ def _yaml_block(bare: Any, block: dict, indent: str) -> Iterator[str]:
 
 def to_yaml(cls: type[Block]) -> str:
     """Return all keys with their defaults and meanings, as ``config/config.yaml`` holds them."""
-    lines = []
-    for name, (hint, one) in hints(cls, internal=False).items():
-        value = complete(hint, default_of(one))
-        lines += [""] * isinstance(value, dict)
-        lines += _yaml_lines(name, hint, value, one.metadata["doc"], "")
-    return "\n".join(lines).strip() + "\n"
+    return "\n".join(_yaml_block(cls, complete(cls, {}), "")) + "\n"
 
 
 # ---------------------------------------------------------------------------------------------------------- the schema
