@@ -67,6 +67,7 @@ class FinetuneSettings(Block):
         return [(change, replace(self, grid={}, **change)) for change in changes]
 
 
+Changes = Annotated[FinetuneSettings, Rule(partial=True)]
 Row = Annotated[
     list[Annotated[str, Rule(some=True, expected="the name of a model or baseline")]], Rule(some=True, unique=True)
 ]
@@ -82,7 +83,7 @@ class CurveSettings(Block):
     sizes: Annotated[
         list[Annotated[int, Rule(at_least=2)]], Rule(least=2, unique=True, expected="at least two numbers of examples")
     ] = key([50, 100, 200, 500, 1000, 2000], "numbers of examples; those beyond what there is are left out")
-    finetune: Annotated[FinetuneSettings, Rule(partial=True)] = key({}, "over the fine-tuning of task and model")
+    finetune: Changes = key({}, "over the fine-tuning of task and model")
 
 
 def lay_over(settings: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
