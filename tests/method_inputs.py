@@ -12,7 +12,7 @@ from genebert.evaluation.scores import read_score
 from genebert.methods.base import Fitted
 from genebert.methods.registry import METHODS, find_method
 from genebert.methods.run import FitJob, run_method
-from genebert.motifs.jaspar import Motif, write_jaspar
+from genebert.motifs.jaspar import Motif, jaspar_text
 
 NAMES = {"task": "tfbs", "dataset": "toy", "model": "x"}
 BASELINES = [name for name, entry in METHODS.items() if "model" not in entry.needs]
@@ -49,7 +49,7 @@ def write_folder(folder: Path, tables: dict[str, pd.DataFrame], **card) -> Path:
 
 def write_motifs(path: Path, motifs: list[Motif]) -> Path:
     """Write matrices as JASPAR text."""
-    write_jaspar(motifs, path)
+    path.write_text(jaspar_text(motifs))
     return path
 
 

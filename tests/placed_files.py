@@ -20,16 +20,16 @@ def place(folder, name, data):
     return path
 
 
-def check(folder, name, data=None, **settings):
+def check(folder, name, data=None):
     """Check `data` under `name`, or what lies there."""
     path = folder / name if data is None else place(folder, name, data)
-    return check_placed(source(name), path, **settings)
+    return check_placed(source(name), path)
 
 
-def refused(folder, name, data, *sentence, **settings):
+def refused(folder, name, data, *sentence):
     """The check fails with one sentence that begins with a path and holds the parts of `sentence`."""
     with pytest.raises(InputError) as caught:
-        check(folder, name, data, **settings)
+        check(folder, name, data)
     message = str(caught.value)
     assert "\n" not in message and message.startswith(str(folder))
     for part in sentence:

@@ -28,9 +28,6 @@ class ActivityTask(Task):
     section = dict[DataSetName, Table]
     default = {}  # noqa: RUF012
 
-    def data_sets(self, section, config):
-        return section
-
     def files(self, settings):
         return {"table": settings["table"]}
 

@@ -104,21 +104,19 @@ def atomic_path(path: str | Path, *, directory: bool = False) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def write_json(path: str | Path, value: Any) -> None:
-    """Write `value` as indented JSON with a final newline, atomically; NaN is refused because JSON has none."""
+def write_text(path: str | Path, text: str) -> None:
+    """Write text in UTF-8, atomically."""
     with atomic_path(path) as temporary:
-        text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         temporary.write_text(text, encoding="utf-8")
 
 
-def read_json(path: str | Path) -> Any:
-    """Read a JSON file.
+def write_json(path: str | Path, value: Any) -> None:
+    """Write `value` as indented JSON with a final newline, atomically; NaN is refused because JSON has none."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
-    Raises
-    ------
-    InputError
-        As :func:`read_text`; or the file is not JSON.
-    """
+
+def read_json(path: str | Path) -> Any:
+    """Read a JSON file; see :func:`read_text`."""
     try:
         return json.loads(read_text(path))
     except json.JSONDecodeError as error:

@@ -26,7 +26,7 @@ def toy_sequences(lengths, seed=0, n_share=0.02):
 def draw_of(regions, reverse=None):
     regions = np.asarray(regions, dtype=np.int64)
     n = len(regions)
-    return Draw(regions, np.zeros(n, np.int64), np.zeros(n, np.int64), np.arange(n), reverse)
+    return Draw(regions, np.zeros(n, np.int64), np.arange(n), reverse)
 
 
 def reference(sequences, regions, k):

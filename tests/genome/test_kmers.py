@@ -78,5 +78,3 @@ def test_foreign_vocabulary(tmp_path):
         (tmp_path / "vocab.txt").write_text("\n".join(wrong))
         with pytest.raises(InputError, match="not DNABERT's vocabulary"):
             kmers.vocabulary_k(tmp_path)
-    with pytest.raises(InputError, match="expected 3, 4, 5 or 6"):
-        kmers.vocabulary(7)

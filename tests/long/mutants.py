@@ -51,8 +51,7 @@ TESTS = {
     "sources/registry": "sources/test_sources.py",
     "tasks/epd": "tasks/test_epd.py",
     "tasks/core_promoters": "tasks/test_promoter.py",
-    "training/schedule": "training/test_loop.py::test_schedule "
-    "training/test_loop.py::test_every_part_of_a_key_makes_another_seed",
+    "training/optimiser": "training/test_loop.py::test_schedule",
 }  # fmt: skip
 
 OPERATORS = {

@@ -22,7 +22,8 @@ from sklearn.metrics import roc_auc_score
 from genebert.errors import InputError
 from genebert.files import sha256
 from genebert.genome.fasta import prepare_genome
-from genebert.tasks.tfbs import TfbsSettings, build_tfbs_task
+from genebert.tasks.base import Sources
+from genebert.tasks.tfbs import TASK
 
 torch.set_num_threads(1)
 
@@ -159,7 +160,7 @@ def test_real_ctcf(shared_data, tmp_path):
     prepare_genome(shared_data / "genome" / "chr20.fa.gz", genome, "hg19", ["chr20"])
     peaks = shared_data / "tfbs" / "ChIPseq.K562.CTCF.conservative.train.narrowPeak.gz"
     about = {"factor": "CTCF", "cell": "K562", "tissue": "blood"}
-    build_tfbs_task(TfbsSettings(), peaks, genome, about, ["chr20"], tmp_path / "K562")
+    TASK.build(about, Sources({"peaks": peaks}, genome, ["chr20"], 42), tmp_path / "K562")
     jaspar = shared_data / "motifs" / "JASPAR2018_CORE_vertebrates_non-redundant_pfms_jaspar.txt"
     score = run("pwm", tmp_path / "K562", tmp_path, files={"jaspar": jaspar})
     assert score["settings"]["matrix"] == "MA0139.1" and score["metrics"]["n"] == 1000

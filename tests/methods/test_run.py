@@ -154,7 +154,7 @@ def test_what_other_settings_or_data_gave_is_never_taken_up(folder, tmp_path, mo
     assert interrupted(files={"jaspar": write_motifs(tmp_path / "one", [consensus_motif("TATA")])}) == 1
     assert interrupted(files={"jaspar": write_motifs(tmp_path / "one", [consensus_motif("CACA")])}) == 1
     assert interrupted(classifiers=tmp_path / "kept") == 1  # none was kept before
-    monkeypatch.setattr("genebert.evaluation.scores.version", lambda _package: "9.9")
+    monkeypatch.setattr("genebert.methods.run.version", lambda _package: "9.9")
     assert interrupted() == 1
     rich(200, 9).to_parquet(folder / "train.parquet")
     assert interrupted() == 1 and interrupted() == 0

@@ -68,11 +68,6 @@ def test_equal_embeddings_give_a_finite_gradient(centre, noise):
     assert torch.isfinite(sequence.grad).all() and sequence.grad.abs().max() < 1e4
 
 
-def test_unknown_form():
-    with pytest.raises(ValueError, match="expected infonce"):
-        sequence_region_matching(*vectors(), "clip", torch.tensor(1.0))
-
-
 def test_shared_regions():
     regions = torch.tensor([[1, 2, 3], [3, 4, 5], [6, 7, 8], [8, 9, 1]])
     expected = torch.zeros(4, 4, dtype=torch.bool)

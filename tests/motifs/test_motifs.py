@@ -14,7 +14,6 @@ from motif_reference import (
     build,
     consensus_motif,
     make_sequences,
-    random_motif,
     slow_matrix,
 )
 
@@ -22,21 +21,9 @@ from genebert.genome.bases import decode, encode, reverse_complement
 from genebert.genome.intervals import ranges
 from genebert.genome.sequences import RegionSequences
 from genebert.motifs import matrix as matrix_module
-from genebert.motifs.jaspar import load_jaspar
 from genebert.motifs.matrix import KINDS
 
 ALL_KINDS = tuple(KINDS)
-
-
-@pytest.fixture(scope="module")
-def small_motifs():
-    rng = np.random.default_rng(1)
-    return [random_motif(rng, width, f"M{i}") for i, width in enumerate((3, 5, 6, 7, 8, 12))]
-
-
-@pytest.fixture(scope="module")
-def jaspar():
-    return load_jaspar()
 
 
 # Pieces of random sequence with N and lower case; the second part makes sure every base occurs somewhere.

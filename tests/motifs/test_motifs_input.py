@@ -6,24 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from motif_reference import BACKGROUND, build, consensus_motif, random_motif
+from motif_reference import BACKGROUND, build, consensus_motif
 
 from genebert.errors import InputError
 from genebert.motifs.jaspar import Motif, load_jaspar, read_jaspar, write_jaspar
 from genebert.motifs.matrix import load_motif_matrix
 from genebert.settings.data import MotifSettings
-
-
-@pytest.fixture(scope="module")
-def small_motifs():
-    rng = np.random.default_rng(1)
-    return [random_motif(rng, width, f"M{i}") for i, width in enumerate((3, 5, 6, 7, 8, 12))]
-
-
-@pytest.fixture(scope="module")
-def jaspar():
-    return load_jaspar()
-
 
 # JASPAR
 
@@ -93,9 +81,6 @@ def test_bad_settings(options, sentence):
     ("strings", "chosen", "options", "sentence"),
     [
         ([], ["ACGT"], {}, r"sequences: found 0 regions with 0 bases, expected at least one"),
-        (["ACGT"], [], {}, r"motifs: found no matrices, expected at least one"),
-        (["ACGT"], ["ACGT", "ACGA"], {}, r"motifs: matrix MX occurs twice; ids must be unique"),
-        (["ACGT"], ["ACGT"], {"processes": 0}, r"processes: found 0, expected at least 1"),
         (["NNNN"], ["ACGT"], {}, r"motifs.background: A and T have frequency 0, C and G 0; expected both above 0"),
         (["ATTA"], ["ACGT"], {}, r"motifs.background: A and T have frequency 2, C and G 0; expected both above 0"),
         (["NNNN"], ["ACGT"], {"kind": "descartes"}, r"sequences: all bases are N; expected some A, C, G or T"),

@@ -3,24 +3,12 @@
 import MOODS.scan
 import numpy as np
 import pytest
-from motif_reference import BACKGROUND, build, consensus_motif, make_sequences, random_motif, raw_moods_hits
+from motif_reference import BACKGROUND, build, consensus_motif, make_sequences, raw_moods_hits
 
 from genebert.genome.bases import decode
 from genebert.motifs import scan as scan_module
-from genebert.motifs.jaspar import load_jaspar
 from genebert.motifs.scan import BestScorer, HitScanner
 from genebert.motifs.scoring import score_motifs
-
-
-@pytest.fixture(scope="module")
-def small_motifs():
-    rng = np.random.default_rng(1)
-    return [random_motif(rng, width, f"M{i}") for i, width in enumerate((3, 5, 6, 7, 8, 12))]
-
-
-@pytest.fixture(scope="module")
-def jaspar():
-    return load_jaspar()
 
 
 @pytest.fixture(scope="module")

@@ -7,19 +7,7 @@ import numpy as np
 import pytest
 from motif_reference import BACKGROUND, build, make_sequences, random_motif, slow_log_odds, slow_scores
 
-from genebert.motifs.jaspar import load_jaspar
 from genebert.motifs.scoring import base_counts, gc_bins, score_motifs
-
-
-@pytest.fixture(scope="module")
-def small_motifs():
-    rng = np.random.default_rng(1)
-    return [random_motif(rng, width, f"M{i}") for i, width in enumerate((3, 5, 6, 7, 8, 12))]
-
-
-@pytest.fixture(scope="module")
-def jaspar():
-    return load_jaspar()
 
 
 @pytest.mark.parametrize("p_value", [1e-2, 1e-3, 5e-4])

@@ -24,8 +24,7 @@ from table_inputs import (
 from genebert.errors import InputError
 from genebert.report.tables.blocks import best_rows, number
 from genebert.report.tables.paper import read_paper
-from genebert.report.tables.render import render_table
-from genebert.report.text import NOTHING, ReportSettings, latex
+from genebert.report.text import NOTHING, latex
 
 MODELS = ["kmer-logreg", "from-scratch", "dnabert", "genebert"]
 SET = "promoter/prom-core"
@@ -286,16 +285,6 @@ def test_html_is_a_page_with_headings(tmp_path, paper, scores):
 
 
 # ------------------------------------------------------------------------------------------------------ bad input
-
-
-def test_bad_requests(tmp_path, paper, scores):
-    with pytest.raises(InputError, match="table: found 9, expected 1 to 8"):
-        render(tmp_path, paper, scores, ROWS, number=9)
-    for form in ("pdf", "transfer_csv"):
-        with pytest.raises(InputError, match=f"table 1: form '{form}' asked for; expected csv, md, html, tex"):
-            render_table(1, paper, scores, ROWS, ReportSettings("r", "s"), [tmp_path / f"x.{form}"])
-    with pytest.raises(InputError, match="table 1: no rows asked for"):
-        render(tmp_path, paper, [], {})
 
 
 def test_bad_sets_of_score_files(tmp_path, paper, scores, files):

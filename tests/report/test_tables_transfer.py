@@ -21,7 +21,7 @@ from table_inputs import (
 )
 
 from genebert.errors import InputError
-from genebert.report.tables.transfer import render_transfer
+from genebert.report.tables.render import render_transfer
 from genebert.report.text import ReportSettings
 
 SETS = ["CTCF_AG04449_CTCF_UW", "CTCF_BE(2)-C_CTCF_UW", "CTCF_K562"]

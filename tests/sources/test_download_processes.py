@@ -119,11 +119,6 @@ def test_no_room_for_a_larger_file(server, target):
     assert files(target) == {}
 
 
-def test_target_must_be_below_its_name(source, tmp_path):
-    with pytest.raises(ValueError, match="does not end in"):
-        retrieve(source, tmp_path / "elsewhere.bed", None, QUICK)
-
-
 @pytest.mark.parametrize("mask", [0o022, 0o027, 0o002])
 def test_permissions_follow_the_umask(server, source, target, mask):
     before = os.umask(mask)

@@ -18,7 +18,6 @@ from genebert.sources.registry import (
     load_registry,
     lock_file,
     partial_file,
-    placed_record,
     read_registry,
     select,
     state_of,
@@ -192,7 +191,7 @@ def test_state_of_what_is_placed_by_hand(source, tmp_path):
     assert state_of(source, tmp_path) == State("to place", "login: https://host.org/x.bed")
     place(tmp_path, source.name)
     assert state_of(source, tmp_path).state == "unchecked"
-    write_json(placed_record(tmp_path, source.name), {"sha256": SHA256})
+    write_json(tmp_path / "placed" / f"{source.name}.json", {"sha256": SHA256})
     assert state_of(source, tmp_path) == State("there")
     place(tmp_path, source.name, b"other")
     assert state_of(source, tmp_path).state == "wrong"

@@ -1,7 +1,5 @@
 """DNABERT's own form of prom-core: its k-mer table, read and made into a task, and what the public file shows."""
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,10 +9,11 @@ from hypothesis import strategies as st
 from genebert.errors import InputError
 from genebert.genome.bases import decode, encode
 from genebert.genome.kmers import kmer_sentence
+from genebert.tasks.base import Sources
 from genebert.tasks.core_promoters import has_tata_box
 from genebert.tasks.epd import TATA_CUTOFF, tata_scores
 from genebert.tasks.kmer_table import read_kmer_tsv
-from genebert.tasks.promoter import PromoterSettings, build_promoter_task
+from genebert.tasks.promoter import TASK
 
 
 def write(path, text):
@@ -43,8 +42,8 @@ def test_kmer_table_becomes_a_task(tmp_path):
     rng = np.random.default_rng(5)
     rows = [(decode(rng.integers(0, 4, 70)), i % 2) for i in range(200)]
     path = write(tmp_path / "ready.tsv", tsv(rows))
-    settings = PromoterSettings(source="kmer-tsv")
-    card = build_promoter_task(settings, path, None, None, ["chr20"], tmp_path / "out")
+    settings = {"source": "kmer-tsv"}
+    card = TASK.build(settings, Sources({"path": path}, None, ["chr20"], 42), tmp_path / "out")
     assert card["k"] == 6
     assert card["counts"] == {"train": {"0": 81, "1": 81}, "valid": {"0": 9, "1": 9}, "test": {"0": 10, "1": 10}}
     tables = read(tmp_path / "out")
@@ -52,7 +51,7 @@ def test_kmer_table_becomes_a_task(tmp_path):
         rows
     )
     assert tables["test"]["chrom"].isna().all()
-    again = build_promoter_task(replace(settings, seed=1), path, None, None, ["chr20"], tmp_path / "again")
+    again = TASK.build(settings, Sources({"path": path}, None, ["chr20"], 1), tmp_path / "again")
     assert again["counts"] == card["counts"]
     assert set(read(tmp_path / "again")["test"]["sequence"]) != set(tables["test"]["sequence"])
 

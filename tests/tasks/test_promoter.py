@@ -12,9 +12,10 @@ from genebert.genome.fasta import Genome, prepare_genome
 from genebert.motifs.jaspar import load_jaspar
 from genebert.settings.data import SimulationSettings
 from genebert.simulate.atlas import simulate
+from genebert.tasks.base import Sources
 from genebert.tasks.core_promoters import has_tata_box, initiator_shares, mosaics, parent_windows, tata_negatives
 from genebert.tasks.epd import TATA_CUTOFF, TATA_WEIGHTS, read_promoters, tata_scores
-from genebert.tasks.promoter import PromoterSettings, build_promoter_task
+from genebert.tasks.promoter import TASK, PromoterSettings
 
 
 def write(path, text):
@@ -52,8 +53,7 @@ def test_parents_equal_string_slices(toy):
     folder, sequence = toy
     promoters = read_promoters(folder / "p.bed")
     promoters = promoters[promoters["chrom"] == "chr1"].reset_index(drop=True)
-    parents, known = parent_windows(promoters, Genome(folder / "genome.fa"))
-    assert known.tolist() == [len(sequence) - sequence.count("N")]
+    parents = parent_windows(promoters, Genome(folder / "genome.fa"))
     for row, parent in zip(promoters.itertuples(), parents, strict=True):
         if row.name == "EDGE":
             assert (parent == 4).all()
@@ -112,7 +112,7 @@ def test_tata_negatives_lie_outside_promoters_with_the_box_in_place(toy, monkeyp
     folder, sequence = toy
     promoters = read_promoters(folder / "p.bed")
     promoters = promoters[promoters["chrom"] == "chr1"]
-    table = tata_negatives(Genome(folder / "genome.fa"), promoters, np.array([1.0]), 120, np.random.default_rng(0))
+    table = tata_negatives(Genome(folder / "genome.fa"), promoters, 120, np.random.default_rng(0))
     assert len(table) == len(table[["start", "strand"]].drop_duplicates()) == 120
     assert set(table["strand"]) == {"+", "-"}
     windows = [
@@ -129,7 +129,7 @@ def test_tata_negatives_lie_outside_promoters_with_the_box_in_place(toy, monkeyp
         assert not any(start < row.end and row.start < end for start, end in windows)
     monkeypatch.setattr("genebert.tasks.core_promoters.MAX_ROUNDS", 2)
     with pytest.raises(InputError, match="places with a TATA box outside promoters on chr1, expected 100000"):
-        tata_negatives(Genome(folder / "genome.fa"), promoters, np.array([1.0]), 100_000, np.random.default_rng(0))
+        tata_negatives(Genome(folder / "genome.fa"), promoters, 100_000, np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("strand", ["+", "-"])
@@ -139,7 +139,7 @@ def test_tata_negatives_keep_off_a_lone_promoter(tmp_path, strand):
     write(tmp_path / "raw.fa", f">chr1\n{sequence}\n")
     prepare_genome(tmp_path / "raw.fa", tmp_path / "genome.fa", "toy", ["chr1"])
     promoter = pd.DataFrame({"name": ["P"], "chrom": ["chr1"], "tss": [2000], "strand": [strand]})
-    table = tata_negatives(Genome(tmp_path / "genome.fa"), promoter, np.array([1.0]), 120, rng)
+    table = tata_negatives(Genome(tmp_path / "genome.fa"), promoter, 120, rng)
     start, end = (1751, 2051) if strand == "+" else (1950, 2250)
     assert ((table["end"] <= start) | (table["start"] >= end)).all()
     assert table["end"].gt(start - 100).any()  # and close to it they are found
@@ -151,7 +151,7 @@ def test_tata_negatives_hold_no_n(tmp_path):
     write(tmp_path / "raw.fa", f">chr1\n{''.join(units)}\n")
     prepare_genome(tmp_path / "raw.fa", tmp_path / "genome.fa", "toy", ["chr1"])
     promoter = pd.DataFrame({"name": ["P"], "chrom": ["chr1"], "tss": [2000], "strand": ["+"]})
-    table = tata_negatives(Genome(tmp_path / "genome.fa"), promoter, np.array([1.0]), 150, np.random.default_rng(0))
+    table = tata_negatives(Genome(tmp_path / "genome.fa"), promoter, 150, np.random.default_rng(0))
     assert np.stack(table["codes"]).max() < 4
 
 
@@ -173,12 +173,9 @@ def read(folder):
     return {name: pd.read_parquet(folder / f"{name}.parquet") for name in ("train", "valid", "test")}
 
 
-def build(atlas, out, **change):
-    arguments = {
-        "settings": PromoterSettings(), "path": atlas / "epdnew.bed", "genome_fasta": atlas / "genome.fa",
-        "motifs": atlas / "promoter_motifs.txt", "chromosomes": ["chr1", "chr2"], "folder": out,
-    }  # fmt: skip
-    return build_promoter_task(**{**arguments, **change})
+def build(atlas, out, *, chromosomes=("chr1", "chr2"), genome="genome.fa", seed=42, files=None, **settings):
+    files = {"path": atlas / "epdnew.bed", "motifs": atlas / "promoter_motifs.txt"} if files is None else files
+    return TASK.build(settings, Sources(files, atlas / genome, list(chromosomes), seed), out)
 
 
 def test_set_from_epdnew(atlas, tmp_path):
@@ -243,8 +240,8 @@ def test_split_by_chromosome(atlas, tmp_path):
     moved = [line.replace("chr1 ", "chr3 ").replace("_1 ", "_3 ") for line in lines if line.startswith("chr1 ")][:60]
     path = write(tmp_path / "p.bed", "\n".join(lines + moved) + "\n")
     # The third chromosome is a copy of the first, whose promoters go from training to where their copies are.
-    arguments = {"path": path, "genome_fasta": prepared, "motifs": None, "chromosomes": ["chr1", "chr2", "chr3"]}
-    card = build(atlas, tmp_path / "out", settings=PromoterSettings(**by), **arguments)
+    arguments = {"files": {"path": path}, "genome": prepared, "chromosomes": ["chr1", "chr2", "chr3"]}
+    card = build(atlas, tmp_path / "out", **by, **arguments)
     tables = read(tmp_path / "out")
     for name, chrom in (("train", "chr1"), ("test", "chr2"), ("valid", "chr3")):
         table = tables[name]
@@ -260,7 +257,7 @@ def test_split_by_chromosome(atlas, tmp_path):
 
 def test_same_seed_same_files(atlas, tmp_path):
     for name, seed in (("a", 42), ("b", 42), ("c", 43)):
-        build(atlas, tmp_path / name, settings=PromoterSettings(seed=seed))
+        build(atlas, tmp_path / name, seed=seed)
     for name in ("train.parquet", "valid.parquet", "test.parquet", "card.json"):
         first = (tmp_path / "a" / name).read_bytes()
         assert first == (tmp_path / "b" / name).read_bytes()
@@ -269,14 +266,14 @@ def test_same_seed_same_files(atlas, tmp_path):
 
 def test_tata_box_looked_up_agrees_with_the_table(atlas, tmp_path):
     given_flags = build(atlas, tmp_path / "a")["promoters"]["with_tata_box"]
-    looked_up = build(atlas, tmp_path / "b", motifs=None)["promoters"]
+    looked_up = build(atlas, tmp_path / "b", files={"path": atlas / "epdnew.bed"})["promoters"]
     assert abs(looked_up["with_tata_box"] - given_flags) <= 0.15 * given_flags
     assert looked_up["tata_rule"].startswith("Bucher's matrix")
 
 
 def test_promoters_elsewhere_and_over_the_edge_are_counted(toy, tmp_path):
     folder, sequence = toy
-    card = build(folder, tmp_path, path=folder / "p.bed", motifs=None, chromosomes=["chr1"])
+    card = build(folder, tmp_path, files={"path": folder / "p.bed"}, chromosomes=["chr1"])
     promoters = read_promoters(folder / "p.bed")
     parents = [
         slice_parent(sequence, t, s) for t, s in zip(promoters["tss"][:300], promoters["strand"][:300], strict=True)
@@ -290,20 +287,20 @@ def test_promoters_elsewhere_and_over_the_edge_are_counted(toy, tmp_path):
 
 def test_odd_initiator_is_reported(toy, tmp_path, caplog):
     folder, _ = toy
-    build(folder, tmp_path, path=folder / "p.bed", motifs=None, chromosomes=["chr1"])
+    build(folder, tmp_path, files={"path": folder / "p.bed"}, chromosomes=["chr1"])
     assert "have a pyrimidine and a purine at -1/+1" in caplog.text
 
 
 def test_bad_input_of_the_whole_set(atlas, tmp_path):
+    few = {"path": atlas / "epdnew.bed", "motifs": write(tmp_path / "m", "#Name\tTATA-box\nSIM00002_1\t1\n")}
     cases = [
         ({"chromosomes": ["chr7"]}, "none of its 400 promoters lies on chr7; it has chr1, chr2"),
-        ({"genome_fasta": None}, "needs a genome; found none"),
-        ({"motifs": write(tmp_path / "m", "#Name\tTATA-box\nSIM00002_1\t1\n")}, "399 of 400 promoters are missing"),
+        ({"files": few}, "399 of 400 promoters are missing"),
         (
-            {"settings": PromoterSettings(split="chromosome", test_chromosomes=("chr1",), valid_chromosomes=("chr2",))},
+            {"split": "chromosome", "test_chromosomes": ("chr1",), "valid_chromosomes": ("chr2",)},
             "tasks.promoter.test_chromosomes: .* expected at least one left for training",
         ),
-        ({"settings": PromoterSettings(test_fraction=0.001)}, "test would hold 0 positives"),
+        ({"test_fraction": 0.001}, "test would hold 0 positives"),
     ]  # fmt: skip
     for change, words in cases:
         with pytest.raises(InputError, match=words) as error:
@@ -330,14 +327,14 @@ def test_settings_that_are_refused(settings, words):
 def test_chromosome_missing_in_the_genome(atlas, tmp_path):
     path = write(tmp_path / "p.bed", "chr9\t5000\t5001\tA_1\t.\t+\n")
     with pytest.raises(InputError, match="has no chromosome chr9"):
-        build(atlas, tmp_path / "out", path=path, motifs=None, chromosomes=["chr9"])
+        build(atlas, tmp_path / "out", files={"path": path}, chromosomes=["chr9"])
 
 
 def test_only_unknown_sequence(toy, tmp_path):
     folder, _ = toy
     path = write(tmp_path / "p.bed", "chr1\t202000\t202001\tA_1\t.\t+\n")
     with pytest.raises(InputError, match="all 1 promoters have N in or run out of"):
-        build(folder, tmp_path / "out", path=path, motifs=None, chromosomes=["chr1"])
+        build(folder, tmp_path / "out", files={"path": path}, chromosomes=["chr1"])
 
 
 # ---- real data
@@ -358,7 +355,7 @@ def test_real_chr20_promoters(shared_data, chr20, tmp_path):
     assert len(sga) == 23360
     promoters = sga[sga["chrom"] == "chr20"].reset_index(drop=True)
     assert len(promoters) == 611
-    parents, _ = parent_windows(promoters, Genome(chr20))
+    parents = parent_windows(promoters, Genome(chr20))
     shares = initiator_shares(parents)
     assert shares["ca"] == round(227 / 611, 4)  # 37.2 %
     assert shares["pyrimidine_purine"] == round(430 / 611, 4)  # 70.4 %
@@ -367,9 +364,8 @@ def test_real_chr20_promoters(shared_data, chr20, tmp_path):
     # EPD's own share over all promoters is 3,065 / 29,598 = 10.4 %.
     assert has_tata_box(parents).sum() == 54
 
-    card = build_promoter_task(
-        PromoterSettings(), shared_data / "promoters" / "references.sga", chr20, None, ["chr20"], tmp_path
-    )
+    files = {"path": shared_data / "promoters" / "references.sga"}
+    card = build(chr20.parent, tmp_path, files=files, chromosomes=["chr20"])
     assert card["promoters"]["outside_chromosomes"] == 23360 - 611
     assert card["promoters"]["used"] == 611
     assert sum(count for counts in card["counts"].values() for count in counts.values()) == 2 * 611 - sum(

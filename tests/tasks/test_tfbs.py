@@ -1,7 +1,6 @@
 """The TF-binding task as a whole: toy genome with planted peaks, and real CTCF peaks of chr20."""
 
 import json
-from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -12,7 +11,8 @@ from genebert.errors import InputError
 from genebert.genome.bases import decode, encode
 from genebert.genome.fasta import Genome, prepare_genome
 from genebert.motifs.jaspar import load_jaspar
-from genebert.tasks.tfbs import TfbsSettings, build_tfbs_task
+from genebert.tasks.base import Sources
+from genebert.tasks.tfbs import TASK
 
 SPLITS = ("train", "valid", "test")
 
@@ -58,9 +58,9 @@ def toy(tmp_path_factory):
 ABOUT = {"factor": "CTCF", "cell": "cell", "tissue": "lung"}
 
 
-def build(toy, out, name="p.narrowPeak", chromosomes=tuple(LENGTHS), **change):
-    settings = TfbsSettings(**change)
-    return build_tfbs_task(settings, toy / name, toy / "genome.fa", ABOUT, list(chromosomes), out)
+def build(toy, out, name="p.narrowPeak", chromosomes=tuple(LENGTHS), seed=42, **settings):
+    sources = Sources({"peaks": toy / name}, toy / "genome.fa", list(chromosomes), seed)
+    return TASK.build(ABOUT | settings, sources, out)
 
 
 def check_pairs(frame):
@@ -282,9 +282,7 @@ def auc(labels, scores):
 @pytest.mark.parametrize("cell", list(CTCF))
 def test_real_ctcf(shared_data, chr20, tmp_path, cell):
     name, listed, used = CTCF[cell]
-    card = build_tfbs_task(
-        TfbsSettings(), shared_data / "tfbs" / name, chr20, ABOUT | {"cell": cell}, ["chr20"], tmp_path
-    )
+    card = build(chr20.parent, tmp_path, shared_data / "tfbs" / name, ["chr20"], cell=cell)
     counts = card["peaks"]
     assert (counts["listed"], counts["used"], counts["outside_chromosomes"]) == (listed, used, listed - used)
     assert {name: n["1"] for name, n in card["counts"].items()} == {
@@ -311,12 +309,11 @@ def test_real_ctcf(shared_data, chr20, tmp_path, cell):
 @pytest.mark.shared
 def test_real_genomic_negatives_and_another_factor(shared_data, chr20, tmp_path):
     path = shared_data / "tfbs" / "wgEncodeAwgTfbsHaibA549Atf3V0422111Etoh02UniPk.narrowPeak.gz"
-    settings = TfbsSettings(negatives="genomic")
-    card = build_tfbs_task(settings, path, chr20, ABOUT, ["chr20"], tmp_path)
+    card = build(chr20.parent, tmp_path, path, ["chr20"], negatives="genomic")
     assert card["peaks"]["used"] == 229
     assert card["counts"]["test"] == {"0": 114, "1": 114}
     assert card["negatives"]["gc_farther_off"] == 0
     assert abs(card["gc_content"]["0"] - card["gc_content"]["1"]) < 0.001
     check_pairs(everything(tmp_path))
-    shuffled = build_tfbs_task(replace(settings, negatives="shuffle"), path, chr20, ABOUT, ["chr20"], tmp_path)
+    shuffled = build(chr20.parent, tmp_path, path, ["chr20"])
     assert shuffled["gc_content"]["0"] == shuffled["gc_content"]["1"]

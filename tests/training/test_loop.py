@@ -11,8 +11,8 @@ from toy_training import MODEL, TRAINING, contents, run, toy_data
 from genebert.genome.sequences import RegionSequences
 from genebert.training.checkpoint import load_checkpoint, save_checkpoint
 from genebert.training.loop import Interrupted
-from genebert.training.objectives.genebert import GeneBERTObjective
-from genebert.training.schedule import learning_rate, mask_rate, stream_seed
+from genebert.training.objectives.genebert import GeneBERTObjective, mask_rate, stream_seed
+from genebert.training.optimiser import learning_rate
 
 CPU = torch.device("cpu")
 

@@ -1,7 +1,7 @@
 from _job import logged
 
 with logged(snakemake.log[0]):
-    from genebert.report.tables.transfer import render_transfer
+    from genebert.report.tables.render import render_transfer
     from genebert.report.text import ReportSettings
 
     params = snakemake.params

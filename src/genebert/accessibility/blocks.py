@@ -1,8 +1,8 @@
 """The common form of all count matrices: entries that come in blocks."""
 
 import multiprocessing
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
 import numpy as np
@@ -11,35 +11,20 @@ import pandas as pd
 # Small enough to stay in the processor's cache on the way from parser to sum.
 BLOCK_ENTRIES = 1 << 17
 BLOCK_BYTES = 1 << 23
+# Peak index, cell index, count: three arrays of equal length.
 Block = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
 class CountMatrix:
-    """A peaks x cells matrix of counts, read in blocks.
+    """A peaks x cells matrix of counts, read in blocks."""
 
-    Attributes
-    ----------
-    where : str
-        The file, for messages.
-    regions : DataFrame
-        Columns chrom, start, end; one row a peak, in matrix order.
-    cell_types : Series of str
-        The type of each cell in matrix order; ``None`` where the table of cells names none.
-    n_entries : int
-        Stored entries in all blocks.
-    blocks : callable
-        Returns an iterator of (peak index, cell index, count), three arrays of equal length.
-    stated : list of str
-        Names of the genome build as the file states them.
-    """
-
-    where: str
-    regions: pd.DataFrame
-    cell_types: pd.Series
-    n_entries: int
+    where: str  # the file, for messages
+    regions: pd.DataFrame  # columns chrom, start, end; one row a peak, in matrix order
+    cell_types: pd.Series  # of str, one for each cell in matrix order; None where the table of cells names none
+    n_entries: int  # stored entries in all blocks
     blocks: Callable[[], Iterator[Block]]
-    stated: list[str] = field(default_factory=list)
+    stated: Sequence[str] = ()  # names of the genome build as the file states them
 
 
 def _send(pieces: Iterator[bytes], pipe: Connection) -> None:

@@ -88,9 +88,7 @@ def load_regions(path: str | Path) -> pd.DataFrame:
 
     with h5py.File(path, "r") as file:
         var = read_elem(file["var"])
-    return pd.DataFrame(
-        {"chrom": var["chrom"].astype(str).to_numpy(), "start": var["start"].to_numpy(), "end": var["end"].to_numpy()}
-    )
+    return var[["chrom", "start", "end"]].reset_index(drop=True).astype({"chrom": str})
 
 
 def _read_bed(path: str | Path, lengths: dict[str, int], build: str) -> pd.DataFrame:
@@ -140,7 +138,6 @@ def build_accessibility(
 
     Parameters
     ----------
-    settings : AccessibilitySettings
     genome_fasta : path
         As :func:`genebert.genome.fasta.prepare_genome` writes it.
     build : str
@@ -149,25 +146,15 @@ def build_accessibility(
         Chromosomes to keep, ``chr20``; all must be in the genome.
     folder : path
         Gets ``pseudobulk.h5ad`` and ``accessible.h5ad``, cell types x regions, the same regions in both, sorted, and
-        ``summary.json``. X is CSR: summed counts (int32, int64 if a sum needs it), and uint8 ones. obs has n_cells
-        (missing for BED), n_fragments (sum of the counts; for BED the number of peaks) and n_accessible; var has
-        chrom, start and end; ``uns["genome"]`` is `build`.
-
-    Returns
-    -------
-    dict
-        The content of ``summary.json``.
-
-    Raises
-    ------
-    InputError
-        See the functions this is composed of.
+        ``summary.json``, whose content is returned. X is CSR: summed counts (int32, int64 if a sum needs it), and uint8
+        ones. obs has n_cells (missing for BED), n_fragments (sum of the counts; for BED the number of peaks) and
+        n_accessible; var has chrom, start and end; ``uns["genome"]`` is `build`.
     """
     genome, folder = Genome(genome_fasta), Path(folder)
     absent = [name for name in chromosomes if name not in genome.lengths]
     if absent:
         raise InputError(f"{genome_fasta}: has no chromosome {', '.join(absent)}; it holds {', '.join(genome.lengths)}")
-    lengths = {**BUILD_LENGTHS.get(build, {}), **genome.lengths}
+    lengths = BUILD_LENGTHS.get(build, {}) | genome.lengths
     is_bed = settings.format == "bed"
     where = "BED peaks" if is_bed else str(settings.matrix)
     min_fraction = settings.min_fraction if settings.binarise == "min_fraction" else None

@@ -17,11 +17,6 @@ def read_cells(path: str | Path) -> pd.DataFrame:
     """Read a table of cells with a header (comma-separated if named ``.csv``, else tab-separated), as strings.
 
     Row names written by R's ``write.table``, for which the header has no field, become the first column, ``cell``.
-
-    Raises
-    ------
-    InputError
-        No row, or rows of different length.
     """
     separator = "," if ".csv" in Path(path).suffixes else "\t"
     with open_bytes(path) as handle:
@@ -39,13 +34,7 @@ def read_cells(path: str | Path) -> pd.DataFrame:
 
 
 def require_column(columns: list[str], name: str, where: str) -> None:
-    """Check that a table of cells has the column `name`.
-
-    Raises
-    ------
-    InputError
-        It has not; the sentence names the nearest columns.
-    """
+    """Refuse a table of cells without the column `name`; the sentence names the nearest columns."""
     if name in columns:
         return
     lower = {str(column).lower(): str(column) for column in columns}
@@ -60,20 +49,16 @@ def require_column(columns: list[str], name: str, where: str) -> None:
 def align_cells(cells: pd.DataFrame, key: str, names: list[str], where: str, matrix: str) -> pd.DataFrame:
     """Return the rows of `cells` in the order of the matrix' cell `names`, looked up in column `key`.
 
-    Rows for cells that the matrix lacks are left out. `where` and `matrix` name the two files in messages.
-
-    Raises
-    ------
-    InputError
-        A cell of the matrix is missing from the table, or is in it more than once.
+    Rows for cells that the matrix lacks are left out; cells that the table lacks, or has more than once, are refused.
+    `where` and `matrix` name the two files in messages.
     """
-    index, wanted = pd.Index(cells[key], dtype=object), pd.Index(names, dtype=object)
-    repeated = index.duplicated()
-    twice = index[repeated].intersection(wanted)
+    repeated, wanted = cells[key].duplicated(), pd.Index(names, dtype=object)
+    twice = cells[key][repeated & cells[key].isin(wanted)]
     if len(twice):
-        raise InputError(f"{where}: cell {twice[0]!r} has more than one row (column {key!r}); expected one a cell")
-    rows = np.flatnonzero(~repeated)[index[~repeated].get_indexer(wanted)]
-    missing = ~wanted.isin(index)
+        raise InputError(f"{where}: cell {twice.iloc[0]!r} has more than one row (column {key!r}); expected one a cell")
+    cells = cells[~repeated]
+    rows = pd.Index(cells[key], dtype=object).get_indexer(wanted)
+    missing = rows < 0
     if missing.any():
         raise InputError(
             f"{where}: {int(missing.sum())} of the {len(wanted)} cells of {matrix} are missing from its column "

@@ -27,13 +27,7 @@ from genebert.settings.data import AccessibilitySettings
 
 
 def read_matrix(settings: AccessibilitySettings) -> CountMatrix:
-    """Open the matrix of any format but ``bed``.
-
-    Raises
-    ------
-    InputError
-        What the format's own reader finds.
-    """
+    """Open the matrix of any format but ``bed``."""
     if settings.format == "mtx":
         return read_mtx(settings.matrix, settings.peaks, settings.cells, settings.group_by)
     if settings.format == "dgcmatrix":
@@ -63,16 +57,9 @@ def _mtx_header(handle: BinaryIO, path: str | Path) -> tuple[bytes, int, int, in
 
 def _whole_lines(handle: BinaryIO) -> Iterator[bytes]:
     """Yield pieces of whole lines, without the last newline; pieces of white space only are left out."""
-    rest = b""
     while text := handle.read(BLOCK_BYTES):
-        cut = text.rfind(b"\n") + 1
-        piece, rest = rest + text[:cut], text[cut:]
-        if not cut:
-            piece, rest = b"", piece + rest
-        if piece := piece.rstrip():
+        if piece := (text + handle.readline()).rstrip():
             yield piece
-    if rest := rest.rstrip():
-        yield rest
 
 
 def _mtx_blocks(path: str | Path, transposed: bool) -> Iterator[Block]:
@@ -115,8 +102,8 @@ def read_mtx(matrix: str | Path, peaks: str | Path, cells: str | Path, group_by:
     with open_bytes(matrix) as handle:
         _, rows, columns, entries, _ = _mtx_header(handle, matrix)
     shape = (len(regions), len(table))
-    transposed = (rows, columns) != shape and (columns, rows) == shape
-    if (rows, columns) != shape and not transposed:
+    transposed = (rows, columns) != shape
+    if shape not in ((rows, columns), (columns, rows)):
         for n_peaks, n_cells in ((rows, columns), (columns, rows)):
             if n_peaks == len(regions):
                 raise InputError(
@@ -137,23 +124,16 @@ def read_mtx(matrix: str | Path, peaks: str | Path, cells: str | Path, group_by:
 def _var_regions(var: pd.DataFrame, path: str | Path) -> pd.DataFrame:
     """Regions of the variables: from columns chrom, start and end (or their usual other names), else from the names."""
     lower = {str(column).lower(): column for column in var.columns}
-    found = [
-        next((lower[name] for name in names if name in lower), None)
-        for names in (
-            ("chrom", "chr", "chromosome", "seqnames", "seqname"),
-            ("start", "chromstart"),
-            ("end", "chromend"),
-        )
-    ]
+    usual = ("chrom", "chr", "chromosome", "seqnames", "seqname"), ("start", "chromstart"), ("end", "chromend")
+    found = [next((lower[name] for name in names if name in lower), None) for names in usual]
     if None in found:
         return parse_region_names(var.index.astype(str).tolist(), f"{path} (var names)")
-    chroms = var[found[0]].astype(str)
-    names = {name: normalise_chromosome(name) for name in chroms.unique()}
+    chroms = var[found[0]].astype(str).map(normalise_chromosome)
     try:
         start, end = (var[column].astype(np.int64).to_numpy() for column in found[1:])
     except (ValueError, TypeError) as error:
         raise InputError(f"{path}: var columns {found[1]}, {found[2]} must hold whole numbers ({error})") from error
-    return pd.DataFrame({"chrom": chroms.map(names).to_numpy(dtype=object), "start": start, "end": end})
+    return pd.DataFrame({"chrom": chroms.to_numpy(dtype=object), "start": start, "end": end})
 
 
 def _stated_builds(var: pd.DataFrame, uns: Mapping) -> list[str]:
@@ -181,9 +161,10 @@ def read_h5ad(matrix: str | Path, group_by: str) -> CountMatrix:
             uns = read_elem(file["uns"]) if "uns" in file else {}
             key = "layers/counts" if "layers/counts" in file else "X"
             counts = file[key]
-            layout = sparse_dataset(counts).format if isinstance(counts, h5py.Group) else "dense"
-            shape = tuple(sparse_dataset(counts).shape) if layout != "dense" else counts.shape
-            entries = len(counts["data"]) if layout != "dense" else int(np.prod(shape))
+            is_sparse = isinstance(counts, h5py.Group)
+            layout = sparse_dataset(counts).format if is_sparse else "dense"
+            shape = tuple(sparse_dataset(counts).shape) if is_sparse else counts.shape
+            entries = len(counts["data"]) if is_sparse else counts.size
     except (OSError, KeyError) as error:
         raise InputError(f"{matrix}: not a readable AnnData file ({str(error).strip()})") from error
     require_column(list(obs.columns), group_by, f"{matrix} (obs)")

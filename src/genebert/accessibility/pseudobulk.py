@@ -17,43 +17,19 @@ PROGRESS_SECONDS = 20
 
 @dataclass(frozen=True)
 class PseudoBulk:
-    """Counts summed over the cells of each type.
+    """Counts summed over the cells of each type."""
 
-    Attributes
-    ----------
-    regions : DataFrame [n_regions]
-        Columns chrom, start, end.
-    types : list of str [n_types]
-        Sorted.
-    counts : int64 [n_types, n_regions]
-        For BED input the number of the type's peaks in the region.
-    n_cells : int64 [n_types] or None
-        ``None``: the input has no cells.
-    detected : int64 [n_types, n_regions] or None
-        Cells with a count; ``None`` if not asked for.
-    dropped_types : dict of str to int
-        Types with too few cells, and how many they have.
-    untyped_cells : int
-        Cells without a type, which are left out.
-    """
-
-    regions: pd.DataFrame
-    types: list[str]
-    counts: np.ndarray
-    n_cells: np.ndarray | None = None
-    detected: np.ndarray | None = None
-    dropped_types: dict[str, int] = field(default_factory=dict)
-    untyped_cells: int = 0
+    regions: pd.DataFrame  # columns chrom, start, end
+    types: list[str]  # sorted
+    counts: np.ndarray  # int64 [n_types, n_regions]; for BED input the number of the type's peaks in the region
+    n_cells: np.ndarray | None = None  # int64 [n_types]; None: the input has no cells
+    detected: np.ndarray | None = None  # int64 [n_types, n_regions], cells with a count; None: not asked for
+    dropped_types: dict[str, int] = field(default_factory=dict)  # those with too few cells, and how many they have
+    untyped_cells: int = 0  # cells without a type, which are left out
 
 
 def _as_counts(values: np.ndarray, where: str) -> np.ndarray:
-    """Return `values` as int64.
-
-    Raises
-    ------
-    InputError
-        A value is negative, not finite or not whole.
-    """
+    """Return `values` as int64; refuse those that are negative, not finite or not whole."""
     with np.errstate(invalid="ignore"):
         counts = values.astype(np.int64)
     if (counts.size and counts.min() < 0) or (counts != values).any():
@@ -66,29 +42,24 @@ def _as_counts(values: np.ndarray, where: str) -> np.ndarray:
 def sum_by_cell_type(
     matrix: CountMatrix, codes: np.ndarray, n_types: int, *, detected: bool
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Sum a peaks x cells matrix over the cells of each type.
+    """Sum a peaks x cells matrix, whose entries may come more than once, over the cells of each type.
 
     Parameters
     ----------
-    matrix : CountMatrix
-        Entries of one peak and cell may come more than once.
     codes : int [n_cells]
         Type of each cell, -1 for cells to be left out.
-    n_types : int
-    detected : bool
-        Also count the cells with a count above zero.
 
     Returns
     -------
     int64 [n_types, n_regions]
         Summed counts.
     int64 [n_types, n_regions] or None
-        Cells with a count.
+        Cells with a count above zero, if `detected`.
 
     Raises
     ------
     InputError
-        A count is negative, not finite or not whole.
+        A count is negative, not finite or not whole; an entry lies outside the matrix.
     """
     n_regions, where = len(matrix.regions), matrix.where
     # One row more than types takes the cells that are left out: cheaper than a mask, and np.add.at on flat integer
@@ -123,13 +94,7 @@ def sum_by_cell_type(
 
 
 def pseudobulk_from_matrix(matrix: CountMatrix, min_cells: int = 1, *, detected: bool = False) -> PseudoBulk:
-    """Sum `matrix` over the cells of each type that has at least `min_cells` cells.
-
-    Raises
-    ------
-    InputError
-        No type is left; a region comes twice; bad counts.
-    """
+    """Sum `matrix` over the cells of each type that has at least `min_cells` cells; refuse one without such a type."""
     check_unique(matrix.regions, matrix.where)
     sizes = matrix.cell_types.value_counts()
     types = sorted(sizes.index[sizes >= min_cells])

@@ -122,10 +122,9 @@ def _dgcmatrix(node, path: str | Path, what: str) -> _RMatrix:
         raise InputError(f"{path}: {what} is of R class {found}; expected a dgCMatrix{hint}")
     dimnames = node.load_attribute_by_name("Dimnames")
     rows, columns = (int(size) for size in node.load_attribute_by_name("Dim").get_numeric_data())
+    row_names, column_names = (_names(dimnames.load_vec_element(number)) for number in (0, 1))
     i, p, x = (node.load_attribute_by_name(slot).get_numeric_data() for slot in "ipx")
-    return _RMatrix(
-        _names(dimnames.load_vec_element(0)), _names(dimnames.load_vec_element(1)), (rows, columns), i, p, x
-    )
+    return _RMatrix(row_names, column_names, (rows, columns), i, p, x)
 
 
 def read_dgcmatrix(
@@ -171,8 +170,7 @@ def read_seurat(matrix: str | Path, assay: str, group_by: str) -> CountMatrix:
     InputError
         No Seurat object, no such assay, no slot ``counts``, or no column `group_by` in ``meta.data``.
     """
-    parsed = _open_rds(matrix)
-    root = parsed.get_robject()
+    root = _open_rds(matrix).get_robject()
     if _class_of(root) != "Seurat" or "assays" not in root.get_attribute_names():
         raise InputError(
             f"{matrix}: holds an object of R class {_class_of(root)}; expected a Seurat object with assays"

@@ -28,103 +28,35 @@ BYTES_PER_GROUP = (4, 2 + 4 + 1)
 
 @dataclass(frozen=True)
 class Data:
-    """The samples that models are pre-trained on.
+    """The samples that models are pre-trained on, and where these figures come from."""
 
-    Attributes
-    ----------
-    samples : int
-        For training; one pass over them is an epoch.
-    bases_per_sample : int
-        Median, whole regions.
-    regions_per_sample, tfs : int
-        Shape of a sample's motif matrix.
-    bytes : int
-        Sequences, motif matrix and groups.
-    source : str
-        Where these figures come from.
-    """
-
-    samples: int
-    bases_per_sample: int
+    samples: int  # for training; one pass over them is an epoch
+    bases_per_sample: int  # median, whole regions
     regions_per_sample: int
     tfs: int
-    bytes: int
+    bytes: int  # sequences, motif matrix and groups
     source: str
 
 
-@dataclass(frozen=True)
-class Price:
-    """One model; see :func:`price`.
-
-    Attributes
-    ----------
-    model : str
-    same : list of str
-        Other names with equal settings: trained once.
-    sequence_encoder, region_encoder, heads : int
-        Parameters.
-    tokens_per_sample, tokens_per_step : int
-    steps : int
-    epochs : float
-    flops, recomputed : float
-        Operations of the training, and the part of them that only saves memory.
-    gpu_hours : dict of float
-        GPU to hours.
-    model_bytes, checkpoint_bytes : int
-        Checkpoints exist while the model trains.
-    """
-
-    model: str
-    same: list[str]
-    sequence_encoder: int
-    region_encoder: int
-    heads: int
-    tokens_per_sample: int
-    tokens_per_step: int
-    steps: int
-    epochs: float
-    flops: float
-    recomputed: float
-    gpu_hours: dict[str, float]
-    model_bytes: int
-    checkpoint_bytes: int
-
-
-# ------------------------------------------------------------------------------------------------------------- data
-
-
 def describe_data(config: dict, results: str | Path) -> Data:
-    """Return the run's samples if its corpus exists and has the config's settings, else those of the paper.
-
-    Parameters
-    ----------
-    config : dict
-        Complete configuration.
-    results : path
-        Folder of the run, ``results/{run}``.
-    """
+    """Return the samples in a run's folder if its corpus has the config's settings, else those of the paper."""
     folder, settings = Path(results), config["corpus"]
-    size = settings["regions_per_sample"]
-    path = folder / "corpus" / "corpus.json"
-    info = read_json(path) if path.exists() else None
+    size, path = settings["regions_per_sample"], folder / "corpus" / "corpus.json"
+    info, source = read_json(path) if path.exists() else None, str(path)
     keys = ("regions_per_sample", "holdout_chromosomes", "validation_fraction")
-    if info is not None and all(info[key] == settings[key] for key in keys):
-        samples, groups = info["groups"], info["groups"] + info["validation_groups"]
-        regions, bases, bases_per_sample = info["regions"], info["bases"], info["median_bases_per_sample"]
-        source = str(path)
-    else:
-        regions, bases = PAPER["regions"], PAPER["base_pairs"]
-        samples = groups = PAPER_SEQUENCES // size
-        bases_per_sample = bases * size // regions
+    if info is None or any(info[key] != settings[key] for key in keys):
         why = f"{path} {'does not exist yet' if info is None else 'was made with other settings'}"
         source = f"the paper, at most ({PAPER_SEQUENCES / 1e6:.0f} M region-type pairs / {size}), as {why}"
+        regions, bases = PAPER["regions"], PAPER["base_pairs"]
+        info = {"groups": PAPER_SEQUENCES // size, "validation_groups": 0, "regions": regions, "bases": bases,
+                "median_bases_per_sample": bases * size // regions}  # fmt: skip
     motifs = folder / "motifs" / "motifs.json"
     tfs = read_json(motifs)["motifs"] if motifs.exists() else JASPAR_2018
-    matrix = regions * tfs * KINDS[config["motifs"]["matrix"]]().itemsize
-    sequences = bases + 8 * (regions + 1)
+    matrix = info["regions"] * tfs * KINDS[config["motifs"]["matrix"]]().itemsize
+    sequences = info["bases"] + 8 * (info["regions"] + 1)
     per_region, rest = BYTES_PER_GROUP
-    n_bytes = sequences + matrix + groups * (per_region * size + rest)
-    return Data(samples, bases_per_sample, size, tfs, n_bytes, source)
+    groups = (info["groups"] + info["validation_groups"]) * (per_region * size + rest)
+    return Data(info["groups"], info["median_bases_per_sample"], size, tfs, sequences + matrix + groups, source)
 
 
 def row_lengths(model: dict, data: Data, region_bp: int | None) -> list[int]:
@@ -137,27 +69,11 @@ def row_lengths(model: dict, data: Data, region_bp: int | None) -> list[int]:
     return [min(kmers + 3, limit)]
 
 
-# ------------------------------------------------------------------------------------------------------------ prices
-
-
-def price(
-    name: str,
-    same: Sequence[str],
-    model: dict,
-    data: Data,
-    region_bp: int | None,
-    processes: int,
-    utilisation: float,
-) -> Price:
-    """Price one model.
-
-    Validation and fine-tuning are not counted; both are small beside pre-training at the paper's scale.
+def price(model: dict, data: Data, region_bp: int | None, processes: int, utilisation: float) -> dict:
+    """Price one model, without validation and fine-tuning: both are small beside pre-training at the paper's scale.
 
     Parameters
     ----------
-    name : str
-    same : sequence of str
-        Other names with equal settings.
     model : dict
         From :meth:`genebert.run.models.Models.resolve`.
     data : Data
@@ -167,56 +83,51 @@ def price(
         Sharing out a batch; it is cut into pieces only where a share is larger than `micro_batch`.
     utilisation : float
         Share of the peak rate at which the operations run, those of recomputed passes included.
+
+    Returns
+    -------
+    dict
+        sequence_encoder, region_encoder, heads (parameters); tokens_per_sample, tokens_per_step; steps; epochs; flops,
+        recomputed (operations of the training, and the part of them that only saves memory); gpu_hours (GPU to hours);
+        model_bytes, checkpoint_bytes (while the model trains).
     """
     settings, training = ModelSettings.from_dict(model), model["training"]
     steps, batch, micro_batch = training["steps"], training["batch"], training["micro_batch"]
     rows = row_lengths(model, data, region_bp)
     early = training["late_mask_from"]
-    rate = early * training["mask_rate"] + (1 - early) * training["late_mask_rate"]
     step = step_flops(
         settings,
         rows * batch,
         data.tfs,
         data.regions_per_sample,
-        rate=rate,
+        rate=early * training["mask_rate"] + (1 - early) * training["late_mask_rate"],
         cached=micro_batch is not None and micro_batch < batch // processes,
-        checkpoint_activations=training.get("checkpoint_activations", False),
+        checkpoint_activations=training["checkpoint_activations"],
     )
     size = parameters(settings, data.tfs, data.regions_per_sample)
     flops = steps * step.total
-    return Price(
-        model=name,
-        same=list(same),
+    return {
         **size._asdict(),
-        tokens_per_sample=sum(rows),
-        tokens_per_step=sum(rows) * batch,
-        steps=steps,
-        epochs=steps * batch / data.samples,
-        flops=flops,
-        recomputed=steps * step.recomputed,
-        gpu_hours={gpu: flops / (peak * utilisation) / 3600 for gpu, peak in PEAK_FLOPS.items()},
-        model_bytes=FLOAT32 * sum(size),
-        checkpoint_bytes=KEPT * CHECKPOINT_COPIES * FLOAT32 * sum(size) if steps else 0,
-    )
+        "tokens_per_sample": sum(rows),
+        "tokens_per_step": sum(rows) * batch,
+        "steps": steps,
+        "epochs": steps * batch / data.samples,
+        "flops": flops,
+        "recomputed": steps * step.recomputed,
+        "gpu_hours": {gpu: flops / (peak * utilisation) / 3600 for gpu, peak in PEAK_FLOPS.items()},
+        "model_bytes": FLOAT32 * sum(size),
+        "checkpoint_bytes": KEPT * CHECKPOINT_COPIES * FLOAT32 * sum(size) if steps else 0,
+    }
 
 
-def make_budget(run: Run, names: Sequence[str], utilisation: float, results: str | Path | None = None) -> dict:
-    """Return the prices of some models, each distinct one once, and their sum.
-
-    Parameters
-    ----------
-    run : Run
-    names : sequence of str
-        Models; those with equal settings share a line.
-    utilisation : float
-        Above 0, at most 1.
-    results : path, optional
-        Folder of the run, if it is another one.
+def make_budget(run: Run, names: Sequence[str], utilisation: float) -> dict:
+    """Return the prices of some models, those with equal settings once, and their sum.
 
     Returns
     -------
     dict
-        run, scale, utilisation, peak_flops, data (see Data), models (list, see Price), sum.
+        run, scale, utilisation, peak_flops, data (see :class:`Data`), models (a list: model, the names with equal
+        settings, then :func:`price`), sum.
 
     Raises
     ------
@@ -225,40 +136,36 @@ def make_budget(run: Run, names: Sequence[str], utilisation: float, results: str
     """
     if not 0 < utilisation <= 1:
         raise InputError(f"--utilisation: found {utilisation:g}, expected a share above 0 and at most 1")
-    known, config = run.models.names, run.config
+    known, config, canonical = run.models.names, run.config, run.models.canonical
     for name in names:
         if name not in known:
             raise InputError(f"--model: unknown model {name}; {suggest(name, known)}")
-    data = describe_data(config, results or run.results)
-    resources, canonical = run.resources.of("pretrain"), run.models.canonical
-    processes = resources["processes"] * resources["nodes"]
-    prices = []
+    data, resources = describe_data(config, run.results), run.resources.of("pretrain")
+    processes, region_bp = resources["processes"] * resources["nodes"], config["corpus"]["region_bp"]
+    models = []
     for first in dict.fromkeys(canonical[name] for name in names):
         name = next(name for name in names if canonical[name] == first)
         same = [other for other in known if canonical[other] == first and other != name]
-        model = run.models.resolved[first]
-        prices.append(price(name, same, model, data, config["corpus"]["region_bp"], processes, utilisation))
+        costs = price(run.models.resolved[first], data, region_bp, processes, utilisation)
+        models.append({"model": name, "same": same, **costs})
     return {
         "run": config["run"],
         "scale": config["scale"],
         "utilisation": utilisation,
         "peak_flops": PEAK_FLOPS,
         "data": asdict(data),
-        "models": [asdict(one) for one in prices],
+        "models": models,
         "sum": {
-            "models": len(prices),
-            "steps": sum(one.steps for one in prices),
-            "flops": sum(one.flops for one in prices),
-            "recomputed": sum(one.recomputed for one in prices),
-            "gpu_hours": {gpu: sum(one.gpu_hours[gpu] for one in prices) for gpu in PEAK_FLOPS},
-            "model_bytes": sum(one.model_bytes for one in prices),
-            "checkpoint_bytes": sum(one.checkpoint_bytes for one in prices),
+            "models": len(models),
+            "steps": sum(one["steps"] for one in models),
+            "flops": sum(one["flops"] for one in models),
+            "recomputed": sum(one["recomputed"] for one in models),
+            "gpu_hours": {gpu: sum(one["gpu_hours"][gpu] for one in models) for gpu in PEAK_FLOPS},
+            "model_bytes": sum(one["model_bytes"] for one in models),
+            "checkpoint_bytes": sum(one["checkpoint_bytes"] for one in models),
             "data_bytes": data.bytes,
         },
     }
-
-
-# ---------------------------------------------------------------------------------------------------------- printing
 
 
 def _amount(value: float) -> str:

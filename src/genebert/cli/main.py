@@ -28,11 +28,10 @@ def _config_folder(given: Path | None) -> Path:
 def sources(arguments: argparse.Namespace) -> int:
     """Print what is there of the registered files; exit status 1 if a file is wrong."""
     registry = load_registry(_config_folder(arguments.config))
-    chosen = select(registry, arguments.sets) if arguments.sets else list(registry.values())
-    if not arguments.sets:  # the long list of peak files only when it is asked for
-        chosen = [source for source in chosen if source.set not in ("tfbs-506", "tfbs-690")]
+    # The long list of peak files only when it is asked for.
+    short = [source for source in registry.values() if source.set not in ("tfbs-506", "tfbs-690")]
     rows = []
-    for source in chosen:
+    for source in select(registry, arguments.sets) if arguments.sets else short:
         state = state_of(source, arguments.resources)
         path = arguments.resources / source.name
         size = path.stat().st_size if path.is_file() else source.bytes

@@ -117,15 +117,7 @@ class Examples:
 
 
 def read_examples(path: str | Path, genome: Genome | None = None, name: str | None = None) -> Examples:
-    """Read the examples of one split.
-
-    Parameters
-    ----------
-    path : path
-        Parquet; see :class:`Examples`.
-    genome : Genome, optional
-    name : str, optional
-        By default the path.
+    """Read the examples of one split from Parquet, see :class:`Examples`; their name is the path by default.
 
     Raises
     ------
@@ -158,26 +150,17 @@ def read_card(folder: str | Path) -> dict[str, Any]:
     return read_json(path) if path.is_file() else {}
 
 
-def training_rows(strata: np.ndarray, n: int | None, seed: int) -> np.ndarray:
+def training_rows(strata: np.ndarray, n: int, seed: int) -> np.ndarray:
     """Return the rows of `n` training examples, sorted, with all strata in the proportions of the whole.
 
-    Nested: with the same seed, fewer examples are among those of more.
-
-    Parameters
-    ----------
-    strata : [n_all]
-        The label, for examples with one each.
-    n : int or None
-        None: all.
-    seed : int
+    Nested: with the same seed, fewer examples are among those of more. `strata`, [n_all], is the label of examples with
+    one each.
 
     Raises
     ------
     InputError
         Fewer than one example of each stratum, or more than there are.
     """
-    if n is None:
-        return np.arange(len(strata))
     values = np.unique(strata)
     if not len(values) <= n <= len(strata):
         raise InputError(

@@ -27,19 +27,20 @@ def check_predictions(
     label, score = np.asarray(label), np.asarray(score, dtype=np.float64)
     if label.ndim != 1 or label.shape != score.shape:
         raise InputError(f"{where}: {label.shape} labels and {score.shape} scores; expected two equally long lists")
-    if not np.isin(label, (0, 1)).all():
-        odd = label[~np.isin(label, (0, 1))][0]
-        raise InputError(f"{where}: label {odd!s} found; expected 0 and 1 only")
+    odd = label[~np.isin(label, (0, 1))]
+    if len(odd):
+        raise InputError(f"{where}: label {odd[0]!s} found; expected 0 and 1 only")
     label = label.astype(bool)
-    if label.all() or not label.any():
+    positives = label.sum()
+    if not 0 < positives < len(label):
         raise InputError(
-            f"{where}: {int(label.sum())} positives and {int((~label).sum())} negatives; expected both classes"
+            f"{where}: {positives} positives and {len(label) - positives} negatives; expected both classes"
         )
-    if not np.isfinite(score).all():
-        row = int(np.flatnonzero(~np.isfinite(score))[0])
+    wrong = np.flatnonzero(~np.isfinite(score))
+    if len(wrong):
         raise InputError(
-            f"{where}: {int((~np.isfinite(score)).sum())} of {len(score)} scores are not finite, the first in row "
-            f"{row}; expected numbers"
+            f"{where}: {len(wrong)} of {len(score)} scores are not finite, the first in row {wrong[0]}; expected "
+            "numbers"
         )
     return label, score
 
@@ -97,23 +98,15 @@ def threshold_from_validation(label: np.ndarray, score: np.ndarray) -> float:
 
 
 def bootstrap_auc(label: np.ndarray, score: np.ndarray, n_bootstrap: int = 1000, seed: int = 0) -> tuple[float, float]:
-    """Return the 95 % percentile interval of the ROC-AUC, resampling positives and negatives separately.
+    """Return the ends of the 95 % percentile interval of the ROC-AUC from so many resamples.
 
     Parameters
     ----------
     label : [n] of 0 and 1
+        Positives and negatives are resampled separately.
     score : float [n]
-    n_bootstrap : int
-        Number of resamples, at least 1.
-    seed : int
-
-    Returns
-    -------
-    low, high : float
     """
     label, score = check_predictions(label, score)
-    if n_bootstrap < 1:
-        raise InputError(f"n_bootstrap: found {n_bootstrap}, expected at least 1")
     _, rank = np.unique(score, return_inverse=True)
     n_ranks = int(rank.max()) + 1
     rng = np.random.default_rng(seed)
@@ -122,15 +115,11 @@ def bootstrap_auc(label: np.ndarray, score: np.ndarray, n_bootstrap: int = 1000,
     step = max(1, BLOCK // max(len(label), n_ranks))
     for start in range(0, n_bootstrap, step):
         rows = min(step, n_bootstrap - start)
-        positives, negatives = (
-            np.bincount(
-                (
-                    members[rng.integers(len(members), size=(rows, len(members)))] + n_ranks * np.arange(rows)[:, None]
-                ).ravel(),
-                minlength=rows * n_ranks,
-            ).reshape(rows, n_ranks)
-            for members in classes
-        )
+        counts = []
+        for members in classes:
+            drawn = members[rng.integers(len(members), size=(rows, len(members)))] + n_ranks * np.arange(rows)[:, None]
+            counts.append(np.bincount(drawn.ravel(), minlength=rows * n_ranks).reshape(rows, n_ranks))
+        positives, negatives = counts
         # A positive wins against every negative with a lower score and half of those with an equal one.
         beaten = np.cumsum(negatives, axis=1) - negatives / 2
         auc[start : start + rows] = (positives * beaten).sum(axis=1) / (len(classes[0]) * len(classes[1]))
@@ -138,20 +127,16 @@ def bootstrap_auc(label: np.ndarray, score: np.ndarray, n_bootstrap: int = 1000,
     return float(low), float(high)
 
 
-def classification_metrics(
-    label: np.ndarray, score: np.ndarray, threshold: float = 0.5, n_bootstrap: int = 1000, seed: int = 0
-) -> dict[str, Any]:
+def classification_metrics(label: np.ndarray, score: np.ndarray, n_bootstrap: int = 1000) -> dict[str, Any]:
     """Return all metrics of a two-class prediction.
 
     Parameters
     ----------
     label : [n] of 0 and 1
     score : float [n]
-        Larger means more likely positive.
-    threshold : float
-        Scores from here on are called positive.
-    n_bootstrap, seed : int
-        Of the interval of the AUC.
+        From 0.5 on an example is called positive.
+    n_bootstrap : int
+        Resamples for the interval of the AUC.
 
     Returns
     -------
@@ -168,9 +153,9 @@ def classification_metrics(
 
     label, score = check_predictions(label, score)
     return {
-        **threshold_metrics(label, score, threshold),
+        **threshold_metrics(label, score, 0.5),
         "roc_auc": float(roc_auc_score(label, score)),
-        "roc_auc_interval": list(bootstrap_auc(label, score, n_bootstrap, seed)),
+        "roc_auc_interval": list(bootstrap_auc(label, score, n_bootstrap)),
         "auprc": float(average_precision_score(label, score)),
         "n": len(label),
         "n_positive": int(label.sum()),

@@ -4,7 +4,6 @@ But for `seconds`, the same seed on the same machine gives the same bytes.
 """
 
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,51 +13,27 @@ from genebert.errors import InputError
 from genebert.evaluation.kinds.base import Kind, Scored
 from genebert.files import atomic_path, read_json, write_json
 
-NAMES = ("task", "dataset", "model")
-
-
-def versions(*packages: str) -> dict[str, str]:
-    """Return the installed versions of packages, for the record in a score file."""
-    return {name: version(name) for name in packages}
-
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one fit of a method gave.
+    """What one fit of a method gave."""
 
-    Attributes
-    ----------
-    names : dict
-        task, dataset, model, as the tables show them.
-    seed : int
-    kind : Kind
-    valid, test : Scored
-    deterministic : bool
-        The method has no random part: all seeds give the same scores.
-    record : dict
-        Settings, versions, hashes of model and data: further keys of the score file.
-    seconds : float
-        Wall time of fit and scoring: the one number in the file that differs from run to run.
-    transfer : dict
-        Other data set of the task -> its test set, see :func:`genebert.evaluation.transfer.foreign_tests`.
-    """
-
-    names: dict[str, str]
+    names: dict[str, str]  # task, dataset, model, as the tables show them
     seed: int
     kind: Kind
     valid: Scored
     test: Scored
-    deterministic: bool
-    record: dict[str, Any]
-    seconds: float
-    transfer: dict[str, Scored] = field(default_factory=dict)
+    deterministic: bool  # the method has no random part: all seeds give the same scores
+    record: dict[str, Any]  # settings, versions, hashes of model and data: further keys of the score file
+    seconds: float  # wall time of fit and scoring: the one number in the file that differs from run to run
+    transfer: dict[str, Scored] = field(default_factory=dict)  # other data set of the task -> its test set
 
 
 def write_score(path: str | Path, outcome: Outcome) -> dict[str, Any]:
     """Write a score file, and beside it, as ``.parquet``, the test predictions; return the score file's content."""
     kind = outcome.kind
     score = {
-        **{name: outcome.names[name] for name in NAMES},
+        **outcome.names,
         "seed": outcome.seed,
         "deterministic": outcome.deterministic,
         **kind.report(outcome.valid, outcome.test),
@@ -77,16 +52,14 @@ def write_score(path: str | Path, outcome: Outcome) -> dict[str, Any]:
 
 def write_unavailable(
     path: str | Path, names: dict[str, str], seed: int, reason: str, kind: Kind | None = None
-) -> dict[str, Any]:
+) -> None:
     """Write the score file of a model that cannot be had, with the reason and no number.
 
     With a `kind` there are predictions beside it, without rows.
     """
-    score = {**{name: names[name] for name in NAMES}, "seed": seed, "unavailable": reason}
     if kind is not None:
         _write_predictions(path, pd.DataFrame(columns=list(kind.columns)).astype(kind.columns))
-    write_json(path, score)
-    return score
+    write_json(path, {**names, "seed": seed, "unavailable": reason})
 
 
 def _write_predictions(path: str | Path, table: pd.DataFrame) -> None:
@@ -103,7 +76,7 @@ def read_score(path: str | Path) -> dict[str, Any]:
         Not JSON, or without the keys that :func:`write_score` and :func:`write_unavailable` write.
     """
     score = read_json(path)
-    needed = [*NAMES, "seed"]
+    needed = ["task", "dataset", "model", "seed"]
     if not isinstance(score, dict):
         raise InputError(f"{path}: not a score file; expected an object with the keys {', '.join(needed)}")
     if "unavailable" not in score:

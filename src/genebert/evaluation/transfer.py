@@ -29,23 +29,20 @@ def foreign_tests(train: Examples, valid: Examples, folders: dict[str, str | Pat
     or matched to, overlaps such a place of a training or validation example, or if its sequence is the same; and with
     it the others of the same positive.
 
+    A test set of which too little is left to have labels of the kind is not among the results; the log says so.
+
     Parameters
     ----------
     train, valid : Examples
-        Those fitted on; the genome of `train`, if any, is that of the others too.
+        The genome of `train`, if any, is that of the others too.
     folders : dict
         Name of the other data set -> its task folder.
     kind : Kind
-        Of the task.
 
     Raises
     ------
     InputError
         Examples have no places.
-
-    Notes
-    -----
-    A test set of which too little is left to have labels of the kind is not among the results; the log says so.
     """
     fitted = pd.concat([train.table, valid.table], ignore_index=True)
     places = fitted.reindex(columns=PLACE)

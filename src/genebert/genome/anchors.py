@@ -27,24 +27,10 @@ SNP_NAME, SNP = "rs2435357", {"hg19": 43582056, "hg38": 43086608}
 
 
 def tell_build(genes: pd.DataFrame, build: str, where: str) -> dict[str, object]:
-    """Tell the build of a table of genes by most of the anchor genes in it.
+    """Tell the build of a table of genes by most of the anchor genes in it: `build`, else it is refused.
 
-    Parameters
-    ----------
-    genes : DataFrame
-        Columns gene, chrom (normalised), tx_start, tx_end (1-based, inclusive).
-    build, where : str
-        What it should be, and the file, for the message.
-
-    Returns
-    -------
-    dict
-        build (`build`, or ``not told`` where the table has no anchor gene) and evidence.
-
-    Raises
-    ------
-    InputError
-        Most of the anchor genes lie elsewhere than in `build`.
+    `genes` has the columns gene, chrom (normalised), tx_start, tx_end (1-based, inclusive). Returned are the build
+    (``not told`` where the table has no anchor gene) and the evidence.
     """
     present, fitting = 0, dict.fromkeys(BUILD_LENGTHS, 0)
     for gene, rows in genes[genes["gene"].isin(list(ANCHORS))].groupby("gene"):

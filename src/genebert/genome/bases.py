@@ -11,13 +11,10 @@ import numpy as np
 
 BASES = "ACGTN"
 N_CODE = 4
-_BLOCK_REGIONS = 1 << 16
+BLOCK_REGIONS = 1 << 16  # regions that are worked on at once
 _ENCODE = np.full(256, N_CODE, dtype=np.uint8)
 for _code, _base in enumerate("ACGT"):
     _ENCODE[ord(_base)] = _ENCODE[ord(_base.lower())] = _code
-# Letters that are no A, C, G or T count as N; line ends are no letters.
-_IS_N = _ENCODE == N_CODE
-_IS_N[[ord("\n"), ord("\r")]] = False
 _DECODE = np.frombuffer(BASES.encode(), dtype=np.uint8)
 _COMPLEMENT = np.array([3, 2, 1, 0, 4], dtype=np.uint8)
 

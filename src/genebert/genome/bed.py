@@ -24,31 +24,18 @@ NO_SUMMIT = -1
 
 
 def data_lines(path: str | Path, expected: str) -> pd.Series:
-    """Return the lines that hold data (str), each with its number in the file as its index.
-
-    Parameters
-    ----------
-    path : path
-        Plain or gzip.
-    expected : str
-        What the file should hold, for the message: ``region; expected ...``.
+    """Return the lines that hold data (str) of a plain or gzip file, each with its number in the file as its index.
 
     Raises
     ------
     InputError
-        There is none, or the file cannot be read.
+        There is none, and `expected` (``region; expected ...``) says what the file should hold; or it cannot be read.
     """
     lines = read_lines(path)
-    kept = [
-        number
-        for number, line in enumerate(lines)
-        if line and not line.isspace() and not line.startswith(("#", "track", "browser"))
-    ]
-    if not kept:
+    holds_data = [bool(line.strip()) and not line.startswith(("#", "track", "browser")) for line in lines]
+    if not any(holds_data):
         raise InputError(f"{path}: holds no {expected}")
-    if len(kept) == len(lines):
-        return pd.Series(lines, index=range(1, len(lines) + 1), dtype=object)
-    return pd.Series([lines[number] for number in kept], index=np.array(kept) + 1, dtype=object)
+    return pd.Series(lines, index=range(1, len(lines) + 1), dtype=object)[holds_data]
 
 
 def split_columns(
@@ -65,16 +52,10 @@ def split_columns(
     return table.set_index(lines.index)
 
 
-def refuse(wrong: np.ndarray, found: pd.Series, where: str | Path, what: str, expected: str) -> None:
-    """Raise an error that names the first line where `wrong` is true, if there is one.
+def refuse(wrong: np.ndarray | pd.Series, found: pd.Series, where: str | Path, what: str, expected: str) -> None:
+    """Raise an error that names the first line where `wrong` (bool [n]) is true, if there is one.
 
-    Parameters
-    ----------
-    wrong : bool [n]
-    found : Series [n]
-        What the lines hold; the index is their number.
-    where, what, expected : str
-        The file, what of the line is wrong, and what it should be.
+    The line's number is the index of `found` (Series [n], what the lines hold); `what` of the line is wrong.
     """
     if wrong.any():
         row = int(np.argmax(wrong))
@@ -106,8 +87,7 @@ def regions_of(table: pd.DataFrame, where: str | Path) -> pd.DataFrame:
     wrong = (start < 0) | (end <= start)
     if wrong.any():
         refuse(wrong, table["start"].astype(str) + "-" + table["end"].astype(str), where, "region", "0 <= start < end")
-    names = {name: normalise_chromosome(name) for name in table["chrom"].unique()}
-    return pd.DataFrame({"chrom": table["chrom"].map(names), "start": start, "end": end})
+    return pd.DataFrame({"chrom": table["chrom"].map(normalise_chromosome), "start": start, "end": end})
 
 
 def _bed_regions(lines: pd.Series, path: str | Path) -> pd.DataFrame:
@@ -135,18 +115,7 @@ def read_bed(path: str | Path) -> pd.DataFrame:
 
 
 def read_peaks(path: str | Path) -> pd.DataFrame:
-    """Read the peaks of a Matrix Market file: BED, or one name such as ``chr1-752336-752980`` a line.
-
-    Returns
-    -------
-    DataFrame
-        Columns chrom (normalised), start, end (int64), in the order of the file.
-
-    Raises
-    ------
-    InputError
-        As :func:`read_bed`; or a name of another form.
-    """
+    """Read the peaks of a Matrix Market file, BED or one name such as ``chr1-752336-752980`` a line, as `read_bed`."""
     lines = data_lines(path, "region; expected lines of chrom, start and end, or names of regions")
     if len(lines.iloc[0].split()) == 1:
         return parse_region_names([line.strip() for line in lines], str(path))
@@ -170,16 +139,15 @@ def read_chip_peaks(path: str | Path) -> pd.DataFrame:
     """
     lines = data_lines(path, "peak; expected lines of narrowPeak (ten columns) or BED (three or more)")
     columns = np.array([line.count("\t") + 1 for line in lines])
-    number = columns[0]
-    other = (columns != number) | (number < len(REGION))
-    if other.any():
-        row = int(np.argmax(other))
-        as_before = f"{number} as in line {lines.index[0]}"
+    wrong = (columns != columns[0]) | (columns[0] < len(REGION))
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        as_before = f"{columns[0]} as in line {lines.index[0]}"
         expected = as_before if row else "ten (narrowPeak) or at least three (BED)"
         raise InputError(
             f"{path}: line {lines.index[row]}: {columns[row]} columns separated by tabs, expected {expected}"
         )
-    is_narrow = number == NARROW_PEAK_COLUMNS
+    is_narrow = columns[0] == NARROW_PEAK_COLUMNS
     table = split_columns(lines, "\t", REGION | SUMMIT if is_narrow else REGION, ("chrom", "signal"))
     peaks = regions_of(table, path)
     width = peaks["end"] - peaks["start"]

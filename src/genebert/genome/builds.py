@@ -42,27 +42,15 @@ def assembly(name: str) -> str | None:
 
 
 def check_build(
-    regions: pd.DataFrame, lengths: dict[str, int], where: str, build: str, stated: list[str] | None = None
+    regions: pd.DataFrame, lengths: dict[str, int], where: str, build: str, stated: Iterable[str] = ()
 ) -> None:
-    """Check that regions belong to the genome build in use.
+    """Check that regions belong to the genome build in use: as :func:`check_regions`, and by what the file states.
 
-    Two signs are looked at: the assembly that the file itself states, and regions that end beyond their chromosome, on
-    all chromosomes of the file and not only on those that are kept. A third, regions that are accessible although
-    they are all N, can only be seen later (:mod:`genebert.accessibility.build`).
-
-    Parameters
-    ----------
-    regions, lengths, where, build
-        As :func:`check_regions` takes them.
-    stated : list of str, optional
-        Names of the assembly as the file states them.
-
-    Raises
-    ------
-    InputError
-        The file states another assembly; a region is empty or ends beyond its chromosome.
+    `stated` are the file's own names of its assembly. Regions are looked at on all chromosomes of the file and not only
+    on those that are kept. A third sign, regions that are accessible although they are all N, can only be seen later
+    (:mod:`genebert.accessibility.build`).
     """
-    for name in stated or []:
+    for name in stated:
         found, expected = assembly(name), assembly(build)
         if found and expected and found != expected:
             raise InputError(f"{where}: states that its regions are of {name} ({found}), but the genome is {build}")
@@ -72,21 +60,10 @@ def check_build(
 
 
 def check_regions(regions: pd.DataFrame, lengths: dict[str, int], where: str, build: str) -> None:
-    """Check that every region lies inside its chromosome.
+    """Refuse regions that are empty, or end beyond their chromosome (the commonest sign of another genome build).
 
-    Parameters
-    ----------
-    regions : DataFrame
-        Columns chrom, start, end.
-    lengths : dict
-        Known chromosome lengths; chromosomes without an entry are not checked.
-    where, build : str
-        For the message.
-
-    Raises
-    ------
-    InputError
-        A region is empty, or ends beyond the chromosome (the commonest sign of another genome build).
+    `regions` has the columns chrom, start, end; chromosomes without an entry in `lengths` are not checked. `where` and
+    `build` are for the message.
     """
     empty = (regions["end"] <= regions["start"]) | (regions["start"] < 0)
     if empty.any():
@@ -118,13 +95,7 @@ def builds_with_room(ends: dict[str, int]) -> list[str]:
 
 
 def normalise_names(names: Iterable[str], build: str, where: str) -> dict[str, str]:
-    """Return the UCSC form of each chromosome name.
-
-    Raises
-    ------
-    InputError
-        A name is none of the build's chromosomes.
-    """
+    """Return the UCSC form of each chromosome name; refuse those that are none of the build's chromosomes."""
     normal = {name: normalise_chromosome(name) for name in names}
     for name, chrom in normal.items():
         if chrom not in BUILD_LENGTHS[build]:

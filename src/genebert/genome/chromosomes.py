@@ -1,9 +1,11 @@
 """Names of chromosomes; light, since the Snakefile needs them too."""
 
+import functools
 import re
 from collections.abc import Iterable
 
 
+@functools.cache
 def normalise_chromosome(name: str) -> str:
     """Return `name` in UCSC's form: ``20`` and ``chr20`` both give ``chr20``, ``MT`` gives ``chrM``."""
     bare = re.sub(r"^chr", "", str(name).strip(), flags=re.IGNORECASE)

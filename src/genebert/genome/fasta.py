@@ -9,19 +9,17 @@ import pandas as pd
 
 from genebert.errors import InputError
 from genebert.files import atomic_path, open_bytes, write_json
-from genebert.genome.bases import _BLOCK_REGIONS, _IS_N, N_CODE, encode
+from genebert.genome.bases import BLOCK_REGIONS, N_CODE, encode
 from genebert.genome.builds import BUILD_LENGTHS, builds_with_lengths
 from genebert.genome.chromosomes import normalise_chromosome
 
+# Bytes that count as N: letters that are no A, C, G or T; line ends are no letters.
+_IS_N = encode(bytes(range(256))) == N_CODE
+_IS_N[[ord("\n"), ord("\r")]] = False
+
 
 class Genome:
-    """Random access to an indexed FASTA file, by normalised chromosome name.
-
-    Parameters
-    ----------
-    fasta : path
-        Uncompressed FASTA as written by :func:`prepare_genome` (any other works if pyfaidx can read it).
-    """
+    """Random access to an indexed FASTA file as :func:`prepare_genome` writes it, by normalised chromosome name."""
 
     def __init__(self, fasta: str | Path):
         from pyfaidx import Fasta, FastaIndexingError, FetchError
@@ -54,48 +52,31 @@ class Genome:
     def count_n(self, regions: pd.DataFrame) -> np.ndarray:
         """Return how many bases of each region are N (anything but A, C, G, T), as int64 [n_regions].
 
-        Reads only the bases of the regions: a million regions take seconds, the whole genome half a minute.
-
-        Parameters
-        ----------
-        regions : DataFrame
-            Columns chrom, start, end, on chromosomes of this genome, ``start < end``.
-
-        Raises
-        ------
-        InputError
-            As :meth:`codes`.
+        Reads only the bases of the regions, which have the columns chrom, start and end and lie inside chromosomes of
+        this genome: a million regions take seconds, the whole genome half a minute.
         """
-        for chrom, end in regions.groupby("chrom", observed=True)["end"].max().items():
-            self.codes(str(chrom), int(end), int(end))
-        if len(regions) == 0:
-            return np.zeros(0, dtype=np.int64)
-        with self.path.open("rb") as handle:
-            if handle.read(1) != b">":
-                pieces = zip(regions["chrom"], regions["start"], regions["end"], strict=True)
-                return np.array([np.count_nonzero(self.codes(*piece) == N_CODE) for piece in pieces], dtype=np.int64)
-            with mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as text:
-                first, last = self._file_positions(regions)
-                counts = np.zeros(len(regions), dtype=np.int64)
-                for block in range(0, len(regions), _BLOCK_REGIONS):
-                    a, b = first[block : block + _BLOCK_REGIONS], last[block : block + _BLOCK_REGIONS]
-                    joined = b"".join([text[i:j] for i, j in zip(a.tolist(), b.tolist(), strict=True)])
-                    # Most blocks hold no N at all, which this shows at once.
-                    if joined.translate(None, b"ACGTacgt\r\n"):
-                        n_at = np.flatnonzero(_IS_N[np.frombuffer(joined, dtype=np.uint8)])
-                        owner = np.searchsorted(np.cumsum(b - a), n_at, side="right")
-                        counts[block : block + _BLOCK_REGIONS] = np.bincount(owner, minlength=len(a))
-                    # Pages that were read count as this process's memory, 3 GB for a whole genome, until given back.
-                    text.madvise(mmap.MADV_DONTNEED)
-                return counts
+        first, last = self._file_positions(regions)
+        counts = np.zeros(len(regions), dtype=np.int64)
+        with self.path.open("rb") as handle, mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as text:
+            for block in range(0, len(regions), BLOCK_REGIONS):
+                a, b = first[block : block + BLOCK_REGIONS], last[block : block + BLOCK_REGIONS]
+                joined = b"".join([text[i:j] for i, j in zip(a.tolist(), b.tolist(), strict=True)])
+                # Most blocks hold no N at all, which this shows at once.
+                if joined.translate(None, b"ACGTacgt\r\n"):
+                    n_at = np.flatnonzero(_IS_N[np.frombuffer(joined, dtype=np.uint8)])
+                    owner = np.searchsorted(np.cumsum(b - a), n_at, side="right")
+                    counts[block : block + BLOCK_REGIONS] = np.bincount(owner, minlength=len(a))
+                # Pages that were read count as this process's memory, 3 GB for a whole genome, until given back.
+                text.madvise(mmap.MADV_DONTNEED)
+        return counts
 
     def _file_positions(self, regions: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         """Return where in the file the first base of each region is, and where the byte after its last base."""
         codes, chroms = pd.factorize(regions["chrom"])
         lines = [self._fasta.faidx.index[self._names[chrom]] for chrom in chroms]
-        offset, bases, width = (np.array([getattr(line, key) for line in lines]) for key in ("offset", "lenc", "lenb"))
-        offset, bases, width = offset[codes], bases[codes], width[codes]
-        ends = regions["start"].to_numpy(np.int64), regions["end"].to_numpy(np.int64) - 1
+        table = np.array([(line.offset, line.lenc, line.lenb) for line in lines], dtype=np.int64).reshape(-1, 3)
+        offset, bases, width = table[codes].T
+        ends = regions["start"].to_numpy(), regions["end"].to_numpy() - 1
         first, last = (offset + base // bases * width + base % bases for base in ends)
         return first, last + 1
 
@@ -125,25 +106,18 @@ def _copy_chromosomes(source: Path, target: Path, wanted: set[str]) -> tuple[dic
 def prepare_genome(source: str | Path, output: str | Path, build: str, chromosomes: list[str]) -> dict:
     """Write the wanted chromosomes as plain FASTA with normalised names, with an index beside it.
 
-    Works on plain, gzip and bgzip input, in one pass and one chromosome line at a time; the input folder may be
-    read-only. Letters keep their case.
+    Works on plain, gzip and bgzip input, in one pass and one line at a time; the input folder may be read-only. Letters
+    keep their case.
 
     Parameters
     ----------
-    source : path
-        FASTA of the reference genome.
-    output : path
-        ``genome.fa``; ``genome.fa.fai`` and ``genome.json`` (build, lengths, md5 of each upper-cased sequence, as
-        `samtools dict` computes it) are written beside it.
+    source, output : path
+        FASTA of the reference genome, and ``genome.fa``; ``genome.fa.fai`` and ``genome.json`` (build, lengths, md5 of
+        each upper-cased sequence, as `samtools dict` computes it; this is returned) are written beside it.
     build : str
         ``hg19``, ``hg38``: chromosome lengths are compared with the known ones. Any other name: not checked.
     chromosomes : list of str
         Normalised names.
-
-    Returns
-    -------
-    dict
-        The content of ``genome.json``.
 
     Raises
     ------

@@ -22,8 +22,6 @@ DIGIT = np.array([ORDER.index(base) for base in "ACGT"] + [0], dtype=np.int16)
 
 def vocabulary(k: int) -> list[str]:
     """Return all tokens in the order of their ids; 69, 261, 1029, 4101 of them for k = 3, 4, 5, 6."""
-    if not 3 <= k <= 6:
-        raise InputError(f"k: found {k}, expected 3, 4, 5 or 6")
     return [*SPECIALS, *map("".join, itertools.product(ORDER, repeat=k))]
 
 
@@ -34,9 +32,8 @@ def kmer_ids(codes: np.ndarray, k: int, dtype: type = np.int64) -> np.ndarray:
     ----------
     codes : uint8 [..., length]
         Base codes; the last axis is the sequence.
-    k : int
     dtype : type
-        Integer type of the result; int16 holds all ids.
+        Of the result; int16 holds all ids.
 
     Returns
     -------
@@ -76,13 +73,7 @@ def kmer_sentence(sequence: str, k: int) -> str:
 
 
 def sentence_to_sequence(sentence: str, where: str) -> str:
-    """Return the DNA string of a k-mer sentence.
-
-    Raises
-    ------
-    InputError
-        Two neighbours do not overlap by k - 1 letters.
-    """
+    """Return the DNA string of a k-mer sentence; refuse one in which two neighbours do not overlap by k - 1 letters."""
     kmers = sentence.split()
     sequence = kmers[0] + "".join(kmer[-1] for kmer in kmers[1:]) if kmers else ""
     if not kmers or kmer_sentence(sequence, len(kmers[0])).split() != kmers:
@@ -91,17 +82,13 @@ def sentence_to_sequence(sentence: str, where: str) -> str:
 
 
 def save_tokenizer(folder: str | Path, k: int, max_length: int) -> None:
-    """Write the files from which ``transformers.AutoTokenizer`` makes a k-mer tokenizer.
-
-    Lower-casing is switched off explicitly: the library's default is on and turns every k-mer into [UNK]
-    (docs/facts.md 15).
-    """
+    """Write the files from which ``transformers.AutoTokenizer`` makes a k-mer tokenizer."""
     from transformers import BertTokenizer
 
-    folder = Path(folder)
-    (folder / "vocab.txt").write_text("\n".join(vocabulary(k)) + "\n")
-    tokenizer = BertTokenizer(vocab=str(folder / "vocab.txt"), do_lower_case=False, model_max_length=max_length)
-    tokenizer.save_pretrained(folder)
+    vocab = Path(folder) / "vocab.txt"
+    vocab.write_text("\n".join(vocabulary(k)) + "\n")
+    # By default the library makes lower case, which turns every k-mer into [UNK] (docs/facts.md 15).
+    BertTokenizer(vocab=str(vocab), do_lower_case=False, model_max_length=max_length).save_pretrained(folder)
 
 
 def vocabulary_k(folder: str | Path) -> int:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from genebert.errors import InputError
 from genebert.files import atomic_path, read_json, write_json
-from genebert.genome.bases import _BLOCK_REGIONS, N_CODE
+from genebert.genome.bases import BLOCK_REGIONS, N_CODE
 from genebert.genome.builds import check_regions
 from genebert.genome.fasta import Genome
 from genebert.genome.intervals import ranges
@@ -17,20 +17,11 @@ from genebert.genome.intervals import ranges
 
 @dataclass(frozen=True)
 class RegionSequences:
-    """Base codes of all regions end to end.
+    """Base codes of all regions end to end."""
 
-    Attributes
-    ----------
-    codes : uint8 [n_bases], memory-mapped when loaded
-    offsets : int64 [n_regions + 1]
-        Region i is ``codes[offsets[i]:offsets[i + 1]]``.
-    genome : str
-        Genome build.
-    """
-
-    codes: np.ndarray
-    offsets: np.ndarray
-    genome: str
+    codes: np.ndarray  # uint8 [n_bases], memory-mapped when loaded
+    offsets: np.ndarray  # int64 [n_regions + 1]; region i is codes[offsets[i]:offsets[i + 1]]
+    genome: str  # its build
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -58,13 +49,7 @@ class RegionSequences:
 
     @classmethod
     def load(cls, folder: str | Path) -> "RegionSequences":
-        """Memory-map the files written by :meth:`save`.
-
-        Raises
-        ------
-        InputError
-            A file is missing or damaged, or the three do not belong together.
-        """
+        """Memory-map the files written by :meth:`save`; refuse those that are damaged or do not belong together."""
         folder = Path(folder)
         try:
             info = read_json(folder / "regions.json")
@@ -91,31 +76,22 @@ class RegionSequences:
         starts = self.offsets[:-1] + (lengths - kept) // 2
         codes = np.empty(offsets[-1], dtype=np.uint8)
         # In blocks: an index of all bases at once would take 16 bytes a base.
-        for first in range(0, len(self), _BLOCK_REGIONS):
-            block = slice(first, first + _BLOCK_REGIONS)
-            low, high = offsets[first], offsets[min(first + _BLOCK_REGIONS, len(self))]
+        for first in range(0, len(self), BLOCK_REGIONS):
+            block = slice(first, first + BLOCK_REGIONS)
+            low, high = offsets[first], offsets[min(first + BLOCK_REGIONS, len(self))]
             codes[low:high] = self.codes[ranges(starts[block], kept[block])]
         return RegionSequences(codes, offsets, self.genome)
 
 
 def extract_sequences(genome: Genome, regions: pd.DataFrame, build: str, where: str) -> RegionSequences:
-    """Fetch the bases of all regions.
-
-    Parameters
-    ----------
-    genome : Genome
-    regions : DataFrame
-        Columns chrom, start, end, sorted by chromosome (each chromosome is read once).
-    build, where : str
-        For the record and for error messages.
-    """
+    """Fetch the bases of all regions (columns chrom, start, end); `build` and `where` are for the record and errors."""
     check_regions(regions, genome.lengths, where, build)
     starts, ends = regions["start"].to_numpy(), regions["end"].to_numpy()
-    offsets = np.concatenate(([0], np.cumsum(ends - starts))).astype(np.int64)
+    offsets = np.concatenate(([0], np.cumsum(ends - starts)))
     codes = np.empty(offsets[-1], dtype=np.uint8)
-    chroms = regions["chrom"].to_numpy()
-    for chrom in pd.unique(chroms):
+    # By chromosome, so that each is read once.
+    for chrom, rows in regions.groupby("chrom", observed=True).indices.items():
         whole = genome.codes(chrom)
-        for i in np.flatnonzero(chroms == chrom):
+        for i in rows:
             codes[offsets[i] : offsets[i + 1]] = whole[starts[i] : ends[i]]
     return RegionSequences(codes, offsets, build)

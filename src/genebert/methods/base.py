@@ -1,7 +1,6 @@
 """What every method offers: a fit with a seed, scores of any examples, and files that it comes back from.
 
-To add a method, write a module beside this one with a :class:`Method` and a :class:`Fitted`, and put an entry into
-`METHODS` of :mod:`genebert.methods.registry`.
+docs/architecture.md says how to add one.
 """
 
 from abc import ABC, abstractmethod
@@ -23,21 +22,11 @@ class Unavailable(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Fitted(ABC):
-    """A method after its fit.
+    """A method after its fit."""
 
-    Attributes
-    ----------
-    method : str
-        Its name.
-    kind : Kind
-        Of the task.
-    record : dict
-        Settings and choices of the fit, for the score file (JSON types).
-    """
-
-    method: str
-    kind: Kind
-    record: dict[str, Any]
+    method: str  # its name
+    kind: Kind  # of the task
+    record: dict[str, Any]  # settings and choices of the fit, for the score file (JSON types)
 
     @abstractmethod
     def score(self, examples: Examples) -> np.ndarray:
@@ -80,20 +69,6 @@ class Method(ABC):
     card : dict
         What the data set says of itself.
 
-    Attributes
-    ----------
-    name : str
-    fitted : type
-        What a fit gives.
-    Settings : type
-        A dataclass; `settings` is one.
-    kinds : tuple of str, or None
-        The kinds of tasks that it solves; None: all.
-    deterministic : bool
-        The seed changes nothing.
-    packages : tuple of str
-        Whose versions belong in the record.
-
     Raises
     ------
     InputError
@@ -104,13 +79,13 @@ class Method(ABC):
 
     @dataclass(frozen=True)
     class Settings:
-        """None."""
+        """None; a method that has some gives a dataclass of its own, and `settings` is one."""
 
     name: ClassVar[str]
-    fitted: ClassVar[type[Fitted]]
-    kinds: ClassVar[tuple[str, ...] | None] = None
-    deterministic: ClassVar[bool] = False
-    packages: ClassVar[tuple[str, ...]]
+    fitted: ClassVar[type[Fitted]]  # what a fit gives
+    kinds: ClassVar[tuple[str, ...] | None] = None  # of tasks that it solves; None: all
+    deterministic: ClassVar[bool] = False  # the seed changes nothing
+    packages: ClassVar[tuple[str, ...]]  # whose versions belong in the record
 
     def __init__(self, kind: Kind, options: dict[str, Any], files: dict[str, str | Path], card: dict[str, Any]):
         if self.kinds is not None and kind.name not in self.kinds:

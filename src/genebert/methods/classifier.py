@@ -8,6 +8,7 @@ next-sentence training is random, so it is left out here for every model alike.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from genebert.models.devices import autocast
 from genebert.models.tokens import Tokens
 
 PREDICT_BATCH = 256
+# (Last hidden states, mask) -> what a head reads: `Kind.states` with pooling and k.
 Reading = Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]
 
 
@@ -53,17 +55,12 @@ class _LinearHead(nn.Module):
             return self.linear(self.dropout(state))
 
 
-class Classifier(_LinearHead):
-    """Encoder and linear head; all weights are trained.
+def _read(encoder: nn.Module, reading: Reading, ids: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    return reading(encoder(input_ids=ids, attention_mask=mask).last_hidden_state, mask)
 
-    Parameters
-    ----------
-    encoder : transformers.BertModel
-    reading : callable
-        (last hidden states, mask) -> what the head reads: :meth:`~genebert.evaluation.kinds.base.Kind.states`.
-    outputs : int
-    dropout : float
-    """
+
+class Classifier(_LinearHead):
+    """A BERT and a linear head; all weights are trained."""
 
     def __init__(self, encoder: nn.Module, reading: Reading, outputs: int, dropout: float):
         super().__init__(encoder.config.hidden_size, outputs, dropout, encoder.config.initializer_range)
@@ -72,25 +69,15 @@ class Classifier(_LinearHead):
 
     def forward(self, ids: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
         """Return outputs (float32 [n, ..., outputs]) of ids int64 [n, tokens]."""
-        states = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
-        return self.classify(self.reading(states, mask))
+        return self.classify(_read(self.encoder, self.reading, ids, mask))
 
 
 class Probe(_LinearHead):
     """Linear head on features that are standardised with fixed means and standard deviations.
 
     Pooled states of a BERT have means that are many times their standard deviations: as they are, gradient descent
-    would hardly move on them.
-
-    Parameters
-    ----------
-    training : Features
-        Their mean and standard deviation are kept as the buffers `mean` and `sd`.
-    outputs : int
-    dropout : float
-        Of standardised features.
-    sd : float
-        Of the initial weights.
+    would hardly move on them. The means and deviations are those of `training`; `dropout` is of standardised features,
+    `sd` of the initial weights.
     """
 
     def __init__(self, training: Features, outputs: int, dropout: float, sd: float):
@@ -105,26 +92,22 @@ class Probe(_LinearHead):
         return self.classify((values - self.mean) / self.sd)
 
 
+@torch.no_grad()
+def _in_batches(read: Callable[..., torch.Tensor], inputs: Tokens | Features, precision: str) -> torch.Tensor:
+    """Return what `read` makes of all inputs, in their order; nothing is trained."""
+    order = inputs.order()
+    with autocast(precision, order.device):
+        found = torch.cat([read(*inputs.batch(rows)) for rows in order.split(PREDICT_BATCH)])
+    return torch.empty_like(found).index_copy_(0, order, found)
+
+
 def encode(encoder: nn.Module, tokens: Tokens, reading: Reading, precision: str) -> Features:
-    """Return the states of a whole set; without dropout, and nothing is trained."""
+    """Return the states of a whole set, without dropout."""
     encoder.eval()
-    states, order = [], tokens.order()
-    with torch.no_grad(), autocast(precision, order.device):
-        for rows in order.split(PREDICT_BATCH):
-            ids, mask = tokens.batch(rows)
-            states.append(reading(encoder(input_ids=ids, attention_mask=mask).last_hidden_state, mask))
-    values = torch.cat(states)
-    return Features(torch.empty_like(values).index_copy_(0, order, values))
+    return Features(_in_batches(partial(_read, encoder, reading), tokens, precision))
 
 
 def predict(model: Classifier | Probe, inputs: Tokens | Features, kind: Kind, precision: str = "auto") -> np.ndarray:
-    """Return the scores of the task's kind (float64 [n, ...])."""
-    device = next(model.parameters()).device
+    """Return the scores of the task's kind (float64 [n, ...]), without dropout."""
     model.eval()
-    outputs, order = [], inputs.order()
-    with torch.inference_mode():
-        with autocast(precision, device):
-            for rows in order.split(PREDICT_BATCH):
-                outputs.append(model(*inputs.batch(rows)).double())
-        scores = kind.scores(torch.cat(outputs))
-        return torch.empty_like(scores).index_copy_(0, order, scores).cpu().numpy()
+    return kind.scores(_in_batches(model, inputs, precision).double()).cpu().numpy()

@@ -4,9 +4,10 @@ One layer of filters scans both strands: at every position the better of the two
 reverse complement have the same score. Global maximum and mean of each filter, one hidden layer.
 """
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 import torch
@@ -14,66 +15,38 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional
 
-from genebert.errors import InputError
 from genebert.evaluation.examples import Examples
 from genebert.evaluation.kinds.base import Kind
 from genebert.methods.base import Fitted, Method
+from genebert.settings.fields import Block, key
+from genebert.settings.rules import Count, Positive, Rule
 from genebert.training.fit import Course, fit
 
 PREDICT_BATCH = 512
 
 
 @dataclass(frozen=True)
-class CnnSettings:
-    """Settings of the network and of its training.
+class CnnSettings(Block):
+    """Settings of the network and of its training."""
 
-    Attributes
-    ----------
-    filters : int
-    width : int
-        Bases that a filter sees, an odd number; at most the longest odd number of bases in a training sequence.
-    hidden : int
-        Units of the hidden layer.
-    dropout : float
-        Before and after the hidden layer.
-    learning_rate, weight_decay : float
-        Of AdamW.
-    batch : int
-        Sequences a step.
-    epochs : int
-        Most epochs.
-    patience : int
-        Epochs without a better validation AUC before training stops.
+    block = "cnn"
 
-    Raises
-    ------
-    InputError
-        A value out of its range.
-    """
+    filters: Count = key(64)
+    width: Count = key(15, "bases that a filter sees; at most the longest odd number of bases in a training sequence")
+    hidden: Count = key(32, "units of the hidden layer")
+    dropout: Annotated[float, Rule(at_least=0, below=1, expected="0 or more and less than 1")] = key(
+        0.3, "before and after the hidden layer"
+    )
+    learning_rate: Positive = key(3e-3, "of AdamW")
+    weight_decay: Annotated[float, Rule(at_least=0, expected="0 or more")] = key(0.1, "of AdamW")
+    batch: Count = key(64, "sequences a step")
+    epochs: Count = key(50, "most epochs")
+    patience: Count = key(8, "epochs without a better validation AUC before training stops")
 
-    filters: int = 64
-    width: int = 15
-    hidden: int = 32
-    dropout: float = 0.3
-    learning_rate: float = 3e-3
-    weight_decay: float = 0.1
-    batch: int = 64
-    epochs: int = 50
-    patience: int = 8
-
-    def __post_init__(self) -> None:
-        for name in ("filters", "width", "hidden", "batch", "epochs", "patience"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise InputError(f"cnn.{name}: found {value}, expected a whole number of at least 1")
+    def check(self) -> Iterator[str]:
+        """A filter has a middle base."""
         if self.width % 2 == 0:
-            raise InputError(f"cnn.width: found {self.width}, expected an odd number (a filter has a middle base)")
-        if not 0 <= self.dropout < 1:
-            raise InputError(f"cnn.dropout: found {self.dropout}, expected 0 or more and less than 1")
-        if not self.learning_rate > 0:
-            raise InputError(f"cnn.learning_rate: found {self.learning_rate}, expected a number above 0")
-        if not self.weight_decay >= 0:
-            raise InputError(f"cnn.weight_decay: found {self.weight_decay}, expected 0 or more")
+            yield f"width: found {self.width}, expected an odd number (a filter has a middle base)"
 
 
 class Network(nn.Module):
@@ -81,7 +54,6 @@ class Network(nn.Module):
 
     def __init__(self, settings: CnnSettings, outputs: int):
         super().__init__()
-        self.settings = settings
         self.filters = nn.Parameter(torch.empty(settings.filters, 4, settings.width))
         self.bias = nn.Parameter(torch.zeros(settings.filters))
         nn.init.kaiming_uniform_(self.filters)
@@ -107,7 +79,7 @@ class Network(nn.Module):
         bases = self.one_hot[codes].transpose(1, 2)
         # Bases are in the order A, C, G, T: turned round, it is that of their complements.
         both = torch.cat([self.filters, self.filters.flip(1, 2)])
-        strands = functional.conv1d(bases, both, padding=self.settings.width // 2).unflatten(1, (2, -1))
+        strands = functional.conv1d(bases, both, padding=self.filters.shape[2] // 2).unflatten(1, (2, -1))
         found = functional.relu(strands.amax(dim=1) + self.bias[:, None])
         inside = torch.arange(found.shape[2]) < lengths[:, None]
         found = found * inside[:, None]
@@ -125,10 +97,8 @@ class CnnModel(Fitted):
         codes, lengths = map(torch.from_numpy, examples.codes())
         self.network.eval()
         with torch.inference_mode():
-            outputs = [
-                self.network(codes[rows].long(), lengths[rows])
-                for rows in torch.arange(len(lengths)).split(PREDICT_BATCH)
-            ]
+            batches = zip(codes.split(PREDICT_BATCH), lengths.split(PREDICT_BATCH), strict=True)
+            outputs = [self.network(some.long(), n) for some, n in batches]
             return self.kind.scores(torch.cat(outputs).double()).numpy()
 
     def write(self, folder: Path) -> None:
@@ -162,15 +132,13 @@ class Cnn(Method):
         labels = torch.tensor(train.labels)
         longest = int(lengths.max())
         settings = replace(self.settings, width=min(self.settings.width, longest - (longest + 1) % 2))
-        remedy = f"a learning rate below {settings.learning_rate}"
-        course = Course(settings.epochs, settings.patience, self.name, seed, remedy)
+        rate = settings.learning_rate
+        course = Course(settings.epochs, settings.patience, self.name, seed, f"a learning rate below {rate}")
         # The caller's random state is left as it was.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             network = Network(settings, self.kind.outputs)
-            optimiser = torch.optim.AdamW(
-                network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
-            )
+            optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=settings.weight_decay)
 
             def train_epoch(_epoch: int) -> float:
                 total = 0.0

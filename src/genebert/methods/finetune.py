@@ -6,7 +6,7 @@ the weights of the best epoch make the scores.
 """
 
 import logging
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Self
@@ -25,8 +25,8 @@ from genebert.methods.base import Fitted, Method, Unavailable
 from genebert.methods.classifier import Classifier, Features, Probe, Reading, encode, predict
 from genebert.models.bert import load_encoder, read_bert_config
 from genebert.models.devices import autocast, choose_device
-from genebert.models.folders import WEIGHTS, weights_file
 from genebert.models.tokens import Tokens, tokenise
+from genebert.models.weights import WEIGHTS, weights_file
 from genebert.settings.fitting import FinetuneSettings
 from genebert.training.fit import Course, Diverged, fit
 from genebert.training.optimiser import make_adamw
@@ -44,7 +44,7 @@ HEAD = "head.safetensors"
 
 def _optimiser(model: nn.Module, settings: FinetuneSettings, steps: int):
     """Return AdamW and its schedule: linear warm-up to the peak, linear decay to zero."""
-    optimiser = make_adamw(model, settings.learning_rate, settings.betas, settings.epsilon, settings.weight_decay)
+    optimiser = make_adamw(model, settings)
     warmup = int(settings.warmup_fraction * steps)
 
     def factor(step: int) -> float:
@@ -69,16 +69,8 @@ def _precision(settings: FinetuneSettings, place: torch.device) -> str:
 class Encoder:
     """A model folder, and what networks read of examples through it, made once for each set.
 
-    Parameters
-    ----------
-    folder : path
-        Hugging Face folder of a BERT with DNABERT's k-mer vocabulary (``config.json``, weights, ``vocab.txt``).
-    kind : Kind
-
-    Raises
-    ------
-    InputError
-        The folder is not such a model.
+    The folder holds a BERT in Hugging Face's form with DNABERT's k-mer vocabulary (``config.json``, weights,
+    ``vocab.txt``).
     """
 
     def __init__(self, folder: str | Path, kind: Kind):
@@ -124,19 +116,13 @@ class Encoder:
             inputs, sd = self.inputs(train, settings), self.config.get("initializer_range", 0.02)
             torch.manual_seed(seed)
             return Probe(inputs, self.kind.outputs, settings.dropout, sd).to(self.place)
-        encoder = load_encoder(self.folder, settings.dropout)
+        encoder = load_encoder(self.folder, settings.dropout, settings.attention_dropout)
         torch.manual_seed(seed)
         return self.classifier(encoder, settings)
 
     def classifier(self, encoder: nn.Module, settings: FinetuneSettings) -> Classifier:
         """Return a BERT with a new head."""
         return Classifier(encoder, self.reading(settings), self.kind.outputs, settings.dropout).to(self.place)
-
-    def scores(self, network: Classifier | Probe, examples: Examples, settings: FinetuneSettings) -> np.ndarray:
-        """Return the scores of examples, means over the strands read."""
-        found = predict(network, self.inputs(examples, settings), self.kind, _precision(settings, self.place))
-        found = found.reshape(STRANDS[settings.strands], len(examples), *found.shape[1:])
-        return np.stack([found[0], *map(self.kind.turn, found[1:])]).mean(0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,8 +134,11 @@ class FinetunedModel(Fitted):
     settings: FinetuneSettings
 
     def score(self, examples: Examples) -> np.ndarray:
-        """Return the scores of the task's kind (float64 [n, ...])."""
-        return self.encoder.scores(self.network, examples, self.settings)
+        """Return the scores of the task's kind (float64 [n, ...]), means over the strands read."""
+        inputs, precision = self.encoder.inputs(examples, self.settings), _precision(self.settings, self.encoder.place)
+        found = predict(self.network, inputs, self.kind, precision)
+        found = found.reshape(STRANDS[self.settings.strands], len(examples), *found.shape[1:])
+        return np.stack([found[0], *map(self.kind.turn, found[1:])]).mean(0)
 
     def write(self, folder: Path) -> None:
         """Write encoder and tokenizer in Hugging Face's form, and the rest of the network as ``head.safetensors``."""
@@ -177,12 +166,7 @@ class FinetunedModel(Fitted):
 class Finetune(Method):
     """``finetune``: fine-tuning of the BERT in the folder ``model``.
 
-    Raises
-    ------
-    InputError
-        The folder is not such a model.
-    Unavailable
-        Its ``model.json`` has a key ``unavailable``, the reason.
+    Unavailable where its ``model.json`` has a key ``unavailable``, the reason; an InputError where it is no such model.
     """
 
     name = "finetune"
@@ -212,37 +196,37 @@ class Finetune(Method):
         all of its combinations diverge.
         """
         trials: list[dict[str, Any]] = []
-        best, failed, place = None, None, self.encoder.place
+        best, failed, encoder = None, None, self.encoder
         metric = f"valid_{self.kind.selects.lower()}"
         # The caller's random state is left as it was.
-        with torch.random.fork_rng(devices=[place] if place.type == "cuda" else []):
-            for number, (change, one) in enumerate(self.settings.combinations()):
+        with torch.random.fork_rng(devices=[encoder.place] if encoder.place.type == "cuda" else []):
+            for change, one in self.settings.combinations():
                 if change:
                     logger.info("grid: %s", ", ".join(f"{name} {value}" for name, value in change.items()))
-                network = self.encoder.network(train, one, seed)
+                model = FinetunedModel(self.name, self.kind, {}, encoder, encoder.network(train, one, seed), one)
                 try:
-                    history, epoch = self._train(network, train, valid, one, seed)
+                    trained = self._train(model, train, valid, seed)
                 except Diverged as error:
                     failed = failed or error
                     logger.warning("%s", error)
                     trials.append({"settings": change, metric: None, "best_epoch": None, "diverged": str(error)})
                     continue
-                value = history[epoch - 1][metric]
+                epoch = trained["best_epoch"]
+                value = trained["history"][epoch - 1][metric]
                 trials.append({"settings": change, metric: value, "best_epoch": epoch})
-                if best is None or value > trials[best[0]][metric]:
-                    best = number, one, network, history, epoch
+                if best is None or value > best[0]:
+                    best = value, change, model, trained
         if best is None:
             raise failed
-        chosen, used, network, history, epoch = best
-        record = self._record(used) | {"best_epoch": epoch, "history": history} | self.source
+        _, chosen, model, trained = best
+        record = self._record(model.settings) | trained | self.source
         if self.settings.grid:
-            record["grid_search"] = {"trials": trials, "chosen": trials[chosen]["settings"]}
-        return FinetunedModel(self.name, self.kind, record, self.encoder, network, used)
+            record["grid_search"] = {"trials": trials, "chosen": chosen}
+        return replace(model, record=record)
 
-    def _train(
-        self, network: Classifier | Probe, train: Examples, valid: Examples, settings: FinetuneSettings, seed: int
-    ) -> tuple[list[dict[str, Any]], int]:
-        """Train a network; return the history and the best epoch, whose weights it has then."""
+    def _train(self, model: FinetunedModel, train: Examples, valid: Examples, seed: int) -> dict[str, Any]:
+        """Train a model; return the best epoch, whose weights it has then, and the history."""
+        network, settings = model.network, model.settings
         place, precision = self.encoder.place, _precision(settings, self.encoder.place)
         inputs, labels = self.encoder.inputs(train, settings), train.labels
         readings = [labels, self.kind.turn(labels)][: STRANDS[settings.strands]]
@@ -268,14 +252,12 @@ class Finetune(Method):
 
         remedy = f"a learning rate below {settings.learning_rate}, or precision float32"
         course = Course(settings.epochs, settings.patience, str(self.encoder.folder), seed, remedy)
-        history, best = fit(
-            network, self.kind, valid, course, train_epoch, lambda: self.encoder.scores(network, valid, settings)
-        )
-        return [epoch | {"learning_rate": rate} for epoch, rate in zip(history, rates, strict=True)], best
+        history, best = fit(network, self.kind, valid, course, train_epoch, lambda: model.score(valid))
+        history = [epoch | {"learning_rate": rate} for epoch, rate in zip(history, rates, strict=True)]
+        return {"best_epoch": best, "history": history}
 
     def _record(self, used: FinetuneSettings) -> dict[str, Any]:
         head = f"linear, {self.kind.output_words}, on {SEEN[used.pooling]}" + (", standardised" if used.frozen else "")
-        place = self.encoder.place
         return {
             "method": {
                 "kind": "finetune",
@@ -286,8 +268,8 @@ class Finetune(Method):
             "settings": {
                 **asdict(used),
                 "grid": self.settings.grid,
-                "precision_used": _precision(used, place),
-                "device": place.type,
+                "precision_used": _precision(used, self.encoder.place),
+                "device": self.encoder.place.type,
                 "k": self.encoder.k,
             },
         }

@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 # deviation, which leaves the ranking as it is and says about the same of every sequence.
 LEAST_SLOPE = 1e-3
 # Log-odds as in the regions x TFs matrix: counts, pseudocount 1.
-SCORING = {key: value for key, value in asdict(MotifSettings()).items() if key in ("source", "pseudocount")}
+SCORING = {"source": MotifSettings().source, "pseudocount": MotifSettings().pseudocount}
 
 
 def factor_motifs(motifs: list[Motif], factor: str) -> list[Motif]:
@@ -46,20 +46,11 @@ def _regions(codes: np.ndarray, lengths: np.ndarray) -> RegionSequences:
 
 
 class Matrix:
-    """A motif as log-odds against a background.
-
-    Parameters
-    ----------
-    motif : Motif
-    background : 4 floats
-        Frequencies of A, C, G, T with A = T and C = G.
-    """
+    """A motif as log-odds against a background: frequencies of A, C, G, T with A = T and C = G."""
 
     def __init__(self, motif: Motif, background: tuple[float, float, float, float]):
         scoring = score_motifs([motif], background, **SCORING, p_value=MotifSettings().p_value)
-        self.motif, self.background = motif, background
-        self.log_odds = scoring.matrices[0]
-        self._scorer = BestScorer(scoring)
+        self.motif, self.log_odds, self._scorer = motif, scoring.matrices[0], BestScorer(scoring)
 
     def best_scores(self, examples: Examples) -> np.ndarray:
         """Return the best log-odds (natural logarithm) over both strands (float64 [n]).
@@ -111,15 +102,15 @@ class PwmModel(Fitted):
 
 
 def _calibrate(score: np.ndarray, label: np.ndarray) -> tuple[float, float]:
-    """Return slope and intercept of a logistic regression on the score; the slope is above 0."""
+    """Return slope (above 0) and intercept of a logistic regression on the score."""
     from sklearn.linear_model import LogisticRegression
 
     mean, spread = score.mean(), score.std() or 1.0
     model = LogisticRegression().fit(((score - mean) / spread)[:, None], label)
-    slope, intercept = float(model.coef_[0, 0]), float(model.intercept_[0])
+    slope, intercept = model.coef_[0, 0], model.intercept_[0]
     if slope <= 0:
         logger.warning("pwm: negatives match the matrix better than positives; the probabilities say next to nothing")
-        slope, intercept = LEAST_SLOPE, float(np.log(label.mean() / (1 - label.mean())))
+        slope, intercept = LEAST_SLOPE, np.log(label.mean() / (1 - label.mean()))
     return float(slope / spread), float(intercept - slope * mean / spread)
 
 
@@ -127,14 +118,7 @@ class Pwm(Method):
     """``pwm``: the best of the factor's matrices on ``valid``, calibrated on ``train``.
 
     The background is the base composition of the training sequences: positives and shuffled negatives share it, and
-    the test set stays out of it.
-
-    Raises
-    ------
-    InputError
-        The card names no factor.
-    Unavailable
-        The factor has no matrix.
+    the test set stays out of it. Unavailable where the factor has no matrix; an InputError where the card names none.
     """
 
     @dataclass(frozen=True)
@@ -164,8 +148,7 @@ class Pwm(Method):
 
     def fit(self, train: Examples, valid: Examples, seed: int) -> PwmModel:
         """Choose among the matrices by the metric on `valid`, and calibrate on `train`."""
-        counts = sum(base_counts(_regions(*block)).sum(axis=0) for block in train.blocks())
-        background = strand_background(counts)
+        background = strand_background(sum(base_counts(_regions(*block)).sum(axis=0) for block in train.blocks()))
         matrices = [Matrix(motif, background) for motif in self.motifs]
         auc = {one.motif.matrix_id: self.kind.select(valid, one.best_scores(valid)) for one in matrices}
         best = max(matrices, key=lambda one: auc[one.motif.matrix_id])

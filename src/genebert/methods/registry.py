@@ -3,40 +3,28 @@
 from dataclasses import dataclass
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING
 
 from genebert.errors import InputError
+from genebert.evaluation.kinds.registry import kind_of
 from genebert.files import read_json
-
-if TYPE_CHECKING:
-    from genebert.methods.base import Fitted, Method
+from genebert.methods.base import Fitted, Method
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A method before it is loaded.
+    """A method before it is loaded."""
 
-    Attributes
-    ----------
-    place : str
-        Module and class.
-    needs : tuple of str
-        Files that it is made with: ``model``, a folder with a BERT; ``jaspar``, motif matrices.
-    torch, gpu : bool
-        It computes with torch; on a GPU where there is one.
-    """
-
-    place: str
-    needs: tuple[str, ...] = ()
-    torch: bool = False
-    gpu: bool = False
+    place: str  # module and class
+    needs: tuple[str, ...] = ()  # files that it is made with: "model", a folder with a BERT; "jaspar", motif matrices
+    torch: bool = False  # it computes with torch
+    gpu: bool = False  # on a GPU where there is one
 
 
 METHODS = {
     "finetune": Entry("genebert.methods.finetune:Finetune", needs=("model",), torch=True, gpu=True),
     "pwm": Entry("genebert.methods.pwm:Pwm", needs=("jaspar",)),
-    "kmer-logreg": Entry("genebert.methods.kmer_logreg:KmerLogreg"),
-    "boosted-trees": Entry("genebert.methods.boosted_trees:BoostedTrees"),
+    "kmer-logreg": Entry("genebert.methods.features:KmerLogreg"),
+    "boosted-trees": Entry("genebert.methods.features:BoostedTrees"),
     "cnn": Entry("genebert.methods.cnn:Cnn", torch=True),
 }
 
@@ -46,7 +34,7 @@ def baselines() -> list[str]:
     return [name for name, entry in METHODS.items() if "model" not in entry.needs]
 
 
-def find_method(name: str) -> "type[Method]":
+def find_method(name: str) -> type[Method]:
     """Load a method.
 
     Raises
@@ -59,7 +47,7 @@ def find_method(name: str) -> "type[Method]":
     return resolve_name(METHODS[name].place)
 
 
-def load_classifier(folder: str | Path) -> "Fitted":
+def load_classifier(folder: str | Path) -> Fitted:
     """Read a classifier that :meth:`genebert.methods.base.Fitted.save` wrote.
 
     Those of scikit-learn are pickles, which run code when they are read: load only what you trust.
@@ -69,8 +57,6 @@ def load_classifier(folder: str | Path) -> "Fitted":
     InputError
         The folder holds none.
     """
-    from genebert.evaluation.kinds.registry import kind_of
-
     path = Path(folder) / "classifier.json"
     if not path.is_file():
         raise InputError(f"{path}: does not exist; expected the folder of a saved classifier")

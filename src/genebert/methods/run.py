@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from genebert.errors import InputError
 from genebert.evaluation.examples import SPLITS, Examples, read_card, read_examples, training_rows
 from genebert.evaluation.kinds.base import Kind, Scored
 from genebert.evaluation.kinds.registry import kind_of
-from genebert.evaluation.scores import Outcome, versions, write_score, write_unavailable
+from genebert.evaluation.scores import Outcome, write_score, write_unavailable
 from genebert.evaluation.transfer import foreign_tests
 from genebert.files import atomic_path, sha256
 from genebert.genome.fasta import Genome
@@ -27,47 +28,21 @@ ABOUT = ("factor", "cell", "tissue")  # what score files repeat of a data set's 
 
 @dataclass(frozen=True)
 class FitJob:
-    """One method on one data set.
-
-    Attributes
-    ----------
-    task, dataset, name : str
-        As the tables show them; `name` is that of the model or method.
-    method : str
-        A key of :data:`genebert.methods.registry.METHODS`.
-    data : path
-        Task folder: train, valid and test.parquet, and card.json.
-    output : path
-        Folder for ``seed{seed}.json`` and ``.parquet``; with `sizes`, ``n{size}_seed{seed}``.
-    checkpoints : path
-        Folder for what is finished while others are not yet; of this job alone, and removed at its end.
-    seeds : list of int
-        Of the fits, and of the choice of examples for `sizes`.
-    sizes : list of int, optional
-        Numbers of training examples to fit with; all by default.
-    options : dict
-        Settings of the method that differ from its defaults.
-    files : dict
-        What the method needs (``model``, ``jaspar``) and, where examples are places, ``genome`` -> path.
-    transfer : dict
-        Other data set of the task -> its task folder; its test set is scored too.
-    classifiers : path, optional
-        Folder for the fitted classifiers, a folder for each fit; they are not kept by default.
-    """
+    """One method on one data set."""
 
     task: str
     dataset: str
-    name: str
-    method: str
-    data: str | Path
-    output: str | Path
-    checkpoints: str | Path
-    seeds: list[int]
-    sizes: list[int] | None = None
-    options: dict[str, Any] = field(default_factory=dict)
-    files: dict[str, str | Path] = field(default_factory=dict)
-    transfer: dict[str, str | Path] = field(default_factory=dict)
-    classifiers: str | Path | None = None
+    name: str  # of the model or method, as the tables show it
+    method: str  # a key of `METHODS`
+    data: str | Path  # task folder: train, valid and test.parquet, and card.json
+    output: str | Path  # folder for seed{seed}.json and .parquet; with `sizes`, n{size}_seed{seed}
+    checkpoints: str | Path  # folder, of this job alone, for what is finished while others are not; removed at the end
+    seeds: list[int]  # of the fits, and of the choice of examples for `sizes`
+    sizes: list[int] | None = None  # numbers of training examples to fit with; all by default
+    options: dict[str, Any] = field(default_factory=dict)  # settings of the method that differ from its defaults
+    files: dict[str, str | Path] = field(default_factory=dict)  # what the method needs, and genome for places -> path
+    transfer: dict[str, str | Path] = field(default_factory=dict)  # other data set of the task -> its task folder
+    classifiers: str | Path | None = None  # folder for the fitted classifiers, if they are kept
 
     @property
     def names(self) -> dict[str, str]:
@@ -181,7 +156,7 @@ def run_method(job: FitJob) -> None:
     data = _read(job, kind, card)
     for examples in (*data.splits.values(), *data.foreign.values()):
         method.prepare(examples)
-    data.record["versions"] = versions(*method.packages)
+    data.record["versions"] = {name: version(name) for name in method.packages}
     finished, n = Path(job.checkpoints) / _fingerprint(job, kind, data.record), len(data.splits["train"])
     once = None
     for stem, seed, size in job.fits():

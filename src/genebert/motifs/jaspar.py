@@ -2,7 +2,9 @@
 
 import io
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +14,7 @@ from genebert.files import atomic_path, open_bytes, read_text
 
 BASES = "ACGT"
 METADATA = ["matrix_id", "name", "tf_class", "tf_family"]
-ORDERS = ("matrix_id", "family")
+ORDERS = {"matrix_id": attrgetter("matrix_id"), "family": attrgetter("tf_class", "tf_family", "matrix_id")}
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,12 +47,7 @@ class Motif:
 def load_jaspar(release: str = "JASPAR2018", order: str = "matrix_id") -> list[Motif]:
     """Return the latest version of every CORE vertebrate matrix of a JASPAR release; 579 by default (docs/facts.md 2).
 
-    Parameters
-    ----------
-    release : str
-        A release that pyjaspar carries, as in ``JASPAR2018`` (pyjaspar's own default is a later one).
-    order : str
-        ``matrix_id``, or ``family``: by class, family and matrix id, so that similar motifs are neighbours.
+    Their order is ``matrix_id``, or ``family``: by class, family and matrix id, so that similar motifs are neighbours.
 
     Raises
     ------
@@ -71,18 +68,15 @@ def load_jaspar(release: str = "JASPAR2018", order: str = "matrix_id") -> list[M
     finally:
         database.conn.close()
     motifs = [
-        Motif(
-            record.matrix_id,
-            record.name,
-            np.array([record.counts[base] for base in BASES], dtype=np.float64),
-            "::".join(record.tf_class),
-            "::".join(record.tf_family),
-        )
+        Motif(record.matrix_id, record.name, _counts(record), "::".join(record.tf_class), "::".join(record.tf_family))
         for record in records
     ]
-    if order == "family":
-        return sorted(motifs, key=lambda motif: (motif.tf_class, motif.tf_family, motif.matrix_id))
-    return sorted(motifs, key=lambda motif: motif.matrix_id)
+    return sorted(motifs, key=ORDERS[order])
+
+
+def _counts(record: Any) -> np.ndarray:
+    """Return the counts of one of Biopython's motifs, in the order of BASES."""
+    return np.array([record.counts[base] for base in BASES], dtype=np.float64)
 
 
 def jaspar_text(motifs: list[Motif]) -> str:
@@ -96,23 +90,16 @@ def jaspar_text(motifs: list[Motif]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write_jaspar(motifs: list[Motif], path: str | Path, metadata: str | Path | None = None) -> None:
-    """Write the matrices as JASPAR text, and what that form cannot hold as a table.
+def write_jaspar(motifs: list[Motif], path: str | Path, metadata: str | Path) -> None:
+    """Write the matrices as JASPAR text, and what that form cannot hold as a table of matrix_id, name, class, family.
 
-    Parameters
-    ----------
-    motifs : list of Motif
-    path : path
-        JASPAR text; the order of the matrices is the order of the columns of every motif matrix made from it.
-    metadata : path, optional
-        Tab-separated table: matrix_id, name, tf_class, tf_family.
+    The order of the matrices is the order of the columns of every motif matrix made from them.
     """
     with atomic_path(path) as temporary:
         temporary.write_text(jaspar_text(motifs))
-    if metadata is not None:
-        table = pd.DataFrame([[getattr(motif, field) for field in METADATA] for motif in motifs], columns=METADATA)
-        with atomic_path(metadata) as temporary:
-            table.to_csv(temporary, sep="\t", index=False)
+    table = pd.DataFrame(map(attrgetter(*METADATA), motifs), columns=METADATA)
+    with atomic_path(metadata) as temporary:
+        table.to_csv(temporary, sep="\t", index=False)
 
 
 def read_jaspar(path: str | Path, metadata: str | Path | None = None) -> list[Motif]:
@@ -140,7 +127,7 @@ def read_jaspar(path: str | Path, metadata: str | Path | None = None) -> list[Mo
     families = _read_metadata(metadata) if metadata is not None else {}
     motifs: dict[str, Motif] = {}
     for record in records:
-        matrix_id, counts = record.matrix_id, np.array([record.counts[base] for base in BASES], dtype=np.float64)
+        matrix_id, counts = record.matrix_id, _counts(record)
         if matrix_id is None:
             raise InputError(f"{path}: a matrix without id; {expected}")
         if matrix_id in motifs:

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -43,18 +45,17 @@ class _Part:
 
 def _parts(sequences: RegionSequences, settings: MotifSettings) -> list[_Part]:
     """Group the regions by background, from the whole set, before any work is cut into pieces."""
-    everything = np.arange(len(sequences))
-    if settings.matrix == "descartes":
-        counts = base_counts(sequences)
-        edges, found = gc_bins(counts)
-        members = [np.flatnonzero(found == i) for i in range(max(len(edges) - 1, 1))]
-        return [
-            _Part(strand_background(counts[regions].sum(axis=0) + 1), regions, (float(low), float(high)))
-            for regions, low, high in zip(members, edges, np.append(edges[1:], edges[-1]), strict=False)
-        ]
-    if isinstance(settings.background, str):
-        return [_Part(strand_background(base_counts(sequences).sum(axis=0)), everything)]
-    return [_Part(strand_background(settings.background), everything)]
+    if settings.matrix != "descartes":
+        by_regions = settings.background == "regions"
+        counts = base_counts(sequences).sum(axis=0) if by_regions else settings.background
+        return [_Part(strand_background(counts), np.arange(len(sequences)))]
+    counts = base_counts(sequences)
+    edges, found = gc_bins(counts)
+    members = [np.flatnonzero(found == i) for i in range(max(len(edges) - 1, 1))]
+    return [
+        _Part(strand_background(counts[regions].sum(axis=0) + 1), regions, (float(low), float(high)))
+        for regions, low, high in zip(members, edges, np.append(edges[1:], edges[-1]), strict=False)
+    ]
 
 
 def _lengths(sequences: RegionSequences, regions: np.ndarray) -> np.ndarray:
@@ -77,19 +78,17 @@ class _Worker:
     def __init__(self, sequences: RegionSequences, scorings: list[Scoring], kind: str, path: Path):
         self.sequences, self.scorings, self.kind = sequences, scorings, kind
         self.matrix = np.load(path, mmap_mode="r+")
-        self.scanner: tuple[int, Any] = (-1, None)
+        scanner = BestScorer if kind == "max_score" else HitScanner
+        self.scanner = lru_cache(1)(lambda number: scanner(scorings[number]))
 
     def __call__(self, chunk: tuple[int, np.ndarray]) -> tuple[int, np.ndarray]:
         """Fill the rows of one chunk; return its number of bases, and of regions with a hit (int64 [n_motifs])."""
         number, regions = chunk
-        if self.scanner[0] != number:
-            scanner = BestScorer if self.kind == "max_score" else HitScanner
-            self.scanner = (number, scanner(self.scorings[number]))
         if self.kind == "max_score":
-            rows = self.scanner[1].score(self.sequences, regions)
+            rows = self.scanner(number).score(self.sequences, regions)
             hits = (rows >= self.scorings[number].thresholds).sum(axis=0)
         else:
-            rows = self.scanner[1].count(self.sequences, regions)
+            rows = self.scanner(number).count(self.sequences, regions)
             hits = (rows > 0).sum(axis=0)
             if self.kind != "counts":
                 rows = rows > 0
@@ -128,8 +127,7 @@ def _map(make: Callable[[], Callable], tasks: list, processes: int) -> Iterator[
 
 def _allocate(path: Path, shape: tuple[int, int], dtype: type) -> None:
     """Make an array file, with its disk space reserved: a full disk would kill a writer of mapped memory."""
-    matrix = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
-    del matrix
+    np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
     if hasattr(os, "posix_fallocate"):
         with path.open("r+b") as handle:
             try:
@@ -173,44 +171,29 @@ def _collect(done: Iterable[tuple[int, np.ndarray]], total: int, what: str) -> n
     return hits
 
 
-def _check_input(sequences: RegionSequences, motifs: list[Motif], processes: int) -> None:
-    if len(sequences) == 0 or sequences.offsets[-1] == 0:
-        raise InputError(
-            f"sequences: found {len(sequences)} regions with {int(sequences.offsets[-1])} bases, expected at least one"
-        )
-    if not motifs:
-        raise InputError("motifs: found no matrices, expected at least one")
-    repeated = pd.Series([motif.matrix_id for motif in motifs])
-    if repeated.duplicated().any():
-        raise InputError(f"motifs: matrix {repeated[repeated.duplicated()].iloc[0]} occurs twice; ids must be unique")
-    if processes < 1:
-        raise InputError(f"processes: found {processes}, expected at least 1")
-
-
 def _table(motifs: list[Motif], scorings: list[Scoring], settings: MotifSettings) -> pd.DataFrame:
     """Return one row a motif: what it is, and its scores where one background is that of all regions."""
-    single = scorings[0] if settings.matrix != "descartes" else None
-    return pd.DataFrame(
-        {
-            **{key: [getattr(motif, key) for motif in motifs] for key in (*METADATA, "width")},
-            "threshold": single.thresholds if single else np.nan,
-            "max_possible": single.max_possible if single else np.nan,
-            "reaches_p": np.all([scoring.min_p <= settings.p_value for scoring in scorings], axis=0),
-        }
+    columns = [*METADATA, "width"]
+    table = pd.DataFrame(map(attrgetter(*columns), motifs), columns=columns)
+    single = settings.matrix != "descartes"
+    return table.assign(
+        threshold=scorings[0].thresholds if single else np.nan,
+        max_possible=scorings[0].max_possible if single else np.nan,
+        reaches_p=np.all([scoring.min_p <= settings.p_value for scoring in scorings], axis=0),
     )
 
 
 def _background_record(part: _Part, scoring: Scoring) -> dict:
     record = {"regions": len(part.regions), "background": list(part.background)}
-    if part.gc:
-        record["gc"] = list(part.gc)
-        record |= {"thresholds": scoring.thresholds.tolist(), "max_possible": scoring.max_possible.tolist()}
-    return record
+    if part.gc is None:
+        return record
+    scores = {"thresholds": scoring.thresholds.tolist(), "max_possible": scoring.max_possible.tolist()}
+    return record | {"gc": list(part.gc), **scores}
 
 
 def build_motif_matrix(
     sequences: RegionSequences, motifs: list[Motif], settings: MotifSettings, folder: str | Path, processes: int
-) -> dict:
+) -> None:
     """Score every region with every motif and write the matrix.
 
     The result does not depend on `processes`: backgrounds and thresholds are computed once from the whole set, and
@@ -218,31 +201,24 @@ def build_motif_matrix(
 
     Parameters
     ----------
-    sequences : RegionSequences
+    sequences, settings, processes
     motifs : list of Motif
-        In the order of the columns.
-    settings : MotifSettings
+        In the order of the columns; as :func:`genebert.motifs.jaspar.read_jaspar` has checked them.
     folder : path
         Gets ``matrix.npy`` [n_regions, n_motifs]; ``motifs.tsv``, one row a column: matrix_id, name, tf_class,
         tf_family, width, threshold, max_possible (natural-log log-odds), reaches_p (false where even the best word is
         likelier than the p-value, see :class:`Scoring`), mean and sd over the regions without NaN, share_hit (share
         of regions with a window that reaches the threshold); and ``motifs.json``. With ``descartes``, threshold and
         max_possible differ between GC bins and stand in ``motifs.json``.
-    processes : int
-
-    Returns
-    -------
-    dict
-        The content of ``motifs.json``.
 
     Raises
     ------
     InputError
-        No regions, no motifs, two motifs of one id, no bases but N, a region with more hits than uint16 holds, or no
-        space for the matrix.
+        No regions, no bases but N, a region with more hits than uint16 holds, or no space for the matrix.
     """
     folder, kind = Path(folder), settings.matrix
-    _check_input(sequences, motifs, processes)
+    if sequences.offsets[-1] == 0:
+        raise InputError(f"sequences: found {len(sequences)} regions with 0 bases, expected at least one")
     if kind == "descartes":
         settings = replace(settings, source="pwm", pseudocount=1.0, background="regions", p_value=_DESCARTES_P)
     parts = _parts(sequences, settings)
@@ -261,10 +237,8 @@ def build_motif_matrix(
         chunks = _chunks(sequences, parts, chunk_bases)
         rows_done = _map(lambda: _Worker(sequences, scorings, kind, temporary), chunks, processes)
         hits = _collect(rows_done, total, f"{kind} of {len(motifs)} motifs")
-        matrix = np.load(temporary, mmap_mode="r")
-        mean, sd = _mean_sd(matrix)
-        digest = hashlib.sha256(matrix).hexdigest()
-        del matrix
+        mean, sd = _mean_sd(np.load(temporary, mmap_mode="r"))
+        digest = hashlib.sha256(np.load(temporary, mmap_mode="r")).hexdigest()
     table = _table(motifs, scorings, settings).assign(mean=mean, sd=sd, share_hit=hits / len(sequences))
     with atomic_path(folder / "motifs.tsv") as temporary:
         table.to_csv(temporary, sep="\t", index=False)
@@ -288,15 +262,10 @@ def build_motif_matrix(
     }
     write_json(folder / "motifs.json", info)
     logger.info("%d of %d motifs cannot reach p = %g", info["unreachable_p"], len(motifs), settings.p_value)
-    return info
 
 
 def load_motif_matrix(folder: str | Path) -> np.ndarray:
-    """Memory-map a matrix written by :func:`build_motif_matrix`.
-
-    Returns
-    -------
-    float16 or uint8 or uint16 [n_regions, n_motifs]
+    """Memory-map a matrix written by :func:`build_motif_matrix`: [n_regions, n_motifs], of the type in `KINDS`.
 
     Raises
     ------

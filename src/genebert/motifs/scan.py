@@ -8,13 +8,11 @@ from operator import attrgetter
 
 import numpy as np
 
-from genebert.genome.bases import BASES
+from genebert.genome.bases import BASES, N_CODE, decode
 from genebert.genome.intervals import ranges
 from genebert.genome.sequences import RegionSequences
 from genebert.motifs.scoring import Scoring
 
-LETTERS = np.frombuffer(BASES.encode(), dtype=np.uint8)
-_N = ord("N")
 # MOODS' look-ahead filter; 7 is its default, the fastest here, and the window of the atlas' recipe (docs/facts.md 3).
 MOODS_WINDOW = 7
 
@@ -46,13 +44,7 @@ class HitScanner:
         return scanner
 
     def count(self, sequences: RegionSequences, regions: np.ndarray) -> np.ndarray:
-        """Count the hits in some regions, scanned in one go (faster than one by one).
-
-        Parameters
-        ----------
-        sequences : RegionSequences
-        regions : int [n]
-            Which regions.
+        """Count the hits in some regions (int [n]), scanned in one go: faster than one by one.
 
         Returns
         -------
@@ -62,9 +54,9 @@ class HitScanner:
         starts = sequences.offsets[regions]
         lengths = sequences.offsets[regions + 1] - starts
         targets = np.cumsum(lengths + 1) - lengths - 1
-        text = np.full(int((lengths + 1).sum()), _N, dtype=np.uint8)
-        text[ranges(targets, lengths)] = LETTERS[sequences.codes[ranges(starts, lengths)]]
-        text = text.tobytes().decode("ascii")
+        codes = np.full(int((lengths + 1).sum()), N_CODE, dtype=np.uint8)
+        codes[ranges(targets, lengths)] = sequences.codes[ranges(starts, lengths)]
+        text = decode(codes)
         counts = np.zeros(len(regions) * self.n_motifs, dtype=np.int64)
         for scanner, motifs in self._scanners:
             found = scanner.scan(text)
@@ -105,11 +97,11 @@ class BestScorer:
     def _matrix(log_odds: np.ndarray):
         import lightmotif
 
-        rows = {base: row.tolist() for base, row in zip("ACGT", log_odds, strict=True)}
-        return lightmotif.ScoringMatrix({**rows, "N": [-np.inf] * log_odds.shape[1]})
+        rows = np.vstack([log_odds, np.full(log_odds.shape[1], -np.inf)])
+        return lightmotif.ScoringMatrix(dict(zip(BASES, rows.tolist(), strict=True)))
 
     def score(self, sequences: RegionSequences, regions: np.ndarray) -> np.ndarray:
-        """Score some regions.
+        """Score some regions (int [n]).
 
         Returns
         -------
@@ -140,9 +132,9 @@ class BestScorer:
         """Score up to ``stack * lanes`` pieces of fewer than `rows` bases: float32 [n_pieces, n_motifs]."""
         number = np.arange(len(starts))
         layer, lane = number // self._lanes, number % self._lanes
-        text = np.full(self._lanes * stack * rows, _N, dtype=np.uint8)
-        text[ranges((lane * stack + layer) * rows, lengths)] = LETTERS[codes[ranges(starts, lengths)]]
-        striped = self._stripe(text.tobytes().decode("ascii"))
+        laid_out = np.full(self._lanes * stack * rows, N_CODE, dtype=np.uint8)
+        laid_out[ranges((lane * stack + layer) * rows, lengths)] = codes[ranges(starts, lengths)]
+        striped = self._stripe(decode(laid_out))
         buffer = np.empty((stack, rows, self._lanes), dtype=np.float32)
         best = np.empty((len(starts), len(self._matrices)), dtype=np.float32)
         for i, (forward, reverse) in enumerate(self._matrices):

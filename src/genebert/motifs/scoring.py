@@ -15,12 +15,10 @@ _BLOCK_BASES = 4_000_000
 
 @dataclass(frozen=True, eq=False)
 class Scoring:
-    """What a scanner needs to know about a set of motifs under one background.
+    """What a scanner needs to know about a set of motifs under one background: frequencies of A, C, G, T.
 
     Attributes
     ----------
-    background : tuple of 4 floats
-        Frequencies of A, C, G, T.
     matrices : list of float64 [4, width]
         Log-odds, natural logarithm.
     thresholds : float64 [n_motifs]
@@ -63,12 +61,7 @@ def base_counts(sequences: RegionSequences) -> np.ndarray:
 
 
 def strand_background(counts: Sequence[float] | np.ndarray) -> tuple[float, float, float, float]:
-    """Return base frequencies of both strands: A and T averaged, C and G averaged.
-
-    Parameters
-    ----------
-    counts : 4 numbers
-        Counts or frequencies of A, C, G, T.
+    """Return base frequencies of both strands from counts or frequencies of A, C, G, T: A and T, C and G averaged.
 
     Raises
     ------
@@ -87,15 +80,10 @@ def strand_background(counts: Sequence[float] | np.ndarray) -> tuple[float, floa
 
 
 def gc_bins(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Group regions by GC content, as the atlas' authors do (docs/facts.md 3).
+    """Group regions by GC content, from their base counts (int64 [n_regions, 4]), as the atlas' authors do.
 
     Bin edges are the percentiles 0, 4, ..., 100 of the regions' GC content, each the next lower observed value, without
-    duplicates.
-
-    Parameters
-    ----------
-    counts : int64 [n_regions, 4]
-        Base counts.
+    duplicates (docs/facts.md 3).
 
     Returns
     -------
@@ -106,10 +94,9 @@ def gc_bins(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     total = counts.sum(axis=1)
     known = total > 0
-    gc = np.full(len(counts), np.nan)
-    gc[known] = (counts[known, 1] + counts[known, 2]) / total[known]
     if not known.any():
         raise InputError("sequences: all bases are N; expected some A, C, G or T")
+    gc = np.divide(counts[:, 1] + counts[:, 2], total, out=np.full(len(counts), np.nan), where=known)
     edges = np.unique(np.percentile(gc[known], np.linspace(0, 100, GC_BINS + 1), method="lower"))
     found = np.searchsorted(edges, gc, side="right") - 1
     found = np.minimum(found, max(len(edges) - 2, 0))
@@ -124,7 +111,6 @@ def score_motifs(
 
     Parameters
     ----------
-    motifs : list of Motif
     background : 4 floats
         Frequencies of A, C, G, T with A = T and C = G, so that one threshold serves both strands.
     source : str

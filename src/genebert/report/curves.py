@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genebert.errors import InputError
-from genebert.files import read_json
+from genebert.files import read_json, read_lines
 from genebert.report.pictures import picture
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ COLUMNS = (
 )
 DASHES = ((4, 3), (1, 2), (7, 2, 1, 2))  # of several floors of one metric
 MANY = 40  # points up to which each is marked
-Floors = Mapping[str, Mapping[str, float]]
+Floors = Mapping[str, Mapping[str, float]]  # metric to label to value
 
 
 def read_metrics(path: str | Path) -> list[dict]:
@@ -39,7 +39,7 @@ def read_metrics(path: str | Path) -> list[dict]:
         Not such a file, or without a record: the model was not trained.
     """
     records: dict[int, dict] = {}
-    for number, line in enumerate(Path(path).read_text().splitlines(), 1):
+    for number, line in enumerate(read_lines(path), 1):
         try:
             record = json.loads(line)
         except json.JSONDecodeError as error:
@@ -55,11 +55,8 @@ def read_metrics(path: str | Path) -> list[dict]:
 def chance_floors(info: Mapping) -> dict[str, dict[str, float]]:
     """Return what a model reaches that has learnt nothing: metric to label to value.
 
-    Parameters
-    ----------
-    info : dict
-        Content of ``model.json``. A block ``floors`` of the same form as the result is taken over, for floors that
-        follow from the data (unigram entropy, base composition).
+    `info` is the content of ``model.json``. Its block ``floors``, of the same form, is taken over: floors that follow
+    from the data (unigram entropy, base composition).
     """
     floors = {"ngsp": {"chance": math.log(2)}, "ngsp_accuracy": {"chance": 0.5}}
     losses, n = info["settings"]["losses"], info["training"]["batch"]
@@ -77,15 +74,8 @@ def chance_floors(info: Mapping) -> dict[str, dict[str, float]]:
 def plot_curves(records: list[dict], folder: str | Path, name: str, title: str, floors: Floors) -> None:
     """Write ``name.svg`` and ``name.png``: losses above, accuracies below, and the schedule; only what was recorded.
 
-    Parameters
-    ----------
-    records : list of dict
-        From :func:`read_metrics`: step, metrics, and some of them again with the prefix ``valid_``.
-    folder : path
-    name : str
-    title : str
-    floors : dict
-        Metric to label to value: thin broken lines.
+    `records` are from :func:`read_metrics`: step, metrics, and some of them again with the prefix ``valid_``; `floors`
+    are drawn as thin broken lines.
     """
     recorded = set().union(*records)
     columns = [column for column in COLUMNS if recorded & {metric for metric, _ in column[1:]}]
@@ -114,8 +104,7 @@ def _panel(axes: "Axes", records: list[dict], metric: str, floors: Mapping[str, 
     for key, label, colour in ((metric, "training", TRAINING), (f"valid_{metric}", "validation", VALIDATION)):
         if metric in ("learning_rate", "temperature") and label == "validation":
             continue  # no second measurement
-        points = [(record["step"], record[key]) for record in records if key in record]
-        if points:
+        if points := [(record["step"], record[key]) for record in records if key in record]:
             marker, width = ("o", 1.2) if len(points) <= MANY else (None, 0.8)
             (lines[label],) = axes.plot(*zip(*points, strict=True), color=colour, lw=width, marker=marker, ms=2.5)
     for (label, value), dashes in zip(floors.items(), cycle(DASHES)):
@@ -128,15 +117,7 @@ def _panel(axes: "Axes", records: list[dict], metric: str, floors: Mapping[str, 
 
 
 def write_curves(model: str | Path, folder: str | Path, name: str, title: str) -> None:
-    """Write the curves of a model's folder as ``name.svg`` and ``name.png`` into `folder`.
-
-    Parameters
-    ----------
-    model : path
-        With ``metrics.jsonl`` and ``model.json``.
-    folder : path
-    name, title : str
-    """
+    """Write the curves of a model's ``metrics.jsonl`` and ``model.json`` as ``name.svg`` and ``name.png``."""
     model = Path(model)
     floors = chance_floors(read_json(model / "model.json"))
     plot_curves(read_metrics(model / "metrics.jsonl"), folder, name, title, floors)

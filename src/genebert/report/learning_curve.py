@@ -8,7 +8,7 @@ import pandas as pd
 
 from genebert.errors import InputError
 from genebert.evaluation.scores import read_score
-from genebert.files import atomic_path
+from genebert.files import write_text
 from genebert.report.pictures import picture
 
 logger = logging.getLogger(__name__)
@@ -20,12 +20,7 @@ MANY = 8  # numbers of examples up to which each is a tick
 
 
 def collect_points(paths: Sequence[str | Path]) -> pd.DataFrame:
-    """Return one row a score file, in the order of the files.
-
-    Parameters
-    ----------
-    paths : sequence of path
-        All of one task and data set.
+    """Return one row a score file, in the order of the files, which are all of one task and data set.
 
     Returns
     -------
@@ -36,11 +31,9 @@ def collect_points(paths: Sequence[str | Path]) -> pd.DataFrame:
     Raises
     ------
     InputError
-        No file, one that is no score file or lacks a value, files of several data sets, or two of the same model,
-        number of examples and seed.
+        One is no score file or lacks a value, they are of several data sets, or two are of the same model, number of
+        examples and seed.
     """
-    if not paths:
-        raise InputError("learning curve: found no score file, expected at least one")
     rows, places, one = [], {}, ""
     for path in paths:
         score = read_score(path)
@@ -51,11 +44,8 @@ def collect_points(paths: Sequence[str | Path]) -> pd.DataFrame:
         row = {"model": score["model"], "n_train": None, "seed": score["seed"]}
         if "unavailable" not in score:
             row |= {"n_train": score.get("n_train")} | {key: score["metrics"].get(key) for key in METRICS}
-            missing = [name for name, value in row.items() if value is None]
-            if missing:
+            if missing := [name for name, value in row.items() if value is None]:
                 raise InputError(f"{path}: has no value {missing[0]!r}; expected a score file of a fitted model")
-            if row["n_train"] < 1:
-                raise InputError(f"{path}: n_train {row['n_train']}; expected a number of examples above 0")
             key = f"{row['model']}, {row['n_train']} examples, seed {row['seed']}"
             if key in places:
                 raise InputError(f"{path}: {key} as in {places[key]}; expected each once")
@@ -70,15 +60,7 @@ def plot_learning_curve(
 ) -> None:
     """Write ``name.svg`` and ``name.png``: the AUC of each model, its mean over seeds as a line, the seeds as dots.
 
-    Parameters
-    ----------
-    points : DataFrame
-        From :func:`collect_points`.
-    folder : path
-    name : str
-    title : str
-    notes : sequence of str
-        Printed below the title, one a line.
+    `points` are from :func:`collect_points`; `notes` stand below the title, one a line.
 
     Raises
     ------
@@ -109,8 +91,7 @@ def plot_learning_curve(
             lines.append(axes.axhline(CHANCE, color="#737373", lw=0.8, linestyle=(0, (4, 3)), zorder=1, label="chance"))
         axes.set_xscale("log")
         axes.margins(x=0.04, y=0.08)
-        numbers = known["n_train"].unique()
-        if len(numbers) <= MANY:
+        if len(numbers := known["n_train"].unique()) <= MANY:
             axes.set_xticks(numbers)
         axes.xaxis.set_major_formatter("{x:,.0f}")
         axes.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
@@ -124,17 +105,9 @@ def plot_learning_curve(
 def write_learning_curve(paths: Sequence[str | Path], folder: str | Path, name: str, title: str, scale: str) -> None:
     """Write the learning curve of score files as ``name.svg``, ``name.png`` and ``name.csv``.
 
-    Parameters
-    ----------
-    paths : sequence of path
-        As for :func:`collect_points`. The order of the models in them is that of the colours.
-    folder : path
-    name, title : str
-    scale : str
-        What the numbers come from (run and scale), printed below the title.
+    Colours follow the order of the models in the files; `scale` (run and scale) stands below the title.
     """
     points = collect_points(paths)
     plot_learning_curve(points, folder, name, title, [scale])
-    with atomic_path(Path(folder) / f"{name}.csv") as temporary:
-        points.sort_values(["model", "n_train", "seed"]).to_csv(temporary, index=False)
+    write_text(Path(folder) / f"{name}.csv", points.sort_values(["model", "n_train", "seed"]).to_csv(index=False))
     logger.info("%s: %d points of %d models", name, len(points), points["model"].nunique())

@@ -10,7 +10,6 @@ from genebert.files import atomic_path
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-
 # Letters as outlines, and ids of the svg from a fixed word instead of a random one.
 STYLE = {"svg.hashsalt": "genebert", "svg.fonttype": "path", "font.family": "DejaVu Sans", "font.size": 9,
          "axes.spines.top": False, "axes.spines.right": False}  # fmt: skip
@@ -18,15 +17,7 @@ STYLE = {"svg.hashsalt": "genebert", "svg.fonttype": "path", "font.family": "Dej
 
 @contextmanager
 def picture(folder: str | Path, name: str, title: str, width: float, height: float) -> Iterator["Figure"]:
-    """Yield a figure with nothing but its title and write it as ``name.svg`` and ``name.png`` into `folder`.
-
-    Parameters
-    ----------
-    folder : path
-    name, title : str
-    width, height : float
-        In inches.
-    """
+    """Yield a figure with its title alone (size in inches); write it as ``name.svg`` and ``name.png`` into `folder`."""
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

@@ -16,30 +16,15 @@ _MARKS = dict(zip(("block_start_string", "block_end_string", "variable_start_str
 
 @dataclass(frozen=True)
 class ReportSettings:
-    """What every report says of the run.
-
-    Attributes
-    ----------
-    run, scale : str
-    notes : tuple of str
-        Shown with the title or as footnotes.
-    """
+    """What every report says of the run."""
 
     run: str
     scale: str
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # shown with the title or as footnotes
 
 
 def text_table(rows: Iterable[Iterable[str]], align: str) -> list[str]:
-    """Return the lines of a table, its columns padded with blanks.
-
-    Parameters
-    ----------
-    rows : iterable of iterable of str
-        Headings first.
-    align : str
-        ``l`` or ``r`` for each column.
-    """
+    """Return the lines of a table, headings first, columns padded with blanks; `align` is ``l`` or ``r`` for each."""
     rows = [list(row) for row in rows]
     pads = [("<" if side == "l" else ">") + str(max(map(len, cells)))
             for side, cells in zip(align, zip(*rows, strict=True), strict=True)]  # fmt: skip

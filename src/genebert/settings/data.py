@@ -180,7 +180,7 @@ class CorpusSettings(Block):
 
     block = "corpus"
 
-    regions_per_sample: Annotated[int, Rule(at_least=2, even=True, expected="an even number of at least 2")] = key(
+    regions_per_sample: Annotated[int, Rule(at_least=2, even=True)] = key(
         10, "paper: ten consecutive accessible regions of one cell type"
     )
     region_bp: Count | None = key(None, "crop each region to its central N bases (51: ten regions fit 512 tokens)")

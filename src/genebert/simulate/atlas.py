@@ -5,6 +5,7 @@ import io
 import logging
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -53,25 +54,22 @@ def _counts(
     settings: SimulationSettings, opened: np.ndarray, names: list[str], cells: pd.DataFrame, rng: np.random.Generator
 ) -> sparse.coo_matrix:
     """Draw Poisson counts (int [n_regions, n_cells]) with a strength for each region and a depth for each cell."""
-    column = cells["cell_type"].map({name: i for i, name in enumerate(names)}).to_numpy()
+    column = pd.Index(names).get_indexer(cells["cell_type"])
     strength = rng.lognormal(-0.125, 0.5, len(opened))
     depth = rng.gamma(4, 0.25, len(cells))
     rate = np.where(opened, settings.fragments_per_cell, settings.noise) * strength[:, None]
     return sparse.coo_matrix(rng.poisson(rate[:, column] * depth))
 
 
-def _gz(path: Path, data: bytes) -> None:
+def _write(path: Path, data: bytes) -> None:
+    """Write a file, compressed if its name says so."""
     with atomic_path(path) as temporary:
-        temporary.write_bytes(gzip.compress(data, compresslevel=5, mtime=0))
+        temporary.write_bytes(gzip.compress(data, compresslevel=5, mtime=0) if path.suffix == ".gz" else data)
 
 
-def _text(path: Path, text: str) -> None:
-    with atomic_path(path) as temporary:
-        temporary.write_text(text)
-
-
-def _table(path: Path, table: pd.DataFrame, header: bool = True) -> None:
-    _text(path, table.to_csv(sep="\t", index=False, header=header, lineterminator="\n"))
+def _table(path: Path, table: pd.DataFrame, **form: Any) -> None:
+    """Write a table, with tabs unless `form`, options of pandas, says otherwise."""
+    _write(path, table.to_csv(index=False, **{"sep": "\t", "lineterminator": "\n", **form}).encode())
 
 
 def _fasta(sequence: Sequence, rng: np.random.Generator) -> bytes:
@@ -145,25 +143,12 @@ def simulate(settings: SimulationSettings, motifs: list[Motif], folder: str | Pa
     ``epdnew.bed`` and ``promoter_motifs.txt``; ``tfbs/``, CTCF peaks in the form and under the names of UCSC's uniform
     TFBS (:data:`~genebert.simulate.ctcf.PEAK_FILES`); ``truth.json``, ``truth_regions.tsv`` (program, domain and cell
     types of each region) and ``truth_sites.tsv`` (every planted motif instance: place, strand, sequence as read on its
-    strand). Equal settings and motifs give equal bytes.
-
-    Parameters
-    ----------
-    settings : SimulationSettings
-    motifs : list of Motif
-        JASPAR 2018 CORE vertebrates, or any list that has the factors of :data:`PROGRAMS`.
-    folder : path
-
-    Returns
-    -------
-    dict
-        The content of ``truth.json``.
+    strand). Equal settings and motifs give equal bytes. Returned is the content of ``truth.json``.
 
     Raises
     ------
     InputError
-        A setting out of range, a factor without a motif, or chromosomes too short for regions, promoters or
-        CTCF sites.
+        A factor without a motif, or chromosomes too short for regions, promoters or CTCF sites.
     """
     folder = Path(folder)
     programs = programs_in_use(settings, motifs)
@@ -178,19 +163,18 @@ def simulate(settings: SimulationSettings, motifs: list[Motif], folder: str | Pa
     counts = _counts(settings, opened, names, cells, reads)
     blacklist = regions.iloc[np.sort(files.choice(len(regions), min(3, len(regions)), replace=False))]
 
-    _gz(folder / "genome.fa.gz", _fasta(sequence, files))
+    _write(folder / "genome.fa.gz", _fasta(sequence, files))
     buffer = io.BytesIO()
     scipy_io.mmwrite(buffer, counts, field="integer", symmetry="general")
-    _gz(folder / "matrix.mtx.gz", buffer.getvalue())
+    _write(folder / "matrix.mtx.gz", buffer.getvalue())
     _table(folder / "peaks.bed", regions[["chrom", "start", "end"]], header=False)
     _table(folder / "cells.tsv", cells)
     _table(folder / "blacklist.bed", blacklist[["chrom", "start", "end"]], header=False)
-    _text(folder / "epdnew.bed", epd_bed(promoters))
+    _table(folder / "epdnew.bed", epd_bed(promoters), sep=" ", header=False)
     _table(folder / "promoter_motifs.txt", promoters.rename(columns={"name": "#Name"})[["#Name", *ELEMENTS]])
-
     for name, table in peaks.items():
-        text = narrow_peaks(table, sequence).to_csv(sep="\t", index=False, header=False, float_format="%.6f")
-        _gz(folder / "tfbs" / PEAK_FILES[name], text.encode())
+        path = folder / "tfbs" / PEAK_FILES[name]
+        _table(path, narrow_peaks(table, sequence), header=False, float_format="%.6f")
 
     labels = np.array(["house-keeping", *names])
     truth_regions = regions[["name", "chrom", "start", "end", "domain"]].assign(
@@ -202,7 +186,7 @@ def simulate(settings: SimulationSettings, motifs: list[Motif], folder: str | Pa
     _table(folder / "truth_sites.tsv", sites)
     truth = {
         "simulated": True,
-        "settings": {**asdict(settings), "chromosomes": dict(settings.chromosomes)},
+        "settings": asdict(settings),
         "cell_types": {
             name: {
                 "factors": list(programs[name]),

@@ -8,6 +8,7 @@ not bound.
 
 import numpy as np
 import pandas as pd
+from scipy.ndimage import maximum_filter1d
 
 from genebert.errors import InputError
 from genebert.genome.bases import N_CODE
@@ -34,7 +35,7 @@ SITE_NOISE, CELL_NOISE, SUMMIT_SD = 0.5, 0.5, 4.0
 # signal is above 31 with a long tail, the median 43; the score runs with it from 200 to 1000, its value for the best
 # 5.6 %; -log10 q runs from 1.77 to 3.18, its value for the best ninth.
 WIDTH, NARROW, WIDE, SHARE_NARROW, SHARE_WIDE = 484, (121, 484), (485, 620), 0.08, 0.04
-SIGNAL_FLOOR, SIGNAL_SCALE, SIGNAL_SPREAD = 31.0, 12.0, 1.0
+SIGNAL_FLOOR, SIGNAL_SCALE = 31.0, 12.0
 SCORE_MIN, SCORE_MAX, SHARE_AT_MAX = 200, 1000, 0.056
 Q_MIN, Q_RANGE = 1.772894, 1.402908
 
@@ -47,11 +48,7 @@ class _Room:
         for tss, strand in zip(promoters["tss"], promoters["strand"], strict=True):
             first, last = PROMOTER if strand == "+" else (-PROMOTER[1], -PROMOTER[0])
             self.kept[tss + first : tss + last + 1] = True
-        unknown = np.concatenate(([0], np.cumsum(sequence.codes == N_CODE)))
-        here = np.arange(len(sequence.codes))
-        self.crowded = (
-            unknown[np.minimum(here + HALF_WINDOW + 1, len(here))] > unknown[np.maximum(here - HALF_WINDOW, 0)]
-        )
+        self.crowded = maximum_filter1d(sequence.codes == N_CODE, 2 * HALF_WINDOW + 1, mode="constant")
 
     def free(self, centre: int, start: int, end: int) -> bool:
         return not (self.crowded[centre] or self.kept[start:end].any())
@@ -60,19 +57,14 @@ class _Room:
         self.crowded[max(0, centre - PEAK_DISTANCE) : centre + PEAK_DISTANCE + 1] = True
 
 
-def _log_odds(counts: np.ndarray) -> np.ndarray:
-    """Return log2 odds against equal base frequencies ([4, width])."""
-    weights = counts + 0.25
-    return np.log2(4 * weights / weights.sum(axis=0))
-
-
 def _plant_sites(
     middles: np.ndarray, number: int, settings: SimulationSettings, room: _Room, planter: Planter, where: str
 ) -> list[tuple[int, float, bool]]:
     """Plant `number` sites near some of the `middles`; return their centres, scores (bits), and whether bound."""
     rng, motif = planter.rng, planter.motifs[CTCF]
     width, beside = motif.width, planter.motifs[CTCF_PARTNER].width
-    matrix, columns = _log_odds(motif.counts), np.arange(motif.width)
+    weights = motif.counts + 0.25
+    log_odds = np.log2(4 * weights / weights.sum(axis=0))
     n_bound, sites = round(number * settings.ctcf_partner), []
     for middle in rng.permutation(middles):
         if len(sites) == number:
@@ -93,7 +85,7 @@ def _plant_sites(
             if bound:
                 planter.put(CTCF_PARTNER, start + width + gap if first else start, other, "ctcf")
             room.take(centre)
-            sites.append((centre, float(matrix[codes, columns].sum()), bound))
+            sites.append((centre, float(log_odds[codes, np.arange(width)].sum()), bound))
             break
     if len(sites) < number:
         raise InputError(
@@ -106,15 +98,7 @@ def _plant_sites(
 def plant_ctcf(
     settings: SimulationSettings, regions: pd.DataFrame, promoters: pd.DataFrame, planter: Planter
 ) -> pd.DataFrame:
-    """Plant the CTCF sites, and choose the regions that have a peak without one.
-
-    Parameters
-    ----------
-    settings : SimulationSettings
-    regions, promoters : DataFrame
-        Global places; promoters keep their bases.
-    planter : Planter
-        With a generator of its own.
+    """Plant the CTCF sites, and choose the regions that have a peak without one; promoters keep their bases.
 
     Returns
     -------
@@ -137,8 +121,7 @@ def plant_ctcf(
     sites = _plant_sites(middles, n_inside, settings, room, planter, "in regions")
     sites += _plant_sites(between, n_outside, settings, room, planter, "between regions")
 
-    n_bound = sum(bound for _, _, bound in sites)
-    share = settings.ctcf_without_site
+    n_bound, share = sum(bound for _, _, bound in sites), settings.ctcf_without_site
     number = round(n_bound * share / (1 - share))
     bare = []
     for middle in planter.rng.permutation(middles):
@@ -182,7 +165,7 @@ def draw_peaks(settings: SimulationSettings, places: pd.DataFrame, rng: np.rando
         narrow, wide = kind < SHARE_NARROW, kind >= 1 - SHARE_WIDE
         width[narrow] = rng.integers(NARROW[0], NARROW[1], narrow.sum())
         width[wide] = rng.integers(WIDE[0], WIDE[1] + 1, wide.sum())
-        signal = np.exp(SIGNAL_SPREAD * (strength[here] + rng.normal(0, CELL_NOISE, size)))
+        signal = np.exp(strength[here] + rng.normal(0, CELL_NOISE, size))
         table = pd.DataFrame({
             "summit": bound["centre"].to_numpy()[here] + rng.normal(0, SUMMIT_SD, size).round().astype(int),
             "width": width,

@@ -76,7 +76,7 @@ class Planter:
 def _usable(settings: SimulationSettings) -> dict[str, tuple[int, int, int]]:
     """Return length and the start and end of the known bases of every chromosome."""
     usable = {}
-    for name, length in dict(settings.chromosomes).items():
+    for name, length in settings.chromosomes.items():
         margin = round(length * MOSTLY_N / 2) if name in settings.mostly_n else EDGE_N
         usable[name] = (length, min(margin, length // 2), max(length - margin, length // 2))
     return usable

@@ -23,13 +23,7 @@ CTCF, CTCF_PARTNER = "CTCF", "YY1"
 
 
 def programs_in_use(settings: SimulationSettings, motifs: list[Motif]) -> dict[str, tuple[str, ...]]:
-    """Return the programs of the simulated cell types.
-
-    Raises
-    ------
-    InputError
-        The motifs lack a factor.
-    """
+    """Return the programs of the simulated cell types; refuse motifs that lack a factor."""
     programs = {name: PROGRAMS[name] for name in list(PROGRAMS)[: settings.n_cell_types]}
     known = {motif.name for motif in motifs}
     needed = {name for names in programs.values() for name in names} | {*HOUSEKEEPING, TATA_BOX, CTCF, CTCF_PARTNER}

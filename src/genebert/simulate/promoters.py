@@ -101,15 +101,10 @@ def write_promoters(promoters: pd.DataFrame, planter: Planter) -> pd.DataFrame:
     return pd.DataFrame(flags, columns=ELEMENTS)
 
 
-def epd_bed(promoters: pd.DataFrame) -> str:
-    """Return EPDnew's space-separated BED: window TSS-49..TSS+10, thick from the TSS on (docs/facts.md 4)."""
-    lines = []
-    for promoter in promoters.itertuples():
-        if promoter.strand == "+":
-            start, end = promoter.position - 49, promoter.position + 11
-            thick = (promoter.position, end)
-        else:
-            start, end = promoter.position - 10, promoter.position + 50
-            thick = (start, promoter.position + 1)
-        lines.append(f"{promoter.chrom} {start} {end} {promoter.name} 900 {promoter.strand} {thick[0]} {thick[1]}\n")
-    return "".join(lines)
+def epd_bed(promoters: pd.DataFrame) -> pd.DataFrame:
+    """Return the columns of EPDnew's BED: window TSS-49..TSS+10, thick from the TSS on (docs/facts.md 4)."""
+    tss, forward = promoters["position"], promoters["strand"] == "+"
+    start, end = tss - np.where(forward, 49, 10), tss + np.where(forward, 11, 50)
+    thick = {"thick_start": tss.where(forward, start), "thick_end": end.where(forward, tss + 1)}
+    window = {"chrom": promoters["chrom"], "start": start, "end": end}
+    return pd.DataFrame({**window, "name": promoters["name"], "score": 900, "strand": promoters["strand"], **thick})

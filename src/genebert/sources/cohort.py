@@ -15,12 +15,15 @@ from genebert.genome.anchors import ANCHORS, SNP, SNP_NAME
 from genebert.genome.bed import read_bed
 from genebert.genome.builds import BUILD_LENGTHS, NOT_TOLD, builds_with_lengths, check_regions, normalise_names
 from genebert.genome.chromosomes import by_rank, normalise_chromosome
+from genebert.sources.registry import BUILD
 
 if TYPE_CHECKING:
     from pysam import VariantFile, VariantRecordSample
 
 WINDOW = 500_000  # bases on either side of RET in which a variant must lie
 RET, RET_PLACES = ANCHORS["RET"]
+START, END = RET_PLACES[BUILD][0] - 1 - WINDOW, RET_PLACES[BUILD][1] + WINDOW
+AROUND_RET = f"{RET}:{START + 1}-{END} in {BUILD}"
 GENOTYPED_RECORDS = 1000
 PUBLISHED = {"cases": 443, "controls": 493, "status": "inferred"}
 CASE, CONTROL = "1", "0"
@@ -52,14 +55,7 @@ def _reading(path: Path, expected: str) -> Iterator[None]:
 
 @contextmanager
 def _open_vcf(path: Path) -> Iterator["VariantFile"]:
-    """Open a VCF, with its index where that lies beside it.
-
-    Raises
-    ------
-    InputError
-        Not VCF, not bgzip, cut short, without samples, a sample twice, or an index of another file; also when that
-        shows only inside the block.
-    """
+    """Open a VCF, with its index where that lies beside it; what is wrong with them may show only inside the block."""
     import pysam
 
     expected = "a whole VCF compressed with `bgzip`, every sample once in its header, and an index made from it"
@@ -72,14 +68,8 @@ def _open_vcf(path: Path) -> Iterator["VariantFile"]:
         yield vcf
 
 
-def _read_index(path: Path, build: str) -> tuple[dict[str, int], str]:
-    """Return the number of records by chromosome that a tabix index tells, and the name that the VCF gives to RET's.
-
-    Raises
-    ------
-    InputError
-        It is none, is damaged, or has no record on RET's chromosome.
-    """
+def _read_index(path: Path) -> tuple[dict[str, int], str]:
+    """Return the number of records by chromosome that a tabix index tells, and the name that the VCF gives to RET's."""
     from pysam import bcftools
 
     with _reading(path, "the index that `tabix -p vcf` makes"):
@@ -87,34 +77,24 @@ def _read_index(path: Path, build: str) -> tuple[dict[str, int], str]:
     contigs = {normalise_chromosome(name): (name, int(number)) for name, _, number in rows}
     chroms = by_rank(contigs)
     if RET not in contigs:
-        raise InputError(f"{path}: holds {', '.join(chroms)[:80]}; expected {RET} too, with RET ({_window(build)[2]})")
+        raise InputError(f"{path}: holds {', '.join(chroms)[:80]}; expected {RET} too, with RET ({AROUND_RET})")
     return {chrom: contigs[chrom][1] for chrom in chroms}, contigs[RET][0]
 
 
-def _refuse_repeats(path: Path, samples: list[str]) -> None:
-    name, number = Counter(samples).most_common(1)[0]
-    if number > 1:
-        raise InputError(f"{path}: the sample {name} occurs {number} times, expected once")
-
-
-def _window(build: str) -> tuple[int, int, str]:
-    start, end = RET_PLACES[build]
-    start, end = start - 1 - WINDOW, end + WINDOW
-    return start, end, f"{RET}:{start + 1}-{end} in {build}"
-
-
-def _build_of_contigs(path: Path, lengths: dict[str, int], build: str) -> bool:
-    """Whether the header gives lengths of contigs; refuse those of another build."""
-    given = {name: n for name, n in lengths.items() if name in BUILD_LENGTHS[build]}
-    wrong = {name: n for name, n in given.items() if n != BUILD_LENGTHS[build][name]}
-    if wrong:
-        name, length = next(iter(wrong.items()))
-        fits = builds_with_lengths(given)
-        raise InputError(
-            f"{path}: its header says that {name} is {length} bases long, in {build} it is "
-            f"{BUILD_LENGTHS[build][name]}; {f'its contigs are those of {fits[0]}' if fits else 'they fit no build'}, "
-            f"expected {build}"
-        )
+def _gives_lengths(path: Path, vcf: "VariantFile") -> bool:
+    """Say whether the header gives lengths of contigs; refuse those of another build."""
+    # Contigs that only the index names are among these, without a length.
+    contigs = vcf.header.contigs.items()
+    lengths = {normalise_chromosome(name): contig.length for name, contig in contigs if contig.length}
+    given = {name: length for name, length in lengths.items() if name in BUILD_LENGTHS[BUILD]}
+    for name, length in given.items():
+        if length != BUILD_LENGTHS[BUILD][name]:
+            fits = builds_with_lengths(given)
+            whose = f"its contigs are those of {fits[0]}" if fits else "they fit no build"
+            raise InputError(
+                f"{path}: its header says that {name} is {length} bases long, in {BUILD} it is "
+                f"{BUILD_LENGTHS[BUILD][name]}; {whose}, expected {BUILD}"
+            )
     return bool(given)
 
 
@@ -137,41 +117,28 @@ def _kind(call: "VariantRecordSample") -> str:
     return "one_allele" if len(alleles) == 1 else "phased" if call.phased else "unphased"
 
 
-def check_vcf(path: Path, build: str) -> dict[str, Any]:
+def check_vcf(path: Path) -> dict[str, Any]:
     """Check the genotypes; only the header and the records around RET are read.
 
-    Returns
-    -------
-    dict
-        build (told by the lengths of contigs in the header or by the place of rs2435357), evidence, counts (samples,
-        records by chromosome as the index says, records around RET, genotypes of the first thousand of those), and
-        whether the samples were compared with phenotypes.tsv.
-
-    Raises
-    ------
-    InputError
-        Not bgzip, cut short, no index beside it or another file's, another build, no record around RET, samples that
-        differ from those of phenotypes.tsv.
+    Recorded are the build (told by the lengths of contigs in the header or by the place of rs2435357), evidence, counts
+    (samples, records by chromosome as the index says, records around RET, genotypes of the first thousand of those),
+    and whether the samples were compared with phenotypes.tsv.
     """
-    start, end, where = _window(build)
     index = path.with_name(f"{path.name}.tbi")
     around, kinds = 0, Counter(phased=0, unphased=0, missing=0, one_allele=0)
     with _open_vcf(path) as vcf:
         samples = list(vcf.header.samples)
-        # Contigs that only the index names are among these, without a length.
-        given = vcf.header.contigs.items()
-        lengths = {normalise_chromosome(name): contig.length for name, contig in given if contig.length}
-        by_lengths = _build_of_contigs(path, lengths, build)
+        by_lengths = _gives_lengths(path, vcf)
         if not index.is_file():
             raise InputError(f"{path}: found no {index.name} beside it, expected its index (`tabix -p vcf`)")
-        records, contig = _read_index(index, build)
+        records, contig = _read_index(index)
         by_snp = _builds_of_snp(vcf, contig)
-        if by_snp and build not in by_snp:
+        if by_snp and BUILD not in by_snp:
             raise InputError(
-                f"{path}: {SNP_NAME} (C>T) lies at {RET}:{SNP[by_snp[0]]}, its place in {by_snp[0]}; expected {build}, "
-                f"where it is {RET}:{SNP[build]}"
+                f"{path}: {SNP_NAME} (C>T) lies at {RET}:{SNP[by_snp[0]]}, its place in {by_snp[0]}; expected {BUILD}, "
+                f"where it is {RET}:{SNP[BUILD]}"
             )
-        for around, record in enumerate(vcf.fetch(contig, start, end), 1):
+        for around, record in enumerate(vcf.fetch(contig, START, END), 1):
             if "GT" not in record.format:
                 raise InputError(
                     f"{path}: the record at {record.pos} has the FORMAT {':'.join(record.format)}, expected GT in it"
@@ -180,40 +147,33 @@ def check_vcf(path: Path, build: str) -> dict[str, Any]:
                 kinds.update(map(_kind, record.samples.values()))
     if not around:
         raise InputError(
-            f"{path}: no record within {WINDOW // 1000} kb of RET, expected some in {where} and an index made from it"
+            f"{path}: no record within {WINDOW // 1000} kb of RET, expected some in {AROUND_RET} and an index made "
+            "from it"
         )
     phenotypes = path.with_name(PHENOTYPES_NAME)
     if phenotypes.is_file():
         _refuse_other_samples(path, samples, phenotypes, _read_phenotypes(phenotypes)["sample_id"].tolist())
-    counts = {
-        "samples": len(samples),
-        "records": records,
-        "records_around_ret": around,
-        "genotypes_looked_at": dict(kinds),
-    }
     return {
-        "build": build if by_lengths or by_snp else NOT_TOLD,
+        "build": BUILD if by_lengths or by_snp else NOT_TOLD,
         "evidence": {"contig_lengths": by_lengths, SNP_NAME: by_snp},
-        "counts": counts,
+        "counts": {
+            "samples": len(samples),
+            "records": records,
+            "records_around_ret": around,
+            "genotypes_looked_at": dict(kinds),
+        },
         "compared_with_phenotypes": phenotypes.is_file(),
         "published": PUBLISHED,
     }
 
 
-def check_index(path: Path, build: str) -> dict[str, Any]:
-    """Check that the index is one, has chr10 and fits the VCF beside it.
-
-    Raises
-    ------
-    InputError
-        It is none, or that of another file.
-    """
-    records, contig = _read_index(path, build)
+def check_index(path: Path) -> dict[str, Any]:
+    """Check that the index is one, has chr10 and fits the VCF beside it."""
+    records, contig = _read_index(path)
     vcf = path.with_suffix("")
     if vcf.is_file():
-        start, end, _ = _window(build)
         with _open_vcf(vcf) as opened:
-            next(opened.fetch(contig, start, end), None)
+            next(opened.fetch(contig, START, END), None)
     return {"build": None, "counts": {"records": records}, "compared_with_vcf": vcf.is_file()}
 
 
@@ -232,7 +192,9 @@ def _read_phenotypes(path: Path) -> pd.DataFrame:
     if table.empty:
         raise InputError(f"{path}: found a header but no person, expected one line each")
     table = table.fillna("")
-    _refuse_repeats(path, table["sample_id"].tolist())
+    name, number = Counter(table["sample_id"]).most_common(1)[0]
+    if number > 1:
+        raise InputError(f"{path}: the sample {name} occurs {number} times, expected once")
     return table
 
 
@@ -247,20 +209,8 @@ def _refuse_other_samples(path: Path, samples: list[str], other: Path, others: l
         )
 
 
-def check_phenotypes(path: Path, build: str) -> dict[str, Any]:
-    """Check the table of phenotypes and count people; `build` does not matter.
-
-    Returns
-    -------
-    dict
-        build (None), counts, whether the people were compared with the VCF, and the published counts.
-
-    Raises
-    ------
-    InputError
-        Missing columns, repeated people, values of another form, only cases or only controls, other people than in
-        the VCF beside it.
-    """
+def check_phenotypes(path: Path) -> dict[str, Any]:
+    """Check the table of phenotypes, count people, and compare them with those of the VCF beside it."""
     table = _read_phenotypes(path)
     control = table["status"] == CONTROL
     rules = (
@@ -286,7 +236,7 @@ def check_phenotypes(path: Path, build: str) -> dict[str, Any]:
 
     def tally(rows: pd.DataFrame, column: str) -> dict[str, int]:
         values = rows[column].where(~rows[column].isin(MISSING), "not given")
-        return {str(value): int(number) for value, number in values.value_counts().sort_index().items()}
+        return values.value_counts().sort_index().to_dict()
 
     counts = {
         "samples": len(table),
@@ -299,34 +249,22 @@ def check_phenotypes(path: Path, build: str) -> dict[str, Any]:
     return {"build": None, "counts": counts, "compared_with_vcf": vcf.is_file(), "published": PUBLISHED}
 
 
-def check_bed(path: Path, build: str) -> dict[str, Any]:
-    """Check the regions.
-
-    Returns
-    -------
-    dict
-        build (told where a region lies over RET of `build` and none over RET of another build), evidence, counts.
-
-    Raises
-    ------
-    InputError
-        No BED file, a region outside its chromosome, or none over RET.
-    """
+def check_bed(path: Path) -> dict[str, Any]:
+    """Check the regions; the build is told where one lies over its RET and none over that of another build."""
     regions = read_bed(path)
-    normalise_names(regions["chrom"].unique(), build, str(path))
-    check_regions(regions, BUILD_LENGTHS[build], str(path), build)
+    normalise_names(regions["chrom"].unique(), BUILD, str(path))
+    check_regions(regions, BUILD_LENGTHS[BUILD], str(path), BUILD)
     over = [
         name for name, (start, end) in RET_PLACES.items()
         if ((regions["chrom"] == RET) & (regions["start"] < end) & (regions["end"] >= start)).any()
     ]  # fmt: skip
-    if build not in over:
-        start, end = RET_PLACES[build]
+    if BUILD not in over:
+        start, end = RET_PLACES[BUILD]
         hint = f" (some lie over RET of {over[0]})" if over else ""
-        raise InputError(f"{path}: no region lies over RET{hint}, expected one over {RET}:{start}-{end} of {build}")
-    by_chromosome = regions["chrom"].value_counts()
+        raise InputError(f"{path}: no region lies over RET{hint}, expected one over {RET}:{start}-{end} of {BUILD}")
     counts = {
         "regions": len(regions),
         "bases": int((regions["end"] - regions["start"]).sum()),
-        "chromosomes": {chrom: int(by_chromosome[chrom]) for chrom in by_rank(regions["chrom"])},
+        "chromosomes": regions["chrom"].value_counts().loc[by_rank(regions["chrom"])].to_dict(),
     }
-    return {"build": build if over == [build] else NOT_TOLD, "evidence": {"over_ret_of": over}, "counts": counts}
+    return {"build": BUILD if over == [BUILD] else NOT_TOLD, "evidence": {"over_ret_of": over}, "counts": counts}

@@ -14,7 +14,7 @@ import shutil
 import time
 import zlib
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote, unquote
 
@@ -29,27 +29,13 @@ _BUSY = (408, 425, 429)  # besides all 5xx: the server asks to come back
 
 @dataclass(frozen=True)
 class Patience:
-    """When to try again and when to give up.
+    """When to try again and when to give up; times are in seconds."""
 
-    Attributes
-    ----------
-    attempts : int
-        Tries in a row that bring no new byte.
-    wait : float
-        Seconds before the second try; doubled for each further one.
-    longest_wait : float
-        Seconds; also the most that a server's Retry-After is followed.
-    timeout : float
-        Seconds for the connection, and without a byte, after which a try ends.
-    log_every : float
-        Seconds between lines of progress in the log.
-    """
-
-    attempts: int = 6
-    wait: float = 2.0
-    longest_wait: float = 60.0
-    timeout: float = 60.0
-    log_every: float = 15.0
+    attempts: int = 6  # tries in a row that bring no new byte
+    wait: float = 2.0  # before the second try; doubled for each further one
+    longest_wait: float = 60.0  # also the most that a server's Retry-After is followed
+    timeout: float = 60.0  # for the connection, and without a byte, after which a try ends
+    log_every: float = 15.0  # between lines of progress in the log
 
 
 class _RefusedError(Exception):
@@ -68,16 +54,8 @@ def retrieve(source: Source, target: Path, mirror: str | None = None, patience: 
     """Fetch one file; it appears at `target` only whole and verified.
 
     A file that stands there and has the right checksum is kept. A second process that asks for the same file waits
-    for the first.
-
-    Parameters
-    ----------
-    source : Source
-    target : path
-        ``{resources}/{source.name}``.
-    mirror : str, optional
-        Folder or URL prefix that holds the file under its name in the registry; nothing else is then asked.
-    patience : Patience, optional
+    for the first. `target` is ``{resources}/{source.name}``; `mirror` a folder or URL prefix that holds the file under
+    its name in the registry, and nothing else is then asked.
 
     Raises
     ------
@@ -86,23 +64,20 @@ def retrieve(source: Source, target: Path, mirror: str | None = None, patience: 
     """
     from filelock import FileLock
 
-    target, patience = Path(target), patience or Patience()
-    parts = PurePosixPath(source.name).parts
-    if target.parts[-len(parts) :] != parts:
-        raise ValueError(f"{target} does not end in {source.name}")
     if target.is_dir():
         raise InputError(f"{target}: found a folder, expected a file or nothing")
-    resources = target.parents[len(parts) - 1]
+    resources = target.parents[source.name.count("/")]
     part = partial_file(resources, source.name)
     try:
         part.parent.mkdir(parents=True, exist_ok=True)
         target.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(part.with_name(part.name + ".lock"))
         with lock:
-            if _stands(source, target, resources):
+            expected = expected_checksum(source, resources)
+            if expected and target.is_file() and checksum_like(expected, target) == expected:
                 logger.info("%s: stands, and its checksum is right", source.name)
             else:
-                _from_any_place(source, target, resources, mirror, patience)
+                _from_any_place(source, target, mirror, _Download(source, resources, patience or Patience()))
             # Whoever waited for this very lock file finds the target standing.
             Path(lock.lock_file).unlink(missing_ok=True)
     except OSError as error:
@@ -110,11 +85,6 @@ def retrieve(source: Source, target: Path, mirror: str | None = None, patience: 
             f"{target}: cannot be written ({error.strerror or error}); expected a folder with write permission and "
             f"free space (what has been downloaded stays in {part} and is gone on with)"
         ) from error
-
-
-def _stands(source: Source, target: Path, resources: Path) -> bool:
-    expected = expected_checksum(source, resources)
-    return expected is not None and target.is_file() and checksum_like(expected, target) == expected
 
 
 def _places(source: Source, mirror: str | None) -> list[str]:
@@ -125,21 +95,11 @@ def _places(source: Source, mirror: str | None) -> list[str]:
     return [(Path(mirror).absolute() / source.name).as_uri()]
 
 
-def _from_any_place(source: Source, target: Path, resources: Path, mirror: str | None, patience: Patience) -> None:
+def _from_any_place(source: Source, target: Path, mirror: str | None, download: "_Download") -> None:
     failures = []
-    download = _Download(source, resources, patience)
     for place in _places(source, mirror):
         try:
-            resumed = download.fetch(place)
-            try:
-                first_seen = download.verify()
-            except _RefusedError as refusal:
-                if not resumed:
-                    raise
-                # What was there before may have been of another version of the file.
-                logger.warning("%s: %s; once more from the beginning", source.name, refusal)
-                download.fetch(place)
-                first_seen = download.verify()
+            first_seen = download.bring(place)
         except _RefusedError as refusal:
             shown = unquote(place.removeprefix("file://")) if place.startswith("file://") else place
             failures.append(f"{shown}: {refusal}")
@@ -147,7 +107,7 @@ def _from_any_place(source: Source, target: Path, resources: Path, mirror: str |
             continue
         logger.info("%s: %d bytes from %s", source.name, download.part.stat().st_size, place)
         if first_seen:
-            with atomic_path(lock_file(resources, source.name)) as record:
+            with atomic_path(lock_file(download.resources, source.name)) as record:
                 record.write_text(f"{first_seen}  {source.name}\n")
             logger.info("%s: checksum not known before, recorded sha256:%s", source.name, first_seen)
         download.part.replace(target)
@@ -181,7 +141,22 @@ class _Download:
         known = origin.get("validator") or expected_checksum(self.source, self.resources)
         return (size, origin) if known and origin.get("place") == place else (0, {})
 
-    def fetch(self, place: str) -> bool:
+    def bring(self, place: str) -> str | None:
+        """Bring the whole file, or refuse and remove what came; return its SHA-256 if it is seen for the first time."""
+        again = False
+        while True:
+            resumed = self._fetch(place)
+            try:
+                return self._verify()
+            except _RefusedError as refusal:
+                self.forget()
+                if again or not resumed:
+                    raise
+                # What was there before may have been of another version of the file.
+                logger.warning("%s: %s; once more from the beginning", self.source.name, refusal)
+                again = True
+
+    def _fetch(self, place: str) -> bool:
         """Make the part whole as far as the protocol can tell; return whether an earlier part was gone on with."""
         failures, resumed = 0, False
         while True:
@@ -206,15 +181,8 @@ class _Download:
                 logger.warning("%s: %s: %s; again in %g s", self.source.name, place, interruption, wait)
                 time.sleep(wait)
 
-    def verify(self) -> str | None:
-        """Refuse, and remove, a part that is not the file; return its SHA-256 if it is seen for the first time."""
-        try:
-            return self._verify()
-        except _RefusedError:
-            self.forget()
-            raise
-
     def _verify(self) -> str | None:
+        """Refuse a part that is not the file; return its SHA-256 if it is seen for the first time."""
         source = self.source
         if is_web_page(self.part) and not source.name.endswith((".html", ".htm", ".xml")):
             raise _RefusedError("found an HTML page, expected the file")
@@ -271,7 +239,6 @@ class _Receiver:
                 self._begin()
             self.handle.write(data)
             self.done += len(data)
-            self.bar.total = self.total
             self.bar.update(len(data))
             if time.monotonic() - self.last >= self.download.patience.log_every:
                 self._log()
@@ -284,7 +251,7 @@ class _Receiver:
         """Check the space on disk, and write down what is needed to go on after a cut."""
         if "content-length" in self.headers:
             length = int(self.headers["content-length"])
-            self.total = self.start + length
+            self.total = self.bar.total = self.start + length
             free = shutil.disk_usage(self.download.part.parent).free
             if length > free:
                 raise OSError(28, f"No space left on device: {length} bytes to come, {free} free")

@@ -2,6 +2,7 @@
 
 import csv
 import logging
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from genebert.files import open_bytes
 from genebert.genome.bed import numbers, refuse
 from genebert.genome.builds import BUILD_LENGTHS, NOT_TOLD, builds_with_room, check_regions, normalise_names
 from genebert.genome.chromosomes import by_rank
+from genebert.sources.registry import BUILD
 
 logger = logging.getLogger(__name__)
 COORDINATES = ("chr", "start", "stop")
@@ -57,11 +59,10 @@ def _read_header(path: Path, cells: tuple[str, ...]) -> list[str]:
 class _Windows:
     """What is counted, and what must be remembered from one chunk of lines to the next."""
 
-    def __init__(self, path: Path, build: str, cells: list[str]) -> None:
-        self.path, self.build = path, build
-        self.lines = 0
-        self.labels = {cell: dict.fromkeys(LABELS, 0) for cell in cells}
-        self.windows: dict[str, int] = {}
+    def __init__(self, path: Path, cells: list[str]):
+        self.path = path
+        self.labels = {cell: Counter(dict.fromkeys(LABELS, 0)) for cell in cells}
+        self.windows: Counter[str] = Counter()  # by chromosome
         self.largest: dict[str, int] = {}
         self.regular = 0
         self.last: tuple[str, int] | None = None
@@ -74,19 +75,14 @@ class _Windows:
         refuse(start < 0, chunk["start"], self.path, "start", "0 or more")
         refuse(width != WIDTH, width, self.path, "the width of the window", f"{WIDTH} bp")
         for cell, counts in self.labels.items():
-            column = chunk[cell].cat
-            wrong, codes = ~column.categories.isin(LABELS), column.codes.to_numpy()
-            refuse(wrong[codes], chunk[cell], self.path, f"the label of {cell}", "B, U or A")
-            number = np.bincount(codes, minlength=len(wrong)).tolist()
-            for label, n in zip(column.categories, number, strict=True):
-                counts[label] += n
+            refuse(~chunk[cell].isin(LABELS), chunk[cell], self.path, f"the label of {cell}", "B, U or A")
+            counts.update(chunk[cell].value_counts().to_dict())
         if len(chunk):
             self._order(chunk["chr"], start, stop)
-        self.lines += len(chunk)
 
     def _order(self, names: pd.Series, start: np.ndarray, stop: np.ndarray) -> None:
         """Check chromosomes and steps between windows; count windows."""
-        normal = normalise_names(names.cat.categories, self.build, str(self.path))
+        normal = normalise_names(names.cat.categories, BUILD, str(self.path))
         codes = names.cat.codes.to_numpy()
         first = np.concatenate(([0], np.flatnonzero(np.diff(codes)) + 1, [len(codes)]))
         steps = np.diff(start, prepend=start[0])
@@ -103,7 +99,7 @@ class _Windows:
                         "together"
                     )
                 logger.info("%s: %s begins at line %d", self.path.name, chrom, names.index[low])
-            self.windows[chrom] = self.windows.get(chrom, 0) + high - low
+            self.windows[chrom] += high - low
             self.largest[chrom] = max(self.largest.get(chrom, 0), int(stop[low:high].max()))
             self.last = (chrom, int(start[high - 1]))
         found = pd.Series(steps, names.index)
@@ -111,25 +107,19 @@ class _Windows:
         self.regular += int(((steps == STEP) & ~new).sum())
 
     def record(self) -> dict[str, Any]:
-        """Return what is recorded of the whole file.
-
-        Raises
-        ------
-        InputError
-            No window, too few windows every 50 bp, or windows beyond the end of a chromosome.
-        """
-        if not self.lines:
+        """Return what is recorded of the whole file; refuse it without windows, or with too few of them every 50 bp."""
+        if not self.windows:
             raise InputError(f"{self.path}: found a header but no window, expected windows of {WIDTH} bp")
-        steps = self.lines - len(self.windows)
+        steps = self.windows.total() - len(self.windows)
         if 2 * self.regular < steps:
             raise InputError(
                 f"{self.path}: {self.regular} of {steps} windows begin {STEP} bp after the one before, expected most"
             )
         ends = pd.DataFrame({"chrom": self.largest.keys(), "end": self.largest.values()})
-        check_regions(ends.assign(start=ends["end"] - WIDTH), BUILD_LENGTHS[self.build], str(self.path), self.build)
+        check_regions(ends.assign(start=ends["end"] - WIDTH), BUILD_LENGTHS[BUILD], str(self.path), BUILD)
         fitting = builds_with_room(self.largest)
         counts = {
-            "windows": self.lines,
+            "windows": self.windows.total(),
             "gaps": steps - self.regular,
             "chromosomes": {chrom: self.windows[chrom] for chrom in by_rank(self.windows)},
             "labels": self.labels,
@@ -139,32 +129,17 @@ class _Windows:
                 "status": "unconfirmed",
             },
         }
-        told = self.build if fitting == [self.build] else NOT_TOLD
+        told = BUILD if fitting == [BUILD] else NOT_TOLD
         return {"build": told, "evidence": {"windows_inside_chromosomes_of": fitting}, "counts": counts}
 
 
-def check_labels(path: Path, build: str, *, cells: tuple[str, ...]) -> dict[str, Any]:
+def check_labels(path: Path, *, cells: tuple[str, ...] = ()) -> dict[str, Any]:
     """Check one label file and count its windows and labels; memory does not grow with the file.
 
-    Parameters
-    ----------
-    path : path
-    build : str
-    cells : tuple of str
-        Cell types that must be among the columns.
-
-    Returns
-    -------
-    dict
-        build (told where only `build` has room for all windows), evidence and counts.
-
-    Raises
-    ------
-    InputError
-        Another form, or windows beyond the chromosomes of `build`.
+    `cells` are cell types that must be among the columns. The build is told where only it has room for all windows.
     """
     names = _read_header(path, cells)
-    windows = _Windows(path, build, names[3:])
+    windows = _Windows(path, names[3:])
     types = {"chr": "category"} | dict.fromkeys(names[3:], "category")
     with open_bytes(path) as handle:
         try:

@@ -8,7 +8,6 @@ from typing import Any
 
 from genebert.errors import InputError
 from genebert.files import is_web_page, sha256
-from genebert.genome.builds import BUILD_LENGTHS
 from genebert.sources.cohort import (
     CONTROL,
     SEGMENTS,
@@ -26,22 +25,11 @@ from genebert.sources.splice_table import PUBLISHED_CANONICAL, check_splice_tabl
 
 @dataclass(frozen=True)
 class Form:
-    """What a file placed by hand must look like.
+    """What a file placed by hand must look like."""
 
-    Attributes
-    ----------
-    there : str
-        What to fetch from the source's page.
-    describe : str
-        What the file must look like, on one line.
-    check : callable
-        Takes the path and the genome build, returns what is recorded (`build`, `counts`, ...) and raises
-        :class:`~genebert.errors.InputError` on a file of another form.
-    """
-
-    there: str
-    describe: str
-    check: Callable[[Path, str], dict[str, Any]]
+    there: str  # what to fetch from the source's page
+    describe: str  # what the file must look like, on one line
+    check: Callable[[Path], dict[str, Any]]  # returns what is recorded, and raises InputError on a file of another form
 
 
 _TABLE = (
@@ -62,58 +50,45 @@ _LABELS = (
 )
 
 
-def _forms() -> dict[str, Form]:
-    folder = 'in the folder "SpliceAI train code"'
-    forms = {
-        "spliceai/canonical_dataset.txt": Form(
-            f"canonical_dataset.txt {folder}",
-            f"{_TABLE}; as many jn_start as jn_end, all inside the transcript",
-            partial(check_splice_table, paired=True, published=PUBLISHED_CANONICAL),
-        ),
-        "spliceai/gtex_dataset.txt": Form(
-            f"gtex_dataset.txt {folder}", _TABLE, partial(check_splice_table, paired=False, published=None)
-        ),
-        "hscr/cohort.vcf.gz": Form("the genotypes of the cohort, or of the region around RET", _VCF, check_vcf),
-        "hscr/cohort.vcf.gz.tbi": Form(
-            "nothing; `tabix -p vcf cohort.vcf.gz` makes it",
-            "the index that `tabix -p vcf` makes of cohort.vcf.gz, which lies beside it",
-            check_index,
-        ),
-        "hscr/phenotypes.tsv": Form("who is a case, with sex and segment", _PHENOTYPES, check_phenotypes),
-        "hscr/regions.bed": Form(
-            "nothing; the window is your choice, for the paper does not give its own",
-            "hg19 BED, one region a line, at least one of them over RET",
-            check_bed,
-        ),
-    }
-    for factor, cells in FINAL_SETS.items():
-        forms[f"dream/{factor}.train.labels.tsv.gz"] = Form(
-            f"{factor}.train.labels.tsv.gz of the training labels (syn7413983 of project syn6131484)",
-            _LABELS,
-            partial(check_labels, cells=()),
-        )
-        forms[f"dream/{factor}.final.labels.tsv.gz"] = Form(
-            f"the file of {factor} among the final-round labels (syn10164048 of project syn6131484)",
-            f"{_LABELS}; among the cell types {' and '.join(cells)}",
-            partial(check_labels, cells=cells),
-        )
-    return forms
+_TRAIN_CODE = 'in the folder "SpliceAI train code"'
+FORMS = {
+    "spliceai/canonical_dataset.txt": Form(
+        f"canonical_dataset.txt {_TRAIN_CODE}",
+        f"{_TABLE}; as many jn_start as jn_end, all inside the transcript",
+        lambda path: check_splice_table(path, paired=True) | {"published": PUBLISHED_CANONICAL},
+    ),
+    "spliceai/gtex_dataset.txt": Form(
+        f"gtex_dataset.txt {_TRAIN_CODE}", _TABLE, partial(check_splice_table, paired=False)
+    ),
+    "hscr/cohort.vcf.gz": Form("the genotypes of the cohort, or of the region around RET", _VCF, check_vcf),
+    "hscr/cohort.vcf.gz.tbi": Form(
+        "nothing; `tabix -p vcf cohort.vcf.gz` makes it",
+        "the index that `tabix -p vcf` makes of cohort.vcf.gz, which lies beside it",
+        check_index,
+    ),
+    "hscr/phenotypes.tsv": Form("who is a case, with sex and segment", _PHENOTYPES, check_phenotypes),
+    "hscr/regions.bed": Form(
+        "nothing; the window is your choice, for the paper does not give its own",
+        "hg19 BED, one region a line, at least one of them over RET",
+        check_bed,
+    ),
+}
+for _factor, _cells in FINAL_SETS.items():
+    FORMS[f"dream/{_factor}.train.labels.tsv.gz"] = Form(
+        f"{_factor}.train.labels.tsv.gz of the training labels (syn7413983 of project syn6131484)",
+        _LABELS,
+        check_labels,
+    )
+    FORMS[f"dream/{_factor}.final.labels.tsv.gz"] = Form(
+        f"the file of {_factor} among the final-round labels (syn10164048 of project syn6131484)",
+        f"{_LABELS}; among the cell types {' and '.join(_cells)}",
+        partial(check_labels, cells=_cells),
+    )
 
 
-FORMS: dict[str, Form] = _forms()
-
-
-def explain(source: Source, target: str | Path) -> str:
-    """Say in four lines how a person gets a file: which page, which file there, which folder here, which form.
-
-    Parameters
-    ----------
-    source : Source
-        Its name is one of :data:`FORMS`.
-    target : path
-        Where the file is expected.
-    """
-    form, target = FORMS[source.name], Path(target)
+def explain(source: Source, target: Path) -> str:
+    """Say in four lines how a person gets a file: which page, which file there, which folder here, which form."""
+    form = FORMS[source.name]
     lines = (
         f"{source.name} cannot be fetched without you; open {source.url} ({source.note.rstrip('.')})",
         f"take from there {form.there}",
@@ -123,16 +98,8 @@ def explain(source: Source, target: str | Path) -> str:
     return "\n".join(" ".join(line.split()) for line in lines)
 
 
-def check_placed(source: Source, target: str | Path, build: str = "hg19") -> dict[str, Any]:
+def check_placed(source: Source, target: Path) -> dict[str, Any]:
     """Check the form of a file that a person placed.
-
-    Parameters
-    ----------
-    source : Source
-        Its name is one of :data:`FORMS`.
-    target : path
-    build : str
-        Genome build that the file must be of, ``hg19`` or ``hg38``.
 
     Returns
     -------
@@ -145,11 +112,8 @@ def check_placed(source: Source, target: str | Path, build: str = "hg19") -> dic
     InputError
         The file is missing (then the message is :func:`explain`'s four lines), or of another form or genome build.
     """
-    target = Path(target)
     if source.name not in FORMS:
         raise InputError(f"{source.name}: no check of its form is known, expected one of {', '.join(FORMS)}")
-    if build not in BUILD_LENGTHS:
-        raise InputError(f"{source.name}: found the genome build {build}, expected {' or '.join(BUILD_LENGTHS)}")
     if not target.exists():
         raise InputError(explain(source, target))
     form = FORMS[source.name]
@@ -164,6 +128,6 @@ def check_placed(source: Source, target: str | Path, build: str = "hg19") -> dic
     if empty or page:
         found = "an empty file" if empty else "an HTML page (of the login?)"
         raise InputError(f"{target}: found {found}, expected: {form.describe}")
-    found = form.check(target, build)
+    found = form.check(target)
     size = target.stat().st_size
     return {"name": source.name, "sha256": sha256(target), "bytes": size, "form": form.describe} | found

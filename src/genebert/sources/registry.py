@@ -21,55 +21,32 @@ TFBS_BASES = (
 )
 UNKNOWN = "unknown"
 ACCESS = ("open", "login", "controlled")
+BUILD = "hg19"  # of every file that is placed by hand
 _CHECKSUM = re.compile(r"md5:[0-9a-f]{32}|sha256:[0-9a-f]{64}|unknown")
 
 
 @dataclass(frozen=True)
 class Source:
-    """One line of the registry.
+    """One line of the registry."""
 
-    Attributes
-    ----------
-    name : str
-        Path below ``resources/``.
-    url : str
-        The file; for files that are not open, the page to visit.
-    mirrors : tuple of str
-        Further URLs of the same bytes, tried in this order.
-    checksum : str
-        ``md5:...``, ``sha256:...`` or ``unknown``: the SHA-256 of the first download is then recorded and enforced.
-    bytes : int or None
-        Size, where known.
-    licence, note : str
-    set : str
-        What the file belongs to; the config key `retrieve` lists sets.
-    access : str
-        ``open``; ``login`` (free account) and ``controlled`` (application) files are placed by hand.
-    """
-
-    name: str
-    url: str
-    mirrors: tuple[str, ...]
-    checksum: str
-    bytes: int | None
+    name: str  # path below resources/
+    url: str  # the file; for files that are not open, the page to visit
+    mirrors: tuple[str, ...]  # further URLs of the same bytes, tried in this order
+    checksum: str  # md5:..., sha256:... or unknown: the SHA-256 of the first download is then recorded and enforced
+    bytes: int | None  # None: not known
     licence: str
     note: str
-    set: str = "paper"
-    access: str = "open"
+    set: str = "paper"  # what the file belongs to; the config key `retrieve` lists sets
+    access: str = "open"  # login (free account) and controlled (application) files are placed by hand
 
 
 @dataclass(frozen=True)
 class State:
-    """What stands of one source on disk.
+    """What stands of one source on disk, and why, in a few words.
 
-    Attributes
-    ----------
-    state : str
-        ``there`` (its checksum is right), ``unchecked`` (there, but nothing to check it against yet), ``missing``,
-        ``partial`` (a download was interrupted and will be resumed), ``wrong``, ``to place`` (missing, and only a
-        person can get it).
-    detail : str
-        Why, in a few words; may be empty.
+    ``there`` (its checksum is right), ``unchecked`` (there, but nothing to check it against yet), ``missing``,
+    ``partial`` (a download was interrupted and will be resumed), ``wrong``, ``to place`` (missing, and only a person
+    can get it).
     """
 
     state: str
@@ -93,22 +70,7 @@ def _rows(path: str | Path, columns: tuple[str, ...]) -> list[tuple[str, list[st
 
 
 def read_registry(path: str | Path) -> dict[str, Source]:
-    """Read ``sources.tsv``.
-
-    Parameters
-    ----------
-    path : path
-        Tab-separated with the columns of :data:`COLUMNS`; `mirrors` are separated by spaces.
-
-    Returns
-    -------
-    dict of str to Source
-
-    Raises
-    ------
-    InputError
-        The file cannot be read or a line of it is malformed.
-    """
+    """Read ``sources.tsv``, tab-separated with the columns of :data:`COLUMNS`; `mirrors` are separated by spaces."""
     registry: dict[str, Source] = {}
     for where, row in _rows(path, COLUMNS):
         name, url, mirrors, checksum, size, group, access, licence, note = row
@@ -134,13 +96,7 @@ def read_registry(path: str | Path) -> dict[str, Source]:
 
 
 def read_tfbs_list(path: str | Path) -> list[dict[str, str]]:
-    """Return the ENCODE uniform TFBS files of ``tfbs.tsv``, column to value for each (docs/facts.md 5).
-
-    Raises
-    ------
-    InputError
-        As :func:`read_registry`.
-    """
+    """Return the ENCODE uniform TFBS files of ``tfbs.tsv``, column to value for each (docs/facts.md 5)."""
     entries: dict[str, dict[str, str]] = {}
     for where, row in _rows(path, TFBS_COLUMNS):
         entry = dict(zip(TFBS_COLUMNS, row, strict=True))
@@ -163,10 +119,8 @@ def tfbs_sources(path: str | Path) -> dict[str, Source]:
         name, checksum = f"tfbs/{entry['file']}", f"md5:{entry['md5']}"
         first, *mirrors = (f"{base}/{entry['file']}" for base in TFBS_BASES)
         note = f"ENCODE uniform peaks {entry['name']}, hg19"
-        sources[name] = Source(
-            name, first, tuple(mirrors), checksum, None, "ENCODE data use policy", note,
-            "tfbs-506" if in_506(entry) else "tfbs-690",
-        )  # fmt: skip
+        group = "tfbs-506" if in_506(entry) else "tfbs-690"
+        sources[name] = Source(name, first, tuple(mirrors), checksum, None, "ENCODE data use policy", note, group)
     return sources
 
 
@@ -179,12 +133,8 @@ def load_registry(folder: str | Path) -> dict[str, Source]:
 def select(registry: dict[str, Source], sets: list[str]) -> list[Source]:
     """Return the sources of some sets, in the order of the registry.
 
-    ``tfbs-690`` includes ``tfbs-506``, and both include the files of Table 2, whose set is ``paper``.
-
-    Raises
-    ------
-    InputError
-        No source belongs to a set.
+    ``tfbs-690`` includes ``tfbs-506``, and both include the files of Table 2, whose set is ``paper``. A set to which no
+    source belongs is refused.
     """
     known = {source.set for source in registry.values()}
     for name in sets:
@@ -207,11 +157,6 @@ def lock_file(resources: str | Path, name: str) -> Path:
 def partial_file(resources: str | Path, name: str) -> Path:
     """Return where a file grows while it is downloaded."""
     return Path(resources) / ".partial" / f"{name}.part"
-
-
-def placed_record(resources: str | Path, name: str) -> Path:
-    """Return where the check of a file placed by hand is recorded."""
-    return Path(resources) / "placed" / f"{name}.json"
 
 
 def expected_checksum(source: Source, resources: str | Path) -> str | None:
@@ -242,7 +187,7 @@ def state_of(source: Source, resources: str | Path) -> State:
     if source.bytes not in (None, size):
         return State("wrong", f"{size} bytes, expected {source.bytes}")
     if source.access != "open":
-        record = placed_record(resources, source.name)
+        record = Path(resources) / "placed" / f"{source.name}.json"
         if not record.exists():
             return State("unchecked", f"its form is checked by `snakemake {record}`")
         expected = f"sha256:{read_json(record)['sha256']}"

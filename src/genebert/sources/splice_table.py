@@ -12,6 +12,7 @@ from genebert.genome.anchors import tell_build
 from genebert.genome.bed import refuse
 from genebert.genome.builds import BUILD_LENGTHS, check_regions, normalise_names
 from genebert.genome.chromosomes import by_rank
+from genebert.sources.registry import BUILD
 
 COLUMNS = ("gene", "paralog", "chrom", "strand", "tx_start", "tx_end", "jn_start", "jn_end")
 TEST_CHROMOSOMES = ("chr1", "chr3", "chr5", "chr7", "chr9")
@@ -48,33 +49,16 @@ def _positions(lists: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     return np.array(numbers, dtype=np.int64), lists.str.count(",").to_numpy(np.int64)
 
 
-def check_splice_table(path: Path, build: str, *, paired: bool, published: dict[str, Any] | None) -> dict[str, Any]:
+def check_splice_table(path: Path, *, paired: bool) -> dict[str, Any]:
     """Check one table and count genes and junctions.
 
-    Parameters
-    ----------
-    path : path
-    build : str
-    paired : bool
-        The i-th jn_start and jn_end are the two ends of one intron inside the transcript. Otherwise (GTEx) the lists
-        may differ in length and hold positions outside the transcript, which SpliceAI ignores; they are counted.
-    published : dict or None
-        Counts to record beside our own.
-
-    Returns
-    -------
-    dict
-        build, evidence, counts and `published`.
-
-    Raises
-    ------
-    InputError
-        Another form, or coordinates of another genome build.
+    If `paired`, the i-th jn_start and jn_end are the two ends of one intron inside the transcript. Otherwise (GTEx) the
+    lists may differ in length and hold positions outside the transcript, which SpliceAI ignores; they are counted.
     """
     table = _read(path)
     for column, (pattern, expected) in _FIELDS.items():
         refuse(~table[column].str.fullmatch(pattern).to_numpy(bool), table[column], path, column, expected)
-    table["chrom"] = table["chrom"].map(normalise_names(table["chrom"].unique(), build, str(path)))
+    table["chrom"] = table["chrom"].map(normalise_names(table["chrom"].unique(), BUILD, str(path)))
     starts, ends = (table[column].to_numpy(str).astype(np.int64) for column in ("tx_start", "tx_end"))
     refuse(ends <= starts, table["tx_end"], path, "tx_end", "more than tx_start")
 
@@ -90,28 +74,23 @@ def check_splice_table(path: Path, build: str, *, paired: bool, published: dict[
     if paired:
         found = pd.Series(n_start, table.index).astype(str) + " and " + n_end.astype(str)
         refuse(n_start != n_end, found, path, "the number of jn_start and jn_end", "as many of both")
-        rows = np.repeat(np.arange(len(table)), n_start)[donors >= acceptors]
-        refuse(np.isin(np.arange(len(table)), rows), table["jn_end"], path, "jn_end", "each more than its jn_start")
+        late = np.bincount(row[donors >= acceptors], minlength=len(table)) > 0
+        refuse(late, table["jn_end"], path, "jn_end", "each more than its jn_start")
 
     genes = pd.DataFrame({"gene": table["gene"], "chrom": table["chrom"], "tx_start": starts, "tx_end": ends})
-    told = tell_build(genes, build, str(path))
+    told = tell_build(genes, BUILD, str(path))
     regions = pd.DataFrame({"chrom": table["chrom"], "start": starts - 1, "end": ends})
-    check_regions(regions, BUILD_LENGTHS[build], str(path), build)
+    check_regions(regions, BUILD_LENGTHS[BUILD], str(path), BUILD)
 
+    paralog_0 = table["paralog"] == "0"
     sites = {"introns": n_start} if paired else {"jn_start": n_start, "jn_end": n_end}
-    count = pd.DataFrame({"chrom": table["chrom"], "genes": 1, "genes_paralog_0": table["paralog"].eq("0"), **sites})
-    count = count.astype({"genes_paralog_0": int})
+    count = pd.DataFrame({"chrom": table["chrom"], "genes": 1, "genes_paralog_0": paralog_0.astype(int), **sites})
+    columns = ["genes", *sites]
     test = count["chrom"].isin(TEST_CHROMOSOMES)
-
-    def sums(rows: pd.Series) -> dict[str, int]:
-        return {column: int(count.loc[rows, column].sum()) for column in ("genes", *sites)}
-
-    totals = count.drop(columns="chrom").sum()
-    chromosomes = count.groupby("chrom").sum().loc[by_rank(count["chrom"])]
-    counts = {column: int(total) for column, total in totals.items()} | {
+    counts = count.drop(columns="chrom").sum().to_dict() | {
         "positions_outside_transcripts": int(outside.sum()),
-        "train": sums(~test),
-        "test": sums(test & count["genes_paralog_0"].eq(1)),
-        "chromosomes": chromosomes.to_dict(orient="index"),
+        "train": count.loc[~test, columns].sum().to_dict(),
+        "test": count.loc[test & paralog_0, columns].sum().to_dict(),
+        "chromosomes": count.groupby("chrom").sum().loc[by_rank(count["chrom"])].to_dict(orient="index"),
     }
-    return told | {"counts": counts} | ({"published": published} if published else {})
+    return told | {"counts": counts}

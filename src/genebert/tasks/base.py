@@ -9,64 +9,34 @@ from typing import Any, ClassVar
 
 @dataclass(frozen=True)
 class Sources:
-    """What a data set is made from beside its settings.
+    """What a data set is made from beside its settings."""
 
-    Attributes
-    ----------
-    files : dict
-        Those of :meth:`Task.files`.
-    genome : path or None
-        FASTA as written by :func:`genebert.genome.fasta.prepare_genome`; None where the task does not read it.
-    chromosomes : list of str
-        Those of the run.
-    seed : int
-    """
-
-    files: dict[str, Path]
-    genome: Path | None
-    chromosomes: list[str]
+    files: dict[str, Path]  # those of Task.files
+    genome: Path | None  # as genebert.genome.fasta.prepare_genome writes it; None where the task does not read it
+    chromosomes: list[str]  # those of the run; what lies elsewhere is left out
     seed: int
 
 
 class Task(ABC):
-    """A downstream task.
+    """A downstream task."""
 
-    Attributes
-    ----------
-    name : str
-        Below `tasks` in the configuration, and the folder of its data sets.
-    section : type hint
-        Of the block `tasks.{name}`.
-    default : dict
-        That block in ``config/config.yaml``.
-    has_factor : bool
-        Data sets are about one transcription factor, whose motif matrices may be scored.
-    places : bool
-        Examples may be places without bases; methods read those from the genome.
-    """
+    name: ClassVar[str]  # below `tasks` in the configuration, and the folder of its data sets
+    section: ClassVar[Any]  # type hint of the block `tasks.{name}`
+    default: ClassVar[dict[str, Any]]  # that block in config/config.yaml
+    has_factor: ClassVar[bool] = False  # data sets are about one factor, whose motif matrices may be scored
+    places: ClassVar[bool] = False  # examples may be places without bases; methods read those from the genome
 
-    name: ClassVar[str]
-    section: ClassVar[Any]
-    default: ClassVar[dict[str, Any]]
-    has_factor: ClassVar[bool] = False
-    places: ClassVar[bool] = False
-
-    @abstractmethod
     def data_sets(self, section: dict[str, Any], config: Path) -> dict[str, dict[str, Any]]:
         """Return data set -> settings; with `transfer`, the other sets that methods fitted on one are tested on.
 
-        Parameters
-        ----------
-        section : dict
-            The block, checked and complete.
-        config : path
-            The folder ``config``.
+        They follow from the block, checked and complete, and the folder ``config``; by default they are the block.
 
         Raises
         ------
         InputError
             A data set that does not exist, or one name twice.
         """
+        return section
 
     @abstractmethod
     def files(self, settings: dict[str, Any]) -> dict[str, str]:

@@ -19,6 +19,7 @@ from genebert.errors import InputError
 from genebert.genome.bases import N_CODE, reverse_complement
 from genebert.genome.fasta import Genome
 from genebert.tasks.epd import TATA_CUTOFF, TATA_WIDTH, tata_scores
+from genebert.tasks.windows import window_codes
 
 UPSTREAM, DOWNSTREAM = 249, 51  # parent: [TSS - 249, TSS + 51)
 PARENT = UPSTREAM + DOWNSTREAM
@@ -29,6 +30,12 @@ BLOCK, KEPT_BLOCKS = 15, 8
 TATA_STARTS = range(-34, -28)  # of the matrix, relative to the TSS
 NEGATIVE_TATA_START = -32
 DRAWS, MAX_ROUNDS = 1 << 16, 400
+# As the data card says it.
+TATA_RULE = f"Bucher's matrix, score >= {TATA_CUTOFF}, start TSS{TATA_STARTS[0]}..TSS{TATA_STARTS[-1]}"
+NEGATIVES = {
+    "mosaic": f"{KEPT_BLOCKS} of {PARENT // BLOCK} blocks of {BLOCK} bases kept, others random, then cropped",
+    "genomic_tata": f"outside promoters, TATA-box matrix at TSS{NEGATIVE_TATA_START} as if at a promoter",
+}
 
 
 def has_tata_box(parents: np.ndarray) -> np.ndarray:
@@ -52,27 +59,12 @@ def window_starts(promoters: pd.DataFrame) -> np.ndarray:
     return np.where(promoters["strand"] == "+", tss - UPSTREAM, tss - DOWNSTREAM + 1)
 
 
-def parent_windows(promoters: pd.DataFrame, genome: Genome) -> tuple[np.ndarray, np.ndarray]:
-    """Extract TSS-249..TSS+50 of every promoter in transcript direction.
-
-    Returns
-    -------
-    parents : uint8 [n, 300]
-        Filled with N where the window leaves the chromosome.
-    free : int64 [n_chromosomes]
-        Number of A, C, G, T of each chromosome, in the order of ``promoters["chrom"].unique()``.
-    """
-    parents = np.full((len(promoters), PARENT), N_CODE, dtype=np.uint8)
-    chroms, starts = promoters["chrom"].to_numpy(), window_starts(promoters)
+def parent_windows(promoters: pd.DataFrame, genome: Genome) -> np.ndarray:
+    """Return TSS-249..TSS+50 of every promoter in transcript direction (uint8 [n, 300]); N if it runs out of bases."""
+    parents, _ = window_codes(genome, promoters.assign(start=window_starts(promoters)), PARENT)
     minus = (promoters["strand"] == "-").to_numpy()
-    free = []
-    for chrom in promoters["chrom"].unique():
-        whole = genome.codes(chrom)
-        free.append(np.count_nonzero(whole < N_CODE))
-        here = np.flatnonzero((chroms == chrom) & (starts >= 0) & (starts + PARENT <= len(whole)))
-        parents[here] = whole[starts[here, None] + np.arange(PARENT)]
     parents[minus] = reverse_complement(parents[minus].T).T
-    return parents, np.array(free, dtype=np.int64)
+    return parents
 
 
 def mosaics(parents: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -83,21 +75,10 @@ def mosaics(parents: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.where(np.repeat(kept, BLOCK, axis=1), parents, noise)
 
 
-def tata_negatives(
-    genome: Genome, promoters: pd.DataFrame, weights: np.ndarray, number: int, rng: np.random.Generator
-) -> pd.DataFrame:
-    """Draw genomic 70-mers outside all promoter windows with a TATA box at TSS-32, were they promoters.
+def tata_negatives(genome: Genome, promoters: pd.DataFrame, number: int, rng: np.random.Generator) -> pd.DataFrame:
+    """Draw `number` genomic 70-mers outside all promoter windows with a TATA box at TSS-32, were they promoters.
 
-    Parameters
-    ----------
-    genome : Genome
-    promoters : DataFrame
-        All promoters; their chromosomes are drawn from.
-    weights : array [n_chromosomes]
-        How often each chromosome is drawn, in the order of ``promoters["chrom"].unique()``.
-    number : int
-        How many in all.
-    rng : Generator
+    They come from the chromosomes of the promoters, from each as many as its share of all known bases.
 
     Returns
     -------
@@ -111,8 +92,10 @@ def tata_negatives(
     """
     offset = TSS_IN_CROP + NEGATIVE_TATA_START
     tables = []
-    names = list(promoters["chrom"].unique())
-    for chrom, quota in zip(names, rng.multinomial(number, weights / weights.sum()), strict=True):
+    names = promoters["chrom"].unique()
+    whole = pd.DataFrame({"chrom": names, "start": 0, "end": [genome.lengths[name] for name in names]})
+    known = whole["end"].to_numpy() - genome.count_n(whole)
+    for chrom, quota in zip(names, rng.multinomial(number, known / known.sum()), strict=True):
         if quota == 0:
             continue
         whole = genome.codes(chrom)

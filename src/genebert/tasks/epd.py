@@ -11,17 +11,19 @@ from genebert.genome.bed import data_lines
 from genebert.genome.chromosomes import normalise_chromosome, refseq_chromosome
 
 # TATA-box weights of Bucher 1990 (J Mol Biol 212:563, Table 3, as on EPD's page of promoter elements); rows A, C, G, T.
-TATA_WEIGHTS = np.array(
-    [
-        [-1.02, -3.05, 0.00, -4.61, 0.00, 0.00, 0.00, 0.00, -0.01, -0.94, -0.54, -0.48, -0.48, -0.74, -0.62],
-        [-0.28, -2.06, -5.22, -3.49, -5.17, -4.63, -4.12, -3.74, -1.13, -0.05, 0.00, -0.05, -0.11, -0.28, -0.40],
-        [0.00, -2.74, -4.28, -4.61, -3.77, -4.73, -2.65, -1.50, 0.00, 0.00, -0.09, 0.00, 0.00, 0.00, 0.00],
-        [-1.68, 0.00, -2.28, 0.00, -2.34, -0.52, -3.65, -0.37, -1.40, -0.97, -1.40, -0.82, -0.66, -0.54, -0.61],
-    ]
-)
+TATA_WEIGHTS = np.array([
+    [-1.02, -3.05, 0.00, -4.61, 0.00, 0.00, 0.00, 0.00, -0.01, -0.94, -0.54, -0.48, -0.48, -0.74, -0.62],
+    [-0.28, -2.06, -5.22, -3.49, -5.17, -4.63, -4.12, -3.74, -1.13, -0.05, 0.00, -0.05, -0.11, -0.28, -0.40],
+    [0.00, -2.74, -4.28, -4.61, -3.77, -4.73, -2.65, -1.50, 0.00, 0.00, -0.09, 0.00, 0.00, 0.00, 0.00],
+    [-1.68, 0.00, -2.28, 0.00, -2.34, -0.52, -3.65, -0.37, -1.40, -0.97, -1.40, -0.82, -0.66, -0.54, -0.61],
+])  # fmt: skip
 TATA_WIDTH = TATA_WEIGHTS.shape[1]
 # Printed as -8.16; the weights are rounded too, and five of EPD's own TATA promoters come to -8.17.
 TATA_CUTOFF = -8.175
+FORMS = (
+    "EPDnew BED (eight columns, thick block inside the window), SGA with an NC_ accession and 1-based TSS, or "
+    "a six-column BED of single bases"
+)
 
 
 def _promoter(fields: list[str]) -> tuple[str, str, int, str] | None:
@@ -57,27 +59,17 @@ def read_promoters(path: str | Path) -> pd.DataFrame:
     InputError
         A line has none of the three forms, or there is no line.
     """
-    expected = (
-        "EPDnew BED (eight columns, thick block inside the window), SGA with an NC_ accession and 1-based TSS, or "
-    )
-    expected += "a six-column BED of single bases"
-    rows = []
-    for number, line in data_lines(path, f"promoter; expected {expected}").items():
-        row = _promoter(line.split())
-        if row is None:
-            raise InputError(f"{path}: line {number}: {line.strip()[:80]!r} is not a promoter; expected {expected}")
-        rows.append(row)
-    promoters = pd.DataFrame(rows, columns=["name", "chrom", "tss", "strand"])
-    return promoters.astype({"tss": np.int64})
+    lines = data_lines(path, f"promoter; expected {FORMS}")
+    rows = [_promoter(line.split()) for line in lines]
+    if None in rows:
+        wrong = rows.index(None)
+        line = lines.iloc[wrong].strip()[:80]
+        raise InputError(f"{path}: line {lines.index[wrong]}: {line!r} is not a promoter; expected {FORMS}")
+    return pd.DataFrame(rows, columns=["name", "chrom", "tss", "strand"])
 
 
 def read_tata_flags(path: str | Path) -> pd.Series:
-    """Read EPD's ``promoter_motifs.txt``.
-
-    Returns
-    -------
-    Series of bool
-        TATA-box flag by promoter name.
+    """Return the TATA-box flag (bool) by promoter name, of EPD's ``promoter_motifs.txt``.
 
     Raises
     ------
@@ -100,11 +92,7 @@ def read_tata_flags(path: str | Path) -> pd.Series:
 
 
 def tata_scores(codes: np.ndarray) -> np.ndarray:
-    """Score every window with Bucher's TATA-box matrix.
-
-    Parameters
-    ----------
-    codes : uint8 [n, length]
+    """Score every window of sequences (uint8 [n, length]) with Bucher's TATA-box matrix.
 
     Returns
     -------

@@ -14,23 +14,9 @@ from genebert.genome.bases import N_CODE
 from genebert.genome.fasta import Genome
 from genebert.settings.fields import Block, key
 from genebert.settings.rules import Chromosome, DataSetName, FilePath, ProperShare, Seed
+from genebert.tasks import core_promoters as core
 from genebert.tasks.base import Sources, Task
-from genebert.tasks.core_promoters import (
-    BLOCK,
-    CROP,
-    KEPT_BLOCKS,
-    LENGTH,
-    NEGATIVE_TATA_START,
-    PARENT,
-    TATA_STARTS,
-    has_tata_box,
-    initiator_shares,
-    mosaics,
-    parent_windows,
-    tata_negatives,
-    window_starts,
-)
-from genebert.tasks.epd import TATA_CUTOFF, read_promoters, read_tata_flags
+from genebert.tasks.epd import read_promoters, read_tata_flags
 from genebert.tasks.kmer_table import read_kmer_tsv
 from genebert.tasks.splits import (
     chromosome_split,
@@ -67,10 +53,9 @@ class PromoterSettings(Block):
 
     def check(self) -> Iterator[str]:
         """What the split needs."""
-        if self.split == "chromosome":
-            if self.source == "kmer-tsv":
-                yield "split: found chromosome beside source kmer-tsv, whose examples have no places; expected random"
-            yield from missing_lists(self.test_chromosomes, self.valid_chromosomes)
+        if self.split == "chromosome" and self.source == "kmer-tsv":
+            yield "split: found chromosome beside source kmer-tsv, whose examples have no places; expected random"
+        yield from missing_lists(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +71,7 @@ class PromoterSet(PromoterSettings):
 def _tata_flags(promoters: pd.DataFrame, parents: np.ndarray, motifs: Path | None) -> np.ndarray:
     """Return the TATA flag of each promoter, from EPD's table by name or else from the sequence."""
     if motifs is None:
-        return has_tata_box(parents)
+        return core.has_tata_box(parents)
     flags = promoters["name"].map(read_tata_flags(motifs))
     if flags.isna().any():
         raise InputError(
@@ -98,23 +83,21 @@ def _tata_flags(promoters: pd.DataFrame, parents: np.ndarray, motifs: Path | Non
 
 def _usable_promoters(
     path: Path, genome: Genome, chromosomes: list[str]
-) -> tuple[pd.DataFrame, np.ndarray, np.ndarray, np.ndarray, dict]:
-    """Return all promoters of the chromosomes, which of them have known bases everywhere (bool [n]), the parents of
-    those, the weights of :func:`parent_windows`, and counts for the card.
-    """
+) -> tuple[pd.DataFrame, pd.DataFrame, np.ndarray, dict]:
+    """Return all promoters of the chromosomes, those with all bases known, their parents, and counts for the card."""
     listed = read_promoters(path)
     promoters = on_chromosomes(listed, chromosomes, path, "promoters").reset_index(drop=True)
-    parents, weights = parent_windows(promoters, genome)
+    parents = core.parent_windows(promoters, genome)
     complete = (parents < N_CODE).all(axis=1)
     parents = parents[complete]
     if not len(parents):
         raise InputError(
             f"{path}: all {len(promoters)} promoters have N in or run out of {genome.path}; expected some without"
         )
-    if initiator_shares(parents)["pyrimidine_purine"] < ODD_INITIATOR:
+    if core.initiator_shares(parents)["pyrimidine_purine"] < ODD_INITIATOR:
         logger.warning(
             "%s: only %.0f %% of promoters have a pyrimidine and a purine at -1/+1 (human: 70 %%); another genome "
-            "build, or positions one base off?", path, 100 * initiator_shares(parents)["pyrimidine_purine"],
+            "build, or positions one base off?", path, 100 * core.initiator_shares(parents)["pyrimidine_purine"],
         )  # fmt: skip
     counts = {
         "listed": len(listed),
@@ -122,7 +105,7 @@ def _usable_promoters(
         "with_n_or_beyond_end": len(promoters) - len(parents),
         "used": len(parents),
     }
-    return promoters, complete, parents, weights, counts
+    return promoters, promoters[complete].reset_index(drop=True), parents, counts
 
 
 def _leakage(settings: PromoterSettings, split: np.ndarray, tata: np.ndarray) -> dict:
@@ -137,31 +120,28 @@ def _leakage(settings: PromoterSettings, split: np.ndarray, tata: np.ndarray) ->
     }
 
 
-def _from_promoters(
-    settings: PromoterSettings, path: Path, fasta: Path, motifs: Path | None, chromosomes: list[str], folder: Path
-) -> dict:
+def _from_promoters(settings: PromoterSettings, sources: Sources, folder: Path) -> dict:
     """Build the set from promoter positions and the genome."""
-    genome = Genome(fasta)
-    promoters, complete, parents, weights, counts = _usable_promoters(path, genome, chromosomes)
-    kept = promoters[complete].reset_index(drop=True)
+    path, motifs, genome = sources.files["path"], sources.files.get("motifs"), Genome(sources.genome)
+    promoters, kept, parents, counts = _usable_promoters(path, genome, sources.chromosomes)
     tata = _tata_flags(kept, parents, motifs)
 
     rng = np.random.default_rng(settings.seed)
-    start = window_starts(kept) + np.where(kept["strand"] == "+", CROP.start, PARENT - CROP.stop)
+    start = core.window_starts(kept) + np.where(kept["strand"] == "+", core.CROP.start, core.PARENT - core.CROP.stop)
     kinds = np.where(tata, "tata", "non-tata")
-    places = pd.DataFrame({"chrom": kept["chrom"], "start": start, "end": start + LENGTH})
+    places = pd.DataFrame({"chrom": kept["chrom"], "start": start, "end": start + core.LENGTH})
     parent = np.array(place_names(places), dtype=object)
     positives = make_examples(
-        parents[:, CROP], 1, np.char.add(kinds, "-promoter"), **places, strand=kept["strand"], parent=parent
+        parents[:, core.CROP], 1, np.char.add(kinds, "-promoter"), **places, strand=kept["strand"], parent=parent
     )
-    mosaic = make_examples(mosaics(parents[~tata], rng)[:, CROP], 0, "mosaic", parent=parent[~tata])
-    drawn = tata_negatives(genome, promoters, weights, int(tata.sum()), rng)
+    mosaic = make_examples(core.mosaics(parents[~tata], rng)[:, core.CROP], 0, "mosaic", parent=parent[~tata])
+    drawn = core.tata_negatives(genome, promoters, int(tata.sum()), rng)
     genomic = make_examples(drawn.pop("codes"), 0, "genomic-tata", **drawn)
     examples = pd.concat([positives, mosaic, genomic], ignore_index=True)
     if settings.split == "chromosome":
         chroms = pd.concat([kept["chrom"], kept["chrom"][~tata], genomic["chrom"]])
         lists = settings.test_chromosomes, settings.valid_chromosomes
-        split = chromosome_split(chroms, *lists, chromosomes, "tasks.promoter")
+        split = chromosome_split(chroms, *lists, sources.chromosomes, "tasks.promoter")
     else:
         split = stratified_split(
             examples["source"].to_numpy(), settings.test_fraction, settings.valid_fraction, settings.seed
@@ -169,66 +149,22 @@ def _from_promoters(
     made = {
         "task": "promoter",
         "settings": asdict(settings),
-        "files": {"promoters": path.name, "genome": fasta.name, "tata_flags": motifs.name if motifs else None},
+        "files": {"promoters": path.name, "genome": genome.path.name, "tata_flags": motifs.name if motifs else None},
         "promoters": {
             **counts,
             "with_tata_box": int(tata.sum()),
-            "tata_rule": "EPD's table"
-            if motifs
-            else f"Bucher's matrix, score >= {TATA_CUTOFF}, start TSS{TATA_STARTS[0]}..TSS{TATA_STARTS[-1]}",
-            "initiator": initiator_shares(parents),
+            "tata_rule": "EPD's table" if motifs else core.TATA_RULE,
+            "initiator": core.initiator_shares(parents),
         },
-        "negatives": {
-            "mosaic": f"{KEPT_BLOCKS} of {PARENT // BLOCK} blocks of {BLOCK} bases kept, others random, then cropped",
-            "genomic_tata": f"outside promoters, TATA-box matrix at TSS{NEGATIVE_TATA_START} as if at a promoter",
-        },
+        "negatives": core.NEGATIVES,
         "leakage": _leakage(settings, split, tata),
     }
     return write_task(examples, split, folder, made)
 
 
-def build_promoter_task(
-    settings: PromoterSettings,
-    path: str | Path,
-    genome_fasta: str | Path | None,
-    motifs: str | Path | None,
-    chromosomes: list[str],
-    folder: str | Path,
-) -> dict:
-    """Write the core-promoter task: train, valid and test parquet files and ``card.json``.
-
-    Parameters
-    ----------
-    settings : PromoterSettings
-    path : path
-        Promoter positions (`epdnew`) or DNABERT's k-mer table (`kmer-tsv`).
-    genome_fasta : path or None
-        FASTA as written by :func:`genebert.genome.fasta.prepare_genome`; needed for `epdnew` only.
-    motifs : path or None
-        EPD's ``promoter_motifs.txt``; None: the TATA box is looked up in the sequence. `epdnew` only.
-    chromosomes : list of str
-        Promoters elsewhere are left out and counted. `epdnew` only: the k-mer table has no places.
-    folder : path
-
-    Returns
-    -------
-    dict
-        The data card. A random split is stratified by label and by kind (with or without TATA box) where the kind is
-        known.
-
-    Raises
-    ------
-    InputError
-        Lists of chromosomes that do not fit, no genome for `epdnew`, no promoter left, or a file that cannot be read
-        as described.
-    """
-    path, folder = Path(path), Path(folder)
-    if settings.source == "epdnew":
-        if genome_fasta is None:
-            raise InputError("promoter task: source epdnew needs a genome; found none, expected a FASTA file")
-        return _from_promoters(
-            settings, path, Path(genome_fasta), Path(motifs) if motifs else None, chromosomes, folder
-        )
+def _from_kmer_table(settings: PromoterSettings, sources: Sources, folder: Path) -> dict:
+    """Build the set from ready examples."""
+    path = sources.files["path"]
     examples, k = read_kmer_tsv(path)
     examples["source"] = settings.source
     split = stratified_split(
@@ -250,10 +186,6 @@ class PromoterTask(Task):
         }
     }
 
-    def data_sets(self, section: dict[str, Any], config: Path) -> dict[str, dict[str, Any]]:
-        """Return the sets as they stand in the configuration."""
-        return section
-
     def problems(self, sets: dict[str, dict[str, Any]], chromosomes: list[str]) -> Iterator[str]:
         """Say which lists of chromosomes do not fit the run."""
         for name, settings in sets.items():
@@ -269,12 +201,17 @@ class PromoterTask(Task):
         return settings["source"] == "epdnew"
 
     def build(self, settings: dict[str, Any], sources: Sources, folder: Path) -> dict[str, Any]:
-        """Write one set."""
+        """Write one set; a random split is stratified by label, and by kind (TATA box or not) where it is known.
+
+        Raises
+        ------
+        InputError
+            Lists of chromosomes that do not fit, no promoter left, or a file that cannot be read as described.
+        """
         made = {name: value for name, value in settings.items() if name not in ("path", "motifs")}
-        path, motifs = (sources.files.get(name) for name in ("path", "motifs"))
-        return build_promoter_task(
-            PromoterSettings(seed=sources.seed, **made), path, sources.genome, motifs, sources.chromosomes, folder
-        )
+        checked = PromoterSettings(seed=sources.seed, **made)
+        build = _from_promoters if checked.source == "epdnew" else _from_kmer_table
+        return build(checked, sources, folder)
 
 
 TASK = PromoterTask()

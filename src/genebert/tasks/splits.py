@@ -15,6 +15,7 @@ from genebert.genome.bases import decode
 from genebert.genome.chromosomes import normalise_chromosome
 from genebert.genome.fasta import Genome
 from genebert.genome.intervals import overlapping
+from genebert.tasks.windows import gc_counts
 
 logger = logging.getLogger(__name__)
 COLUMN_TYPES = {
@@ -24,7 +25,7 @@ COLUMN_TYPES = {
 
 
 def stratified_split(strata: np.ndarray, test_fraction: float, valid_fraction: float, seed: int) -> np.ndarray:
-    """Assign every example to train, valid or test, each stratum by itself.
+    """Return train, valid or test for every example (str [n]), each stratum by itself, in sorted order.
 
     Parameters
     ----------
@@ -34,22 +35,7 @@ def stratified_split(strata: np.ndarray, test_fraction: float, valid_fraction: f
         Share of each stratum, rounded to whole examples.
     valid_fraction : float
         Share of what is left after the test examples are taken.
-    seed : int
-
-    Returns
-    -------
-    array of str [n]
-        A pure function of the arguments: strata are visited in sorted order.
-
-    Raises
-    ------
-    InputError
-        A fraction is not between 0 and 1.
     """
-    for name, fraction in (("test_fraction", test_fraction), ("valid_fraction", valid_fraction)):
-        if not 0 < fraction < 1:
-            raise InputError(f"{name}: found {fraction}, expected a number between 0 and 1, both excluded")
-    strata = np.asarray(strata)
     rng = np.random.default_rng(seed)
     split = np.full(len(strata), "train", dtype="<U5")
     for stratum in np.unique(strata):
@@ -61,20 +47,20 @@ def stratified_split(strata: np.ndarray, test_fraction: float, valid_fraction: f
     return split
 
 
-def missing_lists(test_chromosomes: Sequence[str], valid_chromosomes: Sequence[str]) -> Iterator[str]:
+def missing_lists(settings: Any) -> Iterator[str]:
     """Say if a split by chromosome lacks one of its lists."""
-    if not test_chromosomes or not valid_chromosomes:
+    if settings.split == "chromosome" and not (settings.test_chromosomes and settings.valid_chromosomes):
         yield "split: found chromosome, but no test_chromosomes or no valid_chromosomes; expected both"
 
 
 def chromosome_split(
-    chroms: Sequence[str] | np.ndarray | pd.Series,
+    chroms: Sequence[str] | pd.Series,
     test_chromosomes: Sequence[str],
     valid_chromosomes: Sequence[str],
     chromosomes: Sequence[str],
     where: str,
 ) -> np.ndarray:
-    """Assign every example to the split of its chromosome (docs/facts.md 21).
+    """Return the split (str [n]) of every example by its chromosome (docs/facts.md 21).
 
     Parameters
     ----------
@@ -87,51 +73,32 @@ def chromosome_split(
     where : str
         Prefix of the two keys in messages, such as ``tasks.tfbs``.
 
-    Returns
-    -------
-    array of str [n]
-
     Raises
     ------
     InputError
-        A list is empty or names a chromosome that the run lacks, the two share one, or they leave none for training.
+        A list names a chromosome that the run lacks, the two share one, or they leave none for training.
     """
-    lists = checked_lists(test_chromosomes, valid_chromosomes, chromosomes, where)
-    chroms = pd.Series(np.asarray(chroms, dtype=object))
-    return np.select([chroms.isin(lists["test"]), chroms.isin(lists["valid"])], ["test", "valid"], "train")
-
-
-def checked_lists(
-    test_chromosomes: Sequence[str], valid_chromosomes: Sequence[str], chromosomes: Sequence[str], where: str
-) -> dict[str, list[str]]:
-    """Return the normalised lists, or raise as :func:`chromosome_split`."""
-    lists = {"test": test_chromosomes, "valid": valid_chromosomes}
-    lists = {name: [normalise_chromosome(chrom) for chrom in given] for name, given in lists.items()}
-    for name, given in lists.items():
-        if not given:
-            raise InputError(f"{where}.{name}_chromosomes: is empty, expected at least one chromosome")
+    test, valid = ([normalise_chromosome(one) for one in given] for given in (test_chromosomes, valid_chromosomes))
+    for name, given in (("test", test), ("valid", valid)):
         for chrom in given:
             if chrom not in chromosomes:
-                raise InputError(
-                    f"{where}.{name}_chromosomes: found {chrom}, expected chromosomes of the run: "
-                    f"{', '.join(chromosomes)}"
-                )
-    both = sorted(set(lists["test"]) & set(lists["valid"]))
-    if both:
+                expected = f"expected chromosomes of the run: {', '.join(chromosomes)}"
+                raise InputError(f"{where}.{name}_chromosomes: found {chrom}, {expected}")
+    if both := sorted({*test} & {*valid}):
         raise InputError(f"{where}.valid_chromosomes: {both[0]} is a test chromosome too, expected others")
-    if not set(chromosomes) - set(lists["test"]) - set(lists["valid"]):
+    if {*test, *valid} >= {*chromosomes}:
         raise InputError(
             f"{where}.test_chromosomes: with valid_chromosomes they are all {len(chromosomes)} chromosomes of the run, "
             "expected at least one left for training"
         )
-    return lists
+    return np.select([np.isin(chroms, test), np.isin(chroms, valid)], ["test", "valid"], "train")
 
 
 def list_problems(settings: dict[str, Any], chromosomes: Sequence[str], where: str) -> Iterator[str]:
     """Say at the plan what :func:`chromosome_split` would refuse in a job."""
     if settings["split"] == "chromosome":
         try:
-            checked_lists(settings["test_chromosomes"], settings["valid_chromosomes"], chromosomes, where)
+            chromosome_split([], settings["test_chromosomes"], settings["valid_chromosomes"], chromosomes, where)
         except InputError as error:
             yield str(error)
 
@@ -161,20 +128,14 @@ def make_examples(codes: np.ndarray, label: int, source: np.ndarray | str, **col
 def protect_test(sequences: pd.Series, split: np.ndarray) -> tuple[np.ndarray, dict[str, int]]:
     """Find the examples to drop so that no sequence is in two splits; the test set is left as it is.
 
-    Parameters
-    ----------
-    sequences : Series of str [n]
-    split : array of str [n]
-
     Returns
     -------
     keep : bool [n]
     removed : dict
         Numbers of examples: ``train_in_test``, ``valid_in_test``, ``train_in_valid``.
     """
-    texts = sequences.reset_index(drop=True)
-    in_test = texts.isin(texts[split == "test"]).to_numpy()
-    in_valid = texts.isin(texts[(split == "valid") & ~in_test]).to_numpy()
+    in_test = sequences.isin(sequences[split == "test"]).to_numpy()
+    in_valid = sequences.isin(sequences[(split == "valid") & ~in_test]).to_numpy()
     drop = {
         "train_in_test": (split == "train") & in_test,
         "valid_in_test": (split == "valid") & in_test,
@@ -203,7 +164,6 @@ def write_task(
         are read from `genome`, here and whenever the task is used.
     split : array of str [n]
         From :func:`stratified_split` or any other rule.
-    folder : path
     made : dict
         What the task itself adds to the card: settings, files, counts.
     genome : Genome, optional
@@ -212,8 +172,8 @@ def write_task(
     Returns
     -------
     dict
-        The content of ``card.json``. Its ``test_overlapping_train`` counts the test examples that share a base of the
-        genome with a training example, and is missing (None) where test examples have no places.
+        The card. Its ``test_overlapping_train`` counts the test examples that share a base of the genome with a
+        training example, and is missing (None) where test examples have no places.
 
     Raises
     ------
@@ -225,16 +185,16 @@ def write_task(
     sequences = bases.digests()
     keep, removed = protect_test(sequences, split)
     frame = examples.reindex(columns=list(COLUMN_TYPES)).astype(COLUMN_TYPES).assign(split=split)[keep]
-    for name in SPLITS:
-        labels = frame.loc[frame["split"] == name, "label"]
-        if labels.nunique() < 2:
-            raise InputError(
-                f"{folder}: {name} would hold {int((labels == 1).sum())} positives and {int((labels == 0).sum())} "
-                f"negatives of {len(examples)} examples in all; expected both classes (more data or other fractions)"
-            )
-    n_gc = np.concatenate([((codes == 1) | (codes == 2)).sum(1) for codes, _ in bases.blocks()])
-    is_gc = (n_gc / bases.lengths)[keep]
     parts = {name: frame[frame["split"] == name].drop(columns="split").reset_index(drop=True) for name in SPLITS}
+    for name, part in parts.items():
+        positives = int(part["label"].sum())
+        if positives in (0, len(part)):
+            raise InputError(
+                f"{folder}: {name} would hold {positives} positives and {len(part) - positives} negatives of "
+                f"{len(examples)} examples in all; expected both classes (more data or other fractions)"
+            )
+    n_gc = np.concatenate([gc_counts(codes) for codes, _ in bases.blocks()])
+    gc = (n_gc / bases.lengths)[keep]
     placed = parts["test"]["start"].notna().any()
     card = {
         **made,
@@ -243,7 +203,7 @@ def write_task(
         "class_balance": {name: round(float((part["label"] == 1).mean()), 4) for name, part in parts.items()},
         "sources": _counts(frame, "source"),
         "sequence_length": [int(bases.lengths.min()), int(bases.lengths.max())],
-        "gc_content": {str(label): round(float(is_gc[frame["label"] == label].mean()), 4) for label in (0, 1)},
+        "gc_content": {str(label): round(float(gc[frame["label"] == label].mean()), 4) for label in (0, 1)},
         "duplicates": {
             "repeated_sequences": int(sequences.duplicated().sum()),
             "sequences_with_both_labels": int((examples["label"].groupby(sequences.to_numpy()).nunique() > 1).sum()),

@@ -66,8 +66,7 @@ class TfbsSettings(Block):
 
     def check(self) -> Iterator[str]:
         """What the split needs."""
-        if self.split == "chromosome":
-            yield from missing_lists(self.test_chromosomes, self.valid_chromosomes)
+        return missing_lists(self)
 
 
 @dataclass(frozen=True)
@@ -136,8 +135,6 @@ def _positives(
 ) -> tuple[pd.DataFrame, np.ndarray, dict]:
     """Return the windows that can be used (chrom, start, end; best rank first), their codes and the card's counts."""
     peaks = on_chromosomes(listed, chromosomes, path, "peaks")
-    for chrom in peaks["chrom"].unique():
-        genome.codes(chrom, 0, 0)
     # A window may run out of its chromosome, a peak's centre cannot: that is another genome build.
     centre = np.minimum(peaks["centre"], peaks["end"] - 1)
     centres = pd.DataFrame({"chrom": peaks["chrom"], "start": centre, "end": centre + 1})
@@ -169,47 +166,14 @@ def _positives(
     return windows[used].reset_index(drop=True), codes[used], counts
 
 
-def build_tfbs_task(
-    settings: TfbsSettings,
-    peaks_path: str | Path,
-    genome_fasta: str | Path,
-    about: dict[str, str],
-    chromosomes: list[str],
-    folder: str | Path,
-) -> dict:
-    """Write one TF-binding data set: train, valid and test parquet files and ``card.json``.
-
-    Parameters
-    ----------
-    settings : TfbsSettings
-    peaks_path : path
-        narrowPeak or BED (:func:`genebert.genome.bed.read_chip_peaks`).
-    genome_fasta : path
-        FASTA as written by :func:`genebert.genome.fasta.prepare_genome`.
-    about : dict of str
-        factor, cell and tissue: what was measured and where, for the card.
-    chromosomes : list of str
-        Peaks elsewhere are left out and counted.
-    folder : path
-
-    Returns
-    -------
-    dict
-        The data card. A peak and its negative are in the same split.
-
-    Raises
-    ------
-    InputError
-        A file that cannot be read as described, no peak that can be used, peaks of another genome build, chromosome
-        lists that do not fit, or too few peaks to fill all splits.
-    """
-    path, fasta, seed = Path(peaks_path), Path(genome_fasta), settings.seed
+def _build(settings: TfbsSettings, about: dict[str, str], sources: Sources, folder: Path) -> dict[str, Any]:
+    """Write one set; `about` (factor, cell and tissue) says on the card what was measured and where."""
+    path, genome, seed = sources.files["peaks"], Genome(sources.genome), settings.seed
     listed = read_chip_peaks(path)
-    genome = Genome(fasta)
-    windows, codes, counts = _positives(settings, path, listed, genome, chromosomes)
+    windows, codes, counts = _positives(settings, path, listed, genome, sources.chromosomes)
     if settings.split == "chromosome":
         lists = settings.test_chromosomes, settings.valid_chromosomes
-        split = chromosome_split(windows["chrom"], *lists, chromosomes, "tasks.tfbs")
+        split = chromosome_split(windows["chrom"], *lists, sources.chromosomes, "tasks.tfbs")
     else:
         split = rank_split(len(windows), settings.valid_fraction, seed)
     parent = place_names(windows)
@@ -235,7 +199,7 @@ def build_tfbs_task(
         "task": "tfbs",
         **about,
         "settings": asdict(settings),
-        "files": {"peaks": path.name, "genome": fasta.name},
+        "files": {"peaks": path.name, "genome": genome.path.name},
         "peaks": counts,
         "negatives": made,
         "test_windows_overlapping_training": int(overlapping(windows[in_test], windows[~in_test]).sum()),
@@ -244,13 +208,7 @@ def build_tfbs_task(
 
 
 def listed_sets(names: Sequence[str] | str, entries: list[dict[str, str]]) -> dict[str, dict[str, str]]:
-    """Return name -> row of ``tfbs.tsv``; of files with one name the first untreated one of good quality.
-
-    Raises
-    ------
-    InputError
-        A name is not in the list.
-    """
+    """Return name -> row of ``tfbs.tsv``; of files with one name the first untreated one of good quality."""
     first: dict[str, dict[str, str]] = {}
     for entry in sorted(entries, key=lambda entry: not in_506(entry)):  # stable: else in the list's order
         first.setdefault(entry["name"], entry)
@@ -274,10 +232,7 @@ class TfbsTask(Task):
     has_factor = True
 
     def data_sets(self, section: dict[str, Any], config: Path) -> dict[str, dict[str, Any]]:
-        """Return the sets with their peaks, factor, cell and tissue, the shared settings, and `transfer`.
-
-        That names the other sets on which a method fitted on this one is tested.
-        """
+        """Return the sets with their peaks, factor, cell and tissue, the shared settings, and `transfer`."""
         shared = {name: section[name] for name in section if name not in ("data_sets", "folder", "own", "transfer")}
         sets: dict[str, dict[str, Any]] = {}
         for name, entry in listed_sets(section["data_sets"], read_tfbs_list(config / "tfbs.tsv")).items():
@@ -310,17 +265,17 @@ class TfbsTask(Task):
         return {"peaks": settings["peaks"]}
 
     def build(self, settings: dict[str, Any], sources: Sources, folder: Path) -> dict[str, Any]:
-        """Write one set."""
+        """Write one set; a peak and its negative are in the same split.
+
+        Raises
+        ------
+        InputError
+            A file that cannot be read as described, no peak that can be used, peaks of another genome build, chromosome
+            lists that do not fit, or too few peaks to fill all splits.
+        """
         about = {name: settings[name] for name in ("factor", "cell", "tissue")}
         made = {name: value for name, value in settings.items() if name not in ("peaks", *about)}
-        return build_tfbs_task(
-            TfbsSettings(seed=sources.seed, **made),
-            sources.files["peaks"],
-            sources.genome,
-            about,
-            sources.chromosomes,
-            folder,
-        )
+        return _build(TfbsSettings(seed=sources.seed, **made), about, sources, folder)
 
 
 TASK = TfbsTask()

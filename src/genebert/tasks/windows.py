@@ -34,18 +34,9 @@ def window_codes(genome: Genome, windows: pd.DataFrame, length: int) -> tuple[np
 
 
 def shuffle_dinucleotides(codes: np.ndarray, seed: int) -> np.ndarray:
-    """Shuffle sequences so that each keeps its dinucleotide counts, its first and its last base.
+    """Shuffle sequences (uint8 [n, length], no N) so that each keeps its dinucleotide counts, first and last base.
 
-    Parameters
-    ----------
-    codes : uint8 [n, length]
-        Without N.
-    seed : int
-
-    Returns
-    -------
-    uint8 [n, length]
-        A function of the set of sequences and the seed: the order of the sequences does not matter.
+    The result is a function of the set of sequences and the seed: the order of the sequences does not matter.
     """
     from dinuc_shuf import shuffle
 
@@ -68,13 +59,11 @@ def match_counts(wanted: np.ndarray, available: np.ndarray, rng: np.random.Gener
     ----------
     wanted : int64 [n]
     available : int64 [m], m >= n
-    rng : Generator
-        Chooses among items of equal count.
 
     Returns
     -------
     int64 [n]
-        Positions in `available`.
+        Positions in `available`; chance decides among items of equal count.
     """
     order = rng.permutation(len(available))
     order = order[np.argsort(available[order], kind="stable")]
@@ -100,14 +89,12 @@ def genomic_windows(
 
     Parameters
     ----------
-    genome : Genome
     windows : DataFrame
         Column chrom.
     counts : int64 [n]
         G and C of each of `windows`.
     taken : DataFrame
         Columns chrom, start, end.
-    length, seed : int
 
     Returns
     -------

@@ -12,8 +12,7 @@ import scipy.sparse as sp
 from datacard_inputs import page_of
 
 from genebert.report.card import compute as dc
-from genebert.report.card.page import write_card
-from genebert.report.card.plots import plot_regions_per_type, plot_sharing
+from genebert.report.card.page import plot_regions_per_type, plot_sharing, write_card
 
 PICTURES = [f"{name}.{suffix}" for name in ("regions_per_type", "sharing") for suffix in ("svg", "png")]
 

@@ -1,7 +1,6 @@
 """What a kind of task has to say; everything else (reading, fitting, score files) is the same for all of them.
 
-To add a kind, write a module beside this one with a class like :class:`~genebert.evaluation.kinds.two_class.TwoClass`
-and put it into `KINDS` of :mod:`genebert.evaluation.kinds.registry`; the card of a data set names it under ``kind``.
+The card of a data set names its kind under ``kind``; docs/architecture.md says how to add one.
 
 - A label is what the column ``label`` holds: a number for each example, or a list of equal length for each (a class
   for every base, a value for every cell type).
@@ -10,7 +9,6 @@ and put it into `KINDS` of :mod:`genebert.evaluation.kinds.registry`; the card o
 - An example may be part of something larger that the label belongs to, such as one of the two haplotypes of a person:
   a column of the table says which, each part is trained with the label of the whole, and :meth:`Kind.select`,
   :meth:`Kind.metrics` and :meth:`Kind.predictions`, which see the table, put the scores together.
-- A method that cannot solve a kind does not name it in its `kinds`.
 
 Kinds are imported by programs without torch: a method that needs it imports it.
 """
@@ -41,32 +39,17 @@ class Kind(ABC):
     ----------
     card : dict
         What a data set says of itself: holds the keys that are named in `reads`.
-
-    Attributes
-    ----------
-    name : str
-    reads : tuple of str
-        Keys of the card that the kind depends on, such as the cell types that have a value each.
-    about : dict
-        Its name and these keys: a card that makes the same kind again.
-    outputs : int
-        Numbers that a network gives for each state.
-    output_words : str
-        What they are, for the record.
-    selects : str
-        Name of the metric that selects the epoch; larger is better.
-    columns : dict
-        Columns of the predictions -> their types.
     """
 
     name: ClassVar[str]
-    reads: ClassVar[tuple[str, ...]] = ()
-    outputs: int
-    output_words: str
-    selects: str
-    columns: dict[str, str]
+    reads: ClassVar[tuple[str, ...]] = ()  # keys of the card that it depends on, such as the cell types with a value
+    outputs: int  # numbers that a network gives for each state
+    output_words: str  # what they are, for the record
+    selects: str  # name of the metric that selects the epoch; larger is better
+    columns: dict[str, str]  # of the predictions -> their types
 
     def __init__(self, card: dict[str, Any]):
+        # A card that makes the same kind again.
         self.about = {"kind": self.name} | {key: card[key] for key in self.reads}
 
     @abstractmethod

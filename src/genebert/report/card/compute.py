@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from hashlib import sha256 as sha256_of
+from itertools import combinations
 from math import isclose
 from pathlib import Path
 from typing import Any
@@ -38,42 +39,21 @@ LENGTH_STEP, LENGTH_STEPS = 50, 40
 
 @dataclass(frozen=True)
 class CardInputs:
-    """Where a run's data are, and how its regions are cropped.
+    """Where a run's data are, and how its regions are cropped."""
 
-    Attributes
-    ----------
-    accessibility, sequences, motifs, corpus : path
-        Folders of the stages' outputs.
-    genome : path
-        ``genome.json``, as :func:`genebert.genome.fasta.prepare_genome` writes it.
-    raw : dict
-        What the run was made from: a name for each file, and its path.
-    data_sets : dict
-        Downstream data sets: name, then split, then parquet file.
-    region_bp : int, optional
-        Models are shown only so many bases in the middle of each region.
-    motif_region_bp : int, optional
-        Only so many bases were scanned for motifs.
-    """
-
-    accessibility: str | Path
+    accessibility: str | Path  # folders of the stages' outputs
     sequences: str | Path
     motifs: str | Path
     corpus: str | Path
-    genome: str | Path
-    raw: Mapping[str, str | Path]
-    data_sets: Mapping[str, Mapping[str, str | Path]]
-    region_bp: int | None = None
-    motif_region_bp: int | None = None
+    genome: str | Path  # ``genome.json``
+    raw: Mapping[str, str | Path]  # what the run was made from: a name for each file, and its path
+    data_sets: Mapping[str, Mapping[str, str | Path]]  # downstream: name, then split, then parquet file
+    region_bp: int | None = None  # models are shown only so many bases in the middle of each region
+    motif_region_bp: int | None = None  # only so many bases were scanned for motifs
 
 
 def sharing(accessible: sp.csr_matrix, names: list[str]) -> dict:
-    """Compare the accessible regions of all pairs of cell types.
-
-    Parameters
-    ----------
-    accessible : binary CSR [n_types, n_regions]
-    names : list of str
+    """Compare the accessible regions (binary CSR [n_types, n_regions]) of all pairs of cell types.
 
     Returns
     -------
@@ -83,7 +63,7 @@ def sharing(accessible: sp.csr_matrix, names: list[str]) -> dict:
         have no region); ``pairs``: all pairs of types by falling Jaccard index.
     """
     open_ = sp.csr_matrix(accessible, dtype=np.int64)
-    types_open = np.bincount(open_.indices, minlength=open_.shape[1])
+    types_open = open_.getnnz(axis=0)
     shared = (open_ @ open_.T).toarray()
     sizes = shared.diagonal()
     union = sizes[:, None] + sizes[None, :] - shared
@@ -93,15 +73,13 @@ def sharing(accessible: sp.csr_matrix, names: list[str]) -> dict:
     ]
     pairs = [
         {"cell_types": [names[i], names[j]], "shared": int(shared[i, j]), "jaccard": jaccard[i][j]}
-        for i in range(len(names))
-        for j in range(i + 1, len(names))
+        for i, j in combinations(range(len(names)), 2)
         if jaccard[i][j] is not None
     ]
-    type_of = np.repeat(np.arange(len(names)), np.diff(open_.indptr))
     return {
         "cell_types": names,
         "regions_open_in": np.bincount(types_open, minlength=len(names) + 1)[1:].tolist(),
-        "only_here": np.bincount(type_of[types_open[open_.indices] == 1], minlength=len(names)).tolist(),
+        "only_here": open_[:, types_open == 1].getnnz(axis=1).tolist(),
         "shared": shared.tolist(),
         "jaccard": jaccard,
         "pairs": sorted(pairs, key=lambda pair: -pair["jaccard"]),
@@ -127,11 +105,7 @@ def region_lengths(lengths: np.ndarray) -> dict:
 def count_identical(sequences: RegionSequences) -> dict[str, int]:
     """Count different region sequences, as they stand and with both strands taken as one.
 
-    Returns
-    -------
-    dict
-        ``regions``, ``different``, ``different_up_to_strand``, and ``in_repeats`` and ``in_repeats_up_to_strand``: the
-        regions whose sequence another region has too.
+    ``in_repeats`` are the regions whose sequence another region has too.
     """
     # Digests instead of the sequences themselves, which would take a gigabyte at full size.
     forward: Counter[bytes] = Counter()
@@ -147,15 +121,7 @@ def count_identical(sequences: RegionSequences) -> dict[str, int]:
 
 
 def duplicates(groups: Groups, sequences: RegionSequences, pairs: int) -> dict:
-    """Count what comes more than once: regions in several types, identical sequences, identical groups.
-
-    Parameters
-    ----------
-    groups : Groups
-    sequences : RegionSequences
-    pairs : int
-        (region, cell type) pairs.
-    """
+    """Count what comes more than once: regions in several types (of all pairs), identical sequences and groups."""
     rows = pd.DataFrame(groups.subset(TRAIN).regions)
     repeated = int(rows.duplicated(keep=False).sum())
     return {
@@ -228,13 +194,7 @@ def paper_comparison(regions: int, bases: int, types: int, pairs: int, sample_ba
 
 
 def hash_inputs(files: Mapping[str, str | Path]) -> dict[str, dict]:
-    """Return name, size and SHA-256 of every input file.
-
-    Raises
-    ------
-    InputError
-        A file cannot be read.
-    """
+    """Return name, size and SHA-256 of every input file."""
     hashes = {}
     for key, path in files.items():
         path = Path(path)
@@ -247,13 +207,7 @@ def hash_inputs(files: Mapping[str, str | Path]) -> dict[str, dict]:
 
 
 def _check(told: dict[str, dict], data: Any, sequences: RegionSequences, motif_region_bp: int | None) -> None:
-    """Check that the parts belong to one run.
-
-    Raises
-    ------
-    InputError
-        They do not: one of them was made again and the others were not, or regions were cropped in another way.
-    """
+    """Check that the parts belong to one run: none of them was made again without the others, or cropped otherwise."""
     lengths = (data.var["end"] - data.var["start"]).to_numpy()
     counted = {f"{name}.json": told[name]["regions"] for name in ("summary", "motifs", "corpus")}
     for where, found in {"the region sequences": len(sequences), **counted}.items():
@@ -268,7 +222,7 @@ def _check(told: dict[str, dict], data: Any, sequences: RegionSequences, motif_r
     scanned = np.ascontiguousarray(sequences.crop(motif_region_bp).codes)
     if sha256_of(scanned).hexdigest() != told["motifs"]["sha256"]["sequences"]:
         raise InputError(
-            f"motifs.json: other bases were scanned than those of the region sequences with motifs.region_bp "
+            "motifs.json: other bases were scanned than those of the region sequences with motifs.region_bp "
             f"{motif_region_bp}; expected one run"
         )
 
@@ -334,7 +288,7 @@ def compute_card(settings: ReportSettings, inputs: CardInputs) -> dict:
     whole, middle = (float(n[groups.subset(TRAIN).regions].sum(1).mean()) for n in (lengths, shown))
     shared = sharing(open_, names)
     by_type = _by_type(told, shared["only_here"], len(regions))
-    held_out = tuple(corpus["holdout_chromosomes"])
+    held_out = corpus["holdout_chromosomes"]
     return {
         "run": settings.run,
         "scale": settings.scale,

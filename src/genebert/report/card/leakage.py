@@ -5,7 +5,7 @@ that pre-training samples use; an example without one is looked for as a whole, 
 """
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,16 +25,9 @@ _BATCH_TEXTS = 1 << 18
 
 
 def covered_bases(examples: pd.DataFrame, regions: pd.DataFrame) -> np.ndarray:
-    """Count the bases of each example that lie in any of the regions.
+    """Count the bases of each example that lie in any of the regions (int64 [n_examples]).
 
-    Parameters
-    ----------
-    examples, regions : DataFrame
-        Columns chrom, start, end (0-based, half-open), in any order; regions may overlap each other.
-
-    Returns
-    -------
-    int64 [n_examples]
+    Both have columns chrom, start, end (0-based, half-open), in any order; regions may overlap each other.
     """
     merged, _ = merge_overlapping(regions)
     covered = np.zeros(len(examples), dtype=np.int64)
@@ -52,19 +45,9 @@ def covered_bases(examples: pd.DataFrame, regions: pd.DataFrame) -> np.ndarray:
 
 
 def kmer_words(codes: np.ndarray, k: int) -> np.ndarray:
-    """Pack every window of `k` bases into one number, two bits a base.
+    """Pack every window of `k` bases (1 to 32) into one number, two bits a base; N is packed as A.
 
-    Parameters
-    ----------
-    codes : uint8 [..., n]
-        Base codes; N is packed as A.
-    k : int
-        1 to 32.
-
-    Returns
-    -------
-    uint64 [..., n - k + 1]
-        Empty where `codes` is shorter than `k`.
+    Base codes, uint8 [..., n], become uint64 [..., n - k + 1], empty where there are fewer than `k`.
     """
     n = max(codes.shape[-1] - k + 1, 0)
     words = np.zeros((*codes.shape[:-1], n), dtype=np.uint64)
@@ -98,13 +81,7 @@ def find_sequences(texts: list[str], sequences: RegionSequences) -> pd.DataFrame
     """Find every place where a text lies as a whole in one region, on either strand.
 
     Words of up to 31 bases of all regions are looked up among the words that the texts begin with; hits are then
-    compared base by base. A text with N is found only where the region has N too.
-
-    Parameters
-    ----------
-    texts : list of str
-        Not empty; upper or lower case.
-    sequences : RegionSequences
+    compared base by base. A text (upper or lower case) with N is found only where the region has N too.
 
     Returns
     -------
@@ -112,8 +89,7 @@ def find_sequences(texts: list[str], sequences: RegionSequences) -> pd.DataFrame
         One row a hit, without repeats: text (its number), region, offset (from the region's first base).
     """
     lengths = np.array([len(text) for text in texts], dtype=np.int64)
-    hits = []
-    is_short = lengths < SEED_BASES
+    hits, is_short = [], lengths < SEED_BASES
     for chosen in (np.flatnonzero(~is_short), np.flatnonzero(is_short)):
         for batch in (chosen[i : i + _BATCH_TEXTS] for i in range(0, len(chosen), _BATCH_TEXTS)):
             k = min(SEED_BASES, int(lengths[batch].min()))
@@ -126,12 +102,7 @@ def find_sequences(texts: list[str], sequences: RegionSequences) -> pd.DataFrame
 
 
 def read_examples(path: str | Path) -> pd.DataFrame:
-    """Read one split of a task.
-
-    Returns
-    -------
-    DataFrame
-        Columns `COLUMNS`, and `placed`: whether the example has a place.
+    """Read one split of a task: columns `COLUMNS`, and `placed` (bool), whether the example has a place.
 
     Raises
     ------
@@ -142,8 +113,7 @@ def read_examples(path: str | Path) -> pd.DataFrame:
         frame = pd.read_parquet(path)
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read as parquet ({error}); run the rule of its task again") from error
-    missing = [column for column in COLUMNS if column not in frame]
-    if missing:
+    if missing := [column for column in COLUMNS if column not in frame]:
         raise InputError(f"{path}: has no column {', '.join(missing)}; expected {', '.join(COLUMNS)}")
     frame = frame[list(COLUMNS)]
     known = frame[["chrom", "start", "end"]].notna()
@@ -187,7 +157,7 @@ def leakage(
     sequences: RegionSequences,
     groups: Groups,
     region_bp: int | None = None,
-    holdout_chromosomes: tuple[str, ...] = (),
+    holdout_chromosomes: Sequence[str] = (),
 ) -> dict:
     """Compare every split of every data set with the regions of pre-training.
 
@@ -200,11 +170,11 @@ def leakage(
     sequences : RegionSequences
         The bases of `regions`, whole.
     groups : Groups
-        Which regions pre-training uses: those in groups of the training split, and apart from them the validation
-        split; regions left over or held out are in none.
+        Which regions pre-training uses, for training and apart from it for validation; those left over or held out are
+        in none.
     region_bp : int, optional
         Models are shown only this many bases in the middle of each region.
-    holdout_chromosomes : tuple of str
+    holdout_chromosomes : sequence of str
         Examples placed there are counted.
 
     Returns
@@ -215,11 +185,6 @@ def leakage(
         ``on_holdout_chromosomes``, a count for each target (examples with a place: that share a base, and their
         covered bases; without a place: that lie as a whole in one region), and the same ``by_label`` and
         ``by_source``.
-
-    Raises
-    ------
-    InputError
-        As :func:`read_examples`.
     """
     tables = [
         read_examples(path).assign(data_set=name, split=split)
@@ -233,28 +198,28 @@ def leakage(
     frame["bases"] = np.where(placed, (frame["end"] - frame["start"]).fillna(0), frame["sequence"].str.len().fillna(0))
     frame["bases"] = frame["bases"].astype(np.int64)
 
-    sizes = (regions["end"] - regions["start"]).to_numpy(np.int64)
-    shown = sizes if region_bp is None else np.minimum(sizes, region_bp)
-    margin = (sizes - shown) // 2
     used = {"training": np.unique(groups.subset(TRAIN).regions), "validation": np.unique(groups.subset(VALID).regions)}
-    targets = {name: (rows, np.zeros_like(margin), sizes) for name, rows in used.items()}
+    targets = {name: (rows, regions) for name, rows in used.items()}
     if region_bp is not None:
-        targets["training_shown"] = (used["training"], margin, shown)
+        sizes = regions["end"] - regions["start"]
+        shown = sizes.clip(upper=region_bp)
+        start = regions["start"] + (sizes - shown) // 2
+        targets["training_shown"] = (used["training"], regions.assign(start=start, end=start + shown))
 
     text_of, texts = pd.factorize(frame.loc[~placed, "sequence"])
     logger.info("leakage: %d examples with a place, %d different sequences without", placed.sum(), len(texts))
     hits = find_sequences(list(texts), sequences)
-    hit_size = np.array([len(text) for text in texts], dtype=np.int64)[hits["text"]]
-    region, offset = hits["region"].to_numpy(), hits["offset"].to_numpy()
+    text, region, offset = (hits[column].to_numpy() for column in ("text", "region", "offset"))
+    first = regions["start"].to_numpy()[region] + offset
+    last = first + np.array([len(one) for one in texts], dtype=np.int64)[text]
     summary = {}
-    for name, (rows, from_, n) in targets.items():
-        start = regions["start"].to_numpy()[rows] + from_[rows]
-        places = pd.DataFrame({"chrom": regions["chrom"].to_numpy()[rows], "start": start, "end": start + n[rows]})
+    for name, (rows, bounds) in targets.items():
+        low, high = bounds["start"].to_numpy()[region], bounds["end"].to_numpy()[region]
+        inside = np.isin(region, rows) & (first >= low) & (last <= high)
+        places = bounds.iloc[rows]
         union = merge_overlapping(places)[0]
         summary[name] = {"regions": len(rows), "bases": int((union["end"] - union["start"]).sum())}
-        inside = np.isin(region, rows) & (offset >= from_[region]) & (offset + hit_size <= from_[region] + n[region])
-        is_found = np.zeros(len(texts), dtype=bool)
-        is_found[hits["text"].to_numpy()[inside]] = True
+        is_found = np.isin(np.arange(len(texts)), text[inside])
         covered = np.zeros(len(frame), dtype=np.int64)
         covered[placed] = covered_bases(frame[placed], places)
         covered[~placed] = np.where(is_found[text_of], frame.loc[~placed, "bases"], 0)

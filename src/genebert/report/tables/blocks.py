@@ -15,52 +15,26 @@ from genebert.report.text import NOTHING
 
 @dataclass(frozen=True)
 class Column:
-    """A column of text.
-
-    Attributes
-    ----------
-    heading : str
-    cells : list of str
-    spanner : str
-        Heading over this and the neighbouring columns with the same one.
-    number : bool
-        Set flush right.
-    bold : frozenset of int
-        Rows whose cell is printed bold.
-    """
+    """A column of text."""
 
     heading: str
     cells: list[str]
-    spanner: str = ""
-    number: bool = True
-    bold: frozenset[int] = frozenset()
+    spanner: str = ""  # heading over this and the neighbouring columns with the same one
+    number: bool = True  # set flush right
+    bold: frozenset[int] = frozenset()  # rows whose cell is printed bold
 
 
 @dataclass(frozen=True)
 class Block:
-    """One rectangle of a table.
+    """One rectangle of a table."""
 
-    Attributes
-    ----------
-    name : str
-        Short and unique within the table.
-    title, subtitle : str
-    columns : list of Column
-    notes : list of str
-        Footnotes.
-    grouped : bool
-        The first column names groups of rows; forms that can, print it as a heading over each group.
-    turned : bool
-        Headings are long: forms that can, print them upright.
-    """
-
-    name: str
+    name: str  # short and unique within the table
     title: str
     subtitle: str
     columns: list[Column]
-    notes: list[str]
-    grouped: bool = False
-    turned: bool = False
+    notes: list[str]  # footnotes
+    grouped: bool = False  # the first column names groups of rows; forms that can, print it as a heading over each
+    turned: bool = False  # headings are long; forms that can, print them upright
 
     @property
     def shown(self) -> list[Column]:
@@ -70,11 +44,10 @@ class Block:
     @property
     def spans(self) -> list[tuple[str, int, int]]:
         """Headings over the shown columns: text, first and last column, from 1; nothing where all texts are empty."""
-        spans, first = [], 1
+        spans, last = [], 0
         for text, run in groupby(column.spanner for column in self.shown):
-            last = first + len(list(run)) - 1
+            first, last = last + 1, last + len(list(run))
             spans.append((text, first, last))
-            first = last + 1
         return spans if any(text for text, _, _ in spans) else []
 
     def rows(self, escape: Callable[[str], str], bold: str) -> list[tuple[str, ...]]:
@@ -108,22 +81,12 @@ def _text(heading: str, values: pd.Series) -> Column:
     return Column(heading, values.replace("", NOTHING).tolist(), number=False)
 
 
-def _counts(heading: str, values: pd.Series) -> Column:
-    return Column(heading, [NOTHING if pd.isna(n) else f"{n:,}" for n in values])
-
-
 def best_rows(values: pd.DataFrame, name: str) -> frozenset[int]:
-    """Return the rows with our best mean of each data set, equal if equal at three decimals; single models win nothing.
-
-    Rows are counted from 0.
-    """
-    best: set[int] = set()
-    numbered = values.reset_index(drop=True).dropna(subset=[f"{name}_mean"])
-    for _, group in numbered.groupby("dataset"):
-        if group["model"].nunique() > 1:
-            shown = group[f"{name}_mean"].round(3)
-            best.update(group.index[shown == shown.max()])
-    return frozenset(best)
+    """Return the rows (from 0) with our best mean, to three decimals, of each data set that has several models."""
+    rows = values.reset_index(drop=True).dropna(subset=[f"{name}_mean"])
+    shown, several = rows[f"{name}_mean"].round(3), rows.groupby("dataset")["model"].transform("nunique") > 1
+    best = several & (shown == shown.groupby(rows["dataset"]).transform("max"))
+    return frozenset(best.index[best].tolist())
 
 
 def main_block(
@@ -166,24 +129,23 @@ def further_block(title: str, subtitle: str, values: pd.DataFrame) -> list[Block
         )
     for name, heading in (("n_train", "n train"), ("n_test", "n test"), ("n_test_positive", "Positive")):
         if name in run:
-            columns.append(_counts(heading, run[name]))
+            columns.append(Column(heading, [NOTHING if pd.isna(n) else f"{n:,}" for n in run[name]]))
     return [Block("further", f"{title}: further values of ours", subtitle, columns, notes, grouped=True)]
 
 
 def transfer_blocks(title: str, subtitle: str, transfer: pd.DataFrame, notes: list[str]) -> list[Block]:
     """Return one matrix a model: trained on (rows), tested on (columns); the notes stand below the last."""
     blocks: list[Block] = []
-    last = transfer["model"].iloc[-1] if len(transfer) else None
     for model, cells in transfer.groupby("model", sort=False):
         matrix = cells.pivot(index="trained_on", columns="tested_on", values="auc_mean")
-        trained = list(cells["trained_on"].unique())
+        trained = cells["trained_on"].unique().tolist()
         tested = list(dict.fromkeys([*trained, *cells["tested_on"]]))
         matrix = matrix.reindex(index=trained, columns=tested)
         columns = [Column("Trained on", trained, number=False)]
         for name in tested:
             own = frozenset([trained.index(name)]) if name in trained else frozenset()
             columns.append(Column(name, [number(value) for value in matrix[name]], "Tested on", bold=own))
-        below = notes if model == last else []
+        below = notes if model == transfer["model"].iloc[-1] else []
         heading = f"{title}: {model} trained on one data set, tested on another (AUC)"
         blocks.append(Block(f"transfer-{len(blocks) + 1}", heading, subtitle, columns, below, turned=True))
     return blocks

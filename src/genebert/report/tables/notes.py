@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 import pandas as pd
 
 from genebert.report.tables.paper import PAPER_METRICS, metrics_of
-from genebert.report.tables.values import NOT_RUN, Rows, Scores, available
+from genebert.report.tables.values import NOT_RUN, Rows, Scores, available, models_of
 from genebert.report.text import ReportSettings
 
 LOSSES = ("mgm", "ngsp", "srm")
@@ -60,16 +60,13 @@ def _constant_notes(values: pd.DataFrame) -> list[str]:
 def _difference_notes(number: int, paper: pd.DataFrame, values: pd.DataFrame, rows: Rows) -> list[str]:
     """Return what only one of the two sides has."""
     notes = []
-    models = dict.fromkeys(model for group in rows.values() for model in group)
     alone = {
-        "models": [name for name in models if name not in set(paper["our_model"])],
+        "models": [name for name in models_of(rows) if name not in set(paper["our_model"])],
         "data sets": [name for name in rows if name not in set(paper["dataset"])],
     }
-    parts = [f"{kind} {', '.join(names)}" for kind, names in alone.items() if names]
-    if parts:
+    if parts := [f"{kind} {', '.join(names)}" for kind, names in alone.items() if names]:
         notes.append(f"Not in the paper's Table {number}: {'; '.join(parts)}.")
-    missing = int((values["remark"] == NOT_RUN).sum())
-    if missing:
+    if missing := int((values["remark"] == NOT_RUN).sum()):
         notes.append(f"Not part of this run: {missing} of the paper's {len(paper)} rows.")
     return notes
 
@@ -138,8 +135,6 @@ def transfer_notes(transfer: pd.DataFrame, rows: Rows) -> list[str]:
         f"{_span(others['left_out'])} a pair; {_span(others['n_test'])} are left. The cells of a column are therefore "
         "not means over the same examples."
     )
-    without = [name for name in dict.fromkeys(m for group in rows.values() for m in group)
-               if name not in set(transfer["model"])]  # fmt: skip
-    if without:
+    if without := [name for name in models_of(rows) if name not in set(transfer["model"])]:
         notes.append(f"Without scores on other data sets: {', '.join(without)}.")
     return notes

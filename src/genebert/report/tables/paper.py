@@ -43,8 +43,7 @@ def read_paper(path: str | Path) -> pd.DataFrame:
         paper = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: not a readable table ({error})") from error
-    missing = [name for name in (*KEYS, "source") if name not in paper]
-    if missing:
+    if missing := [name for name in (*KEYS, "source") if name not in paper]:
         raise InputError(f"{path}: has no column {missing[0]!r}; found {', '.join(paper)}")
     if not metrics_of(paper):
         raise InputError(f"{path}: has no column of values; expected at least one of {', '.join(PAPER_METRICS)}")

@@ -4,8 +4,7 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 
-from genebert.errors import InputError
-from genebert.files import atomic_path
+from genebert.files import write_text
 from genebert.paper import TITLES
 from genebert.report.tables.blocks import Block, further_block, main_block, transfer_blocks
 from genebert.report.tables.notes import main_notes, transfer_notes
@@ -15,7 +14,6 @@ from genebert.report.tables.values import Rows, as_csv, build_values, collect
 from genebert.report.text import ReportSettings, fill
 
 logger = logging.getLogger(__name__)
-FORMATS = ("csv", "md", "html", "tex")
 # Table 6 compares cell types: it alone goes on to train on one and test on another.
 TRANSFER_TABLE = 6
 
@@ -39,8 +37,7 @@ def render_table(
     scores : iterable of path
         Score files of exactly the models in `rows`, any number of seeds each.
     rows : dict
-        ``task/dataset`` -> our models, in the order of the table. Reported rows whose counterpart is not among them
-        are kept and marked.
+        In the order of the table. Reported rows whose counterpart is not among them are kept and marked.
     settings : ReportSettings
     out : iterable of path
         Each in the form that its ending names: ``.csv`` (full precision), ``.md``, ``.html``, ``.tex`` (three
@@ -54,17 +51,8 @@ def render_table(
     Raises
     ------
     InputError
-        Unknown number or form, no rows, or files that do not fit (see :func:`read_paper`, :func:`collect`,
-        :func:`build_values`, :func:`transfer_values`).
+        Files that do not fit (see :func:`read_paper`, :func:`collect`, :func:`build_values`, :func:`transfer_values`).
     """
-    if number not in TITLES:
-        raise InputError(f"table: found {number}, expected 1 to {max(TITLES)}")
-    files = {Path(path): Path(path).suffix[1:] for path in out}
-    unknown = [form for form in files.values() if form not in FORMATS]
-    if unknown:
-        raise InputError(f"table {number}: form {unknown[0]!r} asked for; expected {', '.join(FORMATS)}")
-    if not any(rows.values()):
-        raise InputError(f"table {number}: no rows asked for; expected at least one model on one data set")
     paper, found = read_paper(paper_tsv), collect(scores, rows)
     values = build_values(paper, found, rows)
     title, subtitle = f"Table {number}. {TITLES[number]}", f"Run {settings.run}: {settings.scale}"
@@ -76,10 +64,19 @@ def render_table(
         notes += [] if matrices else about
     main = main_block(title, subtitle, values, metrics_of(paper), labels_of(paper), notes)
     blocks = [main, *further_block(title, subtitle, values), *matrices]
-    for path, form in files.items():
-        csv = form == "csv"
-        text = as_csv(values, settings) if csv else fill(f"table.{form}", blocks=blocks, number=number)
-        with atomic_path(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+    for path in map(Path, out):
+        csv = path.suffix == ".csv"
+        text = as_csv(values, settings) if csv else fill(f"table{path.suffix}", blocks=blocks, number=number)
+        write_text(path, text)
     logger.info("table %d: %d rows", number, len(values))
     return blocks
+
+
+def render_transfer(scores: Iterable[str | Path], rows: Rows, settings: ReportSettings, path: str | Path) -> None:
+    """Write the matrices of training on one data set and testing on another as a csv file; see :func:`render_table`.
+
+    Only its heading is written where no score file has such values.
+    """
+    values = transfer_values(collect(scores, rows), rows)
+    write_text(path, as_csv(values, settings))
+    logger.info("%s: %d pairs of data sets", path, len(values))

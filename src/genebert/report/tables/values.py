@@ -13,8 +13,8 @@ from genebert.evaluation.scores import read_score
 from genebert.report.tables.paper import PAPER_METRICS, labels_of, metrics_of
 from genebert.report.text import ReportSettings
 
-Rows = dict[str, list[str]]
-Scores = dict[tuple[str, str], list[dict[str, Any]]]
+Rows = dict[str, list[str]]  # ``task/dataset`` -> our models
+Scores = dict[tuple[str, str], list[dict[str, Any]]]  # ``task/dataset``, model -> score files in the order of seeds
 
 AT_VALIDATION = "At the validation threshold"
 # Values shown where a score file has them: part of the score file, key, heading, spanning heading.
@@ -40,7 +40,7 @@ def as_csv(values: pd.DataFrame, settings: ReportSettings) -> str:
 
 
 def collect(paths: Iterable[str | Path], rows: Rows) -> Scores:
-    """Read score files and sort them by (``task/dataset``, model) and seed.
+    """Read score files and sort them.
 
     Raises
     ------
@@ -71,6 +71,11 @@ def collect(paths: Iterable[str | Path], rows: Rows) -> Scores:
     return found
 
 
+def models_of(rows: Rows) -> list[str]:
+    """Return all models of a table, each once."""
+    return list(dict.fromkeys(model for models in rows.values() for model in models))
+
+
 def available(scores: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the score files that hold scores."""
     return [score for score in scores if "unavailable" not in score]
@@ -84,11 +89,9 @@ def mean_and_sd(values: list[float]) -> tuple[float, float]:
 def _of_all(had: list[dict[str, Any]], part: str, key: str, where: str) -> list[Any]:
     """Return a value of every seed, or nothing where no seed has it."""
     values = [score[part][key] for score in had if key in score.get(part, {})]
-    if values and len(values) < len(had):
-        raise InputError(
-            f"tables: {len(had) - len(values)} of {len(had)} score files of {where} have no {part}.{key}; expected all "
-            "or none"
-        )
+    n = len(had) - len(values)
+    if values and n:
+        raise InputError(f"tables: {n} of {len(had)} score files of {where} have no {part}.{key}; expected all or none")
     return values
 
 
@@ -110,24 +113,19 @@ def _summary(scores: list[dict[str, Any]], metrics: tuple[str, ...], where: str)
     if had:
         sources = {name: ("metrics", PAPER_METRICS[name][0]) for name in metrics} | FURTHER
         for name, (part, key, *_) in sources.items():
-            values = _of_all(had, part, key, where)
-            if not values and name in metrics:
-                raise InputError(f"tables: score files of {where} have no {part}.{key}; expected the paper's metrics")
-            if values:
+            if values := _of_all(had, part, key, where):
                 row[f"{name}_mean"], row[f"{name}_sd"] = mean_and_sd(values)
-        intervals = _of_all(had, "metrics", "roc_auc_interval", where)
-        if intervals:
+            elif name in metrics:
+                raise InputError(f"tables: score files of {where} have no {part}.{key}; expected the paper's metrics")
+        if intervals := _of_all(had, "metrics", "roc_auc_interval", where):
             row["auc_low"], row["auc_high"] = map(fmean, zip(*intervals, strict=True))
-        collapsed = _of_all(had, "metrics", "collapsed", where)
-        if collapsed:
+        if collapsed := _of_all(had, "metrics", "collapsed", where):
             row["n_collapsed"] = sum(collapsed)
         row["n_test"] = _one_count([score["metrics"]["n"] for score in had], where, "test examples")
         row["n_test_positive"] = had[0]["metrics"].get("n_positive")
-        trained = [score["n_train"] for score in had if "n_train" in score]
-        if trained:
+        if trained := [score["n_train"] for score in had if "n_train" in score]:
             row["n_train"] = _one_count(trained, where, "training examples")
-        seconds = [score["seconds"] for score in had if "seconds" in score]
-        if seconds:
+        if seconds := [score["seconds"] for score in had if "seconds" in score]:
             row["seconds"] = median(seconds)
         if had[0]["deterministic"]:
             remarks.append("deterministic")
@@ -138,25 +136,17 @@ def _data_set_labels(dataset: str, reported: pd.DataFrame, scores: Scores, model
     """Return cell type and tissue of a data set: the paper's, else those of its score files."""
     records = (score.get("data_set", {}) for model in models for score in available(scores[dataset, model]))
     record = next((record for record in records if record), {})
-    labels = {}
-    for label, key in DATA_SET_LABELS.items():
-        if label in reported:
-            named = [value for value in reported[label] if value]
-            labels[label] = named[0] if named else record.get(key, "")
-    return labels
+    return {
+        label: next((value for value in reported[label] if value), record.get(key) or "")
+        for label, key in DATA_SET_LABELS.items()
+        if label in reported
+    }
 
 
 def build_values(paper: pd.DataFrame, scores: Scores, rows: Rows) -> pd.DataFrame:
     """Join reported and own values, one row a model, in the order of `rows`; reported rows that were not run follow.
 
-    Parameters
-    ----------
-    paper : DataFrame
-        From :func:`genebert.report.tables.paper.read_paper`.
-    scores : dict
-        From :func:`collect`.
-    rows : dict
-        ``task/dataset`` -> our models.
+    `paper` is from :func:`genebert.report.tables.paper.read_paper`, `scores` from :func:`collect`.
 
     Returns
     -------
@@ -170,18 +160,18 @@ def build_values(paper: pd.DataFrame, scores: Scores, rows: Rows) -> pd.DataFram
     InputError
         A score file lacks a metric of the paper, or seeds of one model do not fit together.
     """
-    metrics, labels = metrics_of(paper), list(labels_of(paper))
+    metrics, labels = metrics_of(paper), labels_of(paper)
     entries: list[dict[str, Any]] = []
 
-    def add(dataset: str, model: str, ours: dict[str, Any], theirs: pd.Series | None) -> None:
-        entry = {"dataset": dataset, **({} if theirs is None else theirs[labels].to_dict()), **of_data_set}
-        entry |= {"model": model, "paper_model": "" if theirs is None else theirs["model"]}
+    def add(dataset: str, model: str, ours: dict[str, Any], theirs: dict[str, Any]) -> None:
+        entry = {"dataset": dataset, **{label: theirs.get(label, "") for label in labels}, **of_data_set}
+        entry |= {"model": model, "paper_model": theirs.get("model", "")}
         for name in metrics:
-            entry[f"{name}_paper"] = np.nan if theirs is None else theirs[name]
+            entry[f"{name}_paper"] = theirs.get(name, np.nan)
             entry[f"{name}_mean"] = ours.get(f"{name}_mean", np.nan)
             entry[f"{name}_sd"] = ours.get(f"{name}_sd", np.nan)
             entry[f"{name}_difference"] = entry[f"{name}_mean"] - entry[f"{name}_paper"]
-        entries.append({**entry, **ours, "source": "" if theirs is None else theirs["source"]})
+        entries.append({**entry, **ours, "source": theirs.get("source", "")})
 
     for dataset in dict.fromkeys([*rows, *paper["dataset"]]):
         reported = paper[paper["dataset"] == dataset]
@@ -189,13 +179,11 @@ def build_values(paper: pd.DataFrame, scores: Scores, rows: Rows) -> pd.DataFram
         of_data_set = _data_set_labels(dataset, reported, scores, models)
         for model in models:
             ours = _summary(scores[dataset, model], metrics, f"{model} on {dataset}")
-            counterparts = [row for _, row in reported[reported["our_model"] == model].iterrows()]
-            for theirs in counterparts or [None]:
+            for theirs in reported[reported["our_model"] == model].to_dict("records") or [{}]:
                 add(dataset, model, ours, theirs)
-        for _, theirs in reported[~reported["our_model"].isin(models)].iterrows():
+        for theirs in reported[~reported["our_model"].isin(models)].to_dict("records"):
             add(dataset, theirs["our_model"], {"n_seeds": 0, "seeds": "", "remark": NOT_RUN, "reason": ""}, theirs)
     frame = pd.DataFrame(entries)
-    frame = frame.reindex(columns=[*dict.fromkeys(["dataset", *labels, *frame])])
-    frame[labels] = frame[labels].fillna("")
     frame = frame.astype(dict.fromkeys((name for name in COUNTS if name in frame), "Int64"))
-    return frame[[name for name in frame if name not in LAST] + [name for name in LAST if name in frame]]
+    last = [name for name in LAST if name in frame]
+    return frame[[*frame.columns.drop(last), *last]]
