@@ -7,7 +7,7 @@ VENV := .venv
 READY := $(VENV)/.ready
 SNAKEMAKE := $(VENV)/bin/snakemake
 
-.PHONY: demo test check conda rehearsal clean
+.PHONY: demo test mutants check conda rehearsal clean
 
 # One line of progress in place of hundreds; errors and the logs of failed jobs stand above it. (Of Snakemake's own means,
 # --quiet rules hides which log a failed job has, and snakemake-logger-plugin-rich shows a panel as high as there are
@@ -19,6 +19,10 @@ demo: $(READY)
 # Each process is given whole stretches of tests, and takes half of another's when it has none left.
 test: $(READY)
 	$(VENV)/bin/python -m pytest -n $(CORES) --dist worksteal
+
+# How many of 200 changes of the code the tests notice: about ten minutes on two idle cores (docs/testing.md).
+mutants: $(READY)
+	$(VENV)/bin/python tests/long/mutants.py --jobs $(CORES)
 
 check: $(READY)
 	$(VENV)/bin/ruff check .

@@ -206,6 +206,13 @@ def test_sums_equal_dense_reference(data, peaks, cells, n_types):
         np.testing.assert_array_equal(detected[kind], np.sum([c > 0 for c in of_kind], axis=0) if of_kind else expected)
 
 
+def test_a_stored_zero_is_no_detected_cell():
+    block = np.array([0, 0, 1]), np.array([0, 1, 0]), np.array([0, 2, 0])
+    matrix = CountMatrix("x", pd.DataFrame(index=range(2)), pd.Series(), 3, lambda: iter([block]))
+    sums, detected = sum_by_cell_type(matrix, np.array([0, 0]), 1, detected=True)
+    assert (sums.tolist(), detected.tolist()) == ([[2, 0]], [[1, 0]])
+
+
 @pytest.mark.parametrize("cells", [1, 3, 7, 25, 40, 100])
 def test_min_fraction_is_exact(cells):
     detected = np.arange(cells + 1)[None]

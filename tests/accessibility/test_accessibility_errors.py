@@ -202,7 +202,8 @@ def test_bed_has_no_cells_to_take_a_share_of(toy, tmp_path):
     ("stated", "build", "clash"),
     [
         ("GRCh38", "hg19", True), ("GRCh37.p13", "hg19", False), ("hs37d5", "hg19", False), ("mm10", "hg38", True),
-        ("GRCh38.p14", "hg38", False), ("unknown", "hg19", False), ("hg38", "mine", False),
+        ("GRCh38.p14", "hg38", False), ("GRCh38.p14", "hg19", True), ("GRCh38-p13", "hg19", True),
+        ("unknown", "hg19", False), ("hg38", "mine", False),
     ],
 )  # fmt: skip
 def test_stated_build(stated, build, clash):

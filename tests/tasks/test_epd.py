@@ -43,6 +43,8 @@ def test_gzip_with_a_byte_order_mark_is_read(tmp_path):
     [
         "chr1 960583 960643 KLHL17_1 900 * 960632 960643",
         "chr1 960583 960643 KLHL17_1 900 + 960700 960643",
+        "chr1 960583 960643 KLHL17_1 900 + 960582 960643",  # the thick block begins before its window
+        "chr1 960583 960643 KLHL17_1 900 - 960632 960644",  # or ends behind it
         "chr1 960583 960643 KLHL17_1 900 +",  # a window without its thick block says nothing about the TSS
         "NC_000001.10\tTSS\t0\t+\t1\tSAMD11_1",
         "NC_000099.1\tTSS\t100\t+\t1\tSAMD11_1",
@@ -66,6 +68,10 @@ def test_no_promoter_at_all(tmp_path):
 def test_tata_flags(tmp_path):
     path = write(tmp_path / "m.txt", "#Name\tTATA-box\tInr\tCCAAT-box\tGC-box\nA_1\t1\t0\t0\t1\nB_1\t0\t1\t1\t1\n")
     assert read_tata_flags(path).to_dict() == {"A_1": True, "B_1": False}
+    # found by its name, not by its place
+    assert read_tata_flags(write(path, "#Name\tInr\tTATA-box\nA_1\t1\t0\nB_1\t0\t1\n")).to_dict() == {
+        "A_1": False, "B_1": True,
+    }  # fmt: skip
     with pytest.raises(InputError, match=r"line 2: .* expected a name and flags"):
         read_tata_flags(write(path, "#Name\tTATA-box\nA_1\tyes\n"))
     with pytest.raises(InputError, match="expected #Name TATA-box"):

@@ -145,6 +145,16 @@ def test_tata_negatives_keep_off_a_lone_promoter(tmp_path, strand):
     assert table["end"].gt(start - 100).any()  # and close to it they are found
 
 
+def test_tata_negatives_hold_no_n(tmp_path):
+    """Not beside the box either: one spacer in ten has an N."""
+    units = [f"GTATAAAAGGCGGGG{'CACAN' if i % 10 == 0 else 'CACAC'}GTCAG" for i in range(300)]
+    write(tmp_path / "raw.fa", f">chr1\n{''.join(units)}\n")
+    prepare_genome(tmp_path / "raw.fa", tmp_path / "genome.fa", "toy", ["chr1"])
+    promoter = pd.DataFrame({"name": ["P"], "chrom": ["chr1"], "tss": [2000], "strand": ["+"]})
+    table = tata_negatives(Genome(tmp_path / "genome.fa"), promoter, 150, np.random.default_rng(0))
+    assert np.stack(table["codes"]).max() < 4
+
+
 # ---- the whole set
 
 
