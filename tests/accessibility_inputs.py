@@ -58,6 +58,7 @@ class MatrixInputs:
     assay: str = "peaks"
     peaks: Path | None = None
     cells: Path | None = None
+    barcodes: Path | None = None
     beds: dict[str, Path] = field(default_factory=dict)
 
 
@@ -92,12 +93,12 @@ def strings(values):
     return {"type": "string", "data": list(values)}
 
 
-def rds_matrix(counts=COUNTS, rows=PEAKS, columns=CELLS):
+def rds_matrix(counts=COUNTS, rows=PEAKS, columns=CELLS, **changed):
     matrix = sp.csc_array(counts.astype(float))
     names = [{"type": "null"} if n is None else strings(n) for n in (rows, columns)]
     slots = {"i": matrix.indices.astype(np.int32), "p": matrix.indptr.astype(np.int32), "x": matrix.data,
              "Dim": np.array(matrix.shape, dtype=np.int32), "Dimnames": {"type": "vector", "data": names}}  # fmt: skip
-    return {"type": "S4", "class_name": "dgCMatrix", "package_name": "Matrix", "attributes": slots}
+    return {"type": "S4", "class_name": "dgCMatrix", "package_name": "Matrix", "attributes": slots | changed}
 
 
 def rds_inputs(folder, robject=None, name="m.RDS", **tables):
@@ -106,17 +107,27 @@ def rds_inputs(folder, robject=None, name="m.RDS", **tables):
     return MatrixInputs("dgcmatrix", folder / name, cells=cells)
 
 
-def seurat_inputs(folder, slot="counts", classes="Assay", assay="peaks"):
+def numbers(values, kind=None, **attributes):
+    """Return an R vector of numbers: integers, doubles or logicals, None is NA; attributes are lists of strings."""
+    kind = kind or ("double" if any(isinstance(value, float) for value in values) else "integer")
+    missing = np.nan if kind == "double" else -(2**31)
+    data = np.array([missing if value is None else value for value in values], "f8" if kind == "double" else "i4")
+    about = {name: strings(value) for name, value in attributes.items()}
+    return {"type": kind, "data": data, "attributes": about}
+
+
+def factor(values, levels):
+    return numbers([None if v is None else levels.index(v) + 1 for v in values], levels=levels, **{"class": ["factor"]})
+
+
+def seurat_inputs(folder, slot="counts", classes="Assay", assay="peaks", matrix=None, types=None, cells=CELLS[::-1]):
     # The rows of meta.data are in another order than the columns of the matrix, and the types are a factor.
-    order = np.arange(9)[::-1]
-    levels = ["A", "B", "C"]
-    codes = [levels.index(TYPES[i]) + 1 if TYPES[i] in levels else -(2**31) for i in order]
-    factor = {"type": "integer", "data": np.array(codes, dtype=np.int32),
-              "attributes": {"levels": strings(levels), "class": strings(["factor"])}}  # fmt: skip
-    frame = {"type": "vector", "data": [np.arange(9.0), factor],
+    types = types or factor([None if t == "NA" else t for t in TYPES[::-1]], ["A", "B", "C"])
+    frame = {"type": "vector", "data": [np.arange(float(len(cells))), types],
              "attributes": {"names": strings(["depth", "cell_type"]), "class": strings(["data.frame"]),
-                            "row.names": strings([CELLS[i] for i in order])}}  # fmt: skip
-    kept = {"type": "S4", "class_name": classes, "package_name": "SeuratObject", "attributes": {slot: rds_matrix()}}
+                            "row.names": strings(cells)}}  # fmt: skip
+    slots = {slot: matrix or rds_matrix()}
+    kept = {"type": "S4", "class_name": classes, "package_name": "SeuratObject", "attributes": slots}
     slots = {
         "assays": {"type": "vector", "data": [kept], "attributes": {"names": strings([assay])}},
         "meta.data": frame,
@@ -126,9 +137,9 @@ def seurat_inputs(folder, slot="counts", classes="Assay", assay="peaks"):
     return MatrixInputs("seurat", folder / "s.RDS")
 
 
-def h5ad_inputs(folder, x=None, layers=None, var=None, uns=None, cell_type="cell_type"):
+def h5ad_inputs(folder, x=None, layers=None, var=None, uns=None, cell_type="cell_type", types=None, cells=CELLS):
     kinds = pd.Categorical([t if t != "NA" else None for t in TYPES], categories=pd.Index(list("ABC"), dtype=object))
-    obs = pd.DataFrame({cell_type: kinds}, index=pd.Index(CELLS, dtype=object))
+    obs = pd.DataFrame({cell_type: kinds if types is None else types}, index=pd.Index(cells, dtype=object))
     var = pd.DataFrame(index=pd.Index(PEAKS, dtype=object)) if var is None else var
     data = anndata.AnnData(sp.csr_array(COUNTS.T) if x is None else x, obs, var, uns or {}, layers=layers)
     data.write_h5ad(folder / "m.h5ad")

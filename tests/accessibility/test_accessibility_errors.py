@@ -64,9 +64,7 @@ def rda(folder):
 def wrong_index(folder):
     inputs = h5ad_inputs(folder)
     with h5py.File(inputs.matrix, "r+") as file:
-        # Entries of the first two cells.
         file["X/indices"][3] = 99
-        file["X/indptr"][:] = np.minimum(file["X/indptr"][:], file["X/indptr"][2])
     return inputs
 
 
@@ -89,7 +87,7 @@ BAD = {
     "neither": (lambda f: mtx_inputs(f, COUNTS[1:, 2:]), r"is 7 x 7; expected 8 peaks \(.*\) x 9 cells"),
     "group column": (lambda f: edited(mtx_inputs(f), "cells", lambda t: t.replace("cell_type", "CellType")),
                      "no column 'cell_type' to group cells by; nearest: CellType, cell; its columns are cell, sex"),
-    "empty cells": (lambda f: edited(mtx_inputs(f), "cells", lambda t: ""), "cells.tsv: empty; expected a table"),
+    "empty cells": (lambda f: edited(mtx_inputs(f), "cells", lambda t: ""), "cells.tsv: empty; expected a table of"),
     "header only": (lambda f: edited(mtx_inputs(f), "cells", lambda t: t.split("\n")[0]), "has a header but no row"),
     "no type": (lambda f: edited(mtx_inputs(f), "cells", lambda t: re.sub(r"\t[ABC]\n", "\t\n", t)), "no cell has a"),
     "bad name": (lambda f: mtx_inputs(f, names=[*PEAKS[:-1], "chr1-x-5"]), r"'chr1-x-5' \(row 8\); expected chrom"),
@@ -142,9 +140,9 @@ BAD = {
                       "class dgCMatrix; expected a Seurat"),
     "seurat assay": (lambda f: replace(seurat_inputs(f), assay="ATAC"), "no assay 'ATAC'; its assays are peaks"),
     "seurat v5": (lambda f: seurat_inputs(f, "layers", "Assay5"), "of R class Assay5 and has no slot counts"),
-    "h5ad is text": (lambda f: text_file(f, "h5ad"), "m.x: not a readable AnnData file"),
+    "h5ad is text": (lambda f: text_file(f, "h5ad"), "m.x: cannot be read .*fetch .*, or is it no AnnData file"),
     "h5ad column": (lambda f: h5ad_inputs(f, cell_type="celltype"), "no column 'cell_type' .*; nearest: celltype"),
-    "h5ad indices": (wrong_index, "holds an entry at peak 100, cell 2; the file is damaged"),
+    "h5ad indices": (wrong_index, "holds an entry at peak 100, cell 2; expected 1 to 8 and 1 to 9"),
     "h5ad states hg38": (lambda f: h5ad_inputs(f, uns={"genome": "GRCh38"}), "of GRCh38 .hg38., but .* is hg19"),
 }  # fmt: skip
 

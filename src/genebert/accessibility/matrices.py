@@ -15,8 +15,17 @@ import numpy as np
 import pandas as pd
 from scipy.io import mmread
 
-from genebert.accessibility.blocks import BLOCK_BYTES, BLOCK_ENTRIES, Block, CountMatrix, compressed_blocks, read_ahead
-from genebert.accessibility.cells import as_types, read_cells, require_column
+from genebert.accessibility.blocks import (
+    BLOCK_BYTES,
+    BLOCK_ENTRIES,
+    Block,
+    CountMatrix,
+    check_compressed,
+    compressed_blocks,
+    read_ahead,
+    read_by_library,
+)
+from genebert.accessibility.cells import align_cells, as_types, cell_column, read_barcodes, read_cells, require_column
 from genebert.accessibility.r_objects import read_dgcmatrix, read_seurat
 from genebert.errors import InputError
 from genebert.files import open_bytes
@@ -29,7 +38,7 @@ from genebert.settings.data import AccessibilitySettings
 def read_matrix(settings: AccessibilitySettings) -> CountMatrix:
     """Open the matrix of any format but ``bed``."""
     if settings.format == "mtx":
-        return read_mtx(settings.matrix, settings.peaks, settings.cells, settings.group_by)
+        return read_mtx(settings.matrix, settings.peaks, settings.cells, settings.group_by, settings.barcodes)
     if settings.format == "dgcmatrix":
         return read_dgcmatrix(settings.matrix, settings.cells, settings.group_by, settings.peaks)
     if settings.format == "seurat":
@@ -87,10 +96,13 @@ def _mtx_blocks(path: str | Path, transposed: bool) -> Iterator[Block]:
         raise InputError(f"{path}: holds {seen} entries, but its header announces {entries}; is the file cut short?")
 
 
-def read_mtx(matrix: str | Path, peaks: str | Path, cells: str | Path, group_by: str) -> CountMatrix:
+def read_mtx(
+    matrix: str | Path, peaks: str | Path, cells: str | Path, group_by: str, barcodes: str | Path | None = None
+) -> CountMatrix:
     """Open a Matrix Market file, plain or gzip, peaks x cells or cells x peaks.
 
-    Which of the two is told by its shape; a square matrix is taken as peaks x cells.
+    Which of the two is told by its shape; a square matrix is taken as peaks x cells. The table of cells is in the order
+    of the matrix; with `barcodes`, the names of its cells, it is joined to them as to the column names of a dgCMatrix.
 
     Raises
     ------
@@ -99,6 +111,9 @@ def read_mtx(matrix: str | Path, peaks: str | Path, cells: str | Path, group_by:
     """
     regions, table = read_peaks(peaks), read_cells(cells)
     require_column(list(table.columns), group_by, str(cells))
+    if barcodes is not None:
+        table = align_cells(table, cell_column(table), read_barcodes(barcodes), str(cells), str(barcodes))
+        cells = barcodes
     with open_bytes(matrix) as handle:
         _, rows, columns, entries, _ = _mtx_header(handle, matrix)
     shape = (len(regions), len(table))
@@ -153,26 +168,29 @@ def read_h5ad(matrix: str | Path, group_by: str) -> CountMatrix:
     import h5py
     from anndata.io import read_elem, sparse_dataset
 
-    try:
-        with h5py.File(matrix, "r") as file, warnings.catch_warnings():
-            # Files of anndata before 0.8 are read as well as later ones.
-            warnings.filterwarnings("ignore", message=".*written without encoding metadata")
-            obs, var = read_elem(file["obs"]), read_elem(file["var"])
-            uns = read_elem(file["uns"]) if "uns" in file else {}
-            key = "layers/counts" if "layers/counts" in file else "X"
-            counts = file[key]
-            is_sparse = isinstance(counts, h5py.Group)
-            layout = sparse_dataset(counts).format if is_sparse else "dense"
-            shape = tuple(sparse_dataset(counts).shape) if is_sparse else counts.shape
-            entries = len(counts["data"]) if is_sparse else counts.size
-    except (OSError, KeyError) as error:
-        raise InputError(f"{matrix}: not a readable AnnData file ({str(error).strip()})") from error
+    with read_by_library(matrix, "AnnData file"), h5py.File(matrix, "r") as file, warnings.catch_warnings():
+        # Files of anndata before 0.8 are read as well as later ones.
+        warnings.filterwarnings("ignore", message=".*written without encoding metadata")
+        obs, var = read_elem(file["obs"]), read_elem(file["var"])
+        uns = read_elem(file["uns"]) if "uns" in file else {}
+        key = "layers/counts" if "layers/counts" in file else "X"
+        counts = file[key]
+        is_sparse = isinstance(counts, h5py.Group)
+        layout = sparse_dataset(counts).format if is_sparse else "dense"
+        shape = tuple(map(int, sparse_dataset(counts).shape if is_sparse else counts.shape))
+        if shape != (len(obs), len(var)):
+            found = " x ".join(map(str, shape))
+            raise InputError(f"{matrix}: {key} is {found}; expected {len(obs)} cells x {len(var)} peaks")
+        if is_sparse:
+            n_major = shape[0] if layout == "csr" else shape[1]
+            check_compressed(f"{matrix} ({key})", n_major, counts["indptr"][:], counts["indices"], counts["data"])
+        elif counts.dtype.kind not in "iufb":
+            raise InputError(f"{matrix}: {key} holds values of type {counts.dtype}; expected counts")
+        entries = len(counts["data"]) if is_sparse else counts.size
     require_column(list(obs.columns), group_by, f"{matrix} (obs)")
-    if shape != (len(obs), len(var)):
-        raise InputError(f"{matrix}: {key} is {shape[0]} x {shape[1]}; expected {len(obs)} cells x {len(var)} peaks")
 
     def blocks() -> Iterator[Block]:
-        with h5py.File(matrix, "r") as file:
+        with read_by_library(matrix, "AnnData file"), h5py.File(matrix, "r") as file:
             counts = file[key]
             if layout == "dense":
                 step = max(1, BLOCK_ENTRIES // max(1, shape[1]))

@@ -1,13 +1,17 @@
 """Counts summed over the cells of each type, and their binarisation."""
 
 import logging
+import math
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
-from genebert.accessibility.blocks import CountMatrix
+from genebert.accessibility.blocks import Block, CountMatrix
+from genebert.accessibility.repeats import OutOfOrder, ways_without_repeats
 from genebert.errors import InputError
 from genebert.genome.intervals import check_unique, merge_overlapping
 
@@ -39,6 +43,43 @@ def _as_counts(values: np.ndarray, where: str) -> np.ndarray:
     return counts
 
 
+def _checked(matrix: CountMatrix, n_cells: int) -> Iterator[Block]:
+    """Yield the blocks of a matrix with counts as int64; refuse entries outside the matrix. Progress is logged."""
+    n_regions, where = len(matrix.regions), matrix.where
+    began = told = time.monotonic()
+    done = 0
+    for peaks, cells, values in matrix.blocks():
+        for indices, size in ((peaks, n_regions), (cells, n_cells)):
+            if len(indices) and (indices.max() >= size or indices.min() < 0):
+                wrong = int(np.argmax((indices >= size) | (indices < 0)))
+                raise InputError(
+                    f"{where}: holds an entry at peak {int(peaks[wrong]) + 1}, cell {int(cells[wrong]) + 1}; expected "
+                    f"1 to {n_regions} and 1 to {n_cells}; the file is damaged"
+                )
+        yield peaks, cells, _as_counts(values, where)
+        done += len(peaks)
+        if time.monotonic() - told > PROGRESS_SECONDS:
+            told = time.monotonic()
+            rate = done / (told - began)
+            logger.info(
+                "%s: %s of %s entries summed, %.1f million/s, %.0f s left",
+                where, f"{done:,}", f"{matrix.n_entries:,}", rate / 1e6, (matrix.n_entries - done) / rate,
+            )  # fmt: skip
+
+
+def _add_up(blocks: Iterator[Block], row: np.ndarray, size: int, *, detected: bool) -> tuple[np.ndarray, ...]:
+    """Return sums (int64 [size]) of all entries, whose place is `row` of the cell + peak, and their number above 0."""
+    sums = np.zeros(size, dtype=np.int64)
+    cells_with = np.zeros(size if detected else 0, dtype=np.int64)
+    for peaks, cells, counts in blocks:
+        key = row[cells]
+        key += peaks
+        np.add.at(sums, key, counts)
+        if detected:
+            np.add.at(cells_with, key, (counts > 0).astype(np.int64))
+    return sums, cells_with
+
+
 def sum_by_cell_type(
     matrix: CountMatrix, codes: np.ndarray, n_types: int, *, detected: bool
 ) -> tuple[np.ndarray, np.ndarray | None]:
@@ -54,43 +95,27 @@ def sum_by_cell_type(
     int64 [n_types, n_regions]
         Summed counts.
     int64 [n_types, n_regions] or None
-        Cells with a count above zero, if `detected`.
+        Cells with a count above zero, if `detected`; entries of one peak and cell are summed first.
 
     Raises
     ------
     InputError
         A count is negative, not finite or not whole; an entry lies outside the matrix.
     """
-    n_regions, where = len(matrix.regions), matrix.where
+    shape = (n_types + 1, len(matrix.regions))
     # One row more than types takes the cells that are left out: cheaper than a mask, and np.add.at on flat integer
     # keys works in place, at a few ns an entry, whatever the order of the entries.
-    row = np.where(codes < 0, n_types, codes).astype(np.int64) * n_regions
-    sums = np.zeros((n_types + 1) * n_regions, dtype=np.int64)
-    cells_with = np.zeros_like(sums) if detected else None
-    began = told = time.monotonic()
-    done = 0
-    for peaks, cells, values in matrix.blocks():
-        if len(cells) and (peaks.max() >= n_regions or cells.max() >= len(row)):
-            raise InputError(
-                f"{where}: holds an entry at peak {int(peaks.max()) + 1}, cell {int(cells.max()) + 1}; the file is "
-                f"damaged, or has more than {n_regions} peaks and {len(row)} cells"
-            )
-        key = row[cells]
-        key += peaks
-        counts = _as_counts(values, where)
-        np.add.at(sums, key, counts)
-        if cells_with is not None:
-            np.add.at(cells_with, key, (counts > 0).astype(np.int64))
-        done += len(key)
-        if time.monotonic() - told > PROGRESS_SECONDS:
-            told = time.monotonic()
-            rate = done / (told - began)
-            logger.info(
-                "%s: %s of %s entries summed, %.1f million/s, %.0f s left",
-                where, f"{done:,}", f"{matrix.n_entries:,}", rate / 1e6, (matrix.n_entries - done) / rate,
-            )  # fmt: skip
-    shape = (n_types + 1, n_regions)
-    return sums.reshape(shape)[:-1], None if cells_with is None else cells_with.reshape(shape)[:-1]
+    row = np.where(codes < 0, n_types, codes).astype(np.int64) * shape[1]
+    blocks = partial(_checked, matrix, len(row))
+    if not detected:
+        return _add_up(blocks(), row, math.prod(shape), detected=False)[0].reshape(shape)[:-1], None
+    for without_repeats in ways_without_repeats(matrix.n_entries):
+        try:
+            sums, cells_with = _add_up(without_repeats(blocks), row, math.prod(shape), detected=True)
+        except OutOfOrder:
+            continue
+        break
+    return sums.reshape(shape)[:-1], cells_with.reshape(shape)[:-1]
 
 
 def pseudobulk_from_matrix(matrix: CountMatrix, min_cells: int = 1, *, detected: bool = False) -> PseudoBulk:

@@ -9,7 +9,6 @@ import contextlib
 import gzip
 import io
 import lzma
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,8 +17,15 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from genebert.accessibility.blocks import BLOCK_BYTES, Block, CountMatrix, compressed_blocks
-from genebert.accessibility.cells import align_cells, as_types, read_cells, require_column
+from genebert.accessibility.blocks import (
+    BLOCK_BYTES,
+    Block,
+    CountMatrix,
+    check_compressed,
+    compressed_blocks,
+    read_by_library,
+)
+from genebert.accessibility.cells import align_cells, as_types, cell_column, read_cells, require_column
 from genebert.errors import InputError
 from genebert.files import open_bytes
 from genebert.genome.bed import read_peaks
@@ -38,23 +44,38 @@ def _open_rds(path: str | Path):
     """
     with open_bytes(path) as handle:
         magic = handle.read(6)
-        handle.seek(0)
-        unpack = next((opener for start, opener in _PACKED.items() if magic.startswith(start)), None)
-        if unpack is None and magic != _VERSION_2:
-            return _parse_rds(path, path)
+    packed = magic.startswith(tuple(_PACKED))
+    if not packed and magic != _VERSION_2:
+        return _parse_rds(path, path)
+    try:
         with tempfile.NamedTemporaryFile(suffix=".RDS") as inner:
-            try:
-                with unpack(handle) if unpack else contextlib.nullcontext(handle) as unpacked:
-                    head = unpacked.read(14)
-                    if head.startswith(_VERSION_2):
-                        # Version 3 differs in its header, which names the encoding, and in what it may hold besides.
-                        head = b"X\n\0\0\0\3" + head[6:10] + b"\0\3\5\0\0\0\0\5UTF-8"
-                    inner.write(head)
-                    shutil.copyfileobj(unpacked, inner, BLOCK_BYTES)
-            except lzma.LZMAError as error:
-                raise InputError(f"{path}: xz data damaged ({error}); fetch the file again") from error
+            for piece in _unpacked(path):
+                inner.write(piece)
             inner.flush()
             return _parse_rds(inner.name, path)
+    # Errors of the file itself are InputErrors.
+    except OSError as error:
+        folder = tempfile.tempdir or "any temporary folder"
+        raise InputError(f"TMPDIR: no room in {folder} to unpack {path} ({error.strerror or error})") from error
+
+
+def _unpacked(path: str | Path) -> Iterator[bytes]:
+    """Yield the pieces of an RDS file packed once more, of version 2, or both, as version 3 has them."""
+    with open_bytes(path) as handle:
+        magic = handle.read(6)
+        handle.seek(0)
+        unpack = next((opener for start, opener in _PACKED.items() if magic.startswith(start)), contextlib.nullcontext)
+        try:
+            with unpack(handle) as unpacked:
+                head = unpacked.read(14)
+                if head.startswith(_VERSION_2):
+                    # Version 3 differs in its header, which names the encoding, and in what it may hold besides.
+                    head = b"X\n\0\0\0\3" + head[6:10] + b"\0\3\5\0\0\0\0\5UTF-8"
+                yield head
+                while piece := unpacked.read(BLOCK_BYTES):
+                    yield piece
+        except lzma.LZMAError as error:
+            raise InputError(f"{path}: xz data damaged ({error}); fetch the file again") from error
 
 
 def _parse_rds(file: str | Path, path: str | Path):
@@ -91,16 +112,31 @@ def _names(node) -> list[str] | None:
     return list(node.get_string_arr()) if node.get_rtype() == "string" else None
 
 
-def _labels(node) -> list[str]:
-    """Values of an R vector as strings; a factor gives its labels, a missing value ``NA``."""
-    if node.get_rtype() == "string":
-        return list(node.get_string_arr())
-    values = pd.Series(np.asarray(node.get_numeric_data()))
-    missing = values.isna() | (values == np.iinfo(np.int32).min)
-    if "levels" in node.get_attribute_names():
-        levels = np.array(["NA", *node.load_attribute_by_name("levels").get_string_arr()], dtype=object)
-        return levels[values.where(~missing, 0).astype(np.int64)].tolist()
-    return values.map("{:g}".format).where(~missing, "NA").tolist()
+def _labels(node, where: str) -> pd.Series:
+    """Return the values of an R vector as labels, missing where it has NA; a factor gives its levels."""
+    kind = node.get_rtype()
+    if kind == "string":
+        return pd.Series(node.get_string_arr(), dtype=object)
+    if kind not in ("boolean", "integer", "double"):
+        raise InputError(f"{where}: is of R type {kind}; expected strings, numbers, TRUE and FALSE, dates or a factor")
+    attributes, values = node.get_attribute_names(), pd.Series(node.get_numeric_data())
+    classes = node.load_attribute_by_name("class").get_string_arr() if "class" in attributes else []
+    if "integer64" in classes:  # of the package bit64: whole numbers in the place of doubles
+        values = pd.Series(values.to_numpy().view(np.int64))
+    missing = values.isna()
+    if values.dtype.kind == "i":
+        missing = values == np.iinfo(values.dtype).min
+    if "levels" in attributes:
+        levels = pd.Index(node.load_attribute_by_name("levels").get_string_arr(), dtype=object)
+        return pd.Series(pd.Categorical.from_codes(values.where(~missing, 0) - 1, levels))
+    values = values[~missing]
+    if "Date" in classes:
+        values = pd.to_datetime(values, unit="D").dt.date
+    elif "POSIXct" in classes:
+        values = pd.to_datetime(values, unit="s", utc=True)
+    elif kind == "boolean":
+        values = values.map({0: "FALSE", 1: "TRUE"})
+    return values.astype(object).reindex(missing.index)
 
 
 class _RMatrix(NamedTuple):
@@ -124,6 +160,10 @@ def _dgcmatrix(node, path: str | Path, what: str) -> _RMatrix:
     rows, columns = (int(size) for size in node.load_attribute_by_name("Dim").get_numeric_data())
     row_names, column_names = (_names(dimnames.load_vec_element(number)) for number in (0, 1))
     i, p, x = (node.load_attribute_by_name(slot).get_numeric_data() for slot in "ipx")
+    check_compressed(f"{path} ({what})", columns, p, i, x)
+    for names, size, kind in ((row_names, rows, "row"), (column_names, columns, "column")):
+        if names is not None and len(names) != size:
+            raise InputError(f"{path}: {what} has {len(names)} {kind} names, but {size} {kind}s; the file is damaged")
     return _RMatrix(row_names, column_names, (rows, columns), i, p, x)
 
 
@@ -142,7 +182,8 @@ def read_dgcmatrix(
     """
     table = read_cells(cells)
     require_column(list(table.columns), group_by, str(cells))
-    found = _dgcmatrix(_open_rds(matrix).get_robject(), matrix, "its object")
+    with read_by_library(matrix, "RDS file"):
+        found = _dgcmatrix(_open_rds(matrix).get_robject(), matrix, "its object")
     rows, columns = found.shape
     if found.row_names is not None:
         regions = parse_region_names(found.row_names, str(matrix))
@@ -153,23 +194,14 @@ def read_dgcmatrix(
     if len(regions) != rows:
         raise InputError(f"{peaks}: {len(regions)} peaks, but {matrix} is {rows} x {columns}; expected {rows} peaks")
     if found.column_names is not None:
-        key = "cell" if "cell" in table.columns else table.columns[0]
-        table = align_cells(table, key, found.column_names, str(cells), str(matrix))
+        table = align_cells(table, cell_column(table), found.column_names, str(cells), str(matrix))
     if len(table) != columns:
         raise InputError(f"{cells}: {len(table)} cells, but {matrix} is {rows} x {columns}; expected {columns} cells")
     return CountMatrix(str(matrix), regions, as_types(table[group_by]), len(found.i), found.blocks)
 
 
-def read_seurat(matrix: str | Path, assay: str, group_by: str) -> CountMatrix:
-    """Read the counts of one assay, and the cells' types from ``meta.data``, of a Seurat object (docs/facts.md 1).
-
-    Works on objects of SeuratObject 3 and 4 (class Assay, or Signac's ChromatinAssay), gzipped once or twice.
-
-    Raises
-    ------
-    InputError
-        No Seurat object, no such assay, no slot ``counts``, or no column `group_by` in ``meta.data``.
-    """
+def _seurat_parts(matrix: str | Path, assay: str, group_by: str) -> tuple[_RMatrix, pd.Series, list[str] | None]:
+    """Return the counts of one assay, and the labels and names of the rows of ``meta.data``."""
     root = _open_rds(matrix).get_robject()
     if _class_of(root) != "Seurat" or "assays" not in root.get_attribute_names():
         raise InputError(
@@ -185,16 +217,33 @@ def read_seurat(matrix: str | Path, assay: str, group_by: str) -> CountMatrix:
             f"{matrix}: assay {assay!r} is of R class {_class_of(node)} and has no slot counts; expected an Assay or "
             f"ChromatinAssay (in R: object[['{assay}']] <- as(object[['{assay}']], 'Assay'))"
         )
-    where = f"{matrix} (meta.data)"
     frame = root.load_attribute_by_name("meta.data")
     columns = frame.load_attribute_by_name("names").get_string_arr()
-    require_column(columns, group_by, where)
+    require_column(columns, group_by, f"{matrix} (meta.data)")
     found = _dgcmatrix(node.load_attribute_by_name("counts"), matrix, f"slot counts of assay {assay!r}")
+    labels = _labels(frame.load_vec_element(columns.index(group_by)), f"{matrix} (meta.data, {group_by})")
+    return found, labels, _names(frame.load_attribute_by_name("row.names"))
+
+
+def read_seurat(matrix: str | Path, assay: str, group_by: str) -> CountMatrix:
+    """Read the counts of one assay, and the cells' types from ``meta.data``, of a Seurat object (docs/facts.md 1).
+
+    Works on objects of SeuratObject 3 and 4 (class Assay, or Signac's ChromatinAssay), gzipped once or twice.
+
+    Raises
+    ------
+    InputError
+        No Seurat object, no such assay, no slot ``counts``, or no column `group_by` in ``meta.data``.
+    """
+    with read_by_library(matrix, "RDS file of a Seurat object"):
+        found, labels, row_names = _seurat_parts(matrix, assay, group_by)
+    where = f"{matrix} (meta.data)"
     if found.row_names is None:
         raise InputError(f"{matrix}: assay {assay!r} has no row names; expected chrom-start-end names")
-    table = pd.DataFrame({"type": _labels(frame.load_vec_element(columns.index(group_by)))})
-    row_names = _names(frame.load_attribute_by_name("row.names"))
+    table = pd.DataFrame({"type": labels})
     if row_names is not None and found.column_names is not None:
+        if len(row_names) != len(table):
+            raise InputError(f"{where}: {len(row_names)} row names for {len(table)} rows; the file is damaged")
         table = align_cells(table.assign(name=row_names), "name", found.column_names, where, str(matrix))
     if len(table) != found.shape[1]:
         raise InputError(f"{where}: {len(table)} cells, but assay {assay!r} has {found.shape[1]}; expected as many")

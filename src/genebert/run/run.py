@@ -14,7 +14,7 @@ from genebert.methods.registry import METHODS, baselines
 from genebert.models.backbones import HUB
 from genebert.run.checks import checked, data_sets
 from genebert.run.models import Models, is_trained, load_models, starts_from
-from genebert.settings.data import FORMAT_KEYS
+from genebert.settings.data import FORMAT_KEYS, OPTIONAL_KEYS
 from genebert.settings.fitting import lay_over
 from genebert.settings.load import expand, load_yaml, merge
 from genebert.settings.models import reads
@@ -97,7 +97,8 @@ class Run:
         """Return key -> file(s) of the accessibility data, as their format needs them."""
         settings = self.config["accessibility"]
         files = settings | {"beds": list(settings["beds"].values())}
-        needed = [key for key in ("matrix", "peaks", "cells", "beds") if key in FORMAT_KEYS[settings["format"]]]
+        read = FORMAT_KEYS[settings["format"]] + OPTIONAL_KEYS.get(settings["format"], ())
+        needed = [key for key in ("matrix", "peaks", "cells", "barcodes", "beds") if key in read]
         return {key: files[key] for key in (*needed, "blacklist") if files[key]}
 
     def raw_files(self) -> dict[str, str]:

@@ -27,6 +27,8 @@ FORMAT_KEYS = {
     "h5ad": ("matrix", "group_by"),
     "bed": ("beds",),
 }
+# And may be read from besides.
+OPTIONAL_KEYS = {"mtx": ("barcodes",), "dgcmatrix": ("peaks",)}
 CELL_TYPES = 8  # that the simulator knows programs of
 SUM_TOLERANCE = 1e-6  # of four frequencies
 
@@ -103,7 +105,13 @@ class AccessibilitySettings(Block):
         None, "mtx: BED, or a list of chrom-start-end names", more="dgcmatrix: without row names."
     )
     cells: FilePath | None = key(
-        None, "mtx, dgcmatrix: table of cells in the matrix' column order, or joined by its column `cell`"
+        None,
+        "mtx: table of cells in the matrix' order, or see the next key; dgcmatrix: joined by its column `cell`",
+        more="Joined means by cell names, whatever the order; without a column `cell`, its first column holds them. A "
+        "dgcmatrix without column names is in the order of the table.",
+    )
+    barcodes: FilePath | None = key(
+        None, "mtx: names of the matrix' cells in its order, one a line; `cells` is then joined by its column `cell`"
     )
     group_by: Text | None = key(
         "cell_type", "column of the cells that names the type (paper: 17 types; this column has 8)"
@@ -128,6 +136,8 @@ class AccessibilitySettings(Block):
         for name in FORMAT_KEYS[self.format]:
             if not getattr(self, name):
                 yield f"{name}: found {show(getattr(self, name))}, but accessibility.format {self.format} needs it"
+        if self.barcodes and self.format != "mtx":
+            yield f"barcodes: found {show(self.barcodes)}, but only accessibility.format mtx reads it; expected null"
         if self.binarise == "min_fraction" and self.min_fraction is None:
             yield "min_fraction: found null, but accessibility.binarise min_fraction needs it"
         if self.binarise == "min_fraction" and self.format == "bed":
