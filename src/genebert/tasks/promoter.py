@@ -11,6 +11,7 @@ import pandas as pd
 
 from genebert.errors import InputError
 from genebert.genome.bases import N_CODE
+from genebert.genome.builds import check_regions
 from genebert.genome.fasta import Genome
 from genebert.settings.fields import Block, key
 from genebert.settings.rules import Chromosome, DataSetName, FilePath, ProperShare, Seed
@@ -102,7 +103,9 @@ def _usable_promoters(
     """Return all promoters of the chromosomes, which of them have known bases everywhere (bool [n]), the parents of
     those, the weights of :func:`parent_windows`, and counts for the card.
     """
-    listed = read_promoters(path)
+    listed = read_promoters(path, genome.build)
+    sites = pd.DataFrame({"chrom": listed["chrom"], "start": listed["tss"], "end": listed["tss"] + 1})
+    check_regions(sites, genome.all_lengths, path, genome.build, chromosomes)
     promoters = on_chromosomes(listed, chromosomes, path, "promoters").reset_index(drop=True)
     parents, weights = parent_windows(promoters, genome)
     complete = (parents < N_CODE).all(axis=1)
@@ -219,8 +222,8 @@ def build_promoter_task(
     Raises
     ------
     InputError
-        Lists of chromosomes that do not fit, no genome for `epdnew`, no promoter left, or a file that cannot be read
-        as described.
+        Lists of chromosomes that do not fit, no genome for `epdnew`, no promoter left, promoters of another genome
+        build, or a file that cannot be read as described.
     """
     path, folder = Path(path), Path(folder)
     if settings.source == "epdnew":
