@@ -1,6 +1,8 @@
+import bz2
 import gzip
 import json
 import logging
+import lzma
 import os
 import stat
 
@@ -85,8 +87,38 @@ def test_text(tmp_path, pack):
     assert read_lines(tmp_path / "x") == ["a"]
     (tmp_path / "x").write_bytes(pack(b""))
     assert read_lines(tmp_path / "x") == []
-    (tmp_path / "x").write_bytes(pack(b"\xff\xfe"))
+    (tmp_path / "x").write_bytes(pack(b"\xff\xfea"))
     with pytest.raises(InputError, match=r"x: cannot be read as text .*; expected UTF-8"):
+        read_text(tmp_path / "x")
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "latin-1"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_one_text_in_any_encoding(tmp_path, pack, encoding, end, caplog):
+    lines = ["# für", "chr1\t5", "", "é"]
+    (tmp_path / "x").write_bytes(pack("".join(line + end for line in lines).encode(encoding)))
+    assert read_lines(tmp_path / "x") == lines
+    # The log names the first byte only, and the file.
+    told = [f"{tmp_path / 'x'}: holds the byte 0xfc, which is not UTF-8; read as Latin-1"] * (encoding == "latin-1")
+    assert caplog.messages == told
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (b"\n<!DOCTYPE html><p>", "an HTML or XML page"), (b"\xef\xbb\xbf<html>", "an HTML or XML page"),
+        (lzma.compress(b"a"), "xz data"), (bz2.compress(b"a"), "bzip2 data"),
+        (gzip.compress(gzip.compress(b"a")), "gzip data packed twice"), (b"PK\3\4", "a zip archive or an Excel file"),
+        (b"\x89HDF\r\n", "an HDF5 file"), (b"C'A\x1a\0\0", "a 2bit file"), (b"BAM\1", "a BAM file"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS in place of the file"),
+        ("chr1".encode("utf-16-le"), "binary data"),
+    ],
+)  # fmt: skip
+def test_what_is_no_text_is_named(tmp_path, pack, data, kind):
+    (tmp_path / "x").write_bytes(pack(data))
+    with pytest.raises(InputError, match=f"x: is {kind}; expected text, plain or gzip$"):
         read_text(tmp_path / "x")
 
 

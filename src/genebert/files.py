@@ -1,9 +1,11 @@
 """Reading and writing files: plain or gzip in, and nothing half-written ever under a final name."""
 
+import codecs
 import gzip
 import hashlib
 import io
 import json
+import logging
 import os
 import shutil
 import tempfile
@@ -11,9 +13,32 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TextIO
 
 from genebert.errors import InputError
+
+logger = logging.getLogger(__name__)
+_HEAD = 512  # bytes that tell what a file is
+_PAGE = "an HTML or XML page"
+_PAGES = (b"<!doctype html", b"<html", b"<head", b"<?xml")
+_KINDS = {
+    b"\x1f\x8b": "gzip data packed twice",
+    b"\xfd7zXZ": "xz data",
+    b"BZh": "bzip2 data",
+    b"\x28\xb5\x2f\xfd": "zstd data",
+    b"PK\x03\x04": "a zip archive or an Excel file",
+    b"\x89HDF": "an HDF5 file",
+    b"BAM\x01": "a BAM file",
+    b"\x43\x27\x41\x1a": "a 2bit file",
+    b"\x1a\x41\x27\x43": "a 2bit file",
+    b"X\n\0\0": "an .RDS file",
+    b"version https://git-lfs": "a pointer of Git LFS in place of the file",
+}
+# Longest first: the mark of UTF-16 is the beginning of that of UTF-32.
+_MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32", codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16",
+}  # fmt: skip
 
 
 @contextmanager
@@ -39,19 +64,59 @@ def open_bytes(path: str | Path) -> Iterator[BinaryIO]:
         ) from error
 
 
-def read_text(path: str | Path) -> str:
-    r"""Return the text of a plain or gzip file in UTF-8, without a byte-order mark, with ``\n`` as its line ends.
+def _kind_of(head: bytes) -> str | None:
+    """Say what a file is by its first bytes, if it is a known kind that is no table or sequence in text."""
+    if head.removeprefix(codecs.BOM_UTF8).lstrip().lower().startswith(_PAGES):
+        return _PAGE
+    return next((kind for start, kind in _KINDS.items() if head.startswith(start)), None)
+
+
+def _latin_1(path: str | Path) -> str:
+    """Return the name of a way to decode what is no UTF-8: as Latin-1, which the log tells at the first such byte."""
+    told = False
+
+    def decode(error: UnicodeDecodeError) -> tuple[str, int]:
+        nonlocal told
+        odd = error.object[error.start : error.end]
+        if not told:
+            logger.warning("%s: holds the byte 0x%02x, which is not UTF-8; read as Latin-1", path, odd[0])
+            told = True
+        return odd.decode("latin-1"), error.end
+
+    name = f"latin-1 in {str(path)!a}"
+    codecs.register_error(name, decode)
+    return name
+
+
+@contextmanager
+def open_text(path: str | Path) -> Iterator[TextIO]:
+    r"""Open a plain or gzip text file: the one way in which all text is read that people hand to the workflow.
+
+    A byte-order mark tells the encoding (UTF-8, UTF-16, UTF-32) and is no part of the text. Without one it is UTF-8;
+    bytes that are not are read as Latin-1, which the log tells. Line ends (``\r\n``, ``\r``) all become ``\n``.
 
     Raises
     ------
     InputError
-        As :func:`open_bytes`; or the file is no text.
+        As :func:`open_bytes`; or the file is no text, and what it is.
     """
     with open_bytes(path) as handle:
+        head = handle.read(_HEAD)
+        handle.seek(0)
+        encoding = next((name for mark, name in _MARKS.items() if head.startswith(mark)), "utf-8")
+        is_utf_8 = encoding.startswith("utf-8")
+        if kind := _kind_of(head) or ("binary data" if is_utf_8 and b"\0" in head else None):
+            raise InputError(f"{path}: is {kind}; expected text, plain or gzip")
         try:
-            return io.TextIOWrapper(handle, encoding="utf-8-sig").read()
+            yield io.TextIOWrapper(handle, encoding, _latin_1(path) if is_utf_8 else "strict")
         except UnicodeDecodeError as error:
             raise InputError(f"{path}: cannot be read as text ({error}); expected UTF-8") from error
+
+
+def read_text(path: str | Path) -> str:
+    """Return the text of a file; see :func:`open_text`."""
+    with open_text(path) as handle:
+        return handle.read()
 
 
 def read_lines(path: str | Path) -> list[str]:
@@ -126,7 +191,7 @@ def read_json(path: str | Path) -> Any:
 def is_web_page(path: str | Path) -> bool:
     """Say whether a file begins like an HTML or XML page, which servers send in place of a file they refuse."""
     with Path(path).open("rb") as handle:
-        return handle.read(512).lstrip().lower().startswith((b"<!doctype html", b"<html", b"<head", b"<?xml"))
+        return _kind_of(handle.read(_HEAD)) == _PAGE
 
 
 def hex_digest(path: str | Path, algorithm: str) -> str:

@@ -31,13 +31,47 @@ def test_narrow_peak(tmp_path):
     assert read_chip_peaks(write(tmp_path / "crlf", NARROW.replace("\n", "\r\n"))).equals(peaks)
 
 
-@pytest.mark.parametrize("extra", ["", "\tname", "\tname\t5\t+", "\tname\t5\t+\t7\t8\t0", "\ta\tb\tc\td\te\tf\tg\th"])
-def test_bed_has_neither_signal_nor_summit(tmp_path, extra):
-    peaks = read_chip_peaks(write(tmp_path / "p.bed", f"chrX\t10\t20{extra}\nX\t5\t6{extra}\n"))
+@pytest.mark.parametrize("tabs", ["", "\t", "\t\t"])
+@pytest.mark.parametrize("extra", [
+    "", "\tname", "\tname\t5\t+", "\tname\t5\t+\t12\t14\t0", "\tname\t5\t+\t0\t0\t255,0,0",
+    "\tname\t5\t+\t12\t14\t0\t1\t10,\t0,", "\tname\t5\t+\t0\t0\t0\t1\t10\t0", "\ta\tb\tc\td\te\tf\tg\th",
+])  # fmt: skip
+def test_bed_has_neither_signal_nor_summit(tmp_path, extra, tabs):
+    text = f"chrX\t10\t20{extra}{tabs}\nX\t11\t16{extra}{tabs}\n"
+    peaks = read_chip_peaks(write(tmp_path / "p.bed", text))
     assert peaks["chrom"].tolist() == ["chrX", "chrX"]
-    assert peaks["centre"].tolist() == [15, 5]
+    assert peaks["centre"].tolist() == [15, 13]
+    assert peaks.attrs["columns"].startswith("read as BED (")
     assert not peaks["has_summit"].any()
     assert peaks["signal"].isna().all()
+
+
+@pytest.mark.parametrize("more", ["", "\t", "\t\t\t", "\t7\t8", "\tgene\t-12.5", "\t1" * 5, "\t1.5\t2\t." * 5])
+def test_narrow_peak_with_further_columns_keeps_summit_and_signal(tmp_path, more, caplog):
+    caplog.set_level("INFO")
+    plain = read_chip_peaks(write(tmp_path / "ten", NARROW))
+    peaks = read_chip_peaks(write(tmp_path / "more", NARROW.replace("\n", f"{more}\n")))
+    assert peaks.equals(plain)
+    columns = 10 + len(more.rstrip("\t").split("\t")) - 1
+    assert (
+        peaks.attrs["columns"] == f"read as narrowPeak ({columns} columns): signal from column 7, summit from column 10"
+    )
+    assert f"more: {peaks.attrs['columns']}" in caplog.text
+    with pytest.raises(InputError, match=r"line 3: summit \(column 10\) is 'x', expected a whole number"):
+        read_chip_peaks(write(tmp_path / "x", (NARROW + "1\t5\t9\t.\t0\t.\t1\t-1\t-1\tx\n").replace("\n", f"{more}\n")))
+
+
+@pytest.mark.parametrize(
+    ("tail", "form"),
+    [("\t3.5\t-1\t-1", "broadPeak"), ("\t10\t20\t0\t1\t10\t0\t3.5\t-1\t-1", "gappedPeak")],
+)
+def test_peaks_without_summit_keep_their_signal(tmp_path, tail, form):
+    text = "".join(f"chr1\t10\t20\tp\t0\t.{part}\n" for part in (tail, tail.replace("3.5", "7")))
+    peaks = read_chip_peaks(write(tmp_path / "p", text))
+    assert peaks["signal"].tolist() == [3.5, 7]
+    assert peaks["centre"].tolist() == [15, 15]
+    assert not peaks["has_summit"].any()
+    assert peaks.attrs["columns"].startswith(f"read as {form} ")
 
 
 @given(st.lists(st.tuples(st.integers(0, 10**8), st.integers(1, 3000), st.integers(-1, 3000)), min_size=1, max_size=30))
@@ -64,8 +98,8 @@ def test_what_is_written_is_read(tmp_path_factory, rows):
         ("chr1\t5\t9\t.\t0\t.\t.\t-1\t-1\t2", r"line 3: signalValue \(column 7\) is '.', expected a number"),
         ("chr1\t5\t9\t.\t0\t.\tinf\t-1\t-1\t2", r"line 3: signalValue \(column 7\) is 'inf', expected a number"),
         ("chr1\t5\t9\t.\t0\t.\t1\t-1\t-1\tNA", r"line 3: summit \(column 10\) is 'NA', expected a whole number"),
-        ("chr1\t9\t9\t.\t0\t.\t1\t-1\t-1\t0", "line 3: region is '9-9', expected 0 <= start < end"),
-        ("chr1\t-4\t9\t.\t0\t.\t1\t-1\t-1\t0", "line 3: region is '-4-9', expected 0 <= start < end"),
+        ("chr1\t9\t9\t.\t0\t.\t1\t-1\t-1\t0", "line 3: region 9-9 is empty, expected an end after its start"),
+        ("chr1\t-4\t9\t.\t0\t.\t1\t-1\t-1\t0", "line 3: start is -4, expected 0 or more"),
         ("chr1\t5\t9\t.\t0\t.\t1\t-1\t-1\t5", r"line 3: summit \(column 10\) is '5 in a peak of 4 bases', expected 0"),
         ("chr1\t5\t9\t.\t0\t.\t1\t-1\t-1\t-2", r"line 3: summit \(column 10\) is '-2 in a peak of 4 bases'"),
     ],
@@ -129,8 +163,9 @@ def test_names_of_regions(tmp_path, mark, end):
         ("chr1\t5\t9\nchr1\t5.5\t9\n", "line 2: start is '5.5', expected a whole number"),
         ("chr1\t5\t9\nchr1\t5\tTrue\n", "line 2: end is 'True', expected a whole number"),
         ("chr1\tTrue\t9\nchr1\tTrue\t9\n", "line 1: start is 'True', expected a whole number"),
-        ("track x\nchr1\t9\t5\n", "line 2: region is '9-5', expected 0 <= start < end"),
-        ("chr1\t5\t9\nchr1\t-5\t9\n", "line 2: region is '-5-9', expected 0 <= start < end"),
+        ("track x\nchr1\t9\t5\n", "line 2: end 5 is before start 9"),
+        ("chr1\t5\t9\nchr1\t-5\t9\n", "line 2: start is -5, expected 0 or more"),
+        ("chr1\t5\t9\nchr1\t5\t1e13\n", "line 2: end is 10000000000000, which is more than any chromosome has"),
     ],
 )
 def test_wrong_bed(tmp_path, text, words):

@@ -2,21 +2,22 @@
 
 import gzip
 import hashlib
+import lzma
 import stat
 
 import numpy as np
-import pandas as pd
 import pytest
+from genome_inputs import regions_of
 from hypothesis import given
 from hypothesis import strategies as st
 
 from genebert.errors import InputError
 from genebert.files import read_json
 from genebert.genome import bases as gn
-from genebert.genome.builds import BUILD_LENGTHS, check_regions
+from genebert.genome.builds import BUILD_LENGTHS
 from genebert.genome.chromosomes import normalise_chromosome
 from genebert.genome.fasta import Genome, prepare_genome
-from genebert.genome.intervals import parse_region_names, region_names, sort_regions
+from genebert.genome.intervals import region_names, sort_regions
 from genebert.genome.sequences import RegionSequences, extract_sequences
 
 SEQUENCES = {"2": "ACGTNacgtnRYKMacgt" * 11, "chr10": "gattaca" * 40, "MT": "ACGT" * 25, "chrUn_1": "TTTTT"}
@@ -47,11 +48,6 @@ def prepared(tmp_path_factory):
     (folder / "source.fa").write_text(fasta_text())
     prepare_genome(folder / "source.fa", folder / "genome.fa", "toy", ["chr2", "chr10", "chrM"])
     return Genome(folder / "genome.fa")
-
-
-def regions_of(rows):
-    frame = pd.DataFrame(rows, columns=["chrom", "start", "end"])
-    return frame.astype({"chrom": str, "start": "int64", "end": "int64"})
 
 
 # --- codes and names ------------------------------------------------------------------------------------------------
@@ -93,36 +89,21 @@ def test_sort_regions():
     assert sort_regions(frame[:0]).tolist() == []
 
 
-chromosomes = st.sampled_from(["chr1", "chrX", "chrUn_gl000220", "chr6_apd_hap1", "chrHLA-A"])
-positions = st.integers(0, 10**9)
-
-
-@given(st.lists(st.tuples(chromosomes, positions, positions), max_size=5), st.sampled_from(["--", ":-", "__"]))
-def test_region_names_round_trip(rows, separators):
-    regions = regions_of(rows)
-    first, second = separators
-    names = [f"{c}{first}{s}{second}{e}" for c, s, e in rows]
-    pd.testing.assert_frame_equal(parse_region_names(names, "test"), regions)
-    pd.testing.assert_frame_equal(parse_region_names(pd.Series(names, dtype=str, index=range(9, 9 + len(names))),
-                                                        "test"), regions)  # fmt: skip
-    assert region_names(regions) == [f"{c}-{s}-{e}" for c, s, e in rows]
-
-
-@pytest.mark.parametrize("bad", ["chr1", "chr1-5", "chr1-a-9", "1-2-3-", "", "chr1-1-2\nchr1-3-4", "chr1-1.0-2", "nan"])
-def test_region_name_of_another_form(bad):
-    with pytest.raises(InputError, match=r"x.bed: region name .* \(row 2\); expected chrom-start-end"):
-        parse_region_names(["chr1-1-2", bad, "chr1-1-2"], "x.bed")
-
-
 # --- FASTA ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("form", ["plain", "gzip", "bgzip", "crlf", "blank lines", "no last newline", "one line"])
+@pytest.mark.parametrize(
+    "form",
+    ["plain", "gzip", "bgzip", "crlf", "blank lines", "no last newline", "one line", "cr", "mark", "utf-16", "refseq"],
+)
 def test_prepare_genome(tmp_path, form):
+    encoding = {"mark": "utf-8-sig", "utf-16": "utf-16"}.get(form, "ascii")
     text = {
+        "cr": fasta_text(newline="\r"),
+        "refseq": fasta_text().replace(">2 ", ">NC_000002.11 ").replace(">chr10 ", ">NC_000010.11 "),
         "crlf": fasta_text(newline="\r\n"), "blank lines": fasta_text().replace("\n>", "\n\n>") + "\n",
         "no last newline": fasta_text().rstrip(), "one line": fasta_text(width=10**6),
-    }.get(form, fasta_text()).encode()  # fmt: skip
+    }.get(form, fasta_text()).encode(encoding)  # fmt: skip
     pack = {"gzip": gzip.compress, "bgzip": bgzip}.get(form, bytes)
     source = tmp_path / "source" / "g.fa"
     source.parent.mkdir()
@@ -167,12 +148,23 @@ def text_of_length(length):
             "g.fa: gzip data cut short",
         ),
         (fasta_text().encode(), ["chr2", "chr5"], "toy", "g.fa: chromosomes chr5 not found"),
-        (b"no header\n", ["chr2"], "toy", "g.fa: chromosomes chr2 not found"),
-        (b"", ["chr2"], "toy", "g.fa: chromosomes chr2 not found"),
+        (b"\nno header\n", ["chr2"], "toy", "g.fa: begins with 'no header'; expected FASTA, as the line >chr1"),
+        (lzma.compress(fasta_text().encode()), ["chr2"], "toy", "g.fa: is xz data; expected text"),
+        (b"C'A\x1a\0\0\0\0\1\0\0\0", ["chr2"], "toy", "g.fa: is a 2bit file; expected text"),
+        (b"<html><body>Moved</body></html>", ["chr2"], "toy", "g.fa: is an HTML or XML page; expected text"),
+        (b"", ["chr2"], "toy", "chromosomes chr2 not found; config asks for them, but the file holds no sequence"),
+        (b">CM1.1 x\nA\n>b\n>c\n>d\n>e\n>f\n", ["chr2"], "toy", r"the file holds CM1\.1, b, c, d, e \.\.\.$"),
+        (b">2\n\n>3\nACGT\n", ["chr2"], "toy", "g.fa: chr2 has a name but no bases"),
         (b">\nACGT\n", ["chr2"], "toy", "g.fa: chromosomes chr2 not found"),
         (b">2\nACGT\n>chr2\nACGT\n>3\nA\n", ["chr2", "chr3"], "toy", "g.fa: chromosome chr2 comes twice"),
         (b">2\nACGT\nAC\nACGT\n", ["chr2"], "toy", "g.fa: cannot be indexed .*; expected lines of equal length"),
-        (b">20\nACGT\n", ["chr20"], "hg19", "chr20 is 4 bases long, but hg19 has 63025520; wrong genome build"),
+        (
+            b">20\nACGT\n",
+            ["chr20"],
+            "hg19",
+            "chr20 is 4 bases long, but hg19 has 63025520; wrong genome build, or a part of hg19: "
+            "give that a name of its own .genome.build: hg19-part., whose lengths are not checked",
+        ),
         (b">20\nACGT\n", ["chr20"], "hg38", "chr20 is 4 bases long, but hg38 has 64444167; wrong genome build"),
     ],
 )
@@ -255,25 +247,15 @@ def test_count_n_at_the_ends_of_lines_and_of_the_file(tmp_path, newline):
 @pytest.mark.parametrize(
     ("row", "sentence"),
     [
-        (("chr2", 5, 5), "x.bed: region chr2:5-5 is empty; expected start < end"),
-        (("chr2", 9, 5), "region chr2:9-5 is empty"),
-        (("chr2", -1, 5), "region chr2:-1-5 is empty"),
-        (("chr2", 100, 199), r"chr2:100-199 ends beyond chr2, which is 198 bases long in toy \(1 such regions\)"),
+        (("chr2", 5, 5), "x.bed: row 2: region 5-5 is empty, expected an end after its start"),
+        (("chr2", 9, 5), "x.bed: row 2: end 5 is before start 9"),
+        (("chr2", -1, 5), "x.bed: row 2: start is -1, expected 0 or more"),
+        (("chr2", 100, 199), r"chr2:100-199 ends beyond chr2, .* 198 bases long in toy \(1 of 2 .*by up to 1 bases\)"),
     ],
 )
 def test_regions_outside(prepared, row, sentence):
     with pytest.raises(InputError, match=sentence):
         extract_sequences(prepared, regions_of([("chr2", 1, 2), row]), "toy", "x.bed")
-
-
-def test_regions_of_another_build():
-    inside = ("chr1", 0, 1)
-    with pytest.raises(InputError, match=r"another genome build\? They all fit hg38\."):
-        check_regions(regions_of([inside, ("chr20", 0, 64_000_000)]), BUILD_LENGTHS["hg19"], "x", "hg19")
-    with pytest.raises(InputError, match=r"another genome build\?$"):
-        check_regions(regions_of([inside, ("chr20", 0, 65_000_000)]), BUILD_LENGTHS["hg19"], "x", "hg19")
-    check_regions(regions_of([("chr20", 63_025_519, 63_025_520)]), BUILD_LENGTHS["hg19"], "x", "hg19")
-    check_regions(regions_of([("chrUn_1", 0, 10**9)]), BUILD_LENGTHS["hg19"], "x", "hg19")
 
 
 @given(st.lists(st.integers(1, 12), min_size=1, max_size=9), st.integers(1, 14), st.integers(1, 4), st.booleans())

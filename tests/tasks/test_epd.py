@@ -58,6 +58,33 @@ def test_malformed_promoter_line(tmp_path, line):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("chr1 -1 59 X_1 900 + 10 20", "start is -1, expected 0 or more"),
+        ("chr1 60 9 X_1 900 + 10 20", "end 9 is before start 60"),
+        ("chr1\t9\t9\tX_1\t.\t+", "region 9-9 is empty"),
+    ],
+)
+def test_promoter_line_with_wrong_bounds(tmp_path, line, sentence):
+    with pytest.raises(InputError, match=rf"p\.bed: line 3: {sentence}"):
+        read_promoters(write(tmp_path / "p.bed", EPD_BED + line + "\n"))
+
+
+@pytest.mark.parametrize("build", ["hg19", "GRCh37", "toy", None])
+def test_accessions_of_the_genomes_build(tmp_path, build):
+    assert len(read_promoters(write(tmp_path / "p.sga", SGA), build)) == 2
+
+
+@pytest.mark.parametrize(
+    ("version", "build", "found"), [(11, "hg19", "hg38"), (9, "hg19", "another build"), (10, "hg38", "hg19")]
+)
+def test_accessions_of_another_build_stop(tmp_path, version, build, found):
+    path = write(tmp_path / "p.sga", EPD_BED + SGA.replace("NC_000001.10", f"NC_000001.{version}"))
+    with pytest.raises(InputError, match=rf"line 3: NC_000001\.{version} is chr1 of {found}, but .* is {build}$"):
+        read_promoters(path, build)
+
+
 def test_no_promoter_at_all(tmp_path):
     with pytest.raises(InputError, match="holds no promoter"):
         read_promoters(write(tmp_path / "p.bed", "# nothing\n"))

@@ -236,6 +236,7 @@ def test_split_by_chromosome(atlas, tmp_path):
     prepared = tmp_path / "genome.fa"
     text = (atlas / "genome.fa").read_text()
     write(prepared, text + text.replace(">chr1", ">chr3").split(">chr2")[0])
+    write(prepared.with_suffix(".json"), (atlas / "genome.json").read_text())
     lines = (atlas / "epdnew.bed").read_text().splitlines()
     moved = [line.replace("chr1 ", "chr3 ").replace("_1 ", "_3 ") for line in lines if line.startswith("chr1 ")][:60]
     path = write(tmp_path / "p.bed", "\n".join(lines + moved) + "\n")

@@ -5,6 +5,7 @@ Lines that are blank or begin with ``#``, ``track`` or ``browser`` hold no data.
 
 import csv
 import io
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,13 +15,20 @@ import pandas as pd
 from genebert.errors import InputError
 from genebert.files import read_lines
 from genebert.genome.chromosomes import normalise_chromosome
-from genebert.genome.intervals import parse_region_names
+from genebert.genome.intervals import check_bounds, parse_region_names
+
+logger = logging.getLogger(__name__)
 
 REGION = {0: "chrom", 1: "start", 2: "end"}
-# narrowPeak has ten columns; BED, with any other number of them, has neither signal nor summit.
-NARROW_PEAK_COLUMNS = 10
-SUMMIT = {6: "signal", 9: "summit"}
 NO_SUMMIT = -1
+# Columns of peak files beside those of BED, which has neither signal nor summit (docs/facts.md 37).
+PEAK_COLUMNS = {
+    "narrowPeak": {6: "signal", 9: "summit"},
+    "broadPeak": {6: "signal"},
+    "gappedPeak": {12: "signal"},
+    "BED": {},
+}
+NARROW, BROAD, GAPPED = 10, 9, 15  # how many columns they have
 
 
 def data_lines(path: str | Path, expected: str) -> pd.Series:
@@ -83,11 +91,10 @@ def regions_of(table: pd.DataFrame, where: str | Path) -> pd.DataFrame:
     InputError
         A line without whole numbers, or not ``0 <= start < end``.
     """
-    start, end = (numbers(table[name], where, name) for name in ("start", "end"))
-    wrong = (start < 0) | (end <= start)
-    if wrong.any():
-        refuse(wrong, table["start"].astype(str) + "-" + table["end"].astype(str), where, "region", "0 <= start < end")
-    return pd.DataFrame({"chrom": table["chrom"].map(normalise_chromosome), "start": start, "end": end})
+    places = {name: numbers(table[name], where, name) for name in ("start", "end")}
+    regions = pd.DataFrame({"chrom": table["chrom"].map(normalise_chromosome), **places})
+    check_bounds(regions, where, "line")
+    return regions
 
 
 def _bed_regions(lines: pd.Series, path: str | Path) -> pd.DataFrame:
@@ -114,23 +121,63 @@ def read_bed(path: str | Path) -> pd.DataFrame:
     return _bed_regions(data_lines(path, "region; expected lines of chrom, start and end"), path)
 
 
-def read_peaks(path: str | Path) -> pd.DataFrame:
-    """Read the peaks of a Matrix Market file, BED or one name such as ``chr1-752336-752980`` a line, as `read_bed`."""
+def read_peaks(path: str | Path, names: str = "0-based") -> pd.DataFrame:
+    """Read the peaks of a Matrix Market file, BED or one name such as ``chr1-752336-752980`` a line, as `read_bed`.
+
+    `names` says how names count bases, as in :func:`genebert.genome.intervals.parse_region_names`.
+    """
     lines = data_lines(path, "region; expected lines of chrom, start and end, or names of regions")
     if len(lines.iloc[0].split()) == 1:
-        return parse_region_names([line.strip() for line in lines], str(path))
+        return parse_region_names(lines.tolist(), path, names)
     return _bed_regions(lines, path)
 
 
+def _peak_columns(lines: pd.Series, path: str | Path) -> int:
+    """Return how many columns all lines have, without those that are empty in all of them (tabs at their ends)."""
+    columns = lines.str.count("\t") + 1
+    columns -= (lines.str.len() - lines.str.rstrip("\t").str.len()).min()
+    first = columns.iloc[0]
+    wrong = (columns != first) | (first < len(REGION))
+    if wrong.any():
+        as_before = f"{first} as in line {lines.index[0]}"
+        expected = as_before if first >= len(REGION) else "ten (narrowPeak) or at least three (BED)"
+        raise InputError(
+            f"{path}: line {wrong.idxmax()}: {columns[wrong.idxmax()]} columns separated by tabs, expected {expected}"
+        )
+    return int(first)
+
+
+def _peak_form(lines: pd.Series, columns: int) -> str:
+    """Tell by the number of columns, and by what stands in them, in which of the forms of peaks lines are.
+
+    Tools append columns to narrowPeak (IDR has twenty), and to BED, whose columns 7 and 8, if there, are the ends of
+    its thick block: within the region, or 0 and 0. More than ten columns without a number in 7 and 10 are BED too.
+    """
+    if columns == NARROW:
+        return "narrowPeak"
+    if columns < BROAD:
+        return "BED"
+    wanted = REGION | {6: "thick_start", 7: "thick_end"} | ({9: "summit"} if columns > NARROW else {})
+    table = split_columns(lines, "\t", wanted).drop(columns="chrom").apply(pd.to_numeric, errors="coerce")
+    thick_start, thick_end = table["thick_start"], table["thick_end"]
+    inside = (table["start"] <= thick_start) & (thick_start <= thick_end) & (thick_end <= table["end"])
+    if (inside | ((thick_start == 0) & (thick_end == 0))).all():
+        return "gappedPeak" if columns == GAPPED else "BED"
+    if table.iloc[0].isna().any():
+        return "BED"
+    return "narrowPeak" if columns > NARROW else "broadPeak"
+
+
 def read_chip_peaks(path: str | Path) -> pd.DataFrame:
-    """Read ENCODE narrowPeak (ten columns), or BED of another number of columns, plain or gzip, separated by tabs.
+    """Read ENCODE narrowPeak, broadPeak, gappedPeak or BED, plain or gzip, separated by tabs.
 
     Returns
     -------
     DataFrame
-        One row a peak, in the order of the file. chrom (normalised), start, end (int64); signal (float64, narrowPeak's
-        signalValue, NaN in BED); centre (int64, start + narrowPeak's column 10, or the middle where the summit is
-        not given, which is -1 in narrowPeak); has_summit (bool).
+        One row a peak, in the order of the file. chrom (normalised), start, end (int64); signal (float64, the peak
+        forms' signalValue, NaN in BED); centre (int64, start + narrowPeak's column 10, or the middle where the summit
+        is not given, which is -1 in narrowPeak); has_summit (bool). ``attrs["columns"]`` and the log say in words which
+        columns these are from.
 
     Raises
     ------
@@ -138,24 +185,20 @@ def read_chip_peaks(path: str | Path) -> pd.DataFrame:
         As :func:`read_bed`; changing or too few columns, or a summit outside its peak.
     """
     lines = data_lines(path, "peak; expected lines of narrowPeak (ten columns) or BED (three or more)")
-    columns = np.array([line.count("\t") + 1 for line in lines])
-    wrong = (columns != columns[0]) | (columns[0] < len(REGION))
-    if wrong.any():
-        row = int(np.argmax(wrong))
-        as_before = f"{columns[0]} as in line {lines.index[0]}"
-        expected = as_before if row else "ten (narrowPeak) or at least three (BED)"
-        raise InputError(
-            f"{path}: line {lines.index[row]}: {columns[row]} columns separated by tabs, expected {expected}"
-        )
-    is_narrow = columns[0] == NARROW_PEAK_COLUMNS
-    table = split_columns(lines, "\t", REGION | SUMMIT if is_narrow else REGION, ("chrom", "signal"))
+    columns = _peak_columns(lines, path)
+    form = _peak_form(lines, columns)
+    places = {name: place + 1 for place, name in PEAK_COLUMNS[form].items()}
+    told = ", ".join(f"{name} from column {place}" for name, place in places.items()) or "neither signal nor summit"
+    told = f"read as {form} ({columns} columns): {told}"
+    logger.info("%s: %s", path, told)
+    table = split_columns(lines, "\t", REGION | PEAK_COLUMNS[form], ("chrom", "signal"))
     peaks = regions_of(table, path)
     width = peaks["end"] - peaks["start"]
-    if is_narrow:
-        signal = numbers(table["signal"], path, "signalValue (column 7)", whole=False)
+    signal, summit = np.nan, np.full(len(peaks), NO_SUMMIT)
+    if "signal" in table:
+        signal = numbers(table["signal"], path, f"signalValue (column {places['signal']})", whole=False)
+    if "summit" in table:
         summit = numbers(table["summit"], path, "summit (column 10)")
-    else:
-        signal, summit = np.nan, np.full(len(peaks), NO_SUMMIT)
     has_summit = summit != NO_SUMMIT
     # Peak callers that round write the end itself now and then: 6 to 23 peaks of each ENCODE-DREAM CTCF file.
     wrong = has_summit & ((summit < 0) | (summit > width.to_numpy()))
@@ -163,4 +206,6 @@ def read_chip_peaks(path: str | Path) -> pd.DataFrame:
         found = table["summit"].astype(str) + " in a peak of " + width.astype(str) + " bases"
         refuse(wrong, found, path, "summit (column 10)", "0 to its width, from its start, or -1 for none")
     centre = peaks["start"] + np.where(has_summit, summit, width // 2)
-    return peaks.assign(signal=signal, centre=centre, has_summit=has_summit).reset_index(drop=True)
+    peaks = peaks.assign(signal=signal, centre=centre, has_summit=has_summit).reset_index(drop=True)
+    peaks.attrs["columns"] = told
+    return peaks

@@ -27,9 +27,18 @@ def by_rank(names: Iterable[str]) -> list[str]:
     return sorted(set(names), key=chromosome_rank)
 
 
-def refseq_chromosome(accession: str) -> str | None:
-    """Return ``chr1`` for ``NC_000001.10``, of any build; 23 and 24 are X and Y. None: no chromosome of human."""
-    match = re.fullmatch(r"NC_0000(0[1-9]|1\d|2[0-4])\.\d+", accession)
+# Versions of the RefSeq sequences NC_000001 to NC_000024 in hg19 (docs/facts.md 12); in hg38 each is one more.
+_HG19_VERSIONS = (10, 11, 11, 11, 9, 11, 13, 10, 11, 10, 9, 11, 10, 8, 9, 9, 10, 9, 9, 10, 8, 10, 10, 9)
+
+
+def refseq_chromosome(accession: str) -> tuple[str, str] | None:
+    """Return chromosome and build of a RefSeq name: chr1 and hg19 for ``NC_000001.10``; 23 and 24 are X and Y.
+
+    The build of a version that is neither of hg19 nor of hg38 is ``another build``. None: no chromosome of human.
+    """
+    match = re.fullmatch(r"NC_0000(0[1-9]|1\d|2[0-4])\.(\d+)", accession)
     if not match:
         return None
-    return "chr" + {"23": "X", "24": "Y"}.get(match[1], match[1].lstrip("0"))
+    number, version = int(match[1]), int(match[2])
+    build = {0: "hg19", 1: "hg38"}.get(version - _HG19_VERSIONS[number - 1], "another build")
+    return "chr" + {23: "X", 24: "Y"}.get(number, str(number)), build

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from genebert.errors import InputError
-from genebert.files import atomic_path, open_bytes, write_json
+from genebert.files import atomic_path, open_text, read_json, write_json
 from genebert.genome.bases import BLOCK_REGIONS, N_CODE, encode
 from genebert.genome.builds import BUILD_LENGTHS, builds_with_lengths
-from genebert.genome.chromosomes import normalise_chromosome
+from genebert.genome.chromosomes import normalise_chromosome, refseq_chromosome
 
 # Bytes that count as N: letters that are no A, C, G or T; line ends are no letters.
 _IS_N = encode(bytes(range(256))) == N_CODE
@@ -31,6 +31,16 @@ class Genome:
             raise InputError(f"{fasta}: not a readable FASTA file ({error})") from error
         self._names = {normalise_chromosome(name): name for name in self._fasta.keys()}  # noqa: SIM118
         self.lengths = {name: len(self._fasta[raw]) for name, raw in self._names.items()}
+
+    @property
+    def build(self) -> str:
+        """The name of its build, from the record beside it."""
+        return read_json(self.path.with_suffix(".json"))["build"]
+
+    @property
+    def all_lengths(self) -> dict[str, int]:
+        """Lengths of its chromosomes, and of those that its build has besides, if it is a known one."""
+        return BUILD_LENGTHS.get(self.build, {}) | self.lengths
 
     def codes(self, chrom: str, start: int = 0, end: int | None = None) -> np.ndarray:
         """Return base codes (uint8) of ``[start, end)`` on `chrom`.
@@ -81,25 +91,35 @@ class Genome:
         return first, last + 1
 
 
-def _copy_chromosomes(source: Path, target: Path, wanted: set[str]) -> tuple[dict[str, int], dict[str, str]]:
+def _copy_chromosomes(source: Path, target: Path, wanted: list[str]) -> tuple[dict[str, int], dict[str, str]]:
     """Write the wanted chromosomes under their normalised names; return their lengths and md5 sums."""
-    lengths, digests = {}, {}
-    with open_bytes(source) as handle, target.open("wb") as out:
+    lengths, digests, found = {}, {}, []
+    with open_text(source) as handle, target.open("wb") as out:
         name = None
         for line in handle:
-            if line.startswith(b">"):
-                if wanted <= lengths.keys():
+            if line.startswith(">"):
+                if lengths.keys() >= set(wanted):
                     break
-                name = normalise_chromosome((line[1:].split() or [b""])[0].decode(errors="replace"))
+                found.append((line[1:].split() or [""])[0])
+                name = (refseq_chromosome(found[-1]) or [normalise_chromosome(found[-1])])[0]
                 if name in lengths:
                     raise InputError(f"{source}: chromosome {name} comes twice; expected it once")
                 if name in wanted:
                     lengths[name], digests[name] = 0, hashlib.md5()
                     out.write(b">" + name.encode() + b"\n")
-            elif name in wanted and (bases := line.strip()):
+            elif name in wanted and (bases := line.strip().encode("ascii", "replace")):
                 lengths[name] += len(bases)
                 digests[name].update(bases.upper())
                 out.write(bases + b"\n")
+            elif name is None and line.strip():
+                raise InputError(f"{source}: begins with {line.strip()[:40]!r}; expected FASTA, as the line >chr1")
+    if missing := [name for name in wanted if name not in lengths]:
+        some = f"{', '.join(found[:5])}{' ...' if len(found) > 5 else ''}" if found else "no sequence"
+        raise InputError(
+            f"{source}: chromosomes {', '.join(missing)} not found; config asks for them, but the file holds {some}"
+        )
+    if empty := [name for name, length in lengths.items() if not length]:
+        raise InputError(f"{source}: {empty[0]} has a name but no bases; expected its sequence")
     return lengths, {name: digest.hexdigest() for name, digest in digests.items()}
 
 
@@ -107,7 +127,7 @@ def prepare_genome(source: str | Path, output: str | Path, build: str, chromosom
     """Write the wanted chromosomes as plain FASTA with normalised names, with an index beside it.
 
     Works on plain, gzip and bgzip input, in one pass and one line at a time; the input folder may be read-only. Letters
-    keep their case.
+    keep their case. Names may be UCSC's, Ensembl's (``20``) or RefSeq's (``NC_000020.10``).
 
     Parameters
     ----------
@@ -122,23 +142,26 @@ def prepare_genome(source: str | Path, output: str | Path, build: str, chromosom
     Raises
     ------
     InputError
-        No such file, truncated gzip, lines of unequal length, missing chromosome, or lengths of another build.
+        No such file, truncated gzip, no FASTA, lines of unequal length, missing or empty chromosome, or lengths of
+        another build.
     """
     from pyfaidx import Faidx, FastaIndexingError
 
     source, output = Path(source), Path(output)
     with atomic_path(output) as fasta, atomic_path(output.with_name(f"{output.name}.fai")) as index:
-        lengths, digests = _copy_chromosomes(source, fasta, set(chromosomes))
-        missing = [name for name in chromosomes if name not in lengths]
-        if missing:
-            raise InputError(f"{source}: chromosomes {', '.join(missing)} not found; config asks for them")
+        lengths, digests = _copy_chromosomes(source, fasta, chromosomes)
         for name, length in lengths.items():
             expected = BUILD_LENGTHS.get(build, {}).get(name, length)
             if length != expected:
                 other = builds_with_lengths({name: length})
                 raise InputError(
                     f"{source}: {name} is {length} bases long, but {build} has {expected}"
-                    + (f"; this is {other[0]}" if other else "; wrong genome build")
+                    + (
+                        f"; this is {other[0]}"
+                        if other
+                        else f"; wrong genome build, or a part of {build}: give that "
+                        f"a name of its own (genome.build: {build}-part), whose lengths are not checked"
+                    )
                 )
         try:
             Faidx(str(fasta), str(index), rebuild=True).close()

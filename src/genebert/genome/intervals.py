@@ -3,7 +3,10 @@
 Coordinates are 0-based half-open; chromosome names carry the ``chr`` prefix.
 """
 
+import logging
 import re
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,10 +14,44 @@ import pandas as pd
 from genebert.errors import InputError
 from genebert.genome.chromosomes import by_rank, normalise_chromosome
 
+logger = logging.getLogger(__name__)
+
 # One number line for all chromosomes: code * _SPAN + position. No chromosome is longer.
 _SPAN = np.int64(1) << 40
-# Numbers of up to 18 digits fit 64 bits.
-_REGION_NAME = re.compile(r"(.+)[-:_]([0-9]{1,18})[-_]([0-9]{1,18})")
+# A name of a chromosome may hold signs too (HLA-A) but ends in a letter or digit, so that the sign of a negative number
+# is found out; three numbers in a row are no region. Numbers of up to 18 digits fit 64 bits.
+_NUMBER = r"[-:_](-?[0-9]{1,18})"
+_REGION_NAME = re.compile(rf"(?!\S*[-:][0-9]+{_NUMBER}{_NUMBER}$)(\S*[^\W_]){_NUMBER}{_NUMBER}")
+BASES_FROM = {"0-based": 0, "1-based": 1}  # the number of a chromosome's first base, in names of regions
+
+
+def check_bounds(regions: pd.DataFrame, where: str | Path, unit: str, first: int = 0) -> None:
+    """Refuse a region that begins before its chromosome or does not end after its start.
+
+    Parameters
+    ----------
+    regions : DataFrame
+        Columns chrom, start, end (0-based half-open); its index numbers the `unit` (``line``, ``row``) of each.
+    where : path or str
+        What they were read from.
+    first : int
+        The number that the first base has there, for the message.
+    """
+    start, end = regions["start"].to_numpy(), regions["end"].to_numpy()
+    wrong = (start < 0) | (end <= start) | (end > _SPAN)
+    if not wrong.any():
+        return
+    row = int(np.argmax(wrong))
+    low, high = int(start[row]) + first, int(end[row])
+    if low < first:
+        what = f"start is {low}, expected {first} or more"
+    elif high > _SPAN:
+        what = f"end is {high}, which is more than any chromosome has"
+    elif high + first == low:
+        what = f"region {low}-{high} is empty, expected an end after its start"
+    else:
+        what = f"end {high} is before start {low}"
+    raise InputError(f"{where}: {unit} {regions.index[row]}: {what}")
 
 
 def check_unique(regions: pd.DataFrame, where: str) -> None:
@@ -95,28 +132,41 @@ def region_names(regions: pd.DataFrame) -> list[str]:
     return [f"{chrom}-{start}-{end}" for chrom, start, end in zip(*columns, strict=True)]
 
 
-def parse_region_names(names: pd.Series | list[str], where: str) -> pd.DataFrame:
+def parse_region_names(names: Sequence[str], where: str | Path, counting: str = "0-based") -> pd.DataFrame:
     """Split ``chr1-752336-752980`` (also ``chr1:752336-752980``, ``chr1_752336_752980``) into regions.
+
+    Parameters
+    ----------
+    names : sequence of str
+    where : path or str
+        What they were read from, for messages.
+    counting : str
+        ``0-based`` (half-open, as BED), or ``1-based`` (the end belongs to the region, as in R's GRanges); the log says
+        which.
 
     Returns
     -------
     DataFrame
-        Columns chrom (normalised), start, end (int64).
+        Columns chrom (normalised), start, end (int64; 0-based half-open).
 
     Raises
     ------
     InputError
-        A name has another form; `where` says what the names were read from.
+        A name has another form, begins before its chromosome or ends before its start.
     """
+    first = BASES_FROM[counting]
     chroms, starts, ends = [], [], []
     for row, name in enumerate(names, 1):
-        match = _REGION_NAME.fullmatch(str(name))
+        match = _REGION_NAME.fullmatch(str(name).strip())
         if not match:
             raise InputError(
                 f"{where}: region name {str(name)!r} (row {row}); expected chrom-start-end, as in chr1-752336-752980"
             )
-        chroms.append(normalise_chromosome(match[1]))
-        starts.append(int(match[2]))
-        ends.append(int(match[3]))
+        chroms.append(normalise_chromosome(match[3]))
+        starts.append(int(match[4]) - first)
+        ends.append(int(match[5]))
     places = {"start": np.array(starts, dtype=np.int64), "end": np.array(ends, dtype=np.int64)}
-    return pd.DataFrame({"chrom": pd.Series(chroms, dtype=str), **places})
+    regions = pd.DataFrame({"chrom": pd.Series(chroms, dtype=str), **places})
+    check_bounds(regions.set_axis(range(1, len(regions) + 1)), where, "row", first)
+    logger.info("%s: names of regions are read as %s (accessibility.names)", where, counting)
+    return regions

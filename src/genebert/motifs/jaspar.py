@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from genebert.errors import InputError
-from genebert.files import atomic_path, open_bytes, read_text
+from genebert.files import atomic_path, open_text, read_text
 
 BASES = "ACGT"
 METADATA = ["matrix_id", "name", "tf_class", "tf_family"]
@@ -119,7 +119,7 @@ def read_jaspar(path: str | Path, metadata: str | Path | None = None) -> list[Mo
         records = list(bio_motifs.parse(io.StringIO(text), "jaspar"))
     except Exception as error:  # Biopython raises bare exceptions of many kinds for malformed matrices
         raise InputError(f"{path}: malformed ({type(error).__name__}: {error}); {expected}") from error
-    headers = sum(line.startswith(">") for line in text.splitlines())
+    headers = sum(line.startswith(">") for line in text.split("\n"))
     if headers > len(records):  # Biopython drops an incomplete last matrix in silence
         raise InputError(f"{path}: found {headers} header lines, but {len(records)} complete matrices; {expected}")
     if not records:
@@ -145,7 +145,7 @@ def read_jaspar(path: str | Path, metadata: str | Path | None = None) -> list[Mo
 
 def _read_metadata(path: str | Path) -> dict[str, tuple[str, str]]:
     """Return class and family by matrix id."""
-    with open_bytes(path) as handle:
+    with open_text(path) as handle:
         table = pd.read_csv(handle, sep="\t", dtype=str, keep_default_na=False)
     if missing := {"matrix_id", "tf_class", "tf_family"} - set(table.columns):
         raise InputError(f"{path}: column {sorted(missing)[0]} is missing; found {', '.join(table.columns)}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from genebert.errors import InputError
-from genebert.files import open_bytes
+from genebert.files import open_text
 from genebert.genome.anchors import ANCHORS, SNP, SNP_NAME
 from genebert.genome.bed import read_bed
 from genebert.genome.builds import BUILD_LENGTHS, NOT_TOLD, builds_with_lengths, check_regions, normalise_names
@@ -178,10 +178,10 @@ def check_index(path: Path) -> dict[str, Any]:
 
 
 def _read_phenotypes(path: Path) -> pd.DataFrame:
-    with open_bytes(path) as handle:
+    with open_text(path) as handle:
         try:
             table = pd.read_csv(handle, sep="\t", dtype=str, keep_default_na=False, quoting=csv.QUOTE_NONE)
-        except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
             raise InputError(f"{path}: not a table separated by tabs ({str(error).strip()})") from error
     missing = [column for column in PHENOTYPE_COLUMNS if column not in table.columns]
     if missing or not isinstance(table.index, pd.RangeIndex):

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from genebert.errors import InputError
-from genebert.files import open_bytes
+from genebert.files import open_text
 from genebert.genome.bed import numbers, refuse
 from genebert.genome.builds import BUILD_LENGTHS, NOT_TOLD, builds_with_room, check_regions, normalise_names
 from genebert.genome.chromosomes import by_rank
@@ -41,8 +41,8 @@ _CHUNK = 1 << 18  # lines
 
 
 def _read_header(path: Path, cells: tuple[str, ...]) -> list[str]:
-    with open_bytes(path) as handle:
-        names = handle.readline(1 << 16).decode("utf-8-sig", errors="replace").rstrip("\r\n").split("\t")
+    with open_text(path) as handle:
+        names = handle.readline(1 << 16).rstrip("\n").split("\t")
     if tuple(names[:3]) != COORDINATES or len(names) < 4 or len(set(names)) < len(names) or "" in names:
         raise InputError(
             f"{path}, line 1: found the columns {', '.join(names)[:200]}; expected chr, start, stop and one column for "
@@ -141,7 +141,7 @@ def check_labels(path: Path, *, cells: tuple[str, ...] = ()) -> dict[str, Any]:
     names = _read_header(path, cells)
     windows = _Windows(path, names[3:])
     types = {"chr": "category"} | dict.fromkeys(names[3:], "category")
-    with open_bytes(path) as handle:
+    with open_text(path) as handle:
         try:
             chunks = pd.read_csv(
                 handle, sep="\t", header=0, names=names, dtype=types, chunksize=_CHUNK, quoting=csv.QUOTE_NONE,
@@ -151,6 +151,6 @@ def check_labels(path: Path, *, cells: tuple[str, ...] = ()) -> dict[str, Any]:
                 if not isinstance(chunk.index, pd.RangeIndex):
                     raise InputError(f"{path}: lines have more columns than the header, which has {len(names)}")
                 windows.add(chunk.set_axis(chunk.index + 2))
-        except (pd.errors.ParserError, UnicodeDecodeError) as error:
+        except pd.errors.ParserError as error:
             raise InputError(f"{path}: not a table of {len(names)} columns ({str(error).strip()})") from error
     return windows.record()
