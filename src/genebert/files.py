@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import io
 import json
+import logging
 import os
 import shutil
 import tempfile
@@ -17,6 +18,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from genebert.errors import InputError
+
+logger = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -159,6 +162,41 @@ def atomic_path(path: str | Path, *, directory: bool = False) -> Iterator[Path]:
         if why := _why_not_written(error):
             raise _not_written(path, why) from error
         raise
+
+
+@contextmanager
+def at_work_alone(folder: str | Path) -> Iterator[None]:
+    """Hold a folder of unfinished work for this process, waiting for another that is at work in it.
+
+    The other one is a job that has outlived the workflow that started it. Its hold ends with it, however it ends.
+
+    Parameters
+    ----------
+    folder : path
+        Made if it does not exist; removed at the end if nothing is in it.
+    """
+    path = Path(folder) / ".lock"
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                logger.warning("%s: another process is at work here; waiting for it", folder)
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            except OSError as error:
+                logger.warning(
+                    "%s: cannot be locked (%s); no other process may be at work here", folder, error.strerror
+                )
+            if not os.fstat(lock.fileno()).st_nlink:
+                continue  # the other process has removed the folder, and this lock with it
+            try:
+                yield
+            finally:
+                path.unlink(missing_ok=True)
+                with suppress(OSError):
+                    path.parent.rmdir()
+            return
 
 
 def write_json(path: str | Path, value: Any) -> None:

@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 
 from genebert.errors import InputError
-from genebert.files import write_json
+from genebert.files import at_work_alone, write_json
 from genebert.joblog import logged
 
 logger = logging.getLogger(__name__)
@@ -87,9 +87,14 @@ def launch(job: PretrainJob, processes: int, nodes: int = 1, launcher: str = "sr
     InputError
         A process ended with an error; `torchrun` then ends all others.
     """
-    if processes * nodes == 1:
-        run(job)
-        return
+    with at_work_alone(job.checkpoints):
+        if processes * nodes == 1:
+            run(job)
+        else:
+            _launch(job, processes, nodes, launcher)
+
+
+def _launch(job: PretrainJob, processes: int, nodes: int, launcher: str) -> None:
     spec = Path(job.checkpoints) / "job.json"
     write_json(spec, asdict(job))
     command = [
