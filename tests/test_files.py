@@ -3,6 +3,7 @@ import json
 import logging
 import os
 import resource
+import select
 import signal
 import stat
 import subprocess
@@ -163,6 +164,38 @@ def test_the_next_writer_clears_up_after_a_killed_one_and_leaves_others_alone(tm
     alive.send_signal(signal.SIGINT)
     alive.communicate()
     assert set(tmp_path.iterdir()) == {target, other}
+
+
+WORKER = """
+import sys
+from pathlib import Path
+from genebert.files import at_work_alone
+with at_work_alone(sys.argv[1]):
+    Path(sys.argv[1], "work").touch()
+    print("at work", flush=True)
+    sys.stdin.readline()
+    Path(sys.argv[1], "work").unlink()
+"""
+
+
+@pytest.mark.parametrize("end", ["well", "killed"])
+def test_one_process_at_a_time(tmp_path, end):
+    """The second waits until the first has ended, in whatever way, and has the folder for itself."""
+    folder = tmp_path / "deep/work"
+    command = [sys.executable, "-c", WORKER, str(folder)]
+    first, second = (subprocess.Popen(command, stdin=-1, stdout=-1, stderr=-1, text=True) for _ in range(2))
+    ready, _, _ = select.select([first.stdout, second.stdout], [], [], 60)
+    assert len(ready) == 1
+    one, other = (first, second) if ready == [first.stdout] else (second, first)
+    assert other.stderr.readline() == f"{folder}: another process is at work here; waiting for it\n"
+    assert not select.select([other.stdout], [], [], 0.3)[0]
+    if end == "killed":
+        one.kill()
+    assert one.communicate("go\n")[0] == "at work\n"
+    assert folder.is_dir()
+    assert other.communicate("go\n")[0] == "at work\n"
+    assert (one.returncode, other.returncode) == (-signal.SIGKILL if end == "killed" else 0, 0)
+    assert list(tmp_path.iterdir()) == [folder.parent] and list(folder.parent.iterdir()) == []
 
 
 def test_json(tmp_path):
