@@ -35,6 +35,7 @@ KINDS = (
     *(f"{number.name} to {whom}" for number in SIGNALS for whom in ("all", "job", "snakemake")),
     "full disk", "full data disk", "read-only",
 )  # fmt: skip
+WRITING = 0.2  # seconds after the first unfinished file in which a kill is aimed at writing
 CAUSE = re.compile("No space left on device|Read-only file system|Disk quota exceeded|Permission denied")
 
 
@@ -125,8 +126,7 @@ def wait_for(kill: Kill, share: float, running: Running, setting: Setting) -> No
         before = names(folders)
         while not running.ended() and not names(folders) - before:
             time.sleep(0.002)
-        # most files are written in milliseconds, some stages write again and again
-        seconds, share = seconds / 2, share**4
+        seconds, share = WRITING, share**3  # most files are written in milliseconds
     until = time.monotonic() + share * seconds
     while not running.ended() and time.monotonic() < until:
         time.sleep(0.005)
@@ -170,14 +170,13 @@ def on_bad_disk(kill: Kill, setting: Setting, stage: ExitStack) -> Running:
     return running
 
 
-def says_why(kill: Kill, running: Running, log: str) -> list[str]:
+def says_why(running: Running, log: str) -> list[str]:
     """Return what is wrong with the message of a run that failed for its disk."""
-    lines = running.text().splitlines()
-    ours = [line for line in lines if line.startswith("error: ")]
-    if any(CAUSE.search(line) and "/" in line for line in ours):
+    text = running.text()
+    if any(line.startswith("error: ") and CAUSE.search(line) and "/" in line for line in text.splitlines()):
         return []
-    if "unexpected error" not in log and not ours and any(CAUSE.search(line) and "/" in line for line in lines):
-        return []  # Snakemake's own files
+    if "/src/genebert/" not in text and "unexpected error" not in log and CAUSE.search(text):
+        return []  # not the script: Snakemake could not write its own files, and need not say which
     return ["no line says which file could not be written and why"]
 
 
@@ -186,8 +185,8 @@ def try_one(kill: Kill, setting: Setting) -> tuple[list[str], Counter]:
     counts: Counter = Counter()
     with ExitStack() as stage:
         running = (signalled if " to " in kill.kind else on_bad_disk)(kill, setting, stage)
-        outlives = bool(running.members())
-        if outlives and not kill.at_once:
+        outlives = kill.kind.endswith("to snakemake") and bool(running.members())
+        if not (outlives and kill.at_once):
             running.outlived()
         counts["orphans beside the next run"] += outlives and kill.at_once
         wrong = [f"after the kill: {one}" for one in differences(setting.reference, setting.work, None)]
@@ -195,7 +194,7 @@ def try_one(kill: Kill, setting: Setting) -> tuple[list[str], Counter]:
         counts["ended well all the same"] += not failed
         log = kill.job.log_text(setting.work)
         if failed and " to " not in kill.kind:
-            wrong += says_why(kill, running, log)
+            wrong += says_why(running, log)
         if list((setting.work / ".snakemake/locks").glob("*")):
             counts["unlocked"] += 1
             if status := setting.run("unlock.txt", "--unlock").finish():
@@ -234,7 +233,10 @@ def one(number: int, kill: Kill, setting: Setting) -> tuple[bool, Counter]:
     """Do a kill in a folder of its own and print what came of it; return whether anything is wrong, and the counts."""
     began, folder = time.monotonic(), setting.printed / str(number)
     folder.mkdir()
-    wrong, counts = try_one(kill, replace(setting, work=folder / "work", printed=folder))
+    try:
+        wrong, counts = try_one(kill, replace(setting, work=folder / "work", printed=folder))
+    except Exception as error:  # a run without an end is one fault, and not the end of the others
+        wrong, counts = [f"{type(error).__name__}: {error}"], Counter()
     shutil.rmtree(folder)
     happened = "; ".join([*wrong, *(key for key, value in counts.items() if value)]) or "-"
     moment = f"{kill.aim} {kill.share:.3f}, " if " to " in kill.kind else f"{kill.share:.3f}, "

@@ -6,11 +6,11 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 ROOM = 1 << 28  # bytes of the disk that a run is repeated on
-LONGEST = 300.0  # seconds that a run may take
+LONGEST = 900.0  # seconds that a run may take
 
 
 def inside_a_mount_namespace(arguments: list[str]) -> None:
@@ -91,7 +91,7 @@ class Running:
     """
 
     def __init__(self, command: list[str], environment: dict[str, str], output: Path):
-        self.output = output
+        self.output, self.script = output, None
         with output.open("wb") as handle:
             self.process = subprocess.Popen(
                 command, env=environment, stdin=subprocess.DEVNULL, stdout=handle, stderr=subprocess.STDOUT,
@@ -119,13 +119,13 @@ class Running:
 
     def job(self) -> int | None:
         """Return the id of the process that runs a rule's script."""
-        for pid in self.members():
-            try:
-                if "/.snakemake/scripts/tmp" in Path(f"/proc/{pid}/cmdline").read_text():
-                    return pid
-            except OSError:
-                pass
-        return None
+        if self.script not in self.members():
+            self.script = None
+            for pid in self.members():
+                with suppress(OSError):  # it has just ended
+                    if "/.snakemake/scripts/tmp" in Path(f"/proc/{pid}/cmdline").read_text():
+                        self.script = pid
+        return self.script
 
     def strike(self, whom: str, number: signal.Signals) -> bool:
         """Send a signal to ``all`` processes, the ``job`` or ``snakemake`` alone; False: it is not there."""
