@@ -132,7 +132,7 @@ def wait_for(kill: Kill, share: float, running: Running, setting: Setting) -> No
         time.sleep(0.005)
 
 
-def signalled(kill: Kill, setting: Setting, stage: ExitStack) -> Running:
+def signalled(kill: Kill, setting: Setting) -> Running:
     """Start Snakemake and send the signal; a run that had ended before is started again and struck earlier."""
     name, _, whom = kill.kind.partition(" to ")
     for attempt in range(8):
@@ -149,7 +149,7 @@ def signalled(kill: Kill, setting: Setting, stage: ExitStack) -> Running:
 
 
 def on_bad_disk(kill: Kill, setting: Setting, stage: ExitStack) -> Running:
-    """Run with too little space, or without the right to write, and make good again."""
+    """Run with too little space, or without the right to write, and make good again; `stage` ends with the next run."""
     take_back(setting.reference, setting.work, kill.job)
     tops = sorted({Path(path).parts[0] for path in kill.job.outputs})
     if kill.kind == "read-only":
@@ -184,16 +184,19 @@ def try_one(kill: Kill, setting: Setting) -> tuple[list[str], Counter]:
     """Disturb a run, run again, and return what is wrong, and what was counted on the way."""
     counts: Counter = Counter()
     with ExitStack() as stage:
-        running = (signalled if " to " in kill.kind else on_bad_disk)(kill, setting, stage)
+        if signalled_run := " to " in kill.kind:
+            running = signalled(kill, setting)
+        else:
+            running = on_bad_disk(kill, setting, stage)
         outlives = kill.kind.endswith("to snakemake") and bool(running.members())
         if not (outlives and kill.at_once):
             running.outlived()
         counts["orphans beside the next run"] += outlives and kill.at_once
         wrong = [f"after the kill: {one}" for one in differences(setting.reference, setting.work, None)]
         failed = running.process.returncode != 0
-        counts["ended well all the same"] += not failed
+        counts["ended well all the same" if signalled_run else "had room enough"] += not failed
         log = kill.job.log_text(setting.work)
-        if failed and " to " not in kill.kind:
+        if failed and not signalled_run:
             wrong += says_why(running, log)
         if list((setting.work / ".snakemake/locks").glob("*")):
             counts["unlocked"] += 1
@@ -289,7 +292,7 @@ def main() -> int:
         rules = asked.rules.split(",") if asked.rules else sorted({job.rule for job in jobs})
         kinds = [kind for kind in KINDS if asked.kinds in kind and (may_mount() or " to " in kind)]
         kills = plan(jobs, rules, kinds, asked.kills, random.Random(asked.seed))
-        if any(kill.aim == "call" for kill in kills):
+        if any(kill.aim == "call" and " to " in kill.kind for kill in kills):
             setting = replace(setting, startup=startup(setting))
         return 1 if report(kills, setting, asked.workers) else 0
 

@@ -58,9 +58,9 @@ class Disk:
         self.folder = folder
 
     def leave(self, free: int) -> None:
-        """Leave `free` bytes (whole pages) free."""
+        """Leave at most `free` bytes free, in whole pages."""
         now = os.statvfs(self.folder)
-        size = max(1, -(-free // now.f_bsize)) * now.f_bsize + (now.f_blocks - now.f_bfree) * now.f_bsize
+        size = (free // now.f_bsize + now.f_blocks - now.f_bfree) * now.f_bsize
         _mount("-o", f"remount,size={size}", self.folder)
 
 
