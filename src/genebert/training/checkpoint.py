@@ -18,8 +18,9 @@ def _found(folder: Path) -> list[Path]:
 
 def save_checkpoint(folder: Path, step: int, state: dict) -> None:
     """Write the checkpoint of a step under a temporary name, rename it, and delete all but the last two."""
-    with atomic_path(folder / f"step{step:09d}.pt") as temporary:
-        torch.save(state, temporary)
+    # Given a path, torch writes itself and does not say why it cannot.
+    with atomic_path(folder / f"step{step:09d}.pt") as temporary, temporary.open("wb") as handle:
+        torch.save(state, handle)
     for path in _found(folder)[KEPT:]:
         path.unlink()
 

@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 
 from genebert.errors import InputError
-from genebert.files import write_json
+from genebert.files import at_work_alone, write_json
 from genebert.joblog import logged
 
 logger = logging.getLogger(__name__)
@@ -60,9 +60,14 @@ def launch(job: PretrainJob, processes: int, nodes: int) -> None:
     InputError
         A process ended with an error; `torchrun` then ends all others.
     """
-    if processes * nodes == 1:
-        run(job)
-        return
+    with at_work_alone(job.checkpoints):
+        if processes * nodes == 1:
+            run(job)
+        else:
+            _launch(job, processes, nodes)
+
+
+def _launch(job: PretrainJob, processes: int, nodes: int) -> None:
     spec = Path(job.checkpoints) / "job.json"
     write_json(spec, asdict(job))
     command = [sys.executable, "-m", "torch.distributed.run"]
