@@ -7,18 +7,22 @@ VENV := .venv
 READY := $(VENV)/.ready
 SNAKEMAKE := $(VENV)/bin/snakemake
 
-.PHONY: demo test fuzz check conda rehearsal clean
+.PHONY: demo test fuzz mutants kills check conda rehearsal clean
 
 # One line of progress in place of hundreds; errors and the logs of failed jobs stand above it. (Of Snakemake's own means,
 # --quiet rules hides which log a failed job has, and snakemake-logger-plugin-rich shows a panel as high as there are
 # rules and no time left.)
 demo: $(READY)
-	$(VENV)/bin/python workflow/progress.py --cores $(CORES) --configfile config/demo.yaml -- all
+	$(VENV)/bin/python workflow/progress.py --cores $(CORES) --rerun-incomplete --configfile config/demo.yaml -- all
 	@echo && cat results/demo/tables/table1.md
 
 # Each process is given whole stretches of tests, and takes half of another's when it has none left.
 test: $(READY)
 	$(VENV)/bin/python -m pytest -n $(CORES) --dist worksteal
+
+# How many of 200 changes of the code the tests notice: about ten minutes on two idle cores (docs/testing.md).
+mutants: $(READY)
+	$(VENV)/bin/python tests/long/mutants.py --jobs $(CORES)
 
 # Ten thousand damaged files for all readers: minutes.
 fuzz: $(READY)
@@ -32,6 +36,10 @@ check: $(READY)
 	for config in "" config/demo.yaml config/chr20.yaml; do \
 	    $(SNAKEMAKE) -n --quiet all $${config:+--configfile $$config} -- all || exit 1; \
 	done
+
+# The demo's stages killed a hundred times at random, and run again: docs/testing.md.
+kills: $(READY)
+	PYTHONPATH=tests $(VENV)/bin/python tests/long/kills.py --kills 100 --workers $(CORES)
 
 # Every stage in its own conda environment, at test size; needs conda. CI does this every night.
 conda: $(READY)

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
 from genebert.errors import InputError
 from genebert.methods.registry import baselines
-from genebert.run.run import FORMATS, MODEL_FILES, TASK_FILES, Run
+from genebert.run.run import FORMATS, MODEL_FILES, SPLITS, TASK_FILES, Run
 
 BASE = Path(workflow.basedir)
 try:

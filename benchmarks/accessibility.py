@@ -1,6 +1,7 @@
 """Time of the accessibility stage beside the time of only reading its matrix.
 
     PYTHONPATH=src python benchmarks/accessibility.py [--peak-copies 4] [--cell-copies 8] [--repeats 3]
+        [--binarise min_fraction]
 
 The matrix is BM0828 of the shared public data (or a random one of the same density where that is not present), tiled
 along peaks and cells, with its regions laid on one simulated chromosome so that none is dropped. By default it holds
@@ -20,6 +21,7 @@ import resource
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -110,14 +112,15 @@ def read_only(folder: Path, kind: str):
     return readers[kind]
 
 
-def stage(folder: Path, kind: str):
+def stage(folder: Path, kind: str, binarise: str = "any"):
     """Run the whole stage."""
     from genebert.accessibility.build import build_accessibility
     from genebert.settings.data import AccessibilitySettings
 
     name = {"mtx": "matrix.mtx.gz", "dgcmatrix": "matrix.RDS", "h5ad": "matrix.h5ad"}[kind]
     files = {"matrix": folder / name, "peaks": folder / "peaks.txt", "cells": folder / "cells.tsv"}
-    settings = AccessibilitySettings(format=kind, **{key: str(path) for key, path in files.items()})
+    rule = {"binarise": binarise, "min_fraction": 0.01 if binarise == "min_fraction" else None}
+    settings = AccessibilitySettings(format=kind, **rule, **{key: str(path) for key, path in files.items()})
     return lambda: build_accessibility(settings, folder / "genome.fa", "simulated", ["chr1"], folder / kind)
 
 
@@ -145,6 +148,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--smallest", action="store_true", help="the matrix untiled, once; the figures say nothing")
     parser.add_argument("--formats", nargs="+", default=["mtx", "dgcmatrix", "h5ad"])
+    parser.add_argument("--binarise", choices=["any", "min_fraction"], default="any", help="min_fraction counts cells")
     arguments = parser.parse_args()
     root = Path(__file__).resolve().parent.parent
     shared = Path(os.environ.get("GENEBERT_SHARED_DATA", root.parent / "shared" / "data")) / "scatac"
@@ -158,7 +162,7 @@ def main() -> None:
         print(f"target: ratio of {TARGET} or less\ndiffers: {DIFFERS}")
         print("format        read: s    cpu     GB   stage: s    cpu     GB   ratio: s    cpu")
         for kind in arguments.formats:
-            figures = {job: [] for job in (read_only, stage)}
+            figures = {job: [] for job in (read_only, partial(stage, binarise=arguments.binarise))}
             for _ in range(repeats):
                 for job, runs in figures.items():
                     runs.append(in_fresh_process(measure, job, folder, kind))

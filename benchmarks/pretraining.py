@@ -75,7 +75,7 @@ def make_data(tokens: int) -> tuple[RegionSequences, np.ndarray, Groups]:
     motifs = rng.normal(size=(N, N_TFS)).astype(np.float16)
     rows = np.arange(N - N % REGIONS, dtype=np.int32).reshape(-1, REGIONS)
     one = np.zeros(len(rows))
-    groups = Groups(rows, one.astype(np.int16), one.astype(np.int32), one.astype(np.uint8), ["a"])
+    groups = Groups(rows, one.astype(np.int16), one.astype(np.int32), one.astype(np.uint8))
     return RegionSequences(rng.integers(0, 4, offsets[-1]).astype(np.uint8), offsets, "random"), motifs, groups
 
 
@@ -154,7 +154,7 @@ class Ours:
         training = replace(TRAINING, batch=case.batch, precision=precision, compile=compiled)
         self.objective = GeneBERTObjective(settings, training, Data(*data, REGIONS, {}), 1, device=case.device)
         self.model = self.objective.model.train()
-        self.optimiser = make_adamw(self.model, 1e-4, (0.9, 0.98), 1e-6, 0.01)
+        self.optimiser = make_adamw(self.model, TrainingSettings(learning_rate=1e-4))
         self.step = 0
 
     def input(self):

@@ -15,8 +15,7 @@ rule accessibility:
         "../envs/accessibility.yaml"
     threads: threads_of("accessibility")
     resources:
-        mem_mb=growing("accessibility", "mem_mb"),
-        runtime=growing("accessibility", "runtime"),
+        **growing("accessibility"),
     params:
         settings=RUN.config["accessibility"],
         build=RUN.config["genome"]["build"],

@@ -8,19 +8,14 @@ rule card:
         corpus=RUN.groups,
         genome=RUN.genome[-1],
         raw=list(RUN.raw_files().values()),
-        tasks=[RUN.task_files(name) for name in RUN.data_set_names()],
+        tasks=[RUN.stage(f"tasks/{name}", *SPLITS) for name in RUN.data_set_names()],
     output:
         *(
-            shown(f"{RESULTS}/corpus/{name}", "Data", {"picture": name}, "../workflow/report/card.rst")
+            shown(f"{RESULTS}/corpus/{name}", "Data", {"picture": name}, "card")
             for name in ("regions_per_type", "sharing")
         ),
         card=f"{RESULTS}/corpus/card.json",
-        page=report(
-            f"{RESULTS}/corpus/card.md",
-            caption="../workflow/report/card.rst",
-            category="Data",
-            labels={"picture": "card", "format": "md"},
-        ),
+        page=shown(f"{RESULTS}/corpus/card", "Data", {"picture": "card"}, "card", ["md"]),
     log:
         f"{LOGS}/card/card.log",
     benchmark:
@@ -29,8 +24,7 @@ rule card:
         "../envs/card.yaml"
     threads: threads_of("card")
     resources:
-        mem_mb=growing("card", "mem_mb"),
-        runtime=growing("card", "runtime"),
+        **growing("card"),
     params:
         run=RUN.name,
         scale=RUN.config["scale"],

@@ -6,15 +6,17 @@ wildcard_constraints:
     method="|".join(map(re.escape, [*baselines(), *RUN.models.names])),
     task="|".join(RUN.tasks),
     dataset="[^/]+",
+    number=r"\d",
 
 
-def growing(rule, key):
-    """A resource that grows with the attempt, so that a retry after an out-of-memory or time-out kill can succeed."""
+def growing(rule):
+    """Memory and time; both grow with the attempt, so that a retry after a job was killed for them can succeed."""
 
-    def resource(wildcards, attempt):
-        return RUN.resources.of(rule)[key] * attempt
+    def times(amount):
+        return lambda wildcards, attempt: amount * attempt
 
-    return resource
+    asked = RUN.resources.of(rule)
+    return {"mem_mb": times(asked["mem_mb"]), "runtime": times(asked["runtime"])}
 
 
 def threads_of(rule):
@@ -22,14 +24,14 @@ def threads_of(rule):
     return RUN.resources.of(rule)["threads"]
 
 
-def layout_of_processes(rule):
-    """How many processes on how many nodes; with several nodes SLURM starts one task on each, and that `torchrun`."""
-    asked = RUN.resources.of(rule)
+def layout_of_processes():
+    """Processes and nodes of pre-training; with several nodes SLURM starts one task on each, and that `torchrun`."""
+    asked = RUN.resources.of("pretrain")
     nodes = asked["nodes"]
     return {"processes": asked["processes"]} | ({"mpi": "srun", "nodes": nodes, "tasks": nodes} if nodes > 1 else {})
 
 
 def shown(path, category, labels, caption, suffixes=("svg", "png")):
     """A file in all its forms, with its entry in Snakemake's report."""
-    about = [{"caption": caption, "category": category, "labels": {**labels, "format": form}} for form in suffixes]
-    return [report(f"{path}.{form}", **entry) for form, entry in zip(suffixes, about, strict=True)]
+    about = {"caption": f"../workflow/report/{caption}.rst", "category": category}
+    return [report(f"{path}.{form}", labels={**labels, "format": form}, **about) for form in suffixes]

@@ -12,8 +12,7 @@ rule groups:
         "../envs/corpus.yaml"
     threads: threads_of("groups")
     resources:
-        mem_mb=growing("groups", "mem_mb"),
-        runtime=growing("groups", "runtime"),
+        **growing("groups"),
     params:
         settings=RUN.config["corpus"],
     script:

@@ -7,8 +7,8 @@ rule learning_curve:
             f"{RESULTS}/figures/learning_curves/{{task}}/{{dataset}}",
             "Learning curves",
             {"data set": "{task}/{dataset}"},
-            "../workflow/report/learning_curve.rst",
-            ("svg", "png", "csv"),
+            "learning_curve",
+            ["svg", "png", "csv"],
         ),
     log:
         f"{LOGS}/learning_curve/{{task}}/{{dataset}}.log",
@@ -18,8 +18,7 @@ rule learning_curve:
         "../envs/figures.yaml"
     threads: threads_of("learning_curve")
     resources:
-        mem_mb=growing("learning_curve", "mem_mb"),
-        runtime=growing("learning_curve", "runtime"),
+        **growing("learning_curve"),
     params:
         run=RUN.name,
         scale=RUN.config["scale"],

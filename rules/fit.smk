@@ -20,8 +20,7 @@ rule fit:
         "../envs/fit.yaml"
     threads: threads_of("fit")
     resources:
-        mem_mb=growing("fit", "mem_mb"),
-        runtime=growing("fit", "runtime"),
+        **growing("fit"),
         gpu=RUN.fit_gpu,
     params:
         job=RUN.fit_job,
@@ -43,9 +42,8 @@ use rule fit as fit_part with:
         f"{BENCHMARKS}/fit_part/{{task}}/{{dataset}}/{{method}}.tsv"
     threads: threads_of("fit_part")
     resources:
-        mem_mb=growing("fit_part", "mem_mb"),
-        runtime=growing("fit_part", "runtime"),
-        gpu=RUN.fit_part_gpu,
+        **growing("fit_part"),
+        gpu=lambda wildcards: RUN.fit_gpu(wildcards, "fit_part"),
     params:
         job=RUN.fit_part_job,
         checkpoints=f"{RESULTS}/checkpoints/fit_part/{{task}}/{{dataset}}/{{method}}",
@@ -63,10 +61,9 @@ rule unavailable:
         "../envs/fit.yaml"
     threads: threads_of("unavailable")
     resources:
-        mem_mb=growing("unavailable", "mem_mb"),
-        runtime=growing("unavailable", "runtime"),
+        **growing("unavailable"),
     params:
-        reason=RUN.absence,
+        reason=lambda wildcards: RUN.reason_of_absence(f"{wildcards.task}/{wildcards.dataset}", wildcards.method),
         seed=RUN.seeds[0],
     script:
         "../workflow/scripts/unavailable.py"

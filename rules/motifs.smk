@@ -14,8 +14,7 @@ rule jaspar:
         "../envs/motifs.yaml"
     threads: threads_of("jaspar")
     resources:
-        mem_mb=growing("jaspar", "mem_mb"),
-        runtime=growing("jaspar", "runtime"),
+        **growing("jaspar"),
     script:
         "../workflow/scripts/jaspar.py"
 
@@ -36,8 +35,7 @@ rule motifs:
         "../envs/motifs.yaml"
     threads: threads_of("motifs")
     resources:
-        mem_mb=growing("motifs", "mem_mb"),
-        runtime=growing("motifs", "runtime"),
+        **growing("motifs"),
     params:
         motifs=RUN.config["motifs"],
     script:

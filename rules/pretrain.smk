@@ -17,9 +17,8 @@ rule pretrain:
         "../envs/pretrain.yaml"
     threads: threads_of("pretrain")
     resources:
-        **layout_of_processes("pretrain"),
-        mem_mb=growing("pretrain", "mem_mb"),
-        runtime=growing("pretrain", "runtime"),
+        **layout_of_processes(),
+        **growing("pretrain"),
         gpu=RUN.resources.of("pretrain")["gpu"],
     params:
         model=RUN.pretrain_model,
@@ -35,14 +34,9 @@ rule pretrain:
 rule curves:
     """Draw the losses, accuracies and learning rate of a model's pre-training."""
     input:
-        RUN.trained_model,
+        lambda wildcards: RUN.model_files(wildcards.model),
     output:
-        shown(
-            f"{RESULTS}/figures/pretrain/{{model}}",
-            "Pre-training",
-            {"model": "{model}"},
-            "../workflow/report/curves.rst",
-        ),
+        shown(f"{RESULTS}/figures/pretrain/{{model}}", "Pre-training", {"model": "{model}"}, "curves"),
     log:
         f"{LOGS}/curves/{{model}}.log",
     benchmark:
@@ -51,8 +45,7 @@ rule curves:
         "../envs/figures.yaml"
     threads: threads_of("curves")
     resources:
-        mem_mb=growing("curves", "mem_mb"),
-        runtime=growing("curves", "runtime"),
+        **growing("curves"),
     params:
         run=RUN.name,
         scale=RUN.config["scale"],

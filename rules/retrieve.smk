@@ -17,8 +17,7 @@ rule download:
         "../envs/retrieve.yaml"
     threads: threads_of("download")
     resources:
-        mem_mb=growing("download", "mem_mb"),
-        runtime=growing("download", "runtime"),
+        **growing("download"),
     params:
         mirror=RUN.config["mirror"],
     script:
@@ -41,8 +40,7 @@ rule place:
         "../envs/place.yaml"
     threads: threads_of("place")
     resources:
-        mem_mb=growing("place", "mem_mb"),
-        runtime=growing("place", "runtime"),
+        **growing("place"),
     params:
         registry=str(BASE / "config"),
         path="resources/{source}",

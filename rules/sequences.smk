@@ -12,8 +12,7 @@ rule genome:
         "../envs/sequences.yaml"
     threads: threads_of("genome")
     resources:
-        mem_mb=growing("genome", "mem_mb"),
-        runtime=growing("genome", "runtime"),
+        **growing("genome"),
     params:
         build=RUN.config["genome"]["build"],
         chromosomes=RUN.config["chromosomes"],
@@ -36,8 +35,7 @@ rule sequences:
         "../envs/sequences.yaml"
     threads: threads_of("sequences")
     resources:
-        mem_mb=growing("sequences", "mem_mb"),
-        runtime=growing("sequences", "runtime"),
+        **growing("sequences"),
     params:
         build=RUN.config["genome"]["build"],
     script:

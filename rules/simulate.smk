@@ -27,8 +27,7 @@ rule simulate:
         "../envs/simulate.yaml"
     threads: threads_of("simulate")
     resources:
-        mem_mb=growing("simulate", "mem_mb"),
-        runtime=growing("simulate", "runtime"),
+        **growing("simulate"),
     params:
         simulate=RUN.config["simulate"],
         seed=RUN.config["seed"],

@@ -4,27 +4,18 @@ rule table:
         scores=RUN.table_scores,
         paper=str(BASE / "config/paper/table{number}.tsv"),
     output:
-        shown(
-            f"{RESULTS}/tables/table{{number}}",
-            "Tables",
-            {"table": "{number}"},
-            "../workflow/report/table.rst",
-            FORMATS,
-        ),
+        shown(f"{RESULTS}/tables/table{{number}}", "Tables", {"table": "{number}"}, "table", FORMATS),
     log:
         f"{LOGS}/table/table{{number}}.log",
     benchmark:
         f"{BENCHMARKS}/table/table{{number}}.tsv"
-    wildcard_constraints:
-        number=r"\d",
     conda:
         "../envs/tables.yaml"
     threads: threads_of("table")
     resources:
-        mem_mb=growing("table", "mem_mb"),
-        runtime=growing("table", "runtime"),
+        **growing("table"),
     params:
-        rows=RUN.table_rows,
+        rows=lambda wildcards: RUN.rows[f"table{wildcards.number}"],
         run=RUN.name,
         scale=RUN.config["scale"],
         notes=RUN.config["notes"],
@@ -37,26 +28,24 @@ rule transfer:
     input:
         scores=RUN.table_scores,
     output:
-        report(
-            f"{RESULTS}/tables/table{{number}}_transfer.csv",
-            caption="../workflow/report/transfer.rst",
-            category="Tables",
-            labels={"table": "{number}, from cell to cell", "format": "csv"},
+        shown(
+            f"{RESULTS}/tables/table{{number}}_transfer",
+            "Tables",
+            {"table": "{number}, from cell to cell"},
+            "transfer",
+            ["csv"],
         ),
     log:
         f"{LOGS}/transfer/table{{number}}.log",
     benchmark:
         f"{BENCHMARKS}/transfer/table{{number}}.tsv"
-    wildcard_constraints:
-        number=r"\d",
     conda:
         "../envs/tables.yaml"
     threads: threads_of("transfer")
     resources:
-        mem_mb=growing("transfer", "mem_mb"),
-        runtime=growing("transfer", "runtime"),
+        **growing("transfer"),
     params:
-        rows=RUN.table_rows,
+        rows=lambda wildcards: RUN.rows[f"table{wildcards.number}"],
         run=RUN.name,
         scale=RUN.config["scale"],
     script:

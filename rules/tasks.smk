@@ -12,8 +12,7 @@ rule task:
         "../envs/tasks.yaml"
     threads: threads_of("task")
     resources:
-        mem_mb=growing("task", "mem_mb"),
-        runtime=growing("task", "runtime"),
+        **growing("task"),
     params:
         settings=RUN.task_settings,
         seed=RUN.config["seed"],

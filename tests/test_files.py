@@ -4,9 +4,20 @@ import json
 import logging
 import lzma
 import os
+import resource
+import select
+import signal
 import stat
+import subprocess
+import sys
+from contextlib import contextmanager
 
+import h5py
+import numpy as np
+import pandas as pd
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from genebert.errors import InputError
 from genebert.files import atomic_path, open_bytes, read_json, read_lines, read_text, sha256, write_json
@@ -64,6 +75,129 @@ def test_folder_that_cannot_be_written(tmp_path, parent):
     (tmp_path / "a file").touch()
     with pytest.raises(InputError, match=r"table\.csv: cannot be written \(.*write permission"):
         write_json(tmp_path / parent / "table.csv", {})
+
+
+NUMBERS = np.random.default_rng(0).random(50_000)
+
+
+def write_hdf5(path):
+    with h5py.File(path, "w") as file:
+        file["numbers"] = NUMBERS
+
+
+def write_torch(path):
+    with path.open("wb") as handle:
+        torch.save(torch.tensor(NUMBERS), handle)
+
+
+@contextmanager
+def small_files(size):
+    """Files beyond `size` bytes cannot be written, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda path: path.write_bytes(NUMBERS.tobytes()),
+        lambda path: np.save(path, NUMBERS),
+        lambda path: np.savez(path.open("wb"), numbers=NUMBERS),
+        lambda path: pd.DataFrame({"numbers": NUMBERS}).to_parquet(path),
+        lambda path: save_file({"numbers": torch.tensor(NUMBERS)}, path),
+        write_hdf5,
+        write_torch,
+    ],
+    ids=["bytes", "npy", "npz", "parquet", "safetensors", "hdf5", "torch"],
+)
+def test_a_full_disk_is_one_sentence_whatever_a_library_makes_of_it(tmp_path, write):
+    target = tmp_path / "part/numbers.npy"
+    sentence = r"part/numbers\.npy: cannot be written \(.*(too large|allowed).*\); expected a"
+    with small_files(100_000), pytest.raises(InputError, match=sentence), atomic_path(target) as temporary:
+        write(temporary)
+    assert list(target.parent.iterdir()) == []
+    with atomic_path(target) as temporary:
+        write(temporary)
+    assert target.stat().st_size >= NUMBERS.nbytes
+
+
+def test_other_errors_stay_what_they_are(tmp_path):
+    with pytest.raises(FileNotFoundError), atomic_path(tmp_path / "copy") as temporary:
+        temporary.write_bytes((tmp_path / "none").read_bytes())
+    with pytest.raises(InputError, match="peaks"), atomic_path(tmp_path / "copy"):
+        try:
+            raise OSError(28, os.strerror(28))
+        except OSError as error:
+            raise InputError("peaks.bed: empty") from error
+
+
+WRITER = """
+import sys, time
+from genebert.files import atomic_path
+with atomic_path(sys.argv[1]) as temporary:
+    temporary.write_text("half")
+    print("at work", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_the_next_writer_clears_up_after_a_killed_one_and_leaves_others_alone(tmp_path):
+    target = tmp_path / "table[1].csv"
+    other = tmp_path / f".{target.name}.notes"
+    other.mkdir()
+    writers = [
+        subprocess.Popen([sys.executable, "-c", WRITER, str(target)], stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    assert [writer.stdout.readline() for writer in writers] == ["at work\n"] * 2
+    killed, alive = writers
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    before = set(tmp_path.iterdir())
+    with atomic_path(target) as temporary:
+        temporary.write_text("whole")
+    gone = before - set(tmp_path.iterdir())
+    assert len(before) == 3 and len(gone) == 1  # of the killed writer
+    assert target.read_text() == "whole"
+    alive.send_signal(signal.SIGINT)
+    alive.communicate()
+    assert set(tmp_path.iterdir()) == {target, other}
+
+
+WORKER = """
+import sys
+from pathlib import Path
+from genebert.files import at_work_alone
+with at_work_alone(sys.argv[1]):
+    Path(sys.argv[1], "work").touch()
+    print("at work", flush=True)
+    sys.stdin.readline()
+    Path(sys.argv[1], "work").unlink()
+"""
+
+
+@pytest.mark.parametrize("end", ["well", "killed"])
+def test_one_process_at_a_time(tmp_path, end):
+    """The second waits until the first has ended, in whatever way, and has the folder for itself."""
+    folder = tmp_path / "deep/work"
+    command = [sys.executable, "-c", WORKER, str(folder)]
+    first, second = (subprocess.Popen(command, stdin=-1, stdout=-1, stderr=-1, text=True) for _ in range(2))
+    ready, _, _ = select.select([first.stdout, second.stdout], [], [], 60)
+    assert len(ready) == 1
+    one, other = (first, second) if ready == [first.stdout] else (second, first)
+    assert other.stderr.readline() == f"{folder}: another process is at work here; waiting for it\n"
+    assert not select.select([other.stdout], [], [], 0.3)[0]
+    if end == "killed":
+        one.kill()
+    assert one.communicate("go\n")[0] == "at work\n"
+    assert folder.is_dir()
+    assert other.communicate("go\n")[0] == "at work\n"
+    assert (one.returncode, other.returncode) == (-signal.SIGKILL if end == "killed" else 0, 0)
+    assert list(tmp_path.iterdir()) == [folder.parent] and list(folder.parent.iterdir()) == []
 
 
 def test_json(tmp_path):
@@ -149,6 +283,15 @@ def test_bad_input_ends_a_job_with_one_sentence(tmp_path, capsys):
     log = (tmp_path / "logs/job.log").read_text()
     assert log.endswith(" peaks.bed: line 3 is empty\n")
     assert "Traceback" not in log
+
+
+def test_a_log_that_cannot_be_written(tmp_path, capsys):
+    (tmp_path / "logs").touch()
+    with pytest.raises(SystemExit) as stopped, logged(tmp_path / "logs/job.log"):
+        pytest.fail("begun without a log")
+    assert stopped.value.code == 1
+    found = capsys.readouterr().err
+    assert found == f"error: {tmp_path}/logs/job.log: cannot be written (File exists); expected a log of the job\n"
 
 
 def test_a_defect_keeps_its_traceback_in_the_log(tmp_path):

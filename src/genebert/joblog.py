@@ -16,8 +16,12 @@ def logged(log: str | Path, mode: str = "w") -> Iterator[logging.Logger]:
     An :class:`~genebert.errors.InputError` becomes one line in the log and on standard error, and exit status 1. Any
     other exception is written to the log with its traceback and raised again.
     """
-    Path(log).parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(log, mode=mode)
+    try:
+        Path(log).parent.mkdir(parents=True, exist_ok=True)
+        handler = logging.FileHandler(log, mode=mode)
+    except OSError as error:
+        print(f"error: {log}: cannot be written ({error.strerror}); expected a log of the job", file=sys.stderr)
+        sys.exit(1)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
     logger = logging.getLogger("genebert")
     logger.setLevel(logging.INFO)

@@ -114,7 +114,7 @@ def test_every_form_gives_the_same(toy, tmp_path, form):
     assert (summary["regions"], summary["base_pairs"], summary["accessible_pairs"]) == (5, 560, 7)
     assert summary["cells_without_type"] == 1
     steps = [(s["step"], s["dropped"], s["left"]) for s in summary["dropped_regions"]]
-    assert steps == [("chromosomes", 1, 7), ("accessible", 1, 6), ("n_fraction", 1, 5)]
+    assert steps == [("chromosomes", 1, 7), ("beyond_end", 0, 7), ("accessible", 1, 6), ("n_fraction", 1, 5)]
     assert summary["paper"]["regions"] == 1_000_029
     assert summary["paper"]["base_pairs"] == 504_657_456
     pd.testing.assert_frame_equal(load_regions(tmp_path / "out" / "accessible.h5ad"), parse_region_names(KEPT, "kept"))
@@ -137,8 +137,9 @@ def test_filters(toy, tmp_path):
     summary, bulk, _ = run(toy, tmp_path, inputs, blacklist=tmp_path / "black.bed")
     # [299, 500) shares one base with 100-300 and only touches 500-600; [200, 300) only touches chr2-100-200.
     assert bulk.var_names.tolist() == KEPT[1:]
-    assert summary["dropped_regions"][2]["step"] == "blacklist"
-    assert summary["dropped_regions"][2]["dropped"] == 1
+    assert summary["dropped_regions"][3] == {
+        "step": "blacklist", "dropped": 1, "left": 5, "why": "overlapping the blacklist black.bed"
+    }  # fmt: skip
     for limit, left in ((0.0, [0, 1, 2, 5]), (10 / 110, [0, 1, 2, 3, 5]), (0.09, [0, 1, 2, 5]), (1.0, range(6))):
         names = [*KEPT[:4], "chr1-990-1050", KEPT[4]]
         assert run(toy, tmp_path, inputs, max_n_fraction=limit)[1].var_names.tolist() == [names[i] for i in left]
@@ -210,6 +211,13 @@ def test_sums_equal_dense_reference(data, peaks, cells, n_types):
         expected = np.sum(of_kind, axis=0) if of_kind else np.zeros(peaks)
         np.testing.assert_array_equal(sums[kind], expected)
         np.testing.assert_array_equal(detected[kind], np.sum([c > 0 for c in of_kind], axis=0) if of_kind else expected)
+
+
+def test_a_stored_zero_is_no_detected_cell():
+    block = np.array([0, 0, 1]), np.array([0, 1, 0]), np.array([0, 2, 0])
+    matrix = CountMatrix("x", pd.DataFrame(index=range(2)), pd.Series(), 3, lambda: iter([block]))
+    sums, detected = sum_by_cell_type(matrix, np.array([0, 0]), 1, detected=True)
+    assert (sums.tolist(), detected.tolist()) == ([[2, 0]], [[1, 0]])
 
 
 @pytest.mark.parametrize("cells", [1, 3, 7, 25, 40, 100])

@@ -92,10 +92,11 @@ BAD = {
     "no type": (lambda f: edited(mtx_inputs(f), "cells", lambda t: re.sub(r"\t[ABC]\n", "\t\n", t)), "no cell has a"),
     "bad name": (lambda f: mtx_inputs(f, names=[*PEAKS[:-1], "chr1-x-5"]), r"'chr1-x-5' \(row 8\); expected chrom"),
     "twice": (lambda f: mtx_inputs(f, names=[*PEAKS[:-1], "chr1_500_600"]), "chr1-500-600 comes more than once"),
-    "beyond": (lambda f: mtx_inputs(f, names=[*PEAKS[:-1], "chr1-1990-2001"]),
-               "chr1:1990-2001 ends beyond chr1, which is 2000 bases long in toy .*another genome build"),
-    "beyond, other chromosome": (lambda f: mtx_inputs(f, names=[*PEAKS[:-1], "chr3-999-1001"]), "ends beyond chr3"),
-    "empty region": (lambda f: mtx_inputs(f, names=[*PEAKS[:-1], "chr1-50-50"]), "chr1:50-50 is empty"),
+    "beyond": (lambda f: mtx_inputs(f, names=[*PEAKS[:-1], "chr1-1000-3001"]),
+               "chr1:1000-3001 ends beyond chr1, which is 2000 bases long in toy .*another genome build"),
+    "two beyond": (lambda f: mtx_inputs(f, names=[*PEAKS[:-2], "chr1-1990-2001", "chr2-990-1002"]),
+                   r"ends beyond chr[12], .* \(2 of 8 regions do, by up to 2 bases\)"),
+    "empty region": (lambda f: mtx_inputs(f, names=[*PEAKS[:-1], "chr1-50-50"]), "row 8: region 50-50 is empty"),
     "no chromosome left": (lambda f: mtx_inputs(f, names=[f"chrM-{i}-{i + 9}" for i in range(8)]), "no region is left"),
     "negative": (lambda f: mtx_inputs(f, counts_with(-2)), "the value -2, which is negative; expected raw counts"),
     "fraction": (lambda f: mtx_inputs(f, counts_with(0.5), "real"), "value 0.5, which is not a whole number"),
@@ -200,13 +201,14 @@ def test_bed_has_no_cells_to_take_a_share_of(toy, tmp_path):
     ("stated", "build", "clash"),
     [
         ("GRCh38", "hg19", True), ("GRCh37.p13", "hg19", False), ("hs37d5", "hg19", False), ("mm10", "hg38", True),
-        ("GRCh38.p14", "hg38", False), ("unknown", "hg19", False), ("hg38", "mine", False),
+        ("GRCh38.p14", "hg38", False), ("GRCh38.p14", "hg19", True), ("GRCh38-p13", "hg19", True),
+        ("unknown", "hg19", False), ("hg38", "mine", False),
     ],
 )  # fmt: skip
 def test_stated_build(stated, build, clash):
     regions = parse_region_names(["chr1-5-9"], "x")
     if clash:
         with pytest.raises(InputError, match=f"states that its regions are of {stated}"):
-            check_build(regions, {}, "x.h5ad", build, [stated])
+            check_build(regions, {}, "x.h5ad", build, ["chr1"], [stated])
     else:
-        check_build(regions, {}, "x.h5ad", build, [stated])
+        check_build(regions, {}, "x.h5ad", build, ["chr1"], [stated])

@@ -121,7 +121,7 @@ def test_a_real_step_as_counted_by_torch(pieces):
     codes, offsets = rng.integers(0, 4, sum(lengths)).astype(np.uint8), np.concatenate(([0], np.cumsum(lengths)))
     motifs = rng.normal(size=(len(lengths), TFS)).astype(np.float32)
     none = np.zeros(samples, np.int64)
-    groups = Groups(np.arange(len(lengths)).reshape(samples, REGIONS), none, none, none, ["a"])
+    groups = Groups(np.arange(len(lengths)).reshape(samples, REGIONS), none, none, none)
     settings = replace(TRAINING, precision="float32", batch=samples, micro_batch=samples // pieces)
     data = Read(RegionSequences(codes, offsets, "toy"), motifs, groups, REGIONS, {})
     objective = GeneBERTObjective(SMALL, settings, data, 0)
@@ -189,7 +189,7 @@ def test_rows_are_those_of_real_batches(bp, crop, limit, k, windows):
     codes = np.zeros(REGIONS * bp, np.uint8)
     sequences = RegionSequences(codes, np.arange(REGIONS + 1) * bp, "toy").crop(crop)
     encoder = SampleEncoder(sequences, None, k, limit, torch.device("cpu"), layout)
-    batch = encoder.encode(Draw(np.arange(REGIONS)[None], *np.zeros((3, 1), np.int64)))
+    batch = encoder.encode(Draw(np.arange(REGIONS)[None], *np.zeros((2, 1), np.int64)))
     model = {"k": k, "layout": layout, "sequence_encoder": {"max_tokens": limit}}
     rows = row_lengths(model, Data(1, REGIONS * bp, REGIONS, TFS, 0, ""), crop)
     assert len(rows) == len(batch.lengths)
@@ -290,7 +290,7 @@ def test_prices_follow_the_settings(paper):
 def test_disk_is_what_is_written(tmp_path):
     settings = replace(SMALL, sequence_encoder=replace(SMALL.sequence_encoder, hidden=128, intermediate=512))
     model = GeneBERT(settings, torch.zeros(TFS), torch.ones(TFS), REGIONS)
-    optimiser = make_adamw(model, 1e-3, (0.9, 0.98), 1e-6, 0.01)
+    optimiser = make_adamw(model, TRAINING)
     sum(p.sum() for p in model.parameters()).backward()
     optimiser.step()
     for step in range(4):

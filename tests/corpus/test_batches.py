@@ -4,6 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from genebert.corpus import batches
 from genebert.corpus.batches import SampleEncoder
 from genebert.corpus.masks import SPAN_OFFSETS, mask_kmers
 from genebert.corpus.order import Draw
@@ -25,7 +26,7 @@ def toy_sequences(lengths, seed=0, n_share=0.02):
 def draw_of(regions, reverse=None):
     regions = np.asarray(regions, dtype=np.int64)
     n = len(regions)
-    return Draw(regions, np.zeros(n, np.int64), np.zeros(n, np.int64), np.arange(n), reverse)
+    return Draw(regions, np.zeros(n, np.int64), np.arange(n), reverse)
 
 
 def reference(sequences, regions, k):
@@ -94,6 +95,16 @@ def test_long_samples_are_cropped_to_a_common_central_length(lengths, room):
         assert shown[part] == expected
 
 
+def test_a_table_made_in_pieces_is_the_whole_one(monkeypatch):
+    """K-mers across the border of two pieces are there, whatever the size of a piece."""
+    sequences = toy_sequences([70, 50])
+    whole = SampleEncoder(sequences, None, 6, 512, CPU).encode(draw_of([[0, 1]]))
+    assert whole.ids[0].tolist() == reference(sequences, [0, 1], 6)[0]
+    for size in (7, 64, 119, 120):
+        monkeypatch.setattr(batches, "_TABLE_BASES", size)
+        assert torch.equal(SampleEncoder(sequences, None, 6, 512, CPU).encode(draw_of([[0, 1]])).ids, whole.ids), size
+
+
 def test_tokens_spell_the_sequence():
     sequences = toy_sequences([20, 30], n_share=0)
     batch = SampleEncoder(sequences, None, 6, 512, CPU).encode(draw_of([[0, 1]]))
@@ -152,6 +163,15 @@ def test_spans_are_contiguous_and_as_wide_as_dnaberts(k):
     assert min(runs) == k
     assert np.mean(np.array(runs) == k) > 0.9
     assert len(SPAN_OFFSETS[k]) == k
+
+
+@pytest.mark.parametrize(("k", "after", "before"), [(3, 1, 1), (4, 2, 1), (5, 2, 2), (6, 3, 2)])
+def test_spans_reach_as_far_from_their_centre_as_dnaberts(k, after, before):
+    """docs/facts.md 16; a centre in the first or last place leaves the part of its span that lies inside the row."""
+    _, chosen = mask_kmers(torch.full((4000, 60), 7), k, 0.006 * k, 4101, 0)
+    at_start, at_end = (side.int().cumprod(1).sum(1) for side in (chosen, chosen.flip(1)))
+    assert at_start[at_start > 0].min() == 1 + after
+    assert at_end[at_end > 0].min() == 1 + before
 
 
 def test_short_input_and_nothing_to_mask():

@@ -62,6 +62,24 @@ def test_validation_regions_are_the_last_of_each_chromosome_and_never_trained_on
     assert set(valid.regions.ravel()) <= set(range(160, 200)) | set(range(280, 300))
 
 
+def test_validation_part_is_rounded_down():
+    """A tenth of 35 regions is 3: the last three, of which two make a group."""
+    everything = sp.csr_matrix(np.ones((1, 35), bool))
+    groups, _ = group_regions(everything, toy_regions([35]), ["a"], 2, (), 0.1)
+    assert groups.subset(TRAIN).regions.ravel().tolist() == list(range(32))
+    assert groups.subset(VALID).regions.tolist() == [[32, 33]]
+
+
+def test_columns_of_the_matrix_need_not_be_sorted():
+    matrix = accessible(1, 3, 60)
+    shuffled = matrix.copy()
+    rng = np.random.default_rng(0)
+    for low, high in zip(matrix.indptr[:-1], matrix.indptr[1:], strict=True):
+        shuffled.indices[low:high] = rng.permutation(matrix.indices[low:high])
+    found, expected = (group_regions(m, toy_regions([40, 20]), list("abc"), 4)[0] for m in (shuffled, matrix))
+    assert np.array_equal(found.regions, expected.regions)
+
+
 def test_held_out_chromosomes_enter_no_group():
     groups, counts = group_regions(accessible(1, 2, 200), toy_regions([100, 100]), ["a", "b"], 10, ("chr2",))
     assert groups.regions.max() < 100
@@ -71,6 +89,15 @@ def test_held_out_chromosomes_enter_no_group():
 def test_too_few_regions():
     with pytest.raises(InputError, match="no cell type has 10 accessible regions in a row"):
         group_regions(accessible(1, 2, 12, 0.4), toy_regions([6, 6]), ["a", "b"], 10)
+
+
+def test_a_cell_type_without_a_group_is_counted():
+    few = sp.csr_matrix(np.arange(60) < np.array([[60], [9]]))
+    groups, counts = group_regions(few, toy_regions([60]), ["all", "few"], 10)
+    assert len(groups) == 6 and set(groups.cell_type) == {0}
+    assert counts["few"] == {
+        "accessible_regions": 9, "held_out": 0, "left_over": 9, "groups": 0, "validation_groups": 0,
+    }  # fmt: skip
 
 
 def toy_groups(seed=0, sizes=(300, 200, 35), n_types=3):
@@ -107,9 +134,21 @@ def test_strands_are_drawn_anew_and_change_no_sample():
         assert given.reverse is None and given.rows(3, 9).reverse is None
         assert np.array_equal(draw.regions, given.regions) and np.array_equal(draw.label, given.label)
         assert draw.reverse.shape == draw.regions.shape and 0.3 < draw.reverse.mean() < 0.7
+        # each region by itself: ten of one strand come once in 512 samples
+        assert (draw.reverse.any(1) & ~draw.reverse.all(1)).mean() > 0.9
         assert np.array_equal(draw.rows(3, 9).reverse, draw.reverse[3:9])
     assert not np.array_equal(draws[0].reverse, draws[1].reverse)
     assert np.array_equal(SampleOrder(groups, 64, 5, "random").draw(2).reverse, draws[2].reverse)
+
+
+@pytest.mark.parametrize("other", [(5, 1), (6, 0), (6, 1)])
+def test_replacements_and_strands_of_another_seed_or_step_are_others(other):
+    """As if independent: half of them agree (of 4,000 labels and 20 times as many strands)."""
+    groups = toy_groups(sizes=(300,))
+    seed, step = other
+    a, b = (SampleOrder(groups, 4000, s, "random").draw(n) for s, n in ((5, 0), (seed, step)))
+    assert abs((a.label == b.label).mean() - 0.5) < 0.05
+    assert abs((a.reverse == b.reverse).mean() - 0.5) < 0.02
 
 
 def test_segment_pairs():
@@ -136,6 +175,16 @@ def test_segment_pairs():
     assert abs(share - 0.5) < 0.03
 
 
+def test_pairs_within_a_split():
+    """Stretches of the validation part do not begin with number 0."""
+    whole = group_regions(sp.csr_matrix(np.ones((1, 200), bool)), toy_regions([200]), ["a"], 10, (), 0.5)[0]
+    groups = whole.subset(VALID)
+    order = SampleOrder(groups, 64, 1)
+    assert groups.block.min() == 1 and order.has_negative.all()
+    draw = order.draw(0)
+    assert draw.regions.min() >= 100 and 20 < draw.label.sum() < 44
+
+
 def test_all_partners_are_equally_likely():
     groups = toy_groups(sizes=(120,), n_types=1)
     order = SampleOrder(groups, 256, 2)
@@ -152,22 +201,38 @@ def test_all_partners_are_equally_likely():
     assert (np.abs(counts - expected)[allowed] < 6 * np.sqrt(np.broadcast_to(expected, counts.shape)[allowed])).all()
 
 
-def test_build_corpus_writes_what_groups_load(tmp_path):
+def write_accessible(path, matrix, regions, names):
+    """Write an accessibility matrix of named cell types."""
     import anndata
 
-    regions = toy_regions([120, 80]).astype({"chrom": object})  # anndata writes no Arrow strings
-    regions.index = pd.Index([f"r{i}" for i in range(200)], dtype=object)
-    matrix = accessible(4, 2, 200).astype(np.uint8)
-    names = pd.Index(["Astrocytes/Oligodendrocytes", "b c"], dtype=object)
-    data = anndata.AnnData(matrix, obs=pd.DataFrame(index=names), var=regions)
-    data.write_h5ad(tmp_path / "accessible.h5ad")
-    info = build_corpus(CorpusSettings(validation_fraction=0.1), tmp_path / "accessible.h5ad", tmp_path / "corpus")
+    regions = regions.astype({"chrom": object})  # anndata writes no Arrow strings
+    regions.index = pd.Index([f"r{i}" for i in range(len(regions))], dtype=object)
+    obs = pd.DataFrame(index=pd.Index(names, dtype=object))
+    anndata.AnnData(matrix.astype(np.uint8), obs=obs, var=regions).write_h5ad(path)
+
+
+def test_medians_of_samples(tmp_path):
+    start, length = np.array([0, 1000, 5000, 7000, 10_000, 90_000]), np.array([300, 100, 200, 250, 50, 50])
+    regions = pd.DataFrame({"chrom": "chr1", "start": start, "end": start + length})
+    write_accessible(tmp_path / "accessible.h5ad", sp.csr_matrix(np.ones((1, 6))), regions, ["a"])
+    settings = CorpusSettings(regions_per_sample=2, validation_fraction=0)
+    info = build_corpus(settings, tmp_path / "accessible.h5ad", tmp_path / "corpus")
+    # from the first base of a sample to its last: 1,100, 2,250 and 80,050; bases: 400, 450 and 100
+    assert (info["median_span"], info["median_bases_per_sample"]) == (2250, 400)
+
+
+def test_build_corpus_writes_what_groups_load(tmp_path):
+    matrix = accessible(4, 2, 200)
+    names = ["Astrocytes/Oligodendrocytes", "b c"]
+    write_accessible(tmp_path / "accessible.h5ad", matrix, toy_regions([120, 80]), names)
+    info = build_corpus(CorpusSettings(validation_fraction=0.2), tmp_path / "accessible.h5ad", tmp_path / "corpus")
     groups = Groups.load(tmp_path / "corpus")
-    assert groups.cell_types == ["Astrocytes/Oligodendrocytes", "b c"]
+    assert info["cell_types"] == ["Astrocytes/Oligodendrocytes", "b c"]
+    assert set(groups.split) == {0, 1}  # as written in the file
     assert len(groups.subset(TRAIN)) == info["groups"]
     assert len(groups.subset(VALID)) == info["validation_groups"]
     assert info["region_cell_type_pairs"] == matrix.nnz
     assert info["bases"] == 200 * 300
     first = (tmp_path / "corpus/groups.npz").read_bytes()
-    build_corpus(CorpusSettings(validation_fraction=0.1), tmp_path / "accessible.h5ad", tmp_path / "corpus")
+    build_corpus(CorpusSettings(validation_fraction=0.2), tmp_path / "accessible.h5ad", tmp_path / "corpus")
     assert (tmp_path / "corpus/groups.npz").read_bytes() == first

@@ -150,6 +150,8 @@ def test_threshold_lies_between_the_classes():
     label, score = np.array([0, 0, 1, 1]), np.array([0.1, 0.2, 0.24, 0.3])
     assert threshold_from_validation(label, score) == pytest.approx(0.22)
     assert threshold_from_validation(label, np.full(4, 0.7)) == 0.7
+    # one positive above it, or both and a negative: 2 / sqrt(12) either way, and the higher one is taken
+    assert threshold_from_validation(np.array([0, 1, 0, 1]), np.array([0.1, 0.3, 0.5, 0.9])) == pytest.approx(0.7)
     neighbours = np.array([0.5, 0.5, np.nextafter(0.5, 1), np.nextafter(0.5, 1)])
     assert threshold_metrics(label, neighbours, threshold_from_validation(label, neighbours))["mcc"] == 1
 
@@ -161,6 +163,8 @@ def test_threshold_lies_between_the_classes():
     ("label", "score", "message"),
     [
         ([0, 1, 1], [0.1, np.nan, np.inf], "2 of 3 scores are not finite, the first in row 1"),
+        ([0, 1, 1], [0.1, 0.5, np.inf], "1 of 3 scores are not finite, the first in row 2"),
+        ([0, 1, 1], [-np.inf, 0.5, 0.6], "1 of 3 scores are not finite, the first in row 0"),
         ([0, 1], [0.1, 0.2, 0.3], "two equally long lists"),
         ([0, 2], [0.1, 0.2], "label 2 found; expected 0 and 1"),
         ([1, 1], [0.1, 0.2], "2 positives and 0 negatives; expected both classes"),

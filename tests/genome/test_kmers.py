@@ -32,6 +32,7 @@ def test_ids_are_places_in_the_vocabulary(sequence, k):
 def test_ids_of_many_sequences_at_once():
     codes = np.array(list(itertools.product(range(5), repeat=4)), dtype=np.uint8)
     assert np.array_equal(kmers.kmer_ids(codes, 3), np.stack([kmers.kmer_ids(row, 3) for row in codes]))
+    assert kmers.kmer_ids(codes, 5).shape == (625, 0)
 
 
 @pytest.mark.parametrize("k", [3, 4, 5, 6])
@@ -53,18 +54,18 @@ def test_broken_sentence(sentence):
         kmers.sentence_to_sequence(sentence, "table.tsv")
 
 
-@pytest.mark.parametrize("k", [3, 6])
-def test_transformers_loads_the_tokenizer(tmp_path, k):
+@pytest.mark.parametrize(("k", "positions"), [(3, 512), (6, 2048)])
+def test_transformers_loads_the_tokenizer(tmp_path, k, positions):
     from transformers import AutoTokenizer
 
-    kmers.save_tokenizer(tmp_path, k, 512)
+    kmers.save_tokenizer(tmp_path, k, positions)
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
     tokenizer = AutoTokenizer.from_pretrained(tmp_path)
     sequence = "ACGTTNACGGATTCA"
     ids = tokenizer(kmers.kmer_sentence(sequence, k))["input_ids"]
     assert ids == [kmers.CLS, *kmers.kmer_ids(encode(sequence), k), kmers.SEP]
     assert ids.count(kmers.UNK) == k  # only the k-mers with the N
-    assert tokenizer.model_max_length == 512
+    assert tokenizer.model_max_length == positions
     assert kmers.vocabulary_k(tmp_path) == k
 
 
@@ -72,6 +73,8 @@ def test_foreign_vocabulary(tmp_path):
     with pytest.raises(InputError, match=r"vocab\.txt: cannot be read"):
         kmers.vocabulary_k(tmp_path)
     tokens = kmers.vocabulary(3)
-    (tmp_path / "vocab.txt").write_text("\n".join([*tokens, "extra"]))
-    with pytest.raises(InputError, match="not DNABERT's vocabulary"):
-        kmers.vocabulary_k(tmp_path)
+    swapped = [*tokens[:10], tokens[11], tokens[10], *tokens[12:]]
+    for wrong in ([*tokens, "extra"], [*tokens, "AAA"], tokens[:-1], swapped):
+        (tmp_path / "vocab.txt").write_text("\n".join(wrong))
+        with pytest.raises(InputError, match="not DNABERT's vocabulary"):
+            kmers.vocabulary_k(tmp_path)

@@ -95,6 +95,13 @@ def test_encoder_is_loaded_from_any_bert(tmp_path, head, capfd, caplog):
     assert {m.p for m in encoder.modules() if isinstance(m, torch.nn.Dropout)} == {0.3}
 
 
+@pytest.mark.parametrize(("given", "used"), [(None, 0.3), (0.0, 0.0), (0.2, 0.2)])
+def test_dropout_of_attention_is_that_of_states_unless_given(tmp_path, given, used):
+    make_folder(tmp_path)
+    for layer in load_encoder(tmp_path, 0.3, given).encoder.layer:
+        assert (layer.attention.self.dropout.p, layer.output.dropout.p) == (used, 0.3)
+
+
 def test_loading_says_nothing_and_leaves_the_librarys_voice(tmp_path, capfd):
     from transformers.utils import logging as library
 

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -160,7 +161,9 @@ def test_what_other_settings_or_data_gave_is_never_taken_up(folder, tmp_path, mo
     assert interrupted() == 1 and interrupted() == 0
 
 
-def test_sigterm_leaves_what_is_finished(root, folder, tmp_path):
+@contextmanager
+def another(root, folder, out, pause: str):
+    """Yield a process that runs ``letters`` with two seeds, when it has finished the first and pauses (seconds)."""
     code = f"""
 from pathlib import Path
 from method_inputs import fit_job
@@ -168,23 +171,67 @@ from toy_methods import LETTERS
 from genebert.methods.registry import METHODS
 from genebert.methods.run import run_method
 METHODS["letters"] = LETTERS
-run_method(fit_job("letters", Path({str(folder)!r}), Path({str(tmp_path)!r}), seeds=[0, 1]))
+run_method(fit_job("letters", Path({str(folder)!r}), Path({str(out)!r}), seeds=[0, 1]))
 """
     path = os.pathsep.join([str(root / "tests"), str(root / "src")])
-    job = subprocess.Popen([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": path, "LETTERS_PAUSE": "60"})
+    job = subprocess.Popen([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": path, "LETTERS_PAUSE": pause})
     try:
         deadline = time.monotonic() + 120
-        while not list(tmp_path.glob("checkpoints/*/seed0.json")) and time.monotonic() < deadline:
+        while not list(out.glob("checkpoints/*/seed0.json")) and time.monotonic() < deadline:
             assert job.poll() is None
             time.sleep(0.05)
-        job.send_signal(signal.SIGTERM)
-        assert job.wait(30) == -signal.SIGTERM
+        yield job
     finally:
         job.kill()
+
+
+def test_sigterm_leaves_what_is_finished(root, folder, tmp_path):
+    with another(root, folder, tmp_path, "60") as job:
+        job.send_signal(signal.SIGTERM)
+        assert job.wait(30) == -signal.SIGTERM
     assert not (tmp_path / "out").exists()
     run("letters", folder, tmp_path, seeds=[0, 1])
     assert Letters.fits == [(1, 200)]
     assert {path.name for path in (tmp_path / "out").iterdir()} >= {"seed0.json", "seed1.json"}
+
+
+def test_a_job_waits_for_one_that_has_outlived_its_workflow(root, folder, tmp_path, caplog):
+    """And then begins anew, for the other has removed its checkpoints."""
+    run("letters", folder, tmp_path / "whole", seeds=[0, 1])
+    Letters.fits.clear()
+    with another(root, folder, tmp_path, "2") as job:
+        run("letters", folder, tmp_path, seeds=[0, 1])
+        assert job.wait(30) == 0
+    assert "another process is at work here" in caplog.text
+    assert Letters.fits == [(0, 200), (1, 200)]
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole" / "out")
+    assert not (tmp_path / "checkpoints").exists()
+
+
+@pytest.mark.parametrize("after", range(1, 12))
+def test_killed_while_it_clears_up(folder, tmp_path, monkeypatch, after):
+    """After any number of deletions, in any order, the next run ends in the same files."""
+
+    def files(where):
+        run("letters", folder, where, seeds=[0, 1], classifiers=where / "kept")
+        names = {path.relative_to(where): path for path in (where / "kept").rglob("*") if path.is_file()}
+        return contents(where / "out") | {name: path.read_bytes() for name, path in names.items()}
+
+    whole, deleted, unlink = files(tmp_path / "whole"), [], os.unlink
+
+    def counted(path, **options):
+        if "checkpoints" in (text := str(path)) or options.get("dir_fd") is not None:
+            deleted.append(text)
+            if len(deleted) > after:
+                raise KeyboardInterrupt
+        unlink(path, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", counted)
+        with suppress(KeyboardInterrupt):
+            files(tmp_path)
+    assert len(deleted) >= min(after, 8)
+    assert files(tmp_path) == whole
 
 
 # ------------------------------------------------------------------------------------------------------ seeds, sizes

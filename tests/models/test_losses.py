@@ -58,17 +58,14 @@ def test_centred_embeddings_do_not_feel_what_all_have_in_common():
 
 
 @pytest.mark.parametrize("centre", [True, False])
-def test_equal_embeddings_give_a_finite_gradient(centre):
-    sequence, region = (torch.ones(4, 7, requires_grad=True) for _ in range(2))
+@pytest.mark.parametrize("noise", [0, 1e-6])
+def test_equal_embeddings_give_a_finite_gradient(centre, noise):
+    """Also where they are equal but for rounding, which centring would blow up to directions of their own."""
+    sequence, region = ((1 + noise * v).requires_grad_() for v in vectors(n=4))
     loss, _ = sequence_region_matching(sequence, region, "infonce", torch.tensor(10.0), centre=centre)
     loss.backward()
     assert loss.item() == pytest.approx(math.log(4), abs=1e-5)
     assert torch.isfinite(sequence.grad).all() and sequence.grad.abs().max() < 1e4
-
-
-def test_unknown_form():
-    with pytest.raises(ValueError, match="expected infonce"):
-        sequence_region_matching(*vectors(), "clip", torch.tensor(1.0))
 
 
 def test_shared_regions():

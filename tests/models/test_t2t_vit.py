@@ -10,7 +10,7 @@ from torch import nn
 
 from genebert.models.backbones import build_region_encoder
 from genebert.models.image_encoder import fold
-from genebert.models.t2t_vit import T2T_SIZES, Block, T2TViT, TokenPerformer, TokensToToken, sinusoids, sum_colours
+from genebert.models.t2t_vit import T2T_SIZES, T2TViT, TokenPerformer, TokensToToken, sinusoids, sum_colours
 from genebert.settings.models import RegionEncoderSettings
 
 SMALL = {"embed_dim": 16, "depth": 2, "num_heads": 2, "img_size": 64, "token_dim": 8}
@@ -92,7 +92,7 @@ def test_performer_under_autocast_keeps_float32_where_it_matters():
 @torch.no_grad()
 def test_block_against_the_layer_of_torch():
     torch.manual_seed(0)
-    block = Block(12, 3, 36).eval()
+    block = T2TViT(12, 1, 3, img_size=32, token_dim=8).blocks[0].eval()
     layer = nn.TransformerEncoderLayer(12, 3, 36, 0.0, "gelu", batch_first=True, norm_first=True).eval()
     layer.self_attn.in_proj_weight.copy_(block.attn.qkv.weight)
     layer.self_attn.in_proj_bias.zero_()

@@ -131,7 +131,7 @@ GOOD = ">M1 one\nA [1 2]\nC [1 2]\nG [1 2]\nT [3 2]\n"
     ("text", "sentence"),
     [
         ("", r"jaspar.txt: holds no matrix; expected JASPAR text"),
-        ("<html>\nnot found\n</html>\n", r"jaspar.txt: malformed \(ValueError.*expected JASPAR text"),
+        ("<html>\nnot found\n</html>\n", "jaspar.txt: is an HTML or XML page; expected text"),
         (GOOD.replace("A [1 2]", "A [1 x]"), r"jaspar.txt: malformed \(ValueError: could not convert.*'x'\)"),
         (GOOD.replace("A [1 2]", "A [1]"), r"jaspar.txt: malformed \(Exception: data has inconsistent lengths\)"),
         (GOOD.replace("T [3 2]\n", ""), r"jaspar.txt: found 1 header lines, but 0 complete matrices; expected"),

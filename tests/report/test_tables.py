@@ -203,6 +203,11 @@ def test_one_seed_has_no_sd(tmp_path, paper, scores):
     assert blocks[0].notes[0].endswith("mean ± sd over seed 1.")
 
 
+def test_time_is_the_median_over_seeds(tmp_path, paper, files):
+    paths = [files(score("genebert", seed, 0.9, seconds=seconds)) for seed, seconds in enumerate((30.0, 1.0, 2.0))]
+    assert render(tmp_path, paper, paths, {SET: ["genebert"]})[2]["seconds"].tolist()[0] == 2
+
+
 def test_old_score_files_without_the_optional_keys(tmp_path, paper, files):
     value = score("genebert", 0, 0.9)
     for key in ("metrics_at_validation_threshold", "n_train", "seconds", "data_sha256"):

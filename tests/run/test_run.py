@@ -90,6 +90,16 @@ def test_raw_files():
     assert run.matrix_files() == {"beds": ["a.bed"], "blacklist": "resources/b.bed"}
 
 
+@pytest.mark.parametrize(
+    ("form", "also"), [("mtx", {"cells", "peaks", "barcodes"}), ("dgcmatrix", {"cells", "peaks"}), ("h5ad", set())]
+)
+def test_a_job_waits_for_every_file_that_its_format_reads(form, also):
+    given = {name: f"data/{name}" for name in ("matrix", "cells", "peaks")}
+    given |= {"barcodes": "data/barcodes"} if form == "mtx" else {}
+    run = run_of({"accessibility": {"format": form, **given}})
+    assert run.matrix_files() == {name: f"data/{name}" for name in {"matrix", *also}}
+
+
 def test_a_table_without_rows_says_so():
     run = run_of({"tasks": {"tfbs": {"data_sets": [], "transfer": []}}})
     assert run.rows["table2"] == {}

@@ -251,7 +251,7 @@ def test_regions(tmp_path):
             "no region lies over RET (some lie over RET of hg38), expected one over chr10:43572475",
         ),
         ("chr10\t43625799\t43625800\n", "no region lies over RET, expected one over"),
-        ("chr10\t43580000\t43580000\n", "line 1: region is '43580000-43580000', expected 0 <= start < end"),
+        ("chr10\t43580000\t43580000\n", "line 1: region 43580000-43580000 is empty, expected an end"),
         ("chr10\t43580000\t135534748\n", "ends beyond chr10, which is 135534747 bases long in hg19"),
         ("chr30\t1\t2\n", "found the chromosome 'chr30', expected one of chr1 to chr22, chrX and chrY"),
         ("chr10\t1\n", "line 1: 2 columns, expected chrom, start and end"),

@@ -50,6 +50,7 @@ CHECKSUMS = {
     "hg19/hg19.2bit": "md5:bcdbfbe9da62f19bee88b74dabef8cd3",
     "hg19/hg19.chrom.sizes": "md5:b3b0fcf79b5477ab0b3af02e81eac8dc",
     "epdnew/Hs_EPDnew_006_hg38.bed": "md5:3c4915c7fa367f1dd3d9e86b47efc0eb",
+    "blacklist/hg19-blacklist.v2.bed.gz": "md5:24b982fd681020b1cf030b18a2f0f586",
     "epdnew/promoter_motifs.txt": "md5:340f62c2162e44523be6328618313868",
 }
 LABS = {
@@ -134,7 +135,9 @@ def test_open_addresses_end_in_the_file(sources):
 def test_only_known_checksums_and_sizes(sources):
     table2 = {f"tfbs/{ctcf_file(cell)}": f"md5:{md5}" for cell, md5 in TABLE2.values()}
     assert {row["name"]: row["checksum"] for row in sources if row["checksum"] != "unknown"} == CHECKSUMS | table2
-    assert {row["name"]: row["bytes"] for row in sources if row["bytes"]} == {"hg19/hg19.2bit": "816241703"}
+    assert {row["name"]: row["bytes"] for row in sources if row["bytes"]} == {
+        "hg19/hg19.2bit": "816241703", "blacklist/hg19-blacklist.v2.bed.gz": "7731"
+    }  # fmt: skip
 
 
 def test_files_placed_by_hand(sources):

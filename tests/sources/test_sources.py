@@ -49,6 +49,7 @@ def test_a_good_line(tmp_path):
     [
         (0, "x.fa.gz", "line 2: found the name 'x.fa.gz', expected a path below resources/"),
         (0, "../x.fa.gz", "line 2: found the name '../x.fa.gz'"),
+        (0, "hg19/../../x", "line 2: found the name 'hg19/../../x'"),
         (0, "/etc/x", "line 2: found the name '/etc/x'"),
         (0, "hg19//x", "line 2: found the name 'hg19//x'"),
         (1, "", "line 2: found the address '', expected one with http, https or ftp"),

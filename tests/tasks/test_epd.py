@@ -43,6 +43,8 @@ def test_gzip_with_a_byte_order_mark_is_read(tmp_path):
     [
         "chr1 960583 960643 KLHL17_1 900 * 960632 960643",
         "chr1 960583 960643 KLHL17_1 900 + 960700 960643",
+        "chr1 960583 960643 KLHL17_1 900 + 960582 960643",  # the thick block begins before its window
+        "chr1 960583 960643 KLHL17_1 900 - 960632 960644",  # or ends behind it
         "chr1 960583 960643 KLHL17_1 900 +",  # a window without its thick block says nothing about the TSS
         "NC_000001.10\tTSS\t0\t+\t1\tSAMD11_1",
         "NC_000099.1\tTSS\t100\t+\t1\tSAMD11_1",
@@ -56,6 +58,33 @@ def test_malformed_promoter_line(tmp_path, line):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("chr1 -1 59 X_1 900 + 10 20", "start is -1, expected 0 or more"),
+        ("chr1 60 9 X_1 900 + 10 20", "end 9 is before start 60"),
+        ("chr1\t9\t9\tX_1\t.\t+", "region 9-9 is empty"),
+    ],
+)
+def test_promoter_line_with_wrong_bounds(tmp_path, line, sentence):
+    with pytest.raises(InputError, match=rf"p\.bed: line 3: {sentence}"):
+        read_promoters(write(tmp_path / "p.bed", EPD_BED + line + "\n"))
+
+
+@pytest.mark.parametrize("build", ["hg19", "GRCh37", "toy", None])
+def test_accessions_of_the_genomes_build(tmp_path, build):
+    assert len(read_promoters(write(tmp_path / "p.sga", SGA), build)) == 2
+
+
+@pytest.mark.parametrize(
+    ("version", "build", "found"), [(11, "hg19", "hg38"), (9, "hg19", "another build"), (10, "hg38", "hg19")]
+)
+def test_accessions_of_another_build_stop(tmp_path, version, build, found):
+    path = write(tmp_path / "p.sga", EPD_BED + SGA.replace("NC_000001.10", f"NC_000001.{version}"))
+    with pytest.raises(InputError, match=rf"line 3: NC_000001\.{version} is chr1 of {found}, but .* is {build}$"):
+        read_promoters(path, build)
+
+
 def test_no_promoter_at_all(tmp_path):
     with pytest.raises(InputError, match="holds no promoter"):
         read_promoters(write(tmp_path / "p.bed", "# nothing\n"))
@@ -66,6 +95,10 @@ def test_no_promoter_at_all(tmp_path):
 def test_tata_flags(tmp_path):
     path = write(tmp_path / "m.txt", "#Name\tTATA-box\tInr\tCCAAT-box\tGC-box\nA_1\t1\t0\t0\t1\nB_1\t0\t1\t1\t1\n")
     assert read_tata_flags(path).to_dict() == {"A_1": True, "B_1": False}
+    # found by its name, not by its place
+    assert read_tata_flags(write(path, "#Name\tInr\tTATA-box\nA_1\t1\t0\nB_1\t0\t1\n")).to_dict() == {
+        "A_1": False, "B_1": True,
+    }  # fmt: skip
     with pytest.raises(InputError, match=r"line 2: .* expected a name and flags"):
         read_tata_flags(write(path, "#Name\tTATA-box\nA_1\tyes\n"))
     with pytest.raises(InputError, match="expected #Name TATA-box"):

@@ -145,6 +145,16 @@ def test_tata_negatives_keep_off_a_lone_promoter(tmp_path, strand):
     assert table["end"].gt(start - 100).any()  # and close to it they are found
 
 
+def test_tata_negatives_hold_no_n(tmp_path):
+    """Not beside the box either: one spacer in ten has an N."""
+    units = [f"GTATAAAAGGCGGGG{'CACAN' if i % 10 == 0 else 'CACAC'}GTCAG" for i in range(300)]
+    write(tmp_path / "raw.fa", f">chr1\n{''.join(units)}\n")
+    prepare_genome(tmp_path / "raw.fa", tmp_path / "genome.fa", "toy", ["chr1"])
+    promoter = pd.DataFrame({"name": ["P"], "chrom": ["chr1"], "tss": [2000], "strand": ["+"]})
+    table = tata_negatives(Genome(tmp_path / "genome.fa"), promoter, 150, np.random.default_rng(0))
+    assert np.stack(table["codes"]).max() < 4
+
+
 # ---- the whole set
 
 
@@ -226,6 +236,7 @@ def test_split_by_chromosome(atlas, tmp_path):
     prepared = tmp_path / "genome.fa"
     text = (atlas / "genome.fa").read_text()
     write(prepared, text + text.replace(">chr1", ">chr3").split(">chr2")[0])
+    write(prepared.with_suffix(".json"), (atlas / "genome.json").read_text())
     lines = (atlas / "epdnew.bed").read_text().splitlines()
     moved = [line.replace("chr1 ", "chr3 ").replace("_1 ", "_3 ") for line in lines if line.startswith("chr1 ")][:60]
     path = write(tmp_path / "p.bed", "\n".join(lines + moved) + "\n")

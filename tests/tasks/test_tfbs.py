@@ -226,7 +226,7 @@ def test_bad_input_of_the_whole_set(toy, tmp_path):
         ({**by, "test_chromosomes": ()}, "tasks.tfbs.split: found chromosome, but no test_chromosomes"),
         ({**by, "valid_chromosomes": ("chr2",)}, "tasks.tfbs.valid_chromosomes: chr2 is a test chromosome too"),
         ({**by, "chromosomes": ["chr2", "chr3"]}, "expected at least one left for training"),
-        ({"name": tmp_path / "far"}, "chr2:99100-99101 ends beyond chr2, which is 90000 bases long in genome.fa"),
+        ({"name": tmp_path / "far"}, r"chr2:99000-99200 ends beyond chr2, which is 90000 bases long in toy \(1 of 1"),
         ({"name": tmp_path / "n"}, "the windows of all 2 peaks have N in or run out of"),
         ({"name": tmp_path / "few"}, "valid would hold 0 positives and 0 negatives of 4 examples"),
         ({"name": tmp_path / "missing"}, "cannot be read"),

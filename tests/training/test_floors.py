@@ -66,9 +66,7 @@ def neighbourhoods(n_groups, spread, seed):
     sequences = RegionSequences(codes.ravel(), np.arange(len(gc) + 1) * 100, "toy")
     zeros = np.zeros(n_groups, dtype=np.int32)
     regions = np.arange(len(gc), dtype=np.int32).reshape(n_groups, 4)
-    groups = Groups(
-        regions, zeros.astype(np.int16), zeros, (np.arange(n_groups) >= n_groups // 2).astype(np.uint8), ["a"]
-    )
+    groups = Groups(regions, zeros.astype(np.int16), zeros, (np.arange(n_groups) >= n_groups // 2).astype(np.uint8))
     return sequences, groups.subset(0), groups.subset(1)
 
 

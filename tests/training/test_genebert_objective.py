@@ -9,10 +9,8 @@ from torch import nn
 from toy_training import MODEL, TRAINING, run, toy_data, toy_objective
 
 from genebert.corpus.masks import mask_kmers
-from genebert.errors import InputError
 from genebert.models.backbones import REGION_ENCODERS
-from genebert.training.objectives.genebert import Data, GeneBERTObjective
-from genebert.training.schedule import stream_seed
+from genebert.training.objectives.genebert import stream_seed
 
 
 def one_batch(model=MODEL, **training):
@@ -160,12 +158,6 @@ def test_a_model_that_is_not_trained_is_its_sequence_encoder_and_needs_no_data(l
     start = toy_objective(model=MODEL).model.sequence_encoder.state_dict()
     saved = type(toy_objective().model).load(folder).sequence_encoder.state_dict()
     assert all(torch.equal(tensor, start[name]) for name, tensor in saved.items())
-
-
-def test_steps_without_a_loss():
-    model = replace(MODEL, losses=replace(MODEL.losses, mgm=False, ngsp=False, srm=None))
-    with pytest.raises(InputError, match=r"training\.steps: found 12, but no loss is on; expected 0, or a loss"):
-        GeneBERTObjective(model, TRAINING, Data(None, None, None, 4, {}), 1)
 
 
 def test_a_region_encoder_from_elsewhere_is_trained(tmp_path, monkeypatch):

@@ -11,8 +11,8 @@ from toy_training import MODEL, TRAINING, contents, run, toy_data
 from genebert.genome.sequences import RegionSequences
 from genebert.training.checkpoint import load_checkpoint, save_checkpoint
 from genebert.training.loop import Interrupted
-from genebert.training.objectives.genebert import GeneBERTObjective
-from genebert.training.schedule import learning_rate, mask_rate
+from genebert.training.objectives.genebert import GeneBERTObjective, mask_rate, stream_seed
+from genebert.training.optimiser import learning_rate
 
 CPU = torch.device("cpu")
 
@@ -56,6 +56,13 @@ def test_schedule():
     assert rates[-1] == pytest.approx(4e-4 * 801 / 1900)
     late = replace(settings, late_mask_from=5 / 6)
     assert [mask_rate(step, late) for step in (0, 999, 1000, 1199)] == [0.15, 0.15, 0.2, 0.2]
+
+
+def test_every_part_of_a_key_makes_another_seed():
+    keys = [(1, 2), (1, 3), (2, 2), (2, 1), (1, 2, 3), (1, 2, 4), (1,)]
+    seeds = [stream_seed(*key) for key in keys]
+    assert len(set(seeds)) == len(keys) and min(seeds) >= 0 and max(seeds) < 2**63
+    assert seeds == [stream_seed(*key) for key in keys]
 
 
 def test_strands_are_those_of_training_only(tmp_path):

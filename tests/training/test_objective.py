@@ -89,13 +89,11 @@ def run_folder(tmp_path):
     """Sequences, motifs and corpus as the workflow writes them."""
     sequences, motifs, groups = toy_data()
     sequences.save(tmp_path / "sequences")
-    for name in ("motifs", "corpus"):
-        (tmp_path / name).mkdir()
+    (tmp_path / "motifs").mkdir()
     np.save(tmp_path / "motifs/matrix.npy", motifs)
     (tmp_path / "motifs/motifs.tsv").write_text("name\n" + "".join(f"TF{i}\n" for i in range(12)))
     (tmp_path / "motifs/motifs.json").write_text(json.dumps({"regions": 400, "motifs": 12, "kind": "max_score"}))
-    np.savez(tmp_path / "corpus/groups.npz", **{k: v for k, v in vars(groups).items() if k != "cell_types"})
-    (tmp_path / "corpus/corpus.json").write_text(json.dumps({"cell_types": groups.cell_types}))
+    groups.save(tmp_path / "corpus")
     return tmp_path
 
 

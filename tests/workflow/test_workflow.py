@@ -257,7 +257,7 @@ def test_bad_input_is_one_sentence_in_the_log_and_leaves_nothing(root, finished,
 
 
 @pytest.mark.shared
-@pytest.mark.parametrize(("config", "regions", "types"), [("fetal-brain", 5386, 10), ("bm0828", 1073, 7)])
+@pytest.mark.parametrize(("config", "regions", "types"), [("fetal-brain", 5405, 10), ("bm0828", 1073, 7)])
 def test_real_data_to_the_corpus(root, shared_data, tmp_path, config, regions, types):
     """BEDs of ten cell types, and a Seurat object: real chr20 through the data half."""
     done = snakemake(

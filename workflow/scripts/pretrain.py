@@ -7,15 +7,10 @@ with logged(snakemake.log[0]):
     from genebert.training.job import PretrainJob, launch
 
     params, resources = snakemake.params, snakemake.resources
-
-    def folder(part):
-        files = snakemake.input[part]
-        return str(Path(files if isinstance(files, str) else files[0]).parent)
-
     launch(
         PretrainJob(
             model=params.model,
-            data={part: folder(part) for part in reads(params.model)},
+            data={part: str(Path(snakemake.input[part][0]).parent) for part in reads(params.model)},
             weights=list(map(str, snakemake.input.weights)),
             region_bp=params.region_bp,
             regions_per_sample=params.regions_per_sample,

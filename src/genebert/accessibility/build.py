@@ -12,7 +12,7 @@ from genebert.accessibility.pseudobulk import PseudoBulk, binarise, pseudobulk_f
 from genebert.errors import InputError
 from genebert.files import atomic_path, write_json
 from genebert.genome.bed import read_bed
-from genebert.genome.builds import BUILD_LENGTHS, check_build
+from genebert.genome.builds import BUILD_LENGTHS, check_build, past_end
 from genebert.genome.fasta import Genome
 from genebert.genome.intervals import merge_overlapping, overlapping, region_names, sort_regions
 from genebert.paper import PAPER
@@ -27,7 +27,7 @@ def _filter_regions(
     genome: Genome,
     chromosomes: list[str],
     blacklist: pd.DataFrame | None,
-    max_n_fraction: float,
+    settings: AccessibilitySettings,
     where: str,
 ) -> tuple[np.ndarray, list[dict]]:
     """Choose the regions that are used, sorted by chromosome, start and end.
@@ -48,9 +48,11 @@ def _filter_regions(
             raise InputError(f"{where}: no region is left of {before} after dropping those {why} (input: {found} ...)")
 
     keep("chromosomes", regions["chrom"].isin(chromosomes).to_numpy(), f"not on {', '.join(chromosomes)}")
+    keep("beyond_end", past_end(regions.iloc[kept], genome.lengths) <= 0, "ending beyond their chromosome")
     keep("accessible", accessible[:, kept].any(axis=0), "accessible in no cell type")
     if blacklist is not None:
-        keep("blacklist", ~overlapping(regions.iloc[kept], blacklist), "overlapping the blacklist")
+        name = Path(settings.blacklist).name
+        keep("blacklist", ~overlapping(regions.iloc[kept], blacklist), f"overlapping the blacklist {name}")
     kept = kept[sort_regions(regions.iloc[kept])]
     chosen = regions.iloc[kept]
     unknown, lengths = genome.count_n(chosen), (chosen["end"] - chosen["start"]).to_numpy()
@@ -60,7 +62,8 @@ def _filter_regions(
             "%s: %d accessible regions are N from end to end, where no read can be aligned; are these coordinates of "
             "another genome build?", where, all_n,
         )  # fmt: skip
-    keep("n_fraction", unknown / lengths <= max_n_fraction, f"with a share of N above {max_n_fraction:g}")
+    limit = settings.max_n_fraction
+    keep("n_fraction", unknown / lengths <= limit, f"with a share of N above {limit:g}")
     steps[-1]["all_n"] = all_n
     return kept, steps
 
@@ -91,19 +94,23 @@ def load_regions(path: str | Path) -> pd.DataFrame:
     return var[["chrom", "start", "end"]].reset_index(drop=True).astype({"chrom": str})
 
 
-def _read_bed(path: str | Path, lengths: dict[str, int], build: str) -> pd.DataFrame:
-    regions = read_bed(path)
-    check_build(regions, lengths, str(path), build)
-    return regions
+def _load(
+    settings: AccessibilitySettings, lengths: dict[str, int], build: str, chromosomes: list[str]
+) -> tuple[PseudoBulk, pd.DataFrame | None]:
+    """Read the inputs of any format and the blacklist, check their build, and sum."""
 
+    def read(path: str | Path) -> pd.DataFrame:
+        regions = read_bed(path)
+        check_build(regions, lengths, str(path), build, chromosomes)
+        return regions
 
-def _load(settings: AccessibilitySettings, lengths: dict[str, int], build: str) -> PseudoBulk:
-    """Read the inputs of any format, check their build, and sum."""
-    if settings.format != "bed":
-        matrix = read_matrix(settings)
-        check_build(matrix.regions, lengths, matrix.where, build, matrix.stated)
-        return pseudobulk_from_matrix(matrix, settings.min_cells, detected=settings.binarise == "min_fraction")
-    return pseudobulk_from_beds({name: _read_bed(path, lengths, build) for name, path in settings.beds.items()})
+    blacklist = None if settings.blacklist is None else read(settings.blacklist)
+    if settings.format == "bed":
+        return pseudobulk_from_beds({name: read(path) for name, path in settings.beds.items()}), blacklist
+    matrix = read_matrix(settings)
+    check_build(matrix.regions, lengths, matrix.where, build, chromosomes, matrix.stated)
+    detected = settings.binarise == "min_fraction"
+    return pseudobulk_from_matrix(matrix, settings.min_cells, detected=detected), blacklist
 
 
 def _numbers(bulk: PseudoBulk, obs: pd.DataFrame, regions: pd.DataFrame) -> dict:
@@ -158,13 +165,9 @@ def build_accessibility(
     is_bed = settings.format == "bed"
     where = "BED peaks" if is_bed else str(settings.matrix)
     min_fraction = settings.min_fraction if settings.binarise == "min_fraction" else None
-    blacklist = None if settings.blacklist is None else _read_bed(settings.blacklist, lengths, build)
-
-    bulk = _load(settings, lengths, build)
+    bulk, blacklist = _load(settings, lengths, build, chromosomes)
     accessible = binarise(bulk, min_fraction)
-    kept, steps = _filter_regions(
-        bulk.regions, accessible, genome, chromosomes, blacklist, settings.max_n_fraction, where
-    )
+    kept, steps = _filter_regions(bulk.regions, accessible, genome, chromosomes, blacklist, settings, where)
     regions = bulk.regions.iloc[kept]
     counts, binary = bulk.counts[:, kept], accessible[:, kept].astype(np.uint8)
     counts = sp.csr_matrix(counts.astype(np.int32 if counts.max() <= np.iinfo(np.int32).max else np.int64))

@@ -39,12 +39,14 @@ from genebert.settings.data import AccessibilitySettings
 def read_matrix(settings: AccessibilitySettings) -> CountMatrix:
     """Open the matrix of any format but ``bed``."""
     if settings.format == "mtx":
-        return read_mtx(settings.matrix, settings.peaks, settings.cells, settings.group_by, settings.barcodes)
+        return read_mtx(
+            settings.matrix, settings.peaks, settings.cells, settings.group_by, settings.barcodes, settings.names
+        )
     if settings.format == "dgcmatrix":
-        return read_dgcmatrix(settings.matrix, settings.cells, settings.group_by, settings.peaks)
+        return read_dgcmatrix(settings.matrix, settings.cells, settings.group_by, settings.peaks, settings.names)
     if settings.format == "seurat":
-        return read_seurat(settings.matrix, settings.assay, settings.group_by)
-    return read_h5ad(settings.matrix, settings.group_by)
+        return read_seurat(settings.matrix, settings.assay, settings.group_by, settings.names)
+    return read_h5ad(settings.matrix, settings.group_by, settings.names)
 
 
 def _mtx_header(handle: BinaryIO, path: str | Path) -> tuple[bytes, int, int, int, int]:
@@ -98,19 +100,25 @@ def _mtx_blocks(path: str | Path, transposed: bool) -> Iterator[Block]:
 
 
 def read_mtx(
-    matrix: str | Path, peaks: str | Path, cells: str | Path, group_by: str, barcodes: str | Path | None = None
+    matrix: str | Path,
+    peaks: str | Path,
+    cells: str | Path,
+    group_by: str,
+    barcodes: str | Path | None = None,
+    names: str = "0-based",
 ) -> CountMatrix:
     """Open a Matrix Market file, plain or gzip, peaks x cells or cells x peaks.
 
     Which of the two is told by its shape; a square matrix is taken as peaks x cells. The table of cells is in the order
     of the matrix; with `barcodes`, the names of its cells, it is joined to them as to the column names of a dgCMatrix.
+    `names` says how names of regions count (:func:`genebert.genome.intervals.parse_region_names`).
 
     Raises
     ------
     InputError
         The matrix and its peaks or cells differ in number; no column `group_by`; not such a file.
     """
-    regions, table = read_peaks(peaks), read_cells(cells)
+    regions, table = read_peaks(peaks, names), read_cells(cells)
     require_column(list(table.columns), group_by, str(cells))
     if barcodes is not None:
         table = align_cells(table, cell_column(table), read_barcodes(barcodes), str(cells), str(barcodes))
@@ -137,13 +145,13 @@ def read_mtx(
     )
 
 
-def _var_regions(var: pd.DataFrame, path: str | Path) -> pd.DataFrame:
+def _var_regions(var: pd.DataFrame, path: str | Path, counting: str) -> pd.DataFrame:
     """Regions of the variables: from columns chrom, start and end (or their usual other names), else from the names."""
     lower = {str(column).lower(): column for column in var.columns}
     usual = ("chrom", "chr", "chromosome", "seqnames", "seqname"), ("start", "chromstart"), ("end", "chromend")
     found = [next((lower[name] for name in names if name in lower), None) for names in usual]
     if None in found:
-        return parse_region_names(var.index.astype(str).tolist(), f"{path} (var names)")
+        return parse_region_names(var.index.astype(str).tolist(), f"{path} (var names)", counting)
     chroms = var[found[0]].astype(str).map(normalise_chromosome)
     try:
         start, end = (var[column].astype(np.int64).to_numpy() for column in found[1:])
@@ -158,8 +166,10 @@ def _stated_builds(var: pd.DataFrame, uns: Mapping) -> list[str]:
     return stated + [str(value) for key, value in uns.items() if str(key).lower() in keys and np.ndim(value) == 0]
 
 
-def read_h5ad(matrix: str | Path, group_by: str) -> CountMatrix:
+def read_h5ad(matrix: str | Path, group_by: str, names: str = "0-based") -> CountMatrix:
     """Open an AnnData file (cells x peaks): layer ``counts`` if there is one, else X; types from ``obs[group_by]``.
+
+    `names` as in :func:`read_mtx`; columns of starts and ends are 0-based.
 
     Raises
     ------
@@ -203,6 +213,5 @@ def read_h5ad(matrix: str | Path, group_by: str) -> CountMatrix:
             for minor, major, values in compressed_blocks(counts["indptr"][:], counts["indices"], counts["data"]):
                 yield (minor, major, values) if layout == "csr" else (major, minor, values)
 
-    return CountMatrix(
-        str(matrix), _var_regions(var, matrix), as_types(obs[group_by]), entries, blocks, _stated_builds(var, uns)
-    )
+    regions = _var_regions(var, matrix, names)
+    return CountMatrix(str(matrix), regions, as_types(obs[group_by]), entries, blocks, _stated_builds(var, uns))

@@ -168,12 +168,13 @@ def _dgcmatrix(node, path: str | Path, what: str) -> _RMatrix:
 
 
 def read_dgcmatrix(
-    matrix: str | Path, cells: str | Path, group_by: str, peaks: str | Path | None = None
+    matrix: str | Path, cells: str | Path, group_by: str, peaks: str | Path | None = None, names: str = "0-based"
 ) -> CountMatrix:
     """Read a peaks x cells dgCMatrix from an .RDS file (also gzipped twice).
 
     Row names are regions; only a matrix without row names needs `peaks`. The table of cells is joined to the column
-    names by its column ``cell``, or by its first column; without column names it must be in matrix order.
+    names by its column ``cell``, or by its first column; without column names it must be in matrix order. `names` says
+    how names of regions count (:func:`genebert.genome.intervals.parse_region_names`).
 
     Raises
     ------
@@ -186,11 +187,11 @@ def read_dgcmatrix(
         found = _dgcmatrix(_open_rds(matrix).get_robject(), matrix, "its object")
     rows, columns = found.shape
     if found.row_names is not None:
-        regions = parse_region_names(found.row_names, str(matrix))
+        regions = parse_region_names(found.row_names, str(matrix), names)
     elif peaks is None:
         raise InputError(f"{matrix}: has no row names; expected chrom-start-end names, or a file of peaks")
     else:
-        regions = read_peaks(peaks)
+        regions = read_peaks(peaks, names)
     if len(regions) != rows:
         raise InputError(f"{peaks}: {len(regions)} peaks, but {matrix} is {rows} x {columns}; expected {rows} peaks")
     if found.column_names is not None:
@@ -208,10 +209,10 @@ def _seurat_parts(matrix: str | Path, assay: str, group_by: str) -> tuple[_RMatr
             f"{matrix}: holds an object of R class {_class_of(root)}; expected a Seurat object with assays"
         )
     assays = root.load_attribute_by_name("assays")
-    names = assays.load_attribute_by_name("names").get_string_arr() if assays.get_rsize() else []
-    if assay not in names:
-        raise InputError(f"{matrix}: no assay {assay!r}; its assays are {', '.join(names) or 'none'}")
-    node = assays.load_vec_element(names.index(assay))
+    held = assays.load_attribute_by_name("names").get_string_arr() if assays.get_rsize() else []
+    if assay not in held:
+        raise InputError(f"{matrix}: no assay {assay!r}; its assays are {', '.join(held) or 'none'}")
+    node = assays.load_vec_element(held.index(assay))
     if node.get_rtype() != "S4" or "counts" not in node.get_attribute_names():
         raise InputError(
             f"{matrix}: assay {assay!r} is of R class {_class_of(node)} and has no slot counts; expected an Assay or "
@@ -225,10 +226,11 @@ def _seurat_parts(matrix: str | Path, assay: str, group_by: str) -> tuple[_RMatr
     return found, labels, _names(frame.load_attribute_by_name("row.names"))
 
 
-def read_seurat(matrix: str | Path, assay: str, group_by: str) -> CountMatrix:
+def read_seurat(matrix: str | Path, assay: str, group_by: str, names: str = "0-based") -> CountMatrix:
     """Read the counts of one assay, and the cells' types from ``meta.data``, of a Seurat object (docs/facts.md 1).
 
-    Works on objects of SeuratObject 3 and 4 (class Assay, or Signac's ChromatinAssay), gzipped once or twice.
+    Works on objects of SeuratObject 3 and 4 (class Assay, or Signac's ChromatinAssay), gzipped once or twice. `names`
+    as in :func:`read_dgcmatrix`.
 
     Raises
     ------
@@ -247,5 +249,5 @@ def read_seurat(matrix: str | Path, assay: str, group_by: str) -> CountMatrix:
         table = align_cells(table.assign(name=row_names), "name", found.column_names, where, str(matrix))
     if len(table) != found.shape[1]:
         raise InputError(f"{where}: {len(table)} cells, but assay {assay!r} has {found.shape[1]}; expected as many")
-    regions = parse_region_names(found.row_names, str(matrix))
+    regions = parse_region_names(found.row_names, str(matrix), names)
     return CountMatrix(str(matrix), regions, as_types(table["type"]), len(found.i), found.blocks)

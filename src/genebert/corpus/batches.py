@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from genebert.corpus.order import Draw
 from genebert.genome.kmers import CLS, PAD, SEP, kmer_ids, reverse_complements
@@ -21,35 +22,17 @@ _TABLE_BASES = 1 << 20
 class Batch:
     """One batch on the device.
 
-    Attributes
-    ----------
-    ids : int64 [rows, tokens]
-        Token ids, padded with [PAD]. A row is a sample; with ``layout: windows`` it is one region of a sample, and the
-        rows of a sample follow each other.
-    segments : int64 [rows, tokens]
-        0 for [CLS] A [SEP], 1 for B [SEP]; windows: 0.
-    lengths : int64 [rows]
-        Tokens of each row without padding.
-    owners : int64 [rows, tokens]
-        Which of the sample's regions (0 to regions_per_sample - 1) a k-mer is of; -1 for special tokens.
-    first : int
-        Number of the batch's first sample within the step.
-    motifs : float [batch, regions_per_sample, n_tfs] or None
-        Their rows of the motif matrix, in the same order.
-    label : int64 [batch]
-        corpus.CONSECUTIVE or corpus.REPLACED.
-    shortened : int
-        Samples whose regions were cropped to fit the model's positions.
+    A row is a sample; with ``layout: windows`` it is a region of one, and the rows of a sample follow each other.
     """
 
-    ids: torch.Tensor
-    segments: torch.Tensor
-    lengths: torch.Tensor
-    owners: torch.Tensor
-    first: int
-    motifs: torch.Tensor | None
-    label: torch.Tensor
-    shortened: int
+    ids: Tensor  # int64 [rows, tokens], padded with [PAD]
+    segments: Tensor  # int64 [rows, tokens]: 0 for [CLS] A [SEP], 1 for B [SEP]; windows: 0
+    lengths: Tensor  # int64 [rows]: tokens without padding
+    owners: Tensor  # int64 [rows, tokens]: number of a k-mer's region within the sample; -1 for special tokens
+    first: int  # number of the batch's first sample within the step
+    motifs: Tensor | None  # float [batch, regions_per_sample, n_tfs]: the regions' rows of the motif matrix
+    label: Tensor  # int64 [batch]: order.CONSECUTIVE or order.REPLACED
+    shortened: int  # samples whose regions were cropped to fit the model's positions
 
 
 class SampleEncoder:
@@ -62,14 +45,12 @@ class SampleEncoder:
     ----------
     sequences : RegionSequences
         As shown to the model (already cropped when the run crops regions).
-    motifs : array [n_regions, n_tfs] or None
-    k : int
+    motifs : float [n_regions, n_tfs] or None
     max_tokens : int
         Concatenated: samples with more tokens have their longest regions cropped to a common central length. Windows:
         longer regions are cropped to their centre.
     device : torch.device
         Where batches are made for. The tables live there too where half of its memory holds them, else with the host.
-    layout : {"concatenated", "windows"}
     """
 
     def __init__(
@@ -89,12 +70,13 @@ class SampleEncoder:
         self._kmers = _kmer_table(sequences, k, max_tokens).to(self.home)
         self._complements = torch.from_numpy(reverse_complements(k)).to(self.home)
         self._offsets = torch.from_numpy(np.asarray(sequences.offsets, dtype=np.int64)).to(self.home)
-        self._motifs = None if motifs is None else _tensor(motifs).to(self.home)
+        with warnings.catch_warnings():  # a tensor on the array's own memory: a mapped file is read row by row
+            warnings.filterwarnings("ignore", message="The given NumPy array is not writable")  # and never written to
+            self._motifs = None if motifs is None else torch.from_numpy(motifs).to(self.home)
 
     def encode(self, draw: Draw, first: int = 0) -> Batch:
         """Return the batch of a draw, whose first sample has the number `first` within its step."""
         regions = torch.from_numpy(draw.regions).to(self.home)
-        n_regions = regions.shape[1]
         starts = self._offsets[regions]
         available = (self._offsets[regions + 1] - starts - self.k + 1).clamp(min=0)
         if self.layout == "windows":
@@ -106,30 +88,25 @@ class SampleEncoder:
 
         # A row is a sequence of stretches of the table: [CLS], k-mers of regions, [SEP] ..., padding. The reverse
         # strand is the stretch read backwards, each k-mer as its reverse complement.
-        numbers = torch.arange(n_regions, device=self.home).expand_as(shown)
+        numbers = torch.arange(regions.shape[1], device=self.home).expand_as(shown)
         reverse = torch.zeros_like(shown) if draw.reverse is None else torch.from_numpy(draw.reverse).to(shown)
         tables = starts + reverse * (shown - 1), shown, numbers, 1 - 2 * reverse
-        if self.layout == "windows":
-            parts = [tuple(table.reshape(-1, 1) for table in tables)]
-        else:
-            half = n_regions // 2
-            parts = [tuple(table[:, side] for table in tables) for side in (slice(half), slice(half, None))]
-        first_kmer, n_kmers, number, direction = zip(*parts, strict=True)
+        first_kmer, n_kmers, number, direction = (
+            (table.reshape(-1, 1),) if self.layout == "windows" else table.chunk(2, 1) for table in tables
+        )
         rows = len(n_kmers[0])
         one = torch.ones(rows, 1, dtype=torch.int64, device=self.home)
         cls, sep, pad = (self._kmers.numel() - self.max_tokens - 2 + i for i in range(3))
         lengths = 1 + sum(1 + n.sum(1) for n in n_kmers)
         n_tokens = int(lengths.max())
 
-        def join(
-            cls: torch.Tensor, kmers: tuple[torch.Tensor, ...], sep: torch.Tensor, pad: torch.Tensor
-        ) -> torch.Tensor:
+        def join(cls: Tensor, kmers: tuple[Tensor, ...], sep: Tensor, pad: Tensor) -> Tensor:
             """Return a value for each stretch of all rows, in their order."""
             return torch.cat([cls, *(t for part in kmers for t in (part, sep)), pad], 1).flatten()
 
         stretches = join(one, n_kmers, one, n_tokens - lengths[:, None])
 
-        def spread(values: torch.Tensor) -> torch.Tensor:
+        def spread(values: Tensor) -> Tensor:
             """Return the value of its stretch for each token."""
             return torch.repeat_interleave(values, stretches, output_size=rows * n_tokens)
 
@@ -146,25 +123,15 @@ class SampleEncoder:
         ids = ids.view(rows, n_tokens).to(self.device).long()
 
         lengths = lengths.to(self.device)
-        if self.layout == "windows":
-            segments = torch.zeros_like(ids)
-        else:
-            length_a = (2 + n_kmers[0].sum(1)).to(self.device)
-            position = torch.arange(n_tokens, device=self.device)
-            segments = ((position >= length_a[:, None]) & (position < lengths[:, None])).long()
+        length_a = (2 + n_kmers[0].sum(1)).to(self.device)  # windows: the whole row
+        position = torch.arange(n_tokens, device=self.device)
+        segments = ((position >= length_a[:, None]) & (position < lengths[:, None])).long()
         motifs = None if self._motifs is None else self._motifs[regions].to(self.device).float()
         label = torch.from_numpy(draw.label).to(self.device)
         return Batch(ids, segments, lengths, owners.to(self.device), first, motifs, label, shortened)
 
 
-def _tensor(array: np.ndarray) -> torch.Tensor:
-    """Return a tensor on the array's own memory, so that a mapped file is not read before its rows are."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")  # and never written to
-        return torch.from_numpy(array)
-
-
-def _common_cap(available: torch.Tensor, room: int) -> tuple[torch.Tensor, int]:
+def _common_cap(available: Tensor, room: int) -> tuple[Tensor, int]:
     """Crop k-mer counts [batch, regions] of samples beyond `room` to the largest common cap that fits; how many."""
     too_long = available.sum(1) > room
     if not too_long.any():
@@ -178,7 +145,7 @@ def _common_cap(available: torch.Tensor, room: int) -> tuple[torch.Tensor, int]:
     return torch.minimum(available, cap), int(too_long.sum())
 
 
-def _kmer_table(sequences: RegionSequences, k: int, n_padding: int) -> torch.Tensor:
+def _kmer_table(sequences: RegionSequences, k: int, n_padding: int) -> Tensor:
     """Return the id of the k-mer that begins at each base (int16 [n_bases + 2 + n_padding]), then [CLS], [SEP], [PAD].
 
     K-mers that cross into the next region are in it, but never read. One gather makes a batch of this table: on one

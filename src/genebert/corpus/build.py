@@ -8,7 +8,7 @@ import scipy.sparse as sp
 
 from genebert.corpus.groups import TRAIN, group_regions
 from genebert.corpus.order import SampleOrder
-from genebert.files import atomic_path, sha256, write_json
+from genebert.files import sha256, write_json
 from genebert.paper import PAPER_SEQUENCES
 from genebert.settings.data import CorpusSettings
 
@@ -29,8 +29,9 @@ def build_corpus(settings: CorpusSettings, accessible_path: str | Path, folder: 
         settings.validation_fraction,
     )
     train = groups.subset(TRAIN)
-    lengths = (data.var["end"] - data.var["start"]).to_numpy()
-    spans = data.var["end"].to_numpy()[train.regions[:, -1]] - data.var["start"].to_numpy()[train.regions[:, 0]]
+    starts, ends = data.var["start"].to_numpy(), data.var["end"].to_numpy()
+    lengths = ends - starts
+    spans = ends[train.regions[:, -1]] - starts[train.regions[:, 0]]
     info = {
         "cell_types": list(data.obs_names),
         "regions_per_sample": settings.regions_per_sample,
@@ -48,9 +49,7 @@ def build_corpus(settings: CorpusSettings, accessible_path: str | Path, folder: 
         "by_cell_type": counts,
         "accessible_sha256": sha256(accessible_path),
     }
-    folder = Path(folder)
-    with atomic_path(folder / "groups.npz") as temporary:
-        np.savez(temporary, regions=groups.regions, cell_type=groups.cell_type, block=groups.block, split=groups.split)
-    write_json(folder / "corpus.json", info)
+    groups.save(folder)
+    write_json(Path(folder) / "corpus.json", info)
     logger.info("%d groups for training, %d for validation", info["groups"], info["validation_groups"])
     return info

@@ -1,6 +1,7 @@
 """Masks of k-mers: contiguous spans, a pure function of the seed, the row and the place."""
 
 import torch
+from torch.nn import functional
 
 from genebert.genome.kmers import MASK, SPECIALS
 
@@ -50,19 +51,11 @@ def mask_kmers(
         Tokens to predict.
     """
     maskable = ids >= len(SPECIALS)
-    n = ids.shape[1]
     rows = torch.arange(first_row, first_row + len(ids), device=ids.device) << 32
-    counter = rows[:, None] + 2 * torch.arange(n, device=ids.device)
+    counter = rows[:, None] + 2 * torch.arange(ids.shape[1], device=ids.device)
     centres = (_hash(counter, seed) < int(rate / k * 2**63)) & maskable
-    chosen = torch.zeros_like(centres)
-    for offset in SPAN_OFFSETS[k]:
-        if abs(offset) >= n:
-            continue
-        if offset >= 0:
-            chosen[:, offset:] |= centres[:, : n - offset]
-        else:
-            chosen[:, :offset] |= centres[:, -offset:]
-    chosen &= maskable
+    first, *_, last = SPAN_OFFSETS[k]
+    chosen = functional.pad(centres, (last, -first)).unfold(1, k, 1).any(-1) & maskable
     # One draw tells both what becomes of a token (its upper bits) and which random one (its lower bits).
     draw = _hash(counter[chosen] + 1, seed)
     fate = draw >> 32

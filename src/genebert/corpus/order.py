@@ -1,11 +1,10 @@
-"""Which samples each step sees: a pure function of the seed and the step, so a resumed run needs no loader state."""
+"""Samples of the steps, a pure function of the seed and the step, so that a resumed run needs no loader state."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from genebert.corpus.groups import Groups
-from genebert.errors import InputError
 
 # Labels of next genome-segment prediction, as in transformers' BertForPreTraining.
 CONSECUTIVE, REPLACED = 0, 1
@@ -13,36 +12,21 @@ CONSECUTIVE, REPLACED = 0, 1
 
 @dataclass(frozen=True)
 class Draw:
-    """The samples of one step, before tokens are made.
+    """The samples of one step, before tokens are made."""
 
-    Attributes
-    ----------
-    regions : int64 [batch, regions_per_sample]
-        Regions in the order shown: segment A, then segment B (which may come from another group).
-    label : int64 [batch]
-        CONSECUTIVE or REPLACED.
-    cell_type : int64 [batch]
-    group : int64 [batch]
-        The group that segment A comes from; names the sample in messages.
-    reverse : bool [batch, regions_per_sample] or None
-        Regions to be read from the reverse strand; None: no region is.
-    """
-
+    # int64 [batch, regions_per_sample], as shown: segment A, then segment B (which may come from another group)
     regions: np.ndarray
-    label: np.ndarray
-    cell_type: np.ndarray
-    group: np.ndarray
-    reverse: np.ndarray | None = None
+    label: np.ndarray  # int64 [batch]: CONSECUTIVE or REPLACED
+    group: np.ndarray  # int64 [batch]: that segment A comes from; names the sample in messages
+    reverse: np.ndarray | None = None  # bool [batch, regions_per_sample]: read from the reverse strand; None: no region
 
     def rows(self, start: int, stop: int) -> "Draw":
         """Return some of the samples."""
-        part = slice(start, stop)
-        reverse = None if self.reverse is None else self.reverse[part]
-        return Draw(self.regions[part], self.label[part], self.cell_type[part], self.group[part], reverse)
+        return Draw(*(None if array is None else array[start:stop] for array in vars(self).values()))
 
 
 class SampleOrder:
-    """Which samples each step sees: a pure function of (seed, step).
+    """Which samples each step sees.
 
     Every epoch is a new permutation of all groups. In half of the samples segment B is replaced by the second half of
     another group of the same cell type, chromosome and split that is not a neighbour (docs/facts.md 24); groups in
@@ -60,18 +44,13 @@ class SampleOrder:
     """
 
     def __init__(self, groups: Groups, batch: int, seed: int, strands: str = "given"):
-        if len(groups) == 0:
-            raise InputError("corpus: no groups to draw samples from")
         self.groups, self.batch, self.seed, self.strands = groups, batch, seed, strands
-        first = np.flatnonzero(np.diff(groups.block, prepend=-1))
-        last = np.append(first[1:], len(groups))
-        which = np.searchsorted(first, np.arange(len(groups)), side="right") - 1
-        self._low, self._high = first[which], last[which]
+        # Where each group's stretch begins and ends; of it, groups i - 1, i, i + 1 are no negatives.
+        self._low, high = (np.searchsorted(groups.block, groups.block, side) for side in ("left", "right"))
         index = np.arange(len(groups))
-        # Groups i - 1, i, i + 1 are no negatives, as far as they exist.
         self._skip_from = np.maximum(index - 1, self._low)
-        self._skip = np.minimum(index + 2, self._high) - self._skip_from
-        self._choices = self._high - self._low - self._skip
+        self._skip = np.minimum(index + 2, high) - self._skip_from
+        self._choices = high - self._low - self._skip
         self._epoch, self._permutation = -1, np.empty(0, np.int64)
 
     @property
@@ -103,10 +82,4 @@ class SampleOrder:
         regions = self.groups.regions[group].astype(np.int64)
         regions[replaced, half:] = self.groups.regions[partner[replaced], half:]
         reverse = generator.random(regions.shape) < 0.5 if self.strands == "random" else None
-        return Draw(
-            regions,
-            np.where(replaced, REPLACED, CONSECUTIVE),
-            self.groups.cell_type[group].astype(np.int64),
-            group,
-            reverse,
-        )
+        return Draw(regions, np.where(replaced, REPLACED, CONSECUTIVE), group, reverse)

@@ -2,13 +2,15 @@
 
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from genebert.errors import InputError
 from genebert.genome.chromosomes import normalise_chromosome
+from genebert.genome.intervals import check_bounds
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +34,7 @@ BUILD_LENGTHS = {
              "chr16": 90338345, "chr17": 83257441, "chr18": 80373285, "chr19": 58617616, "chr20": 64444167,
              "chr21": 46709983, "chr22": 50818468, "chrX": 156040895, "chrY": 57227415},
 }  # fmt: skip
+FAR, SHARE = 1000, 0.01  # bases beyond an end, and share of regions there, up to which they are only left out
 NOT_TOLD = "not told"  # the build of a file in which nothing tells it
 
 
@@ -42,13 +45,17 @@ def assembly(name: str) -> str | None:
 
 
 def check_build(
-    regions: pd.DataFrame, lengths: dict[str, int], where: str, build: str, stated: Iterable[str] = ()
+    regions: pd.DataFrame,
+    lengths: dict[str, int],
+    where: str,
+    build: str,
+    chromosomes: Collection[str],
+    stated: Iterable[str] = (),
 ) -> None:
     """Check that regions belong to the genome build in use: as :func:`check_regions`, and by what the file states.
 
-    `stated` are the file's own names of its assembly. Regions are looked at on all chromosomes of the file and not only
-    on those that are kept. A third sign, regions that are accessible although they are all N, can only be seen later
-    (:mod:`genebert.accessibility.build`).
+    `stated` are the file's own names of its assembly. A third sign, regions that are accessible although they are all
+    N, can only be seen later (:mod:`genebert.accessibility.build`).
     """
     for name in stated:
         found, expected = assembly(name), assembly(build)
@@ -56,30 +63,66 @@ def check_build(
             raise InputError(f"{where}: states that its regions are of {name} ({found}), but the genome is {build}")
         if found and not expected:
             logger.warning("%s: states that its regions are of %s; the genome is named %s", where, name, build)
-    check_regions(regions, lengths, where, build)
+    check_regions(regions, lengths, where, build, chromosomes)
 
 
-def check_regions(regions: pd.DataFrame, lengths: dict[str, int], where: str, build: str) -> None:
-    """Refuse regions that are empty, or end beyond their chromosome (the commonest sign of another genome build).
-
-    `regions` has the columns chrom, start, end; chromosomes without an entry in `lengths` are not checked. `where` and
-    `build` are for the message.
-    """
-    empty = (regions["end"] <= regions["start"]) | (regions["start"] < 0)
-    if empty.any():
-        first = regions[empty].iloc[0]
-        raise InputError(f"{where}: region {first.chrom}:{first.start}-{first.end} is empty; expected start < end")
+def past_end(regions: pd.DataFrame, lengths: dict[str, int]) -> np.ndarray:
+    """Return by how many bases regions end beyond their chromosome (float64 [n]); 0 or less: they do not."""
     codes, found = pd.factorize(regions["chrom"])
-    beyond = regions["end"].to_numpy() > np.array([lengths.get(name, np.inf) for name in found])[codes]
-    if beyond.any():
-        first = regions[beyond].iloc[0]
-        largest = regions.groupby("chrom", observed=True)["end"].max().to_dict()
-        fits = [name for name in builds_with_room(largest) if name != build and first.chrom in BUILD_LENGTHS[name]]
+    return regions["end"].to_numpy() - np.array([lengths.get(name, np.inf) for name in found], dtype=np.float64)[codes]
+
+
+def check_regions(
+    regions: pd.DataFrame,
+    lengths: dict[str, int],
+    where: str | Path,
+    build: str,
+    chromosomes: Collection[str] | None = None,
+) -> np.ndarray:
+    """Refuse regions that are empty, or end beyond their chromosome as those of another genome build do.
+
+    Parameters
+    ----------
+    regions : DataFrame
+        Columns chrom, start, end.
+    lengths : dict of int
+        By chromosome; others are not checked.
+    where, build : str
+        For the message.
+    chromosomes : list of str, optional
+        Those of the run. Peak callers now and then run a few bases over an end, so regions beyond it stop the run only
+        if they are more than one and more than 1 % of those on these chromosomes, or if one is beyond by more than
+        1,000 bases; elsewhere only if that is so and another build has room for all regions of the file. Without this
+        list, every region must end within its chromosome.
+
+    Returns
+    -------
+    bool [n]
+        Which ones end beyond their chromosome, to be left out and counted.
+    """
+    check_bounds(regions.set_axis(range(1, len(regions) + 1)), where, "row")
+    over = past_end(regions, lengths)
+    beyond, far = over > 0, over > FAR
+    if not beyond.any():
+        return beyond
+    used = np.ones(len(regions), dtype=bool) if chromosomes is None else regions["chrom"].isin(chromosomes).to_numpy()
+    worst = regions.iloc[np.argmax(np.where(used, over, -np.inf) if (far & used).any() else over)]
+    largest = regions.groupby("chrom", observed=True)["end"].max().to_dict()
+    fits = [name for name in builds_with_room(largest) if name != build and worst.chrom in BUILD_LENGTHS[name]]
+    number = int((beyond & used).sum())
+    many = number > max(1, SHARE * used.sum())
+    if chromosomes is None or many or (far & used).any() or (far.any() and fits):
         raise InputError(
-            f"{where}: region {first.chrom}:{first.start}-{first.end} ends beyond {first.chrom}, which is "
-            f"{lengths[first.chrom]} bases long in {build} ({int(beyond.sum())} such regions); are these coordinates "
-            f"of another genome build?{f' They all fit {fits[0]}.' if fits else ''}"
+            f"{where}: region {worst.chrom}:{worst.start}-{worst.end} ends beyond {worst.chrom}, which is "
+            f"{lengths[worst.chrom]} bases long in {build} ({int(beyond.sum())} of {len(regions)} regions do, by up to "
+            f"{over.max():.0f} bases); are these coordinates of another genome build?"
+            f"{f' They all fit {fits[0]}.' if fits else ''}"
         )
+    logger.warning(
+        "%s: %d of %d regions on the run's chromosomes end beyond these, by up to %d bases",
+        where, number, used.sum(), over[used].max(initial=0),
+    )  # fmt: skip
+    return beyond
 
 
 def builds_with_lengths(lengths: dict[str, int]) -> list[str]:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from genebert.errors import InputError
-from genebert.files import atomic_path, open_text, write_json
+from genebert.files import atomic_path, open_text, read_json, write_json
 from genebert.genome.bases import BLOCK_REGIONS, N_CODE, encode
 from genebert.genome.builds import BUILD_LENGTHS, builds_with_lengths
 from genebert.genome.chromosomes import normalise_chromosome, refseq_chromosome
@@ -34,6 +34,16 @@ class Genome:
             raise InputError(f"{fasta}: not a readable FASTA file ({error})") from error
         self._names = {normalise_chromosome(name): name for name in self._fasta.keys()}  # noqa: SIM118
         self.lengths = {name: len(self._fasta[raw]) for name, raw in self._names.items()}
+
+    @property
+    def build(self) -> str:
+        """The name of its build, from the record beside it."""
+        return read_json(self.path.with_suffix(".json"))["build"]
+
+    @property
+    def all_lengths(self) -> dict[str, int]:
+        """Lengths of its chromosomes, and of those that its build has besides, if it is a known one."""
+        return BUILD_LENGTHS.get(self.build, {}) | self.lengths
 
     def codes(self, chrom: str, start: int = 0, end: int | None = None) -> np.ndarray:
         """Return base codes (uint8) of ``[start, end)`` on `chrom`.

@@ -25,8 +25,8 @@ from genebert.methods.base import Fitted, Method, Unavailable
 from genebert.methods.classifier import Classifier, Features, Probe, Reading, encode, predict
 from genebert.models.bert import load_encoder, read_bert_config
 from genebert.models.devices import autocast, choose_device
-from genebert.models.folders import WEIGHTS, weights_file
 from genebert.models.tokens import Tokens, tokenise
+from genebert.models.weights import WEIGHTS, weights_file
 from genebert.settings.fitting import FinetuneSettings
 from genebert.training.fit import Course, Diverged, fit
 from genebert.training.optimiser import make_adamw
@@ -44,7 +44,7 @@ HEAD = "head.safetensors"
 
 def _optimiser(model: nn.Module, settings: FinetuneSettings, steps: int):
     """Return AdamW and its schedule: linear warm-up to the peak, linear decay to zero."""
-    optimiser = make_adamw(model, settings.learning_rate, settings.betas, settings.epsilon, settings.weight_decay)
+    optimiser = make_adamw(model, settings)
     warmup = int(settings.warmup_fraction * steps)
 
     def factor(step: int) -> float:
@@ -116,7 +116,7 @@ class Encoder:
             inputs, sd = self.inputs(train, settings), self.config.get("initializer_range", 0.02)
             torch.manual_seed(seed)
             return Probe(inputs, self.kind.outputs, settings.dropout, sd).to(self.place)
-        encoder = load_encoder(self.folder, settings.dropout)
+        encoder = load_encoder(self.folder, settings.dropout, settings.attention_dropout)
         torch.manual_seed(seed)
         return self.classifier(encoder, settings)
 

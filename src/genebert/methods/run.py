@@ -17,7 +17,7 @@ from genebert.evaluation.kinds.base import Kind, Scored
 from genebert.evaluation.kinds.registry import kind_of
 from genebert.evaluation.scores import Outcome, write_score, write_unavailable
 from genebert.evaluation.transfer import foreign_tests
-from genebert.files import atomic_path, sha256
+from genebert.files import at_work_alone, atomic_path, sha256
 from genebert.genome.fasta import Genome
 from genebert.methods.base import Fitted, Method, Unavailable
 from genebert.methods.registry import METHODS, find_method
@@ -142,6 +142,11 @@ def run_method(job: FitJob) -> None:
     InputError
         Unknown method, missing file, unreadable data, or a fit that fails; see the method.
     """
+    with at_work_alone(job.checkpoints):
+        _run(job)
+
+
+def _run(job: FitJob) -> None:
     card = read_card(job.data)
     kind = kind_of(card, str(Path(job.data) / "card.json"))
     if job.classifiers:
@@ -187,4 +192,7 @@ def _publish(job: FitJob, finished: Path) -> None:
         if job.classifiers and (finished / stem).is_dir():
             with atomic_path(Path(job.classifiers) / stem, directory=True) as temporary:
                 shutil.copytree(finished / stem, temporary, dirs_exist_ok=True)
+    # First what says that the rest is whole: this too may be killed.
+    for stem, _, _ in job.fits():
+        (finished / f"{stem}.json").unlink()
     shutil.rmtree(job.checkpoints)

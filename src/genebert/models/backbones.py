@@ -6,7 +6,7 @@ regions, tfs], with
 
 - `width`: of its vectors;
 - `per_region`: whether it gives one vector a region [batch, regions, width], or one a sample [batch, width];
-- `weights_source`: where its weights are from; see :func:`genebert.models.image_weights.locate_weights`.
+- `weights_source`: where its weights are from; see :func:`genebert.models.weights.locate_weights`.
 """
 
 from importlib import import_module
@@ -42,13 +42,7 @@ REGION_ENCODERS = dict.fromkeys(IMAGE_BACKBONES, "genebert.models.image_encoder"
 
 
 def build_region_encoder(settings: RegionEncoderSettings, n_tfs: int, n_regions: int) -> "nn.Module":
-    """Return the region encoder of the settings.
-
-    Raises
-    ------
-    InputError
-        Unknown name, or settings that the encoder does not take.
-    """
+    """Return the region encoder of the settings; InputError for an unknown name, or what the encoder does not take."""
     if settings.name not in REGION_ENCODERS:
         raise InputError(f"region_encoder.name: found {settings.name!r}, expected one of {', '.join(REGION_ENCODERS)}")
     return import_module(REGION_ENCODERS[settings.name]).build(settings, n_tfs, n_regions)

@@ -11,13 +11,16 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from transformers import BertConfig, BertForPreTraining, BertModel, PreTrainedModel
+from transformers.utils import logging as library
 
 from genebert.errors import InputError
 from genebert.files import read_json
 from genebert.genome.kmers import SPECIALS, vocabulary_k
-from genebert.models.folders import weights_file
+from genebert.models.weights import weights_file
 from genebert.settings.models import SequenceEncoderSettings
 
+# Bars for reading and writing one small file only clutter the logs of jobs.
+library.disable_progress_bar()
 # Tensors that a BERT must have; old checkpoints also store the constant position_ids.
 _ENCODER = re.compile(r"(bert\.)?(embeddings|encoder)\.(?!position_ids)")
 _SIZES = (
@@ -28,27 +31,16 @@ _SIZES = (
 @contextlib.contextmanager
 def _quiet_loading() -> Iterator[None]:
     """Silence the library's loading report; what matters in it is checked by the caller."""
-    from transformers.utils import logging as library
-
-    verbosity, bar = library.get_verbosity(), library.is_progress_bar_enabled()
+    verbosity = library.get_verbosity()
     library.set_verbosity_error()
-    library.disable_progress_bar()
     try:
         yield
     finally:
         library.set_verbosity(verbosity)
-        if bar:
-            library.enable_progress_bar()
 
 
 def read_bert_config(folder: str | Path) -> dict[str, Any]:
-    """Return the ``config.json`` of a Hugging Face folder.
-
-    Raises
-    ------
-    InputError
-        Not a folder with a BERT.
-    """
+    """Return the ``config.json`` of a Hugging Face folder; InputError where it is not one of a BERT."""
     path = Path(folder) / "config.json"
     config = read_json(path) if path.is_file() else {}
     if config.get("model_type") != "bert":
@@ -62,13 +54,8 @@ def read_bert_config(folder: str | Path) -> dict[str, Any]:
 def load_weights(kind: type[PreTrainedModel], folder: str | Path, **options: Any) -> PreTrainedModel:
     """Return a BERT of a Hugging Face folder in float32, whose embeddings and layers are all from its file.
 
-    Heads are not asked for: those that the file lacks are random, and those that `kind` lacks are left out.
-
-    Parameters
-    ----------
-    kind : class of `transformers`
-    options
-        Of its ``from_pretrained``.
+    Heads are not asked for: those that the file lacks are random, and those that `kind` lacks are left out. `options`
+    are of its ``from_pretrained``.
 
     Raises
     ------
@@ -105,14 +92,17 @@ def _problems(report: dict[str, Any]) -> Iterator[str]:
             yield f"{len(names)} tensors of the encoder are {what}, the first is {names[0]}"
 
 
-def load_encoder(folder: str | Path, dropout: float) -> BertModel:
-    """Return the encoder of a Hugging Face folder, without pooler; see :func:`load_weights`."""
+def load_encoder(folder: str | Path, dropout: float, attention_dropout: float | None = None) -> BertModel:
+    """Return the encoder of a Hugging Face folder, without pooler; see :func:`load_weights`.
+
+    Without `attention_dropout`, attention has the dropout of hidden states.
+    """
     return load_weights(
         BertModel,
         folder,
         add_pooling_layer=False,
         hidden_dropout_prob=dropout,
-        attention_probs_dropout_prob=dropout,
+        attention_probs_dropout_prob=dropout if attention_dropout is None else attention_dropout,
     )
 
 
@@ -121,7 +111,6 @@ def pool(states: torch.Tensor, mask: torch.Tensor | None, pooling: str) -> torch
 
     Parameters
     ----------
-    states : float [n, tokens, hidden]
     mask : int64 [n, tokens] or None
         0 where a token is padding; None: none is.
     pooling : {"cls", "mean", "max"}
@@ -182,7 +171,7 @@ def initialise(encoder: BertForPreTraining, folder: str, k: int) -> None:
     Raises
     ------
     InputError
-        Not a BERT over the same k-mers, of other sizes, or see :func:`load_weights`.
+        No BERT over the same k-mers and of the same sizes, or see :func:`load_weights`.
     """
     if (found := vocabulary_k(folder)) != k:
         raise InputError(f"{folder}: the vocabulary is of {found}-mers, but the model's k is {k}")

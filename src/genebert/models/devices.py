@@ -4,8 +4,6 @@ import contextlib
 
 import torch
 
-from genebert.errors import InputError
-
 
 def choose_device(name: str = "auto") -> torch.device:
     """Return the device of that name; ``auto`` is a GPU where there is one."""
@@ -22,20 +20,7 @@ def has_bfloat16(device: torch.device) -> bool:
 
 
 def autocast(precision: str, device: torch.device) -> contextlib.AbstractContextManager:
-    """Return the autocast context of a precision.
-
-    Parameters
-    ----------
-    precision : {"auto", "float32", "bfloat16"}
-        ``auto``: bfloat16 where :func:`has_bfloat16`.
-
-    Raises
-    ------
-    InputError
-        Another value.
-    """
-    if precision not in ("auto", "float32", "bfloat16"):
-        raise InputError(f"precision: found {precision!r}, expected auto, float32 or bfloat16")
+    """Return the autocast context of a precision: float32, bfloat16, or auto (bfloat16 where :func:`has_bfloat16`)."""
     if precision == "bfloat16" or (precision == "auto" and has_bfloat16(device)):
         return torch.autocast(device.type, dtype=torch.bfloat16)
     return contextlib.nullcontext()

@@ -25,40 +25,21 @@ SPECIALS_PER_ROW = {"concatenated": 3, "windows": 2}
 
 
 class Parameters(NamedTuple):
-    """Numbers of parameters; the output layer shares the table of embeddings, which is counted once.
+    """Numbers of parameters; the output layer shares the table of embeddings, which is counted once."""
 
-    Attributes
-    ----------
-    sequence_encoder : int
-        BERT with its embeddings and pooler.
-    region_encoder : int
-        0 without SRM.
-    heads : int
-        Masked k-mers, segment pairs, projection of E_reg, temperature.
-    """
-
-    sequence_encoder: int
-    region_encoder: int
-    heads: int
+    sequence_encoder: int  # BERT with its embeddings and pooler
+    region_encoder: int  # 0 without SRM
+    heads: int  # masked k-mers, segment pairs, projection of E_reg, temperature
 
 
 @dataclass(frozen=True)
 class StepFlops:
-    """Operations of one optimiser step.
-
-    Attributes
-    ----------
-    sequence, region, heads : float
-        Forward and backward pass of both encoders (the projection of E_reg belongs to the region encoder), and of the
-        heads and the contrast.
-    recomputed : float
-        Forward passes that only save memory: those of gradient caching and of checkpointed activations.
-    """
+    """Operations of one optimiser step, forward and backward."""
 
     sequence: float
-    region: float
-    heads: float
-    recomputed: float
+    region: float  # with the projection of E_reg
+    heads: float  # with the contrast
+    recomputed: float  # forward passes that only save memory: of gradient caching and of checkpointed activations
 
     @property
     def model(self) -> float:
@@ -79,10 +60,7 @@ def sequence_forward(settings: SequenceEncoderSettings, lengths: Sequence[float]
     - ``2 T (4 h² + 2 h f)``: queries, keys, values and output (h² each), and both matrices of the feed-forward part;
     - ``2 · 2 T² h``: scores and weighted sums, every token with all T tokens of its row, over all heads.
 
-    Parameters
-    ----------
-    lengths : sequence of float
-        Tokens of each row, without padding.
+    `lengths` are the tokens of each row, without padding.
     """
     h, f = settings.hidden, settings.intermediate
     tokens, squares = sum(lengths), sum(length * length for length in lengths)
@@ -116,17 +94,11 @@ def masked_share(k: int, rate: float) -> float:
 
 def region_forward(settings: ModelSettings, n_tfs: int, n_regions: int) -> int:
     """Return the operations of the region encoder with its projection, forward, for one sample; counted by torch."""
-    return 0 if settings.losses.srm is None else _outline(_key(settings), n_tfs, n_regions)[1]
+    return _outline(_key(settings), n_tfs, n_regions)[1]
 
 
 def parameters(settings: ModelSettings, n_tfs: int, n_regions: int) -> Parameters:
-    """Return the numbers of parameters.
-
-    Parameters
-    ----------
-    n_tfs, n_regions : int
-        Shape of a sample's motif matrix.
-    """
+    """Return the numbers of parameters; motif matrices are [n_regions, n_tfs]."""
     return _outline(_key(settings), n_tfs, n_regions)[0]
 
 
@@ -170,9 +142,6 @@ def step_flops(
     return StepFlops(TRAINING * sequence, TRAINING * region, TRAINING * heads, recomputed)
 
 
-# ------------------------------------------------------------------------------------------------- networks unbuilt
-
-
 def _key(settings: ModelSettings) -> str:
     """Return the settings as text without weights: the same shapes give the same text."""
     value = asdict(settings)
@@ -186,12 +155,9 @@ def _outline(key: str, n_tfs: int, n_regions: int) -> tuple[Parameters, int]:
     settings = ModelSettings.from_dict(json.loads(key))
     with torch.random.fork_rng(devices=[]), torch.device("meta"):
         model = GeneBERT(settings, torch.zeros(n_tfs), torch.ones(n_tfs), n_regions).to("meta")
-        flops = 0
-        if model.region_encoder is not None:
-            with FlopCounterMode(display=False) as counter, torch.no_grad():
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            if model.region_encoder is not None:
                 model.train().encode_regions(torch.zeros(1, n_regions, n_tfs))
-            flops = counter.get_total_flops()
-    whole = sum(p.numel() for p in model.parameters())
-    sequence = sum(p.numel() for p in model.sequence_encoder.bert.parameters())
-    region = 0 if model.region_encoder is None else sum(p.numel() for p in model.region_encoder.parameters())
-    return Parameters(sequence, region, whole - sequence - region), flops
+    parts = model, model.sequence_encoder.bert, model.region_encoder
+    whole, sequence, region = (0 if part is None else sum(p.numel() for p in part.parameters()) for part in parts)
+    return Parameters(sequence, region, whole - sequence - region), counter.get_total_flops()

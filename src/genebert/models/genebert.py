@@ -10,45 +10,29 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import nn
 from transformers import BertForPreTraining
-from transformers.utils.logging import disable_progress_bar
 
 from genebert.corpus.batches import Batch
 from genebert.files import atomic_path, read_json, write_json
 from genebert.genome.kmers import save_tokenizer
 from genebert.models.backbones import build_region_encoder
 from genebert.models.bert import bert_config, initialise, load_weights, sinusoidal_positions
-from genebert.models.folders import file_source, weights_file
-from genebert.models.image_weights import check_tensors, read_tensors
 from genebert.models.losses import sequence_region_matching, shared_regions
+from genebert.models.weights import check_tensors, file_source, read_tensors, weights_file
 from genebert.settings.models import ModelSettings
-
-# Bars for reading and writing one small file only clutter the logs of jobs.
-disable_progress_bar()
+from genebert.settings.training import TrainingSettings
 
 # The learned inverse temperature stays below 100, as in CLIP: larger ones make the contrast numerically useless.
 MAX_LOG_SCALE = math.log(100.0)
 
 
 class Outputs(NamedTuple):
-    """What the encoders give for some samples.
+    """What the encoders give for some samples; `width` is `hidden`, times the regions with ``pooling: regions``."""
 
-    Attributes
-    ----------
-    sequence : float [batch, width]
-        E_seq; see :meth:`GeneBERT.pool`. The width is `hidden`, times the number of regions with ``pooling: regions``.
-    region : float [batch, width] or None
-        E_reg; None when SRM is off.
-    mgm, mgm_correct : scalar
-        Summed cross-entropy over masked k-mers, and how many were predicted right.
-    ngsp, ngsp_correct : scalar
-        The same over samples.
-    """
-
-    sequence: torch.Tensor
-    region: torch.Tensor | None
-    mgm: torch.Tensor
-    mgm_correct: torch.Tensor
-    ngsp: torch.Tensor
+    sequence: torch.Tensor  # float [batch, width]: E_seq; see :meth:`GeneBERT.pool`
+    region: torch.Tensor | None  # float [batch, width]: E_reg; None when SRM is off
+    mgm: torch.Tensor  # summed cross-entropy over masked k-mers
+    mgm_correct: torch.Tensor  # how many of them were predicted right
+    ngsp: torch.Tensor  # the same over samples
     ngsp_correct: torch.Tensor
 
 
@@ -57,12 +41,17 @@ def shown_tokens(n_tokens: int, lengths: torch.Tensor) -> torch.Tensor:
     return torch.arange(n_tokens, device=lengths.device) < lengths[:, None]
 
 
+def guesses(logits: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the summed cross-entropy of logits [n, classes], and how many of them are largest at their target."""
+    logits = logits.float()
+    return F.cross_entropy(logits, target, reduction="sum"), (logits.argmax(1) == target).sum()
+
+
 class GeneBERT(nn.Module):
     """Sequence encoder, region encoder and the pre-training heads.
 
     Parameters
     ----------
-    settings : ModelSettings
     motif_mean, motif_sd : float [n_tfs], optional
         Per-TF mean and standard deviation over the training regions; the matrix is standardised with them and missing
         values become 0, the mean. Needed when SRM is on.
@@ -93,8 +82,6 @@ class GeneBERT(nn.Module):
             self.initial_weights["sequence_encoder"] = file_source(weights_file(settings.sequence_encoder.weights))
         self.region_encoder = self.log_scale = None
         if settings.losses.srm is not None:
-            if motif_mean is None or motif_sd is None:
-                raise ValueError("sequence-region matching needs the motif statistics")
             self.register_buffer("motif_mean", motif_mean.float())
             self.register_buffer("motif_sd", motif_sd.float())
             self.region_encoder = build_region_encoder(settings.region_encoder, len(motif_mean), n_regions)
@@ -107,11 +94,11 @@ class GeneBERT(nn.Module):
             self.projection = nn.Identity() if width == wanted else nn.Linear(width, wanted, bias=False)
             self.log_scale = nn.Parameter(torch.tensor(-math.log(settings.losses.temperature)))
 
-    def prepare(self, *, compile_encoders: bool, checkpoint_activations: bool) -> None:
+    def prepare(self, training: TrainingSettings) -> None:
         """Set up for training what changes neither weights nor results: compiled encoders, recomputed activations."""
-        if checkpoint_activations:
+        if training.checkpoint_activations:
             self.sequence_encoder.gradient_checkpointing_enable({"use_reentrant": False})
-        if compile_encoders:
+        if training.compile:
             # Pieces differ in length; one graph serves them all.
             self.sequence_encoder.bert.compile(dynamic=True)
             if self.region_encoder is not None:
@@ -119,9 +106,7 @@ class GeneBERT(nn.Module):
 
     def encode_sequences(self, ids: torch.Tensor, segments: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Return the last hidden states [batch, tokens, hidden]; [CLS] is token 0."""
-        mask = None
-        if int(lengths.min()) < ids.shape[1]:
-            mask = shown_tokens(ids.shape[1], lengths)
+        mask = shown_tokens(ids.shape[1], lengths) if int(lengths.min()) < ids.shape[1] else None
         return self.sequence_encoder.bert(ids, attention_mask=mask, token_type_ids=segments).last_hidden_state
 
     def encode_regions(self, motifs: torch.Tensor) -> torch.Tensor:
@@ -143,7 +128,6 @@ class GeneBERT(nn.Module):
 
         Parameters
         ----------
-        batch : Batch
         ids : int64 [rows, tokens]
             The batch's ids with masked k-mers.
         chosen : bool [rows, tokens]
@@ -156,19 +140,13 @@ class GeneBERT(nn.Module):
         mgm, mgm_correct, ngsp, ngsp_correct, region = zero, zero, zero, zero, None
         if losses.mgm:
             # Vocabulary logits only where a k-mer is masked: at 15 % this saves most of the output layer's time.
-            logits = heads.predictions(hidden[chosen]).float()
-            target = batch.ids[chosen]
-            mgm = F.cross_entropy(logits, target, reduction="sum")
-            mgm_correct = (logits.argmax(1) == target).sum()
+            mgm, mgm_correct = guesses(heads.predictions(hidden[chosen]), batch.ids[chosen])
         if losses.ngsp:
-            paired = self.pair(hidden, batch)
-            logits = heads.seq_relationship(self.sequence_encoder.bert.pooler(paired[:, None])).float()
-            ngsp = F.cross_entropy(logits, batch.label, reduction="sum")
-            ngsp_correct = (logits.argmax(1) == batch.label).sum()
+            pooled = self.sequence_encoder.bert.pooler(self.pair(hidden, batch)[:, None])
+            ngsp, ngsp_correct = guesses(heads.seq_relationship(pooled), batch.label)
         if losses.srm is not None:
             region = self.encode_regions(batch.motifs).float()
-        sequence = self.pool(hidden, batch).float()
-        return Outputs(sequence, region, mgm, mgm_correct, ngsp, ngsp_correct)
+        return Outputs(self.pool(hidden, batch).float(), region, mgm, mgm_correct, ngsp, ngsp_correct)
 
     def pool(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
         """Return E_seq [samples, width] of hidden states [rows, tokens, hidden]; see LossSettings."""
@@ -225,14 +203,7 @@ class GeneBERT(nn.Module):
 
         ``config.json``, ``model.safetensors`` and the tokenizer are loaded by `transformers` without this package
         (AutoModel, AutoModelForMaskedLM, BertForPreTraining); ``region_encoder.safetensors`` holds the rest and
-        ``model.json`` our settings.
-
-        Parameters
-        ----------
-        record : dict
-            What else ``model.json`` says of the training.
-        files : dict of str, optional
-            Further text files, name to content.
+        ``model.json`` our settings with `record`. `files` are further text files, name to content.
         """
         with atomic_path(folder, directory=True) as temporary:
             self.sequence_encoder.save_pretrained(temporary)

@@ -1,34 +1,29 @@
 """Image backbones on the region x TF matrix laid out as a picture (paper section 3.2)."""
 
 import math
-from pathlib import Path
 
+import timm
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from genebert.errors import InputError
 from genebert.models.backbones import IMAGE_BACKBONES
-from genebert.models.image_weights import check_tensors, locate_weights, read_tensors
 from genebert.models.t2t_vit import T2T_SIZES, T2TViT, sum_colours
+from genebert.models.weights import check_tensors, locate_weights, read_tensors
 from genebert.settings.models import RegionEncoderSettings
 
 
 def fold(matrix: torch.Tensor, size: int) -> torch.Tensor:
-    """Lay a matrix out as a square image without losing a value (docs/facts.md 27, 36).
+    """Lay matrices [batch, regions, tfs] out as images [batch, 1, size, size] without losing a value.
 
     Each region's vector is padded to a multiple of `size` and wrapped into rows of `size` pixels; rows are repeated to
-    fill the image, regions lie below each other.
+    fill the image, regions lie below each other (docs/facts.md 27, 36).
 
-    Parameters
-    ----------
-    matrix : float [batch, regions, tfs]
-    size : int
-        Edge of the image in pixels.
-
-    Returns
-    -------
-    float [batch, 1, size, size]
+    Raises
+    ------
+    InputError
+        The matrix does not fit.
     """
     batch, n_regions, n_tfs = matrix.shape
     rows = math.ceil(n_tfs / size)
@@ -53,8 +48,6 @@ def build_backbone(name: str, arguments: dict, *, in_chans: int, num_classes: in
 
     Parameters
     ----------
-    name : str
-        Key of IMAGE_BACKBONES.
     arguments : dict
         What differs from the published sizes: arguments of ``timm.create_model``, or of T2TViT.
     in_chans, num_classes : int
@@ -69,8 +62,6 @@ def build_backbone(name: str, arguments: dict, *, in_chans: int, num_classes: in
     try:
         if model is None:
             return T2TViT(**T2T_SIZES[name] | arguments, in_chans=in_chans, num_classes=num_classes)
-        import timm
-
         return timm.create_model(model, pretrained=False, in_chans=in_chans, num_classes=num_classes, **arguments)
     except (TypeError, ValueError, AssertionError) as error:
         raise InputError(f"region_encoder.arguments: {name} does not take what was given ({error})") from error
@@ -82,32 +73,20 @@ class ImageRegionEncoder(nn.Module):
     Published weights are for three colours. They are summed over colours in the first layer, so that the output is the
     same as for the image repeated three times: timm's backbones begin with a convolution, for T2T-ViT see
     :func:`genebert.models.t2t_vit.sum_colours`.
-
-    Parameters
-    ----------
-    name : str
-        Key of IMAGE_BACKBONES.
-    image : {"fold", "resize", "area"}
-    weights : path, "hub" or None
-        ImageNet weights in a file or on the hub (timm's only), or none.
-    arguments : dict
-        See :func:`build_backbone`.
     """
 
     per_region = False
 
-    def __init__(self, name: str, image: str, weights: str | Path | None, arguments: dict):
+    def __init__(self, settings: RegionEncoderSettings):
         super().__init__()
-        if image not in ("fold", "resize", "area"):
-            raise InputError(f"region_encoder.image: found {image!r}, expected fold, resize or area")
-        self.image = image
+        name, self.image, arguments = settings.name, settings.image, settings.arguments
         self.backbone = build_backbone(name, arguments, in_chans=1, num_classes=0)
         timm_settings = getattr(self.backbone, "pretrained_cfg", {})
         self.size = arguments.get("img_size", timm_settings.get("input_size", [224])[-1])
         if not isinstance(self.size, int):
             raise InputError(f"region_encoder.arguments.img_size: found {self.size}, expected one number: a square")
         self.width = self.backbone.num_features
-        path, self.weights_source = locate_weights(weights, timm_settings.get("hf_hub_id"))
+        path, self.weights_source = locate_weights(settings.weights, timm_settings.get("hf_hub_id"))
         if path is not None:
             state = read_tensors(path)
             with torch.device("meta"):
@@ -130,4 +109,4 @@ class ImageRegionEncoder(nn.Module):
 
 def build(settings: RegionEncoderSettings, n_tfs: int, n_regions: int) -> ImageRegionEncoder:
     """Return the encoder of a backbone's name; see :mod:`genebert.models.backbones`."""
-    return ImageRegionEncoder(settings.name, settings.image, settings.weights, settings.arguments)
+    return ImageRegionEncoder(settings)

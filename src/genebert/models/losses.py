@@ -30,7 +30,7 @@ def sequence_region_matching(
 
     Parameters
     ----------
-    sequence, region : float [batch, width]
+    sequence, region : float32 [batch, width]
         E_seq and E_reg.
     form : {"infonce", "paper_exp", "paper_literal"}
         ``infonce``: cross-entropy in both directions over cosine similarities times `scale`.
@@ -51,7 +51,6 @@ def sequence_region_matching(
     scalar tensor
         Retrieval accuracy: share of sequences whose own matrix scores highest among those not excluded.
     """
-    sequence, region = sequence.float(), region.float()
     if form == "infonce":
         if centre:
             sequence, region = sequence - sequence.mean(0), region - region.mean(0)
@@ -61,17 +60,14 @@ def sequence_region_matching(
     if form == "infonce":
         scores = scores * scale
     target = torch.arange(len(scores), device=scores.device)
-    lowest = -torch.inf
     if excluded is not None:
-        scores = scores.masked_fill(excluded, lowest)
+        scores = scores.masked_fill(excluded, -torch.inf)
     accuracy = (scores.argmax(1) == target).float().mean()
     if form == "infonce":
         loss = (F.cross_entropy(scores, target) + F.cross_entropy(scores.T, target)) / 2
     elif form == "paper_exp":
         loss = torch.logsumexp(scores.flatten(), 0) - torch.logsumexp(scores.diagonal(), 0)
-    elif form == "paper_literal":
+    else:
         positive = F.softplus(scores)
         loss = torch.log(positive.sum()) - torch.log(positive.diagonal().sum())
-    else:
-        raise ValueError(f"form: found {form!r}, expected infonce, paper_exp or paper_literal")
     return loss, accuracy

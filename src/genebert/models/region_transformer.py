@@ -7,13 +7,7 @@ from genebert.settings.models import RegionEncoderSettings, RegionTransformerArg
 
 
 class RegionTransformer(nn.Module):
-    """One token a region, position, transformer layers.
-
-    Parameters
-    ----------
-    n_tfs, n_regions : int
-    sizes : RegionTransformerArguments
-    """
+    """One token a region, position, transformer layers."""
 
     per_region = True
 

@@ -8,6 +8,7 @@ from contextlib import nullcontext
 
 import torch
 import torch.nn.functional as F
+from timm.models.vision_transformer import Block
 from torch import nn
 from torch.amp import is_autocast_available
 
@@ -19,6 +20,7 @@ T2T_SIZES = {
 # The three soft splits shrink the image by 4, 2 and 2.
 SHRINKAGE = 16
 MLP_RATIO = 3
+DROPOUT = 0.1  # of the performers
 _FIRST = "tokens_to_token.attention1."
 
 
@@ -35,17 +37,16 @@ class TokenPerformer(nn.Module):
         Width of the tokens that come in and go out.
     features : int
         m.
-    dropout : float
     """
 
-    def __init__(self, in_dim: int, dim: int, features: int, dropout: float = 0.1):
+    def __init__(self, in_dim: int, dim: int, features: int):
         super().__init__()
         self.norm1 = nn.LayerNorm(in_dim)
         self.kqv = nn.Linear(in_dim, 3 * dim)
         self.proj = nn.Linear(dim, dim)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = nn.Dropout(DROPOUT)
         self.norm2 = nn.LayerNorm(dim)
-        self.mlp = nn.Sequential(nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, dim), nn.Dropout(dropout))
+        self.mlp = nn.Sequential(nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, dim), nn.Dropout(DROPOUT))
         self.w = nn.Parameter(torch.empty(features, dim), requires_grad=False)
         nn.init.orthogonal_(self.w, gain=math.sqrt(features))
 
@@ -74,10 +75,7 @@ class TokenPerformer(nn.Module):
 class TokensToToken(nn.Module):
     """Soft splits: overlapping patches become tokens, a performer mixes them, and they are laid out as an image again.
 
-    Parameters
-    ----------
-    in_chans, embed_dim, token_dim : int
-        Channels of the image; width of the tokens that come out, and of those between.
+    Tokens are `embed_dim` wide when they come out, and `token_dim` between.
     """
 
     def __init__(self, in_chans: int, embed_dim: int, token_dim: int):
@@ -95,51 +93,6 @@ class TokensToToken(nn.Module):
             image = tokens.transpose(1, 2).unflatten(2, (edge, edge))
             tokens = F.unfold(image, kernel_size=3, stride=2, padding=1).transpose(1, 2)
         return self.project(tokens)
-
-
-class Attention(nn.Module):
-    """Multi-head self-attention, without biases for query, key and value."""
-
-    def __init__(self, dim: int, num_heads: int):
-        super().__init__()
-        self.num_heads = num_heads
-        self.qkv = nn.Linear(dim, 3 * dim, bias=False)
-        self.proj = nn.Linear(dim, dim)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return tokens [batch, tokens, dim] of tokens of the same shape."""
-        qkv = self.qkv(x).unflatten(2, (3, self.num_heads, -1))
-        query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind(0)
-        return self.proj(F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2))
-
-
-class FeedForward(nn.Module):
-    """Two linear layers with GELU between them."""
-
-    def __init__(self, dim: int, hidden: int):
-        super().__init__()
-        self.fc1 = nn.Linear(dim, hidden)
-        self.fc2 = nn.Linear(hidden, dim)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return tokens of the same shape."""
-        return self.fc2(F.gelu(self.fc1(x)))
-
-
-class Block(nn.Module):
-    """A transformer layer, normalised before each part."""
-
-    def __init__(self, dim: int, num_heads: int, hidden: int):
-        super().__init__()
-        self.norm1 = nn.LayerNorm(dim)
-        self.attn = Attention(dim, num_heads)
-        self.norm2 = nn.LayerNorm(dim)
-        self.mlp = FeedForward(dim, hidden)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return tokens of the same shape."""
-        x = x + self.attn(self.norm1(x))
-        return x + self.mlp(self.norm2(x))
 
 
 def sinusoids(rows: int, width: int) -> torch.Tensor:
@@ -160,7 +113,6 @@ class T2TViT(nn.Module):
         Of the transformer; T2T_SIZES has those of the published models.
     img_size : int
         Edge of the square image, a multiple of 16.
-    in_chans : int
     num_classes : int
         0: no head, the output is the class token after the last normalisation.
     token_dim : int
@@ -188,7 +140,9 @@ class T2TViT(nn.Module):
         self.cls_token = nn.Parameter(torch.zeros(1, 1, embed_dim))
         positions = sinusoids((img_size // SHRINKAGE) ** 2 + 1, embed_dim)[None]
         self.pos_embed = nn.Parameter(positions, requires_grad=False)
-        self.blocks = nn.Sequential(*(Block(embed_dim, num_heads, MLP_RATIO * embed_dim) for _ in range(depth)))
+        # timm's own norm has another epsilon.
+        blocks = (Block(embed_dim, num_heads, MLP_RATIO, norm_layer=nn.LayerNorm) for _ in range(depth))
+        self.blocks = nn.Sequential(*blocks)
         self.norm = nn.LayerNorm(embed_dim)
         self.head = nn.Linear(embed_dim, num_classes) if num_classes else nn.Identity()
         nn.init.trunc_normal_(self.cls_token, std=0.02)
@@ -211,11 +165,6 @@ def sum_colours(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     A soft split of three equal channels gives each patch three times in a row. Its normalised values are those of the
     single patch; scale and shift differ by colour, so they move into the linear layer that follows, and its columns are
     summed over colours: ``W' = sum_c W_c diag(g_c)``, ``bias' = bias + sum_c W_c b_c``, g' = 1, b' = 0.
-
-    Parameters
-    ----------
-    state : dict of tensors
-        Of a T2T-ViT with three channels.
     """
     weight, scale, shift = (state[_FIRST + name] for name in ("kqv.weight", "norm1.weight", "norm1.bias"))
     patch = len(scale) // 3

@@ -13,17 +13,10 @@ ROWS = 1 << 14  # sequences turned into tokens at a time: bounds the int64 inter
 
 
 class Sequences(Protocol):
-    """What tokens are made of, such as :class:`genebert.evaluation.examples.Examples`.
+    """What tokens are made of, such as :class:`genebert.evaluation.examples.Examples`."""
 
-    Attributes
-    ----------
-    name : str
-        For messages.
-    lengths : int64 [n]
-    """
-
-    name: str
-    lengths: np.ndarray
+    name: str  # for messages
+    lengths: np.ndarray  # int64 [n]
 
     def codes(self, rows: slice) -> tuple[np.ndarray, np.ndarray]:
         """Return base codes (uint8 [rows, longest of them], filled up with N) and lengths."""
@@ -31,21 +24,11 @@ class Sequences(Protocol):
 
 @dataclass(frozen=True)
 class Tokens:
-    """Token ids of a whole set.
+    """Token ids of a whole set."""
 
-    Attributes
-    ----------
-    ids : int16 tensor [n, longest]
-        ``[CLS] k-mers [SEP]``, then [PAD].
-    lengths : int64 tensor [n]
-        Tokens that are not padding.
-    padded : bool
-        Any is; known beforehand so that a GPU need not be asked at every batch.
-    """
-
-    ids: torch.Tensor
-    lengths: torch.Tensor
-    padded: bool
+    ids: torch.Tensor  # int16 [n, longest]: ``[CLS] k-mers [SEP]``, then [PAD]
+    lengths: torch.Tensor  # int64 [n]: tokens that are not padding
+    padded: bool  # whether any token is; known beforehand so that a GPU need not be asked at every batch
 
     def to(self, device: torch.device) -> "Tokens":
         """Return the same on another device."""
@@ -81,8 +64,6 @@ def tokenise(sequences: Sequences, k: int, max_tokens: int) -> Tokens:
 
     Parameters
     ----------
-    sequences : Sequences
-    k : int
     max_tokens : int
         Positions of the model; [CLS] and [SEP] take two.
 

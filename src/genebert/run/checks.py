@@ -3,41 +3,28 @@
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from genebert.errors import InputError
 from genebert.genome.chromosomes import normalise_chromosome
 from genebert.methods.registry import METHODS, baselines
 from genebert.models.backbones import HUB, IMAGE_BACKBONES, REGION_ENCODERS
-from genebert.run.config import config_class
+from genebert.run.config import Entries, config_class
 from genebert.run.models import Models
 from genebert.settings.fields import complete, key_names, problems
 from genebert.settings.load import PLACEHOLDER
-from genebert.settings.models import ModelEntry, TrainedModelSettings
-from genebert.settings.rules import Name, Rule
+from genebert.settings.models import TrainedModelSettings
 from genebert.settings.sentences import dotted, show, suggest
 from genebert.tasks.registry import all_tasks
 
-Entries = dict[Name, Annotated[ModelEntry, Rule(partial=True)]]
 DataSets = dict[str, dict[str, dict[str, Any]]]
 
 
 def checked(config: Mapping, entries: dict[str, dict], folder: Path) -> dict[str, Any]:
-    """Return the merged configuration, complete, if it and the named models are right.
+    """Return the merged configuration, complete, if it and the `entries` of ``config/models.yaml`` are right.
 
-    Parameters
-    ----------
-    config : dict
-        ``config/config.yaml`` with the overlays laid over it.
-    entries : dict
-        From :func:`genebert.run.models.load_models`.
-    folder : path
-        The folder ``config``.
-
-    Raises
-    ------
-    InputError
-        All problems, one line each: the dotted key, what was found, what was expected.
+    Else an InputError names all problems, one line each: the dotted key, what was found, what was expected. `folder` is
+    the folder ``config``.
     """
     cls = config_class()
     found = list(problems(cls, config, names=key_names(cls)))
@@ -79,7 +66,7 @@ def _chromosome_problems(config: Mapping) -> Iterator[str]:
     held_out = "corpus.holdout_chromosomes"
     lists = {"chromosomes": config["chromosomes"], held_out: config["corpus"]["holdout_chromosomes"]}
     for key, names in lists.items():
-        bare = [normalise_chromosome(name) for name in names]
+        bare = list(map(normalise_chromosome, names))
         for i, name in enumerate(names):
             if bare[i] in bare[:i]:
                 yield f"{key}: found {name} and {names[bare.index(bare[i])]}, which are the same; expected no repeats"
@@ -109,9 +96,9 @@ def _encoder_problems(config: dict, entries: dict[str, dict]) -> Iterator[str]:
 def _model_problems(config: dict, entries: dict[str, dict]) -> list[str]:
     """Check the full settings of every model; what several models share is said once."""
     models = Models(config, entries)
-    lines = list(models.problems())
-    if any(line.partition(": ")[0].endswith(".of") or "beside `of`" in line for line in lines):
-        return lines
+    if origins := list(models.origin_problems()):
+        return origins
+    lines = list(models.start_problems())
     found: dict[str, list[str]] = {}
     for name, model in models.resolved.items():
         own = [str(one) for one in problems(TrainedModelSettings, model)]
@@ -135,13 +122,7 @@ def _network_problems(model: dict, region_bp: int | None) -> Iterator[str]:
 
 
 def data_sets(config: dict, folder: Path) -> DataSets:
-    """Return task -> data set -> settings of a complete configuration.
-
-    Raises
-    ------
-    InputError
-        A set that does not exist, or one name twice.
-    """
+    """Return task -> data set -> settings of a complete configuration; an InputError for a set that does not exist."""
     return {name: task.data_sets(config["tasks"][name], folder) for name, task in all_tasks().items()}
 
 

@@ -12,19 +12,17 @@ from genebert.settings.data import (
     SimulationSettings,
 )
 from genebert.settings.fields import Block, key
-from genebert.settings.fitting import CurveSettings, FinetuneSettings, Row
+from genebert.settings.fitting import Changes, CurveSettings, FinetuneSettings, Row
 from genebert.settings.models import ModelEntry, TrainedModelSettings
 from genebert.settings.resources import Resources
 from genebert.settings.rules import Chromosome, FilePath, Name, Rule, Seed, Text
 from genebert.tasks.base import Task
 from genebert.tasks.registry import all_tasks
 
-Changes = Annotated[FinetuneSettings, Rule(partial=True)]
+Entries = dict[Name, Annotated[ModelEntry, Rule(partial=True)]]
 Rows = Annotated[dict[Text, Row], Rule(some=True)]
 CHROMOSOMES = [*(f"chr{number}" for number in range(1, 23)), "chrX"]
 NETWORKS = ["from-scratch", "dnabert", "genebert"]
-CURVE = {"models": ["kmer-logreg", *NETWORKS], "sizes": [50, 100, 200, 500, 1000, 2000],
-         "finetune": {"epochs": 30, "patience": 10}}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -94,14 +92,13 @@ def _config_class(tasks: tuple[Task, ...]) -> type[Block]:
         model: TrainedModelSettings = key(
             TrainedModelSettings(), "what every model of config/models.yaml starts from; an entry lists what differs"
         )
-        models: dict[Name, Annotated[ModelEntry, Rule(partial=True)]] = key(
-            {}, "changes to entries of config/models.yaml, and further models"
-        )
+        models: Entries = key({}, "changes to entries of config/models.yaml, and further models")
         tasks: Tasks = key(Tasks(), "downstream data sets")
         finetune: Finetune = key(Finetune(), "fine-tuning")
         tables: Tables = key(Tables(), "rows of the tables")
         learning_curves: dict[Text, CurveSettings] = key(
-            {"promoter/prom-core": CURVE}, "test AUC against the number of labelled examples, one figure a data set"
+            {"promoter/prom-core": CurveSettings(finetune={"epochs": 30, "patience": 10})},
+            "test AUC against the number of labelled examples, one figure a data set",
         )
         unavailable: dict[str, Annotated[str, Rule(some=True, expected="the reason")]] = key(
             {}, "model or task/data set that you cannot have -> why; its rows say so, nothing of it is run"

@@ -22,13 +22,7 @@ OTHER_MODEL = "model:"
 
 
 def load_models(path: str | Path) -> dict[str, dict]:
-    """Return the entries of ``config/models.yaml``, model name to changes, unchecked.
-
-    Raises
-    ------
-    InputError
-        The file is not YAML or has no block ``models``.
-    """
+    """Return the entries of ``config/models.yaml``, model name to changes, unchecked; an InputError without them."""
     value = load_yaml(path)
     if list(value) != ["models"] or not isinstance(value["models"], dict):
         raise InputError(f"{path}: found the keys {', '.join(map(str, value))}, expected one block named models")
@@ -63,20 +57,7 @@ def is_trained(model: dict) -> bool:
 
 
 class Models:
-    """All models of a run.
-
-    Parameters
-    ----------
-    config : dict
-        Merged and complete configuration.
-    entries : dict
-        From :func:`load_models`.
-
-    Attributes
-    ----------
-    names : list of str
-        Those of ``config/models.yaml``, then those only in the configuration.
-    """
+    """All models of a run: those of a complete configuration, over the entries of ``config/models.yaml``."""
 
     def __init__(self, config: dict, entries: dict[str, dict]):
         self.config, self.entries = config, entries
@@ -93,12 +74,8 @@ class Models:
     def resolve(self, name: str) -> dict[str, Any]:
         """Return the full settings of a model before fine-tuning, paths expanded; those of its origin, if it has one.
 
-        The word `imagenet` for the weights of an image backbone becomes the path of its file in IMAGENET_FILES.
-
-        Raises
-        ------
-        InputError
-            There is no such model.
+        The word `imagenet` for the weights of an image backbone becomes the path of its file in IMAGENET_FILES. An
+        InputError where there is no such model.
         """
         if name not in self.names:
             raise InputError(f"unknown model {name}; {suggest(name, self.names)}")
@@ -120,32 +97,24 @@ class Models:
     @cached_property
     def canonical(self) -> dict[str, str]:
         """For every model the first name with equal settings: those are trained once."""
-        distinct: dict[str, dict] = {}
-        canonical = {}
-        for name, settings in self.resolved.items():
-            canonical[name] = next((other for other, known in distinct.items() if known == settings), name)
-            distinct.setdefault(canonical[name], settings)
-        return canonical
+        models = self.resolved.items()
+        return {name: next(other for other, known in models if known == settings) for name, settings in models}
 
-    def problems(self) -> Iterator[str]:
-        """Say what is wrong with entries that are another model, or start from one."""
-        origins = list(self._origin_problems())
-        yield from origins or self._start_problems()
-
-    def _origin_problems(self) -> Iterator[str]:
-        for name in self.names:
-            entry = self.entry(name)
-            origin = entry.get("of")
+    def origin_problems(self) -> Iterator[str]:
+        """Say what is wrong with entries that are another model, fine-tuned in another way."""
+        origins = {name: self.origin(name) for name in self.names}
+        others = [name for name, origin in origins.items() if origin is None]
+        for name, origin in origins.items():
             if origin is None:
                 continue
-            others = [other for other in self.names if self.origin(other) is None]
             if origin not in others:
                 yield f"model {name}.of: found {origin}, expected a model that is trained; {suggest(origin, others)}"
-            for key in entry.keys() - {"of", "finetune"}:
+            for key in self.entry(name).keys() - {"of", "finetune"}:
                 expected = "expected finetune alone: it is the same pre-trained model"
                 yield f"model {name}.{key}: found beside `of`, {expected}"
 
-    def _start_problems(self) -> Iterator[str]:
+    def start_problems(self) -> Iterator[str]:
+        """Say what is wrong with models that start from another."""
         starts = {name: starts_from(model) for name, model in self.resolved.items()}
         trained = [name for name, model in self.resolved.items() if is_trained(model)]
         for name, origin in starts.items():
@@ -162,10 +131,7 @@ class Models:
             if other in seen:
                 yield f"{where}, expected a model that does not itself start from {name}"
                 continue
-            source, model = self.resolved[origin], self.resolved[name]
-            for key in ("layers", "hidden", "heads", "intermediate"):
-                theirs, ours = source["sequence_encoder"][key], model["sequence_encoder"][key]
-                if theirs != ours:
-                    yield f"{where} with {key} {theirs}, expected {ours}, as this model has"
-            if source["k"] != model["k"]:
-                yield f"{where} with k {source['k']}, expected {model['k']}, as this model has"
+            source, model = (self.resolved[one] | self.resolved[one]["sequence_encoder"] for one in (origin, name))
+            for key in ("layers", "hidden", "heads", "intermediate", "k"):
+                if source[key] != model[key]:
+                    yield f"{where} with {key} {source[key]}, expected {model[key]}, as this model has"

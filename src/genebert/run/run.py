@@ -5,13 +5,12 @@ science, nothing heavy: every cluster job makes it again.
 """
 
 from collections.abc import Iterable
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from genebert.errors import InputError
 from genebert.genome.chromosomes import normalise_chromosome
-from genebert.methods.registry import METHODS, Entry, baselines
+from genebert.methods.registry import METHODS, baselines
 from genebert.models.backbones import HUB
 from genebert.run.checks import checked, data_sets
 from genebert.run.models import Models, is_trained, load_models, starts_from
@@ -20,7 +19,7 @@ from genebert.settings.fitting import lay_over
 from genebert.settings.load import expand, load_yaml, merge
 from genebert.settings.models import reads
 from genebert.settings.resources import Resources
-from genebert.sources.registry import Source, load_registry, select
+from genebert.sources.registry import load_registry, select
 from genebert.tasks.registry import all_tasks
 
 FINETUNE = "finetune"
@@ -31,11 +30,6 @@ FORMATS = ("csv", "md", "html", "tex")
 TRANSFER_TABLE = "table6"
 
 
-def existing(*paths: str | None) -> list[str]:
-    """Return the paths that are set: keys may be null."""
-    return [path for path in paths if path]
-
-
 def read_run(folder: str | Path, overlays: Iterable[str | Path] = ()) -> "Run":
     """Return the run of a folder ``config`` and overlays, as ``snakemake --configfile`` would see it."""
     config = load_yaml(Path(folder) / "config.yaml")
@@ -44,33 +38,25 @@ def read_run(folder: str | Path, overlays: Iterable[str | Path] = ()) -> "Run":
     return Run(config, Path(folder))
 
 
+def method_of(row: str) -> str:
+    """Return the method of a table's row: the baseline of that name, or fine-tuning of the model of that name."""
+    return row if row in baselines() else FINETUNE
+
+
 def normalised(config: dict) -> dict:
     """Return a configuration with ``{data}`` replaced by its key `data`, and ``chr20`` for ``20``."""
     config = expand(config, config["data"])
-    held_out = [normalise_chromosome(name) for name in config["corpus"]["holdout_chromosomes"]]
-    chromosomes = [normalise_chromosome(name) for name in config["chromosomes"]]
-    return config | {"chromosomes": chromosomes, "corpus": config["corpus"] | {"holdout_chromosomes": held_out}}
+    for block, key in ((config, "chromosomes"), (config["corpus"], "holdout_chromosomes")):
+        block[key] = list(map(normalise_chromosome, block[key]))
+    return config
 
 
 class Run:
-    """A checked configuration and what follows from it.
-
-    Parameters
-    ----------
-    config : dict
-        ``config/config.yaml`` with the overlays laid over it.
-    folder : path
-        The folder ``config``: ``models.yaml``, ``sources.tsv``, ``tfbs.tsv``, ``paper/``.
-
-    Raises
-    ------
-    InputError
-        All that is wrong with the configuration, one line each.
-    """
+    """A checked configuration and what follows from it; an InputError says all that is wrong with it, a line each."""
 
     def __init__(self, config: dict, folder: Path):
+        """Take ``config/config.yaml`` with the overlays laid over it, and the folder ``config``."""
         entries = load_models(folder / "models.yaml")
-        self.folder = folder
         self.config = normalised(checked(config, entries, folder))
         self.models = Models(self.config, entries)
         self.tasks = all_tasks()
@@ -81,19 +67,24 @@ class Run:
         self.seeds = self.config["finetune"]["seeds"]
         self.resources = Resources(**self.config["resources"])
         self.rows = {table: self._rows(table) for table in self.config["tables"]}
-        select(self.registry, self.config["retrieve"])
+        self.registry = load_registry(folder)
+        self.wanted = select(self.registry, self.config["retrieve"])
+        motifs = self.config["motifs"]
+        self.jaspar = f"resources/jaspar/{motifs['release']}.{motifs['order']}"  # motif matrices, without the suffix
+        self.genome = self.stage("genome", "genome.fa", "genome.fa.fai", "genome.json")
+        self.sequences = self.stage("sequences", "regions.npy", "offsets.npy", "regions.json")
+        self.motifs = self.stage("motifs", "matrix.npy", "motifs.tsv", "motifs.json")
+        self.groups = self.stage("corpus", "groups.npz", "corpus.json")
+
+    def stage(self, name: str, *files: str) -> list[str]:
+        """Return files of a stage's folder."""
+        return [f"{self.results}/{name}/{file}" for file in files]
 
     # ----------------------------------------------------------------------------------------------- external files
 
-    @cached_property
-    def registry(self) -> dict[str, Source]:
-        """The external files."""
-        return load_registry(self.folder)
-
     def retrieved(self) -> list[str]:
         """Return what shows that the files of `retrieve` are there: themselves, or the check of one placed by hand."""
-        chosen = select(self.registry, self.config["retrieve"])
-        names = [one.name if one.access == "open" else f"placed/{one.name}.json" for one in chosen]
+        names = [one.name if one.access == "open" else f"placed/{one.name}.json" for one in self.wanted]
         return [f"resources/{name}" for name in names]
 
     @staticmethod
@@ -102,52 +93,19 @@ class Run:
         path = f"resources/{wildcards.source}"
         return [path] if Path(path).exists() else []
 
-    # ---------------------------------------------------------------------------------------------------- the data half
-
-    @property
-    def jaspar(self) -> str:
-        """Path of the motif matrices, without its suffix."""
-        return f"resources/jaspar/{self.config['motifs']['release']}.{self.config['motifs']['order']}"
-
-    def stage(self, name: str, *files: str) -> list[str]:
-        """Return files of a stage's folder."""
-        return [f"{self.results}/{name}/{file}" for file in files]
-
-    @property
-    def genome(self) -> list[str]:
-        """The run's chromosomes."""
-        return self.stage("genome", "genome.fa", "genome.fa.fai", "genome.json")
-
-    @property
-    def sequences(self) -> list[str]:
-        """Bases of all regions."""
-        return self.stage("sequences", "regions.npy", "offsets.npy", "regions.json")
-
-    @property
-    def motifs(self) -> list[str]:
-        """The regions x motifs matrix."""
-        return self.stage("motifs", "matrix.npy", "motifs.tsv", "motifs.json")
-
-    @property
-    def groups(self) -> list[str]:
-        """Samples of pre-training."""
-        return self.stage("corpus", "groups.npz", "corpus.json")
-
     def matrix_files(self) -> dict[str, Any]:
         """Return key -> file(s) of the accessibility data, as their format needs them."""
         settings = self.config["accessibility"]
+        files = settings | {"beds": list(settings["beds"].values())}
         read = FORMAT_KEYS[settings["format"]] + OPTIONAL_KEYS.get(settings["format"], ())
-        files: dict[str, Any] = {key: settings[key] for key in ("matrix", "peaks", "cells", "barcodes") if key in read}
-        files |= {"beds": list(settings["beds"].values())} if "beds" in read else {}
-        return {key: value for key, value in (files | {"blacklist": settings["blacklist"]}).items() if value}
+        needed = [key for key in ("matrix", "peaks", "cells", "barcodes", "beds") if key in read]
+        return {key: files[key] for key in (*needed, "blacklist") if files[key]}
 
     def raw_files(self) -> dict[str, str]:
         """Return name -> file of all that pre-training data and data sets are made from."""
-        files = {key: path for key, path in self.matrix_files().items() if key not in ("beds", "blacklist")}
-        settings = self.config["accessibility"]
-        files |= {"blacklist": settings["blacklist"]} if settings["blacklist"] else {}
-        if settings["format"] == "bed":
-            files |= {f"peaks of {name}": path for name, path in settings["beds"].items()}
+        files = self.matrix_files()
+        if files.pop("beds", None):
+            files |= {f"peaks of {name}": path for name, path in self.config["accessibility"]["beds"].items()}
         files |= {"genome": self.config["genome"]["fasta"], "motifs": f"{self.jaspar}.txt"}
         for name in self.data_set_names():
             task, _, dataset = name.partition("/")
@@ -167,9 +125,9 @@ class Run:
         weights, origin = model["sequence_encoder"]["weights"], starts_from(model)
         names = ("config.json", "vocab.txt", "pytorch_model.bin")
         files = self.model_files(origin) if origin else [f"{weights}/{name}" for name in names if weights]
-        if "motifs" in reads(model):  # an untrained model has no region encoder
-            image = model["region_encoder"]["weights"]
-            files += existing(None if image == HUB else image)
+        image = model["region_encoder"]["weights"]
+        if image not in (None, HUB) and "motifs" in reads(model):  # an untrained model has no region encoder
+            files.append(image)
         data = {"sequences": self.sequences, "motifs": self.motifs, "corpus": self.groups}
         return {"weights": files} | {name: data[name] for name in reads(model)}
 
@@ -179,10 +137,6 @@ class Run:
         if origin := starts_from(model):
             model["sequence_encoder"]["weights"] = f"{self.results}/models/{self.models.canonical[origin]}"
         return model
-
-    def trained_model(self, wildcards: Any) -> list[str]:
-        """Return the files of the model of a wildcard."""
-        return self.model_files(wildcards.model)
 
     def shown_models(self) -> list[str]:
         """Return the models that tables show, in their order, without baselines and what cannot be had."""
@@ -203,10 +157,6 @@ class Run:
         """Return the data sets that can be had, as task/data set."""
         names = [f"{task}/{name}" for task, sets in self.sets.items() for name in sets]
         return [name for name in names if name not in self.config["unavailable"]]
-
-    def task_files(self, name: str) -> list[str]:
-        """Return the labelled splits of a data set, task/data set."""
-        return self.stage(f"tasks/{name}", *SPLITS)
 
     def task_inputs(self, wildcards: Any) -> dict[str, Any]:
         """Return what a data set is made from."""
@@ -237,16 +187,10 @@ class Run:
         able = [name for name in others if f"{wildcards.task}/{name}" not in self.config["unavailable"]]
         return {name: f"{self.results}/tasks/{wildcards.task}/{name}" for name in able}
 
-    def _is_model(self, method: str) -> bool:
-        return method not in baselines()
-
-    def _entry(self, method: str) -> Entry:
-        return METHODS[FINETUNE if self._is_model(method) else method]
-
     def method_files(self, method: str) -> dict[str, list[str]]:
         """Return what a method is made from: a model's folder, or motif matrices."""
         files = {"model": self.model_files, "jaspar": lambda _: [f"{self.jaspar}.txt"]}
-        return {name: files[name](method) for name in self._entry(method).needs}
+        return {name: files[name](method) for name in METHODS[method_of(method)].needs}
 
     def fit_part_inputs(self, wildcards: Any) -> dict[str, list[str]]:
         """Return what a method is fitted from: the data set's splits and card, its own files, bases of places."""
@@ -273,7 +217,7 @@ class Run:
 
     def _fit_job(self, wildcards: Any) -> dict[str, Any]:
         task, name = wildcards.task, wildcards.method
-        is_model = self._is_model(name)
+        method = method_of(name)
         firsts = {key: Path(paths[0]) for key, paths in self.method_files(name).items()}
         files = {key: str(first.parent if key == "model" else first) for key, first in firsts.items()}
         files |= {"genome": self.genome[0]} if self.tasks[task].places else {}
@@ -282,29 +226,21 @@ class Run:
             "task": task,
             "dataset": wildcards.dataset,
             "name": name,
-            "method": FINETUNE if is_model else name,
-            "options": self.finetune_settings(task, name) if is_model else options,
+            "method": method,
+            "options": self.finetune_settings(task, name) if method == FINETUNE else options,
             "files": files,
             "data": f"{self.results}/tasks/{task}/{wildcards.dataset}",
             "seeds": self.seeds,
         }
 
-    def fit_gpu(self, wildcards: Any, *, rule: str = "fit") -> int:
+    def fit_gpu(self, wildcards: Any, rule: str = "fit") -> int:
         """Return the GPUs of a fit: none for what is no network."""
-        return self.resources.of(rule)["gpu"] if self._entry(wildcards.method).gpu else 0
-
-    def fit_part_gpu(self, wildcards: Any) -> int:
-        """Return the same for the points of a learning curve."""
-        return self.fit_gpu(wildcards, rule="fit_part")
+        return self.resources.of(rule)["gpu"] if METHODS[method_of(wildcards.method)].gpu else 0
 
     def kept_classifiers(self, folder: str) -> dict[str, str]:
         """Return the folder of kept classifiers as an output, if they are kept."""
         kept = f"{self.results}/classifiers/{folder}{{task}}/{{dataset}}/{{method}}"
         return {"classifiers": kept} if self.config["finetune"]["keep_classifiers"] else {}
-
-    def absence(self, wildcards: Any) -> str | None:
-        """Return why a row cannot be had."""
-        return self.reason_of_absence(f"{wildcards.task}/{wildcards.dataset}", wildcards.method)
 
     # ---------------------------------------------------------------------------------------------- tables and figures
 
@@ -319,19 +255,9 @@ class Run:
                 rows[name] = list(dict.fromkeys([*rows.get(name, ()), *names]))
         return rows
 
-    def table_rows(self, wildcards: Any) -> dict[str, list[str]]:
-        """Return data sets and methods of a table, in the order of its rows."""
-        return self.rows[f"table{wildcards.number}"]
-
     def table_scores(self, wildcards: Any) -> list[str]:
-        """Return the score files that a table is rendered from.
-
-        Raises
-        ------
-        InputError
-            There are none: the run has no data set for the table.
-        """
-        rows, files = self.table_rows(wildcards), []
+        """Return the score files that a table is rendered from; an InputError where the run has no data set for it."""
+        rows, files = self.rows[f"table{wildcards.number}"], []
         if not rows:
             raise InputError(f"table{wildcards.number}: tables and tasks have no data set for it; expected some")
         for name, methods in rows.items():

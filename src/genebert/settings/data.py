@@ -85,8 +85,12 @@ class GenomeSettings(Block):
 
     block = "genome"
 
-    build: Text = key("hg19", "chromosome lengths are checked for hg19 and hg38; any other name is not checked")
-    fasta: FilePath = key("{data}/hg19/hg19.fa.gz", "plain, gzip or bgzip; `20` and `chr20` are the same chromosome")
+    build: Text = key(
+        "hg19",
+        "chromosome lengths are checked for hg19 and hg38; any other name is not checked",
+        more="So a part of a chromosome, or a padded one, needs a name of its own, such as hg19-part.",
+    )
+    fasta: FilePath = key("{data}/hg19/hg19.fa.gz", "plain, gzip or bgzip; `20`, `chr20`, `NC_000020.10` are one name")
 
 
 @dataclass(frozen=True)
@@ -115,6 +119,12 @@ class AccessibilitySettings(Block):
     )
     group_by: Text | None = key(
         "cell_type", "column of the cells that names the type (paper: 17 types; this column has 8)"
+    )
+    names: Literal["0-based", "1-based"] = key(
+        "0-based",
+        "how names of regions count: 0-based (chr1-0-500: the first 500 bases), or 1-based (chr1-1-500)",
+        more="BED and Cell Ranger count from 0; names that R made of a GRanges (GRangesToString) from 1. "
+        "The log says which was taken. BED files are 0-based always.",
     )
     beds: dict[Annotated[str, Rule(some=True, expected="the name of a cell type")], FilePath] = key(
         {}, "bed: cell type -> BED of its accessible regions; overlapping peaks are merged"
@@ -190,7 +200,7 @@ class CorpusSettings(Block):
 
     block = "corpus"
 
-    regions_per_sample: Annotated[int, Rule(at_least=2, even=True, expected="an even number of at least 2")] = key(
+    regions_per_sample: Annotated[int, Rule(at_least=2, even=True)] = key(
         10, "paper: ten consecutive accessible regions of one cell type"
     )
     region_bp: Count | None = key(None, "crop each region to its central N bases (51: ten regions fit 512 tokens)")

@@ -33,20 +33,10 @@ class Problem(NamedTuple):
 
 
 def key(default: Any = MISSING, doc: str = "", *, more: str = "", internal: bool = False, grid: bool = False) -> Any:
-    """Return the field of one key.
+    """Return the field of one key, which must be given where it has no default.
 
-    Parameters
-    ----------
-    default
-        Without one, the key must be given.
-    doc : str
-        Its meaning in one line, as in ``config/config.yaml``.
-    more : str
-        What the reference page says besides.
-    internal : bool
-        Set by the workflow, no key of the configuration.
-    grid : bool
-        Values to try for other keys of the same block: key to list of values.
+    Its meaning is `doc`, one line of ``config/config.yaml``, and `more` on the reference page. The workflow sets
+    `internal` fields, no key of the configuration; a `grid` maps other keys of its block to lists of values to try.
     """
     about = {"doc": doc, "more": more, "internal": internal, "grid": grid}
     if isinstance(default, dict | list | Block):
@@ -55,25 +45,13 @@ def key(default: Any = MISSING, doc: str = "", *, more: str = "", internal: bool
 
 
 class Block:
-    """A block of keys: the base of frozen dataclasses; values of the wrong kind are refused when one is made.
+    """A block of keys: the base of frozen dataclasses; an InputError says all that is wrong when one is made."""
 
-    Attributes
-    ----------
-    block : str
-        Where the block stands in the configuration, for messages.
-
-    Raises
-    ------
-    InputError
-        A value that its field does not allow, or values that do not go together.
-    """
-
-    block: ClassVar[str] = ""
+    block: ClassVar[str] = ""  # where it stands in the configuration, for messages
 
     def __post_init__(self) -> None:
-        given = {name: getattr(self, name) for name in hints(type(self))}
         for name, (hint, _) in hints(type(self)).items():
-            object.__setattr__(self, name, _built(hint, given[name]))
+            object.__setattr__(self, name, _built(hint, getattr(self, name)))
         found = list(_block_problems(type(self), plain(self), tuple(self.block.split(".")), _Way(internal=True)))
         if found:
             raise InputError("\n".join(map(str, found)))
@@ -89,10 +67,10 @@ class Block:
 
 
 @cache
-def hints(cls: type[Block]) -> dict[str, tuple[Any, Field]]:
-    """Return type hint and field of each key, in their order."""
+def hints(cls: type[Block], *, internal: bool = True) -> dict[str, tuple[Any, Field]]:
+    """Return type hint and field of each key, in their order; only the configuration's own without `internal` ones."""
     types = get_type_hints(cls, include_extras=True)
-    return {one.name: (types[one.name], one) for one in fields(cls)}
+    return {one.name: (types[one.name], one) for one in fields(cls) if internal or not one.metadata["internal"]}
 
 
 def default_of(one: Field) -> Any:
@@ -137,20 +115,9 @@ class _Way:
 def problems(
     hint: Any, value: Any, where: Where = (), *, partial: bool = False, names: tuple[str, ...] = ()
 ) -> Iterator[Problem]:
-    """Check a value as read from YAML.
+    """Check a value at `where`, as read from YAML, against a hint of blocks, lists, mappings or plain values.
 
-    Parameters
-    ----------
-    hint : type hint
-        Of blocks, lists, mappings, plain values; ``Annotated`` with a :class:`Rule`.
-    value
-    where : tuple
-        Where it stands.
-    partial : bool
-        Blocks may lack keys, at any depth.
-    names : tuple of str
-        Dotted names of all keys there are, in which an unknown one is looked for.
-
+    `partial`: blocks may lack keys, at any depth. `names`: all keys there are, dotted, for what an unknown one meant.
     """
     yield from _problems(hint, value, where, _Way(partial, False, names))
 
@@ -203,7 +170,7 @@ def _container_problems(hint: Any, value: Any, where: Where, way: _Way) -> Itera
 
 
 def _block_problems(cls: type[Block], value: Mapping, where: Where, way: _Way) -> Iterator[Problem]:
-    known = {name: pair for name, pair in hints(cls).items() if way.internal or not pair[1].metadata["internal"]}
+    known = hints(cls, internal=way.internal)
     prefix = f"{dotted(where)}." if where else ""
     found: list[Problem] = []
     for name in value:
@@ -215,7 +182,7 @@ def _block_problems(cls: type[Block], value: Mapping, where: Where, way: _Way) -
             if not way.partial and default_of(one) is MISSING:
                 text = f"missing key {prefix}{name}; expected {words(hint)}"
                 found.append(Problem((*where, name), text, whole=True))
-        elif one.metadata["grid"]:
+        elif one.metadata["grid"] and isinstance(value[name], Mapping):
             found += _grid_problems(cls, value[name], (*where, name), way)
         else:
             found += _problems(hint, value[name], (*where, name), way)
@@ -245,11 +212,8 @@ def _unchecked(cls: type[Block], value: Mapping) -> Block:
     return block
 
 
-def _grid_problems(cls: type[Block], value: Any, where: Where, way: _Way) -> Iterator[Problem]:
+def _grid_problems(cls: type[Block], value: Mapping, where: Where, way: _Way) -> Iterator[Problem]:
     """Check lists of values to try: each is one of its key."""
-    if not isinstance(value, Mapping):
-        yield Problem(where, wrong(dict[str, Any], value))
-        return
     known = {name: hint for name, (hint, one) in hints(cls).items() if not one.metadata["grid"]}
     for name, values in value.items():
         if name not in known:
@@ -257,20 +221,18 @@ def _grid_problems(cls: type[Block], value: Any, where: Where, way: _Way) -> Ite
             text = f"unknown key {prefix}{name}; {suggest(str(name), known, prefix)}"
             yield Problem((*where, name), text, whole=True)
         else:
-            yield from _problems(
-                Annotated[list[known[name]], Rule(some=True, unique=True)], values, (*where, name), way
-            )
+            choice = Annotated[list[known[name]], Rule(some=True, unique=True)]
+            yield from _problems(choice, values, (*where, name), way)
 
 
 @cache
 def key_names(cls: type[Block]) -> tuple[str, ...]:
     """Return the dotted names of all keys, those of blocks below free names left out."""
     found = []
-    for name, (hint, one) in hints(cls).items():
-        if not one.metadata["internal"]:
-            found.append(name)
-            inner = unwrapped(hint)[0]
-            found += [f"{name}.{below}" for below in key_names(inner)] if is_block(inner) else []
+    for name, (hint, _) in hints(cls, internal=False).items():
+        found.append(name)
+        inner = unwrapped(hint)[0]
+        found += [f"{name}.{below}" for below in key_names(inner)] if is_block(inner) else []
     return tuple(found)
 
 
@@ -279,10 +241,9 @@ def complete(hint: Any, value: Any, *, partial: bool = False) -> Any:
     bare, rule = unwrapped(hint)
     if is_block(bare) and isinstance(value, Mapping):
         partial = partial or rule.partial
-        known = {name: pair for name, pair in hints(bare).items() if not pair[1].metadata["internal"]}
         return {
             name: complete(inner, value[name] if name in value else default_of(one), partial=partial)
-            for name, (inner, one) in known.items()
+            for name, (inner, one) in hints(bare, internal=False).items()
             if name in value or not partial
         }
     if get_origin(bare) is dict and get_args(bare)[1] is not Any:

@@ -27,13 +27,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # libyaml where P
 
 
 def load_yaml(path: str | Path) -> dict:
-    """Read a YAML file of keys and values.
-
-    Raises
-    ------
-    InputError
-        The file cannot be read, is not YAML, repeats a key, or holds something else.
-    """
+    """Read a YAML file of keys and values; an InputError if it is none, or repeats a key."""
     try:
         value = yaml.load(Path(path).read_text(encoding="utf-8-sig"), _Loader)
     except OSError as error:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from genebert.settings.fields import Block, Problem, Where, key, problems
-from genebert.settings.fitting import FinetuneSettings
+from genebert.settings.fitting import Changes
 from genebert.settings.rules import Count, FilePath, Name, NotNegative, Positive, Rule, ShareBelow1
 from genebert.settings.sentences import show
 from genebert.settings.training import TrainingSettings
@@ -91,9 +91,8 @@ class RegionEncoderSettings(Block):
         """What our own encoder cannot have."""
         if self.name == REGION_TRANSFORMER:
             if self.weights is not None:
-                yield (
-                    f"weights: found {show(self.weights)}, expected null: {REGION_TRANSFORMER} has no published weights"
-                )
+                expected = f"expected null: {REGION_TRANSFORMER} has no published weights"
+                yield f"weights: found {show(self.weights)}, {expected}"
             default = RegionTransformerArguments()
             hidden, heads = (self.arguments.get(name, getattr(default, name)) for name in ("hidden", "heads"))
             if hidden % heads:
@@ -149,8 +148,7 @@ class ModelSettings(Block):
 
     k: Annotated[int, Rule(at_least=3, at_most=6)] = key(6, "bases of a k-mer")
     layout: Literal["concatenated", "windows"] = key(
-        "concatenated",
-        "one token sequence a sample; windows: one a region, at most max_tokens (512) long",
+        "concatenated", "one token sequence a sample; windows: one a region, at most max_tokens (512) long"
     )
     sequence_encoder: SequenceEncoderSettings = key(SequenceEncoderSettings(), "BERT over k-mers")
     region_encoder: RegionEncoderSettings = key(RegionEncoderSettings(), "encoder of the region x TF matrix")
@@ -184,16 +182,13 @@ class ModelEntry(TrainedModelSettings):
     block = "models"
 
     of: Name | None = key(None, "the same pre-trained model as that one, fine-tuned in another way")
-    finetune: Annotated[FinetuneSettings, Rule(partial=True)] = key({}, "how it is fine-tuned")
+    finetune: Changes = key({}, "how it is fine-tuned")
 
 
 def reads(model: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the parts of a run (folders of these names) that a model's losses read; none where nothing is trained.
+    """Return the parts of a run (folders of these names) that the losses of a model with full settings read.
 
-    Parameters
-    ----------
-    model : dict
-        Full settings, with `training`.
+    None where nothing is trained.
     """
     if not model["training"]["steps"]:
         return ()

@@ -16,12 +16,6 @@ _TYPES = {bool: "boolean", str: "string", int: "integer", float: "number", NoneT
 _LIMITS = {"at_least": "minimum", "above": "exclusiveMinimum", "at_most": "maximum", "below": "exclusiveMaximum"}
 
 
-def _public(cls: type[Block]) -> Iterator[tuple[str, Any, Any]]:
-    for name, (hint, one) in hints(cls).items():
-        if not one.metadata["internal"]:
-            yield name, hint, one
-
-
 def _flow(value: Any) -> str:
     """Return a value on one line of YAML."""
     return yaml.safe_dump(value, default_flow_style=True, width=10**6, sort_keys=False).removesuffix("...\n").strip()
@@ -33,6 +27,8 @@ def _flow(value: Any) -> str:
 def _yaml_lines(name: str, hint: Any, value: Any, doc: str, indent: str) -> Iterator[str]:
     bare, rule = unwrapped(hint)
     nested = isinstance(value, dict) and value and not rule.partial
+    if isinstance(value, dict) and not indent:
+        yield ""
     text = f"{indent}{name}:" if nested else f"{indent}{name}: {_flow(value)}"
     if len(text) < COMMENT and len(doc) + COMMENT + 2 <= WIDTH:
         yield f"{text:<{COMMENT}}# {doc}" if doc else text
@@ -54,15 +50,7 @@ def _yaml_block(bare: Any, block: dict, indent: str) -> Iterator[str]:
 
 def to_yaml(cls: type[Block]) -> str:
     """Return all keys with their defaults and meanings, as ``config/config.yaml`` holds them."""
-    lines = []
-    for name, hint, one in _public(cls):
-        value = complete(hint, default_of(one))
-        lines += (
-            ["", *_yaml_lines(name, hint, value, one.metadata["doc"], "")]
-            if isinstance(value, dict)
-            else (_yaml_lines(name, hint, value, one.metadata["doc"], ""))
-        )
-    return "\n".join(lines).strip() + "\n"
+    return "\n".join(_yaml_block(cls, complete(cls, {}), "")) + "\n"
 
 
 # ---------------------------------------------------------------------------------------------------------- the schema
@@ -95,15 +83,14 @@ def to_schema(hint: Any, *, partial: bool = False) -> dict[str, Any]:
 
 def _block_schema(cls: type[Block], partial: bool) -> dict[str, Any]:
     properties, required = {}, []
-    for name, hint, one in _public(cls):
+    for name, (hint, one) in hints(cls, internal=False).items():
         about = {"description": " ".join(filter(None, (one.metadata["doc"], one.metadata["more"])))}
         default = default_of(one)
         if default is MISSING:
-            required.append(name)
+            required += [] if partial else [name]
         elif not partial:
             about["default"] = default
         properties[name] = to_schema(hint, partial=partial) | about
-    required = [] if partial else required
     return {"type": "object", "additionalProperties": False, "properties": properties, "required": required}
 
 
@@ -121,12 +108,10 @@ def _cell(text: str) -> str:
 
 
 def _tables(cls: type[Block], prefix: str) -> Iterator[str]:
-    doc = (cls.__doc__ or "").strip().split("\n")[0]
-    yield from ([f"## {prefix[:-1]}", ""] if prefix else ["## The top", ""])
-    yield from ([doc, ""] if doc else [])
+    yield from (f"## {prefix[:-1] or 'The top'}", "", cls.__doc__.split("\n")[0], "")
     yield from ("| key | may be | default | meaning |", "| --- | --- | --- | --- |")
     below = []
-    for name, hint, one in _public(cls):
+    for name, (hint, one) in hints(cls, internal=False).items():
         bare, rule = unwrapped(hint)
         inner = _inner_block(bare)
         value = default_of(one)
@@ -146,7 +131,5 @@ def _tables(cls: type[Block], prefix: str) -> Iterator[str]:
 
 
 def _inner_block(bare: Any) -> type[Block] | None:
-    if is_block(bare):
-        return bare
-    inner = unwrapped(get_args(bare)[1])[0] if get_origin(bare) is dict and len(get_args(bare)) == 2 else None
+    inner = unwrapped(get_args(bare)[1])[0] if get_origin(bare) is dict else bare
     return inner if is_block(inner) else None

@@ -10,55 +10,32 @@ from genebert.settings.sentences import hint_for, is_number, show
 
 @dataclass(frozen=True)
 class Rule:
-    """What a value must be beyond its type.
-
-    Attributes
-    ----------
-    at_least, above, at_most, below : float, optional
-    even : bool
-    pattern : str
-        Regular expression of a whole text.
-    some : bool
-        Text, list or block must not be empty.
-    unique : bool
-        No entry of a list occurs twice.
-    least : int
-        Entries that a list has at least.
-    expected : str
-        Words in place of those that type and range give.
-    partial : bool
-        Of a block: any key may be missing.
-    """
+    """What a value must be beyond its type."""
 
     at_least: float | None = None
     above: float | None = None
     at_most: float | None = None
     below: float | None = None
     even: bool = False
-    pattern: str = ""
-    some: bool = False
-    unique: bool = False
-    least: int = 0
-    expected: str = ""
-    partial: bool = False
+    pattern: str = ""  # regular expression of a whole text
+    some: bool = False  # text, list or block must not be empty
+    unique: bool = False  # no entry of a list occurs twice
+    least: int = 0  # entries that a list has at least
+    expected: str = ""  # words in place of those that type and range give
+    partial: bool = False  # of a block: any key may be missing
 
 
-NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 Text = Annotated[str, Rule(some=True)]
 FilePath = Annotated[str, Rule(some=True, expected="a path")]
+_START = "that starts with a letter or digit (it becomes a folder)"
 Name = Annotated[
-    str,
-    Rule(
-        pattern=NAME,
-        expected="a name of letters, digits, '.', '_' and '-' that starts with a letter or digit (it becomes a folder)",
-    ),
+    str, Rule(pattern=r"[A-Za-z0-9][A-Za-z0-9._-]*", expected=f"a name of letters, digits, '.', '_' and '-' {_START}")
 ]
 DataSetName = Annotated[
     str,
     Rule(
         pattern=r"[A-Za-z0-9][A-Za-z0-9._()-]*",
-        expected="a name of letters, digits, '.', '_', '-' and parentheses that starts with a letter or digit (it "
-        "becomes a folder)",
+        expected=f"a name of letters, digits, '.', '_', '-' and parentheses {_START}",
     ),
 ]
 Chromosome = Annotated[
@@ -108,7 +85,8 @@ def fits(hint: Any, rule: Rule, value: Any) -> bool:
     if hint is bool:
         return isinstance(value, bool)
     if hint is str:
-        return isinstance(value, str) and bool(value or not rule.some) and _matches(rule, value)
+        right = isinstance(value, str) and (value or not rule.some)
+        return bool(right and (not rule.pattern or re.fullmatch(rule.pattern, value)))
     right = is_number(value) and (hint is float or isinstance(value, int))
     return right and (
         (rule.at_least is None or value >= rule.at_least)
@@ -117,10 +95,6 @@ def fits(hint: Any, rule: Rule, value: Any) -> bool:
         and (rule.below is None or value < rule.below)
         and not (rule.even and value % 2)
     )
-
-
-def _matches(rule: Rule, value: str) -> bool:
-    return not rule.pattern or re.fullmatch(rule.pattern, value) is not None
 
 
 def wrong(hint: Any, value: Any) -> str:
@@ -136,25 +110,18 @@ def words(hint: Any) -> str:
     """Describe in words what a hint accepts."""
     bare, rule = unwrapped(hint)
     members = alternatives(bare)
-    if len(members) > 1:
-        own = [words(with_rule(member, rule)) for member in members]
-        return rule.expected or " or ".join(own)
     if rule.expected:
         return rule.expected
+    if len(members) > 1:
+        return " or ".join(words(with_rule(member, rule)) for member in members)
     if get_origin(bare) is Literal:
         return "one of " + ", ".join("null" if one is None else str(one) for one in get_args(bare))
     if get_origin(bare) is tuple:
         return f"a list of {len(get_args(bare))}"
     if get_origin(bare) is list:
         return "a list" + " with at least one entry" * (rule.some or rule.least > 0)
-    if is_block(bare) or bare is dict or get_origin(bare) is dict:
+    if is_block(bare) or get_origin(bare) is dict:
         return "a block of keys" + " with at least one entry" * rule.some
-    text = _TYPES[bare] + " that is not empty" * (bare is str and rule.some)
-    if rule.even:
-        text = "an even number"
-    limits = [
-        f"{word} {getattr(rule, name):g}" if isinstance(getattr(rule, name), float) else f"{word} {getattr(rule, name)}"
-        for name, word in _LIMITS.items()
-        if getattr(rule, name) is not None
-    ]
-    return " ".join([text, " and ".join(limits)]).strip()
+    text = "an even number" if rule.even else _TYPES[bare] + " that is not empty" * (bare is str and rule.some)
+    limits = [(word, getattr(rule, name)) for name, word in _LIMITS.items()]
+    return f"{text} {' and '.join(f'{word} {limit}' for word, limit in limits if limit is not None)}".strip()

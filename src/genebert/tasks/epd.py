@@ -8,7 +8,9 @@ import pandas as pd
 from genebert.errors import InputError
 from genebert.files import read_lines
 from genebert.genome.bed import data_lines
+from genebert.genome.builds import BUILD_LENGTHS, assembly
 from genebert.genome.chromosomes import normalise_chromosome, refseq_chromosome
+from genebert.genome.intervals import check_bounds
 
 # TATA-box weights of Bucher 1990 (J Mol Biol 212:563, Table 3, as on EPD's page of promoter elements); rows A, C, G, T.
 TATA_WEIGHTS = np.array([
@@ -29,7 +31,7 @@ FORMS = (
 def _promoter(fields: list[str]) -> tuple[str, str, int, str] | None:
     """Return (name, chromosome, 0-based TSS, strand) of one line of any of the three forms, or None."""
     if len(fields) >= 6 and fields[1] == "TSS":  # SGA: sequence, feature, 1-based position, strand, counts, name
-        chrom = refseq_chromosome(fields[0])
+        chrom, _ = refseq_chromosome(fields[0]) or (None, None)
         if chrom and fields[2].isdigit() and int(fields[2]) > 0 and fields[3] in ("+", "-"):
             return fields[5], chrom, int(fields[2]) - 1, fields[3]
     elif len(fields) >= 6 and fields[5] in ("+", "-") and fields[1].isdigit() and fields[2].isdigit():
@@ -43,11 +45,30 @@ def _promoter(fields: list[str]) -> tuple[str, str, int, str] | None:
     return None
 
 
-def read_promoters(path: str | Path) -> pd.DataFrame:
+def _check_places(lines: pd.Series, path: str | Path, build: str | None) -> None:
+    """Refuse windows of BED that begin before 0 or end before their start, and accessions of another build."""
+    fields = lines.str.split(n=3).str
+    table = pd.DataFrame({"chrom": fields[0], "start": fields[1], "end": fields[2]})
+    whole = table[["start", "end"]].apply(lambda column: column.str.fullmatch(r"-?[0-9]{1,18}", na=False)).all(axis=1)
+    check_bounds(table[whole].astype({"start": np.int64, "end": np.int64}), path, "line")
+    known = assembly(build or "")
+    for number, name in table["chrom"].drop_duplicates().items() if known in BUILD_LENGTHS else ():
+        chrom, found = refseq_chromosome(name) or (None, known)
+        if found != known:
+            raise InputError(f"{path}: line {number}: {name} is {chrom} of {found}, but the genome is {build}")
+
+
+def read_promoters(path: str | Path, build: str | None = None) -> pd.DataFrame:
     """Read promoter positions; the form is recognised by the content of each line.
 
     EPDnew's BED (space-separated, the thick block begins at the TSS), EPD's SGA (1-based TSS, RefSeq accession), or a
     BED of single bases with six columns (docs/facts.md 4).
+
+    Parameters
+    ----------
+    path : path
+    build : str, optional
+        That of the genome in use; the versions of accessions must be those of hg19 or hg38 if it is one of these.
 
     Returns
     -------
@@ -57,9 +78,10 @@ def read_promoters(path: str | Path) -> pd.DataFrame:
     Raises
     ------
     InputError
-        A line has none of the three forms, or there is no line.
+        A line has none of the three forms or lies nowhere, an accession of another build, or there is no line.
     """
     lines = data_lines(path, f"promoter; expected {FORMS}")
+    _check_places(lines, path, build)
     rows = [_promoter(line.split()) for line in lines]
     if None in rows:
         wrong = rows.index(None)

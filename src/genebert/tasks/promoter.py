@@ -11,6 +11,7 @@ import pandas as pd
 
 from genebert.errors import InputError
 from genebert.genome.bases import N_CODE
+from genebert.genome.builds import check_regions
 from genebert.genome.fasta import Genome
 from genebert.settings.fields import Block, key
 from genebert.settings.rules import Chromosome, DataSetName, FilePath, ProperShare, Seed
@@ -85,7 +86,9 @@ def _usable_promoters(
     path: Path, genome: Genome, chromosomes: list[str]
 ) -> tuple[pd.DataFrame, pd.DataFrame, np.ndarray, dict]:
     """Return all promoters of the chromosomes, those with all bases known, their parents, and counts for the card."""
-    listed = read_promoters(path)
+    listed = read_promoters(path, genome.build)
+    sites = pd.DataFrame({"chrom": listed["chrom"], "start": listed["tss"], "end": listed["tss"] + 1})
+    check_regions(sites, genome.all_lengths, path, genome.build, chromosomes)
     promoters = on_chromosomes(listed, chromosomes, path, "promoters").reset_index(drop=True)
     parents = core.parent_windows(promoters, genome)
     complete = (parents < N_CODE).all(axis=1)

@@ -134,12 +134,11 @@ def _positives(
     settings: TfbsSettings, path: Path, listed: pd.DataFrame, genome: Genome, chromosomes: list[str]
 ) -> tuple[pd.DataFrame, np.ndarray, dict]:
     """Return the windows that can be used (chrom, start, end; best rank first), their codes and the card's counts."""
-    peaks = on_chromosomes(listed, chromosomes, path, "peaks")
-    # A window may run out of its chromosome, a peak's centre cannot: that is another genome build.
-    centre = np.minimum(peaks["centre"], peaks["end"] - 1)
-    centres = pd.DataFrame({"chrom": peaks["chrom"], "start": centre, "end": centre + 1})
-    check_regions(centres, genome.lengths, str(path), genome.path.name)
-    peaks, ranked_by = rank_peaks(peaks, settings.seed)
+    here = on_chromosomes(listed, chromosomes, path, "peaks")
+    for chrom in here["chrom"].unique():
+        genome.codes(chrom, 0, 0)
+    beyond = check_regions(listed[["chrom", "start", "end"]], genome.all_lengths, path, genome.build, chromosomes)
+    peaks, ranked_by = rank_peaks(here[~beyond[here.index]], settings.seed)
     start = peaks["centre"] - settings.length // 2
     windows = pd.DataFrame({"chrom": peaks["chrom"], "start": start, "end": start + settings.length})
     codes, inside = window_codes(genome, windows, settings.length)
@@ -154,7 +153,9 @@ def _positives(
     middle = int((~peaks["has_summit"][used]).sum())
     counts = {
         "listed": len(listed),
-        "outside_chromosomes": len(listed) - len(peaks),
+        "columns": listed.attrs["columns"],
+        "outside_chromosomes": len(listed) - len(here),
+        "beyond_end": len(here) - len(peaks),
         "off_the_end": int((~inside).sum()),
         "with_n": int(with_n.sum()),
         "same_window_as_a_better_peak": int(again.sum()),

@@ -1,7 +1,6 @@
 """Checkpoints that survive a kill at any moment."""
 
 import logging
-import re
 from pathlib import Path
 
 import torch
@@ -12,17 +11,17 @@ logger = logging.getLogger(__name__)
 KEPT = 2
 
 
-def _found(folder: Path) -> list[tuple[int, Path]]:
-    """Return (step, path) of the checkpoints in a folder, newest first."""
-    matches = ((re.fullmatch(r"step(\d+)\.pt", path.name), path) for path in folder.glob("step*.pt"))
-    return sorted(((int(match[1]), path) for match, path in matches if match), reverse=True)
+def _found(folder: Path) -> list[Path]:
+    """Return the checkpoints in a folder, newest first."""
+    return sorted(folder.glob(f"step{'[0-9]' * 9}.pt"), reverse=True)
 
 
 def save_checkpoint(folder: Path, step: int, state: dict) -> None:
     """Write the checkpoint of a step under a temporary name, rename it, and delete all but the last two."""
-    with atomic_path(folder / f"step{step:09d}.pt") as temporary:
-        torch.save(state, temporary)
-    for _, path in _found(folder)[KEPT:]:
+    # Given a path, torch writes itself and does not say why it cannot.
+    with atomic_path(folder / f"step{step:09d}.pt") as temporary, temporary.open("wb") as handle:
+        torch.save(state, handle)
+    for path in _found(folder)[KEPT:]:
         path.unlink()
 
 
@@ -37,9 +36,9 @@ def load_checkpoint(folder: Path, device: torch.device) -> tuple[int, dict] | No
         Checkpoints exist and none can be read: starting again from nothing is the user's decision.
     """
     found = _found(folder)
-    for step, path in found:
+    for path in found:
         try:
-            return step, torch.load(path, map_location=device, weights_only=True)
+            return int(path.stem[4:]), torch.load(path, map_location=device, weights_only=True)
         except Exception as error:  # torch raises many kinds for damaged files
             logger.warning("checkpoint %s cannot be read (%s); trying the one before", path, type(error).__name__)
     if found:

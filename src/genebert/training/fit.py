@@ -23,27 +23,13 @@ class Diverged(InputError):
 
 @dataclass(frozen=True)
 class Course:
-    """How long to train.
+    """How long to train, and what messages say."""
 
-    Attributes
-    ----------
-    epochs : int
-        Most epochs.
-    patience : int
-        Epochs without a better validation metric before training stops.
-    where : str
-        What is trained, for messages.
-    seed : int
-        For messages.
-    remedy : str
-        What helps against divergence.
-    """
-
-    epochs: int
-    patience: int
-    where: str
+    epochs: int  # most
+    patience: int  # epochs without a better validation metric before training stops
+    where: str  # what is trained
     seed: int
-    remedy: str
+    remedy: str  # what helps against divergence
 
 
 def fit(
@@ -58,11 +44,8 @@ def fit(
 
     Parameters
     ----------
-    network : nn.Module
     kind : Kind
         Its metric on `valid` selects: the first of the epochs where it is largest.
-    valid : Examples
-    course : Course
     train : callable
         Number of the epoch (from 1) -> training loss, after all of its steps.
     score : callable

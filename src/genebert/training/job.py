@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 
 from genebert.errors import InputError
-from genebert.files import write_json
+from genebert.files import at_work_alone, write_json
 from genebert.joblog import logged
 
 logger = logging.getLogger(__name__)
@@ -20,42 +20,20 @@ PORT = 29500  # where the processes of several nodes meet
 
 @dataclass(frozen=True)
 class PretrainJob:
-    """What a job needs to know; written as JSON for the processes that `torchrun` starts.
+    """What a job needs to know; written as JSON for the processes that `torchrun` starts."""
 
-    Attributes
-    ----------
-    model : dict
-        Full settings of the model, with `training`.
-    data : dict
-        Folders of the run, by the names that :func:`genebert.settings.models.reads` gives; those that the model's
-        losses read.
-    weights : list of str
-        Files of initial weights, hashed into the model's record.
-    region_bp : int or None
-    regions_per_sample : int
-    seed : int
-    checkpoints, output : str
-    threads : int
-        Of each process.
-    log : str
-        Log file of the job; further processes write into ``{log}.rank{n}``.
-    device : str
-    objective : str
-        A name of :data:`genebert.training.objective.OBJECTIVES`.
-    """
-
-    model: dict
-    data: dict[str, str]
-    weights: list[str]
+    model: dict  # full settings, with `training`
+    data: dict[str, str]  # name to folder of the run: those of :func:`genebert.settings.models.reads`
+    weights: list[str]  # files of initial weights, hashed into the model's record
     region_bp: int | None
     regions_per_sample: int
     seed: int
     checkpoints: str
     output: str
-    threads: int
-    log: str
+    threads: int  # of each process
+    log: str  # further processes write into ``{log}.rank{n}``
     device: str = "auto"
-    objective: str = "genebert"
+    objective: str = "genebert"  # a name of :data:`genebert.training.objective.OBJECTIVES`
 
 
 def run(job: PretrainJob) -> None:
@@ -74,39 +52,32 @@ def run(job: PretrainJob) -> None:
         pretrain(objective, training, job.seed, job.checkpoints, job.output)
 
 
-def launch(job: PretrainJob, processes: int, nodes: int = 1, launcher: str = "srun") -> None:
+def launch(job: PretrainJob, processes: int, nodes: int) -> None:
     """Train in `processes` processes on each of `nodes` nodes; with one of each, in this process.
-
-    Parameters
-    ----------
-    launcher : str
-        Command that starts one task a node; only called for several nodes.
 
     Raises
     ------
     InputError
         A process ended with an error; `torchrun` then ends all others.
     """
-    if processes * nodes == 1:
-        run(job)
-        return
+    with at_work_alone(job.checkpoints):
+        if processes * nodes == 1:
+            run(job)
+        else:
+            _launch(job, processes, nodes)
+
+
+def _launch(job: PretrainJob, processes: int, nodes: int) -> None:
     spec = Path(job.checkpoints) / "job.json"
     write_json(spec, asdict(job))
-    command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--nnodes",
-        str(nodes),
-        "--nproc-per-node",
-        str(processes),
-    ]
+    command = [sys.executable, "-m", "torch.distributed.run"]
+    command += ["--nnodes", str(nodes), "--nproc-per-node", str(processes)]
     if nodes == 1:
         command += ["--standalone"]
     else:
         # This runs on the first of the job's nodes.
         host = f"{socket.gethostname()}:{PORT}"
-        command = [launcher, "--nodes", str(nodes), "--ntasks-per-node", "1", *command]
+        command = ["srun", "--nodes", str(nodes), "--ntasks-per-node", "1", *command]
         command += ["--rdzv-backend", "c10d", "--rdzv-id", Path(job.output).name, "--rdzv-endpoint", host]
     command += ["-m", "genebert.training.job", str(spec)]
     logger.info("starting %d processes on %d nodes", processes, nodes)

@@ -17,8 +17,7 @@ from genebert.settings.training import TrainingSettings
 from genebert.training.checkpoint import load_checkpoint, save_checkpoint
 from genebert.training.meter import Meter
 from genebert.training.objective import Objective
-from genebert.training.optimiser import make_adamw
-from genebert.training.schedule import learning_rate
+from genebert.training.optimiser import learning_rate, make_adamw
 
 logger = logging.getLogger(__name__)
 
@@ -34,8 +33,6 @@ def pretrain(
 
     Parameters
     ----------
-    objective : Objective
-    settings : TrainingSettings
     seed : int
         That the objective was made with; recorded.
     checkpoints : path
@@ -90,9 +87,7 @@ class _Training:
 
     def __init__(self, objective: Objective, settings: TrainingSettings, folder: Path):
         self.objective, self.settings, self.folder = objective, settings, folder
-        self.optimiser = make_adamw(
-            objective.model, settings.learning_rate, settings.betas, settings.epsilon, settings.weight_decay
-        )
+        self.optimiser = make_adamw(objective.model, settings)
         self.first, self.history = 0, []  # steps that are done already, and lines of metrics.jsonl
         self.running: dict[str, list[float]] = {}  # figures of the steps since the last line
         found = load_checkpoint(folder, objective.device)

@@ -49,11 +49,10 @@ class Meter:
 
     def start(self) -> None:
         """Begin a new stretch, whose time counts from now."""
-        self.began, self.steps, self.rows, self.shortened = time.perf_counter(), 0, [], 0
+        self.began, self.rows, self.shortened = time.perf_counter(), [], 0
 
     def count(self, share: Share) -> None:
         """Add one step of this process."""
-        self.steps += 1
         # Kept on the device until the next line of the log: reading them would stop a GPU in every step.
         self.rows.append(share.lengths)
         self.shortened += share.shortened
@@ -87,7 +86,7 @@ class Meter:
             f"{tokens * self.processes / seconds:,.0f} tokens/s, {flops / seconds / 1e12:.3g} TFLOP/s a process "
             f"({100 * flops / seconds / self.rate:.1f} % of matrix products), {memory / 1e9:.2f} GB, "
             f"{self.shortened} samples shortened, "
-            f"{_duration(seconds / self.steps * (self.settings.steps - done))} left"
+            f"{_duration(seconds / len(steps) * (self.settings.steps - done))} left"
         )
         self.start()
         return text

@@ -32,7 +32,6 @@ class Objective(ABC):
 
     Everything random is to be a pure function of the seed and the step, so that a resumed run needs no other state than
     the model's tensors and the optimiser's.
-
     """
 
     model: nn.Module  # on the device, with its initial weights

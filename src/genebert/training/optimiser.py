@@ -1,16 +1,28 @@
-"""AdamW as pre-training and fine-tuning use it."""
+"""AdamW as pre-training and fine-tuning use it, and the learning rate of pre-training."""
 
 import torch
 from torch import nn
 
+from genebert.settings.fitting import FinetuneSettings
+from genebert.settings.training import TrainingSettings
 
-def make_adamw(
-    model: nn.Module, learning_rate: float, betas: tuple[float, float], epsilon: float, weight_decay: float
-) -> torch.optim.AdamW:
+
+def make_adamw(model: nn.Module, settings: TrainingSettings | FinetuneSettings) -> torch.optim.AdamW:
     """Return AdamW without decay on biases, normalisation weights and single numbers (all tensors of one axis)."""
     trained = [p for p in model.parameters() if p.requires_grad]
     groups = [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": settings.weight_decay},
         {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=learning_rate, betas=tuple(betas), eps=epsilon, fused=True)
+    return torch.optim.AdamW(
+        groups, lr=settings.learning_rate, betas=tuple(settings.betas), eps=settings.epsilon, fused=True
+    )
+
+
+def learning_rate(step: int, settings: TrainingSettings) -> float:
+    """Return the rate of a step: linear warm-up, then linear decay towards the horizon (docs/facts.md 17)."""
+    warmup = settings.warmup_fraction * settings.steps
+    if step < warmup:
+        return settings.learning_rate * (step + 1) / (warmup + 1)
+    horizon = settings.decay_horizon * settings.steps
+    return settings.learning_rate * max(0.0, (horizon - step) / max(1.0, horizon - warmup))

@@ -23,24 +23,13 @@ TIMEOUT = timedelta(minutes=15)  # a process that waits longer for another ends 
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process among all.
-
-    Attributes
-    ----------
-    rank, size : int
-    """
+    """This process among all."""
 
     rank: int = 0
     size: int = 1
 
     def share(self, batch: int) -> range:
-        """Return which samples of a batch are this process's.
-
-        Raises
-        ------
-        InputError
-            The batch cannot be shared out evenly.
-        """
+        """Return which samples of a batch are this process's; InputError where it cannot be shared out evenly."""
         if batch % self.size:
             raise InputError(f"training.batch: found {batch}, expected a multiple of the {self.size} processes")
         each = batch // self.size
@@ -89,10 +78,7 @@ ALONE = Ranks()
 def processes(device: str) -> Iterator[tuple[Ranks, torch.device]]:
     """Join the other processes, if `torchrun` started this one; yield them and this process's device.
 
-    Parameters
-    ----------
-    device : str
-        ``auto``, ``cpu`` or ``cuda``; processes with GPUs talk over NCCL, others over gloo.
+    `device` is ``auto``, ``cpu`` or ``cuda``; processes with GPUs talk over NCCL, others over gloo.
     """
     where = choose_device(device)
     if "TORCHELASTIC_RUN_ID" not in os.environ:

@@ -166,7 +166,7 @@ def test_groups_of_the_same_regions_against_tuples(rows, n_valid):
     split = np.array([TRAIN] * n + [VALID] * n_valid, dtype=np.uint8)
     zeros = np.zeros(n + n_valid, dtype=np.int32)
     sequences = RegionSequences(encode("ACG"), np.arange(4), "toy")
-    found = dc.duplicates(Groups(regions, zeros, zeros, split, ["a"]), sequences, 7)
+    found = dc.duplicates(Groups(regions, zeros, zeros, split), sequences, 7)
     times = Counter(rows)
     assert found["groups"] == {
         "groups": n, "different": len(times), "same_regions_in_several_types": sum(k for k in times.values() if k > 1),

@@ -233,7 +233,7 @@ def test_a_mixed_set_against_brute_force(seed, tmp_path_factory):
     chosen = rng.permutation(24)
     groups = Groups(
         chosen[:20].reshape(5, 4).astype(np.int32), np.zeros(5, np.int16), np.zeros(5, np.int32),
-        np.array([TRAIN, TRAIN, TRAIN, VALID, VALID], np.uint8), ["a"],
+        np.array([TRAIN, TRAIN, TRAIN, VALID, VALID], np.uint8),
     )  # fmt: skip
     folder, files, tables = tmp_path_factory.mktemp("tasks"), {}, {}
     for name in ("t/one", "t/two"):

@@ -13,7 +13,6 @@ from genebert.corpus.batches import Batch, SampleEncoder
 from genebert.corpus.groups import TRAIN, VALID, Groups
 from genebert.corpus.masks import mask_kmers
 from genebert.corpus.order import SampleOrder
-from genebert.errors import InputError
 from genebert.files import sha256
 from genebert.genome.sequences import RegionSequences
 from genebert.models.devices import autocast
@@ -26,7 +25,6 @@ from genebert.training.job import PretrainJob
 from genebert.training.objective import Objective, Share
 from genebert.training.objectives.genebert_floors import kmer_counts, mgm_floors, ngsp_floors
 from genebert.training.parallel import ALONE, Ranks
-from genebert.training.schedule import mask_rate, stream_seed
 
 CPU = torch.device("cpu")
 # What names the parts of a run in a model's record.
@@ -52,6 +50,16 @@ class Samples(Share):
     regions: torch.Tensor  # int64 [batch, regions_per_sample]
 
 
+def mask_rate(step: int, settings: TrainingSettings) -> float:
+    """Return the share of k-mers to mask at a step (paper: 15 %, then 20 % for the last sixth)."""
+    return settings.late_mask_rate if step >= settings.late_mask_from * settings.steps else settings.mask_rate
+
+
+def stream_seed(*key: int) -> int:
+    """Return a 63-bit seed that is a pure function of its key, so that streams of random numbers need no state."""
+    return int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
 def motif_statistics(values: np.ndarray, regions: np.ndarray) -> Pair:
     """Return per-TF mean and standard deviation over the given regions, without missing values."""
     mean, sd = np.empty(values.shape[1], np.float32), np.empty(values.shape[1], np.float32)
@@ -68,11 +76,6 @@ class GeneBERTObjective(Objective):
     All randomness of a step is a function of (seed, step) and a sample's place in the batch (masks) or of its piece's
     (dropout), so neither the number of pieces nor that of processes changes a mask. Without steps this is the sequence
     encoder with its initial weights, and needs no data: a region encoder serves training alone, and is left out.
-
-    Raises
-    ------
-    InputError
-        There are steps and no loss.
     """
 
     def __init__(
@@ -84,8 +87,6 @@ class GeneBERTObjective(Objective):
         ranks: Ranks = ALONE,
         device: torch.device = CPU,
     ):
-        if training.steps and not settings.losses.any:
-            raise InputError(f"training.steps: found {training.steps}, but no loss is on; expected 0, or a loss")
         if not training.steps:
             settings = replace(settings, losses=replace(settings.losses, srm=None))
         self.training, self.seed, self.ranks, self.device = training, seed, ranks, device
@@ -101,14 +102,12 @@ class GeneBERTObjective(Objective):
             n_valid = min(training.batch, len(self.valid)) // ranks.size * ranks.size
             self.valid_order = SampleOrder(self.valid, n_valid, seed) if n_valid >= 2 else None
             self.encoder = SampleEncoder(data.sequences, matched, settings.k, max_tokens, device, settings.layout)
-        if matched is not None:
-            statistics = motif_statistics(matched, np.unique(self.train.regions))
+            if matched is not None:
+                statistics = motif_statistics(matched, np.unique(self.train.regions))
         torch.manual_seed(stream_seed(seed, 0))
         self.model = GeneBERT(settings, *statistics, data.regions_per_sample).to(device)
         if training.steps:
-            self.model.prepare(
-                compile_encoders=training.compile, checkpoint_activations=training.checkpoint_activations
-            )
+            self.model.prepare(training)
 
     def draw(self, step: int) -> Samples:
         """Return this process's share of a step's batch, in pieces of `micro_batch` samples."""

@@ -1,5 +1,7 @@
 """What masked genome modelling and segment prediction reach from frequencies and base composition alone."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from genebert.corpus.groups import Groups
@@ -11,21 +13,26 @@ _BLOCK_REGIONS = 1 << 14
 _FLOOR_SAMPLES = 50_000
 
 
+def _blocks(sequences: RegionSequences) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+    """Yield which regions a block has, their offsets in it, and its base codes."""
+    for first in range(0, len(sequences), _BLOCK_REGIONS):
+        offsets = sequences.offsets[first : first + _BLOCK_REGIONS + 1]
+        codes = np.asarray(sequences.codes[offsets[0] : offsets[-1]])
+        yield slice(first, first + _BLOCK_REGIONS), offsets - offsets[0], codes
+
+
 def kmer_counts(sequences: RegionSequences, regions: np.ndarray, k: int) -> np.ndarray:
     """Return how often each k-mer without N occurs in the given regions: int64 [4^k], in the vocabulary's order."""
     wanted = np.zeros(len(sequences), dtype=bool)
     wanted[regions] = True
     counts = np.zeros(4**k, dtype=np.int64)
-    for first in range(0, len(sequences), _BLOCK_REGIONS):
-        offsets = sequences.offsets[first : first + _BLOCK_REGIONS + 1]
-        codes = np.asarray(sequences.codes[offsets[0] : offsets[-1]])
-        if len(codes) < k:
-            continue
-        used = np.repeat(wanted[first : first + _BLOCK_REGIONS], np.diff(offsets))
+    for block, offsets, codes in _blocks(sequences):
+        used = np.repeat(wanted[block], np.diff(offsets))
         # the last k - 1 bases of a region begin no k-mer of it
-        ends = (offsets[1:] - offsets[0])[:, None] - np.arange(1, k)
+        ends = offsets[1:, None] - np.arange(1, k)
         used[ends[ends >= 0]] = False
-        ids = kmer_ids(codes, k, np.int16)[used[: len(codes) - k + 1]]
+        ids = kmer_ids(codes, k, np.int16)
+        ids = ids[used[: len(ids)]]
         counts += np.bincount(ids[ids >= len(SPECIALS)].astype(np.int64) - len(SPECIALS), minlength=4**k)
     return counts
 
@@ -36,17 +43,10 @@ def _entropy(counts: np.ndarray) -> float:
 
 
 def mgm_floors(counts: np.ndarray) -> dict[str, float]:
-    """Return cross-entropies (nats) of guessing a k-mer from frequencies alone.
+    """Return cross-entropies (nats) of guessing a k-mer from frequencies alone, of counts int64 [4^k].
 
-    Parameters
-    ----------
-    counts : int64 [4^k]
-
-    Returns
-    -------
-    dict of str to float
-        ``base frequencies``: letters independent; ``base trigrams``: each letter from the two before it; ``k-mer
-        frequencies``: the k-mer as a whole (for k = 3 the same).
+    ``base frequencies``: letters independent; ``base trigrams``: each letter from the two before it; ``k-mer
+    frequencies``: the k-mer as a whole (for k = 3 the same).
     """
     k = round(np.log2(len(counts)) / 2)
     table = counts.reshape((4,) * k)
@@ -60,13 +60,10 @@ def mgm_floors(counts: np.ndarray) -> dict[str, float]:
 def composition(sequences: RegionSequences) -> np.ndarray:
     """Return the shares of G or C, and of CpG, of each region: float64 [n_regions, 2]; 0 for one without a base."""
     shares = np.zeros((len(sequences), 2))
-    for first in range(0, len(sequences), _BLOCK_REGIONS):
-        block = slice(first, first + _BLOCK_REGIONS)
-        offsets = sequences.offsets[first : first + _BLOCK_REGIONS + 1]
-        codes = np.asarray(sequences.codes[offsets[0] : offsets[-1]])
+    for block, offsets, codes in _blocks(sequences):
         is_cpg = np.append((codes[:-1] == 1) & (codes[1:] == 2), [False] * min(1, len(codes)))
         for column, flags in enumerate(((codes == 1) | (codes == 2), is_cpg)):
-            total = np.append(0, np.cumsum(flags))[offsets - offsets[0]]
+            total = np.append(0, np.cumsum(flags))[offsets]
             shares[block, column] = np.diff(total) / np.maximum(1, np.diff(offsets))
     return shares
 

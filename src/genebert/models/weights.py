@@ -1,4 +1,4 @@
-"""ImageNet weights of the image backbones: where they come from, reading them, and that they fit."""
+"""Files of weights: finding them, naming them in records, reading their tensors, and that these fit."""
 
 import argparse
 import re
@@ -11,16 +11,29 @@ from safetensors.torch import load_file
 from genebert.errors import InputError
 from genebert.files import sha256
 from genebert.models.backbones import HUB
-from genebert.models.folders import file_source
 
+WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # in the order in which `transformers` looks for them
 # Where training scripts keep the tensors: moving averages, which are what is published, before the last step's.
 _KEYS = ("state_dict_ema", "state_dict", "model")
 # Constants that older checkpoints store and the models compute.
 _CONSTANTS = ("relative_position_index", "attn_mask")
 
 
-def locate_weights(weights: str | Path | None, hub_id: str | None) -> tuple[Path | None, dict]:
-    """Return the file of the weights, and a record of where it is from.
+def weights_file(folder: str | Path) -> Path:
+    """Return the file with the weights of a model folder; InputError where there is none."""
+    for name in WEIGHTS:
+        if (path := Path(folder) / name).is_file():
+            return path
+    raise InputError(f"{folder}: holds no weights; expected {' or '.join(WEIGHTS)}")
+
+
+def file_source(path: Path) -> dict[str, str]:
+    """Return what names a file of weights in the record of a model: kind, folder and name, SHA-256."""
+    return {"kind": "file", "name": "/".join(path.parts[-2:]), "sha256": sha256(path)}
+
+
+def locate_weights(weights: str | Path | None, hub_id: str | None) -> tuple[Path | None, dict[str, str]]:
+    """Return the file of an image backbone's ImageNet weights, and a record of where it is from.
 
     Parameters
     ----------
@@ -28,13 +41,6 @@ def locate_weights(weights: str | Path | None, hub_id: str | None) -> tuple[Path
         ``hub``: the file of timm's repository on the Hugging Face hub, downloaded unless it is in the hub's cache.
     hub_id : str or None
         That repository; None if there is none.
-
-    Returns
-    -------
-    path or None
-    dict
-        ``{"kind": "none"}``, ``{"kind": "file", "name", "sha256"}`` (folder and name) or
-        ``{"kind": "hub", "id", "sha256"}``.
 
     Raises
     ------
@@ -90,23 +96,13 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
         raise InputError(f"{path}: holds something else than named tensors; {expected}")
     state = {name.removeprefix("module."): tensor for name, tensor in state.items()}
     if "layers.0.downsample.reduction.weight" in state:
-        state = {re.sub(r"(?<=^layers\.)\d+(?=\.downsample)", _next, name): state[name] for name in state}
-    dropped = [name for name in state if name.startswith("head.") or name.endswith(_CONSTANTS)]
-    return {name: tensor for name, tensor in state.items() if name not in dropped}
-
-
-def _next(number: re.Match) -> str:
-    return str(int(number[0]) + 1)
+        stage = re.compile(r"(?<=^layers\.)\d+(?=\.downsample)")
+        state = {stage.sub(lambda found: str(int(found[0]) + 1), name): tensor for name, tensor in state.items()}
+    return {name: t for name, t in state.items() if not name.startswith("head.") and not name.endswith(_CONSTANTS)}
 
 
 def check_tensors(path: Path, found: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor]) -> None:
-    """Make sure that exactly the expected tensors are there, in their shapes.
-
-    Raises
-    ------
-    InputError
-        The first tensor that is missing, has another shape or is not known.
-    """
+    """Make sure that just the expected tensors are there, in their shapes; InputError names the first that is not."""
     for name, tensor in expected.items():
         if name not in found:
             raise InputError(f"{path}: the tensor {name} is missing; expected the weights of the configured encoder")
