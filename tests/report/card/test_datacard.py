@@ -141,9 +141,7 @@ def test_chance_is_that_of_the_bases_that_were_scanned(tmp_path, region_bp):
     n = card["duplicates"]["regions"]
     assert abs(motifs["motifs_hit_per_region"] - chance) * n < 3.5 * np.sqrt(chance * n)
     page = page_of(card)
-    assert (
-        f"| by chance, in as many bases | {chance:.1f} | {100 * ones:.2f} % |" in page
-    )
+    assert f"| by chance, in as many bases | {chance:.1f} | {100 * ones:.2f} % |" in page
     assert ("only the middle 51 bp of each region were scanned" in page) is (region_bp == 51)
 
 
