@@ -11,7 +11,7 @@ from genebert.methods.registry import METHODS, baselines
 from genebert.models.backbones import HUB, IMAGE_BACKBONES, REGION_ENCODERS
 from genebert.run.config import config_class
 from genebert.run.models import Models
-from genebert.settings.fields import complete, key_names, problems
+from genebert.settings.fields import complete, key_names, problems, without_removed
 from genebert.settings.load import PLACEHOLDER
 from genebert.settings.models import ModelEntry, TrainedModelSettings
 from genebert.settings.rules import Name, Rule
@@ -28,7 +28,7 @@ def checked(config: Mapping, entries: dict[str, dict], folder: Path) -> dict[str
     Parameters
     ----------
     config : dict
-        ``config/config.yaml`` with the overlays laid over it.
+        ``config/config.yaml`` with the overlays laid over it; entries of mappings that are null are removed.
     entries : dict
         From :func:`genebert.run.models.load_models`.
     folder : path
@@ -40,6 +40,7 @@ def checked(config: Mapping, entries: dict[str, dict], folder: Path) -> dict[str
         All problems, one line each: the dotted key, what was found, what was expected.
     """
     cls = config_class()
+    config = without_removed(cls, config)
     found = list(problems(cls, config, names=key_names(cls)))
     of_entries = list(problems(Entries, entries, ("models",), names=key_names(cls)))
     lines = [f"config: {one}" for one in found] + [f"models.yaml: {one}" for one in of_entries]

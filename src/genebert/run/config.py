@@ -20,7 +20,7 @@ from genebert.tasks.base import Task
 from genebert.tasks.registry import all_tasks
 
 Changes = Annotated[FinetuneSettings, Rule(partial=True)]
-Rows = Annotated[dict[Text, Row], Rule(some=True)]
+Rows = dict[Text, Row]  # none: the run goes without the table
 CHROMOSOMES = [*(f"chr{number}" for number in range(1, 23)), "chrX"]
 NETWORKS = ["from-scratch", "dnabert", "genebert"]
 CURVE = {"models": ["kmer-logreg", *NETWORKS], "sizes": [50, 100, 200, 500, 1000, 2000],
