@@ -168,7 +168,8 @@ def test_min_cells_and_min_fraction(toy, tmp_path):
         assert bulk.var_names.equals(binary.var_names)
 
 
-def test_bed_union(toy, tmp_path):
+def test_bed_union(toy, tmp_path, caplog):
+    caplog.set_level("INFO")
     (tmp_path / "a.bed").write_text("1\t100\t200\n1\t150\t180\n1\t300\t400\nchr2\t5\t9\n")
     (tmp_path / "b.bed").write_text("chr1\t190\t250\nchr1\t400\t450\nchr3\t1\t9\n")
     (tmp_path / "c.bed").write_text("chr1\t249\t260\nchr1\t1001\t1009\n")
@@ -183,6 +184,7 @@ def test_bed_union(toy, tmp_path):
         "cells": None, "fragments": 4, "fragments_input": 4, "accessible_regions": 3,
     }  # fmt: skip
     assert summary["group_by"] is None
+    assert "a: 4 peaks, 3 accessible regions" in caplog.text and "fragment" not in caplog.text
 
 
 def test_sums_beyond_int32(toy, tmp_path):

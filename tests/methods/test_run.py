@@ -250,7 +250,7 @@ def test_a_deterministic_method_is_fitted_once(folder, tmp_path, monkeypatch):
 def test_sizes_beyond_the_training_set_say_so(folder, tmp_path, caplog):
     with caplog.at_level("WARNING", logger="genebert"):
         last = run("letters", folder, tmp_path, seeds=[0, 1], sizes=[50, 500], classifiers=tmp_path / "kept")
-    assert last == {**NAMES, "seed": 1, "unavailable": "only 200 training examples"}
+    assert last == {**NAMES, "n_train": 500, "seed": 1, "unavailable": "only 200 training examples"}
     assert "n500_seed1: left out, only 200 training examples" in caplog.text
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         f"n{size}_seed{seed}.{suffix}" for size in (50, 500) for seed in (0, 1) for suffix in ("json", "parquet")

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from motif_reference import BACKGROUND, build, make_sequences, random_motif, slow_log_odds, slow_scores
 
-from genebert.motifs.scoring import base_counts, gc_bins, score_motifs
+from genebert.genome.sequences import RegionSequences
+from genebert.motifs.scan import HitScanner
+from genebert.motifs.scoring import base_counts, chance_shares, gc_bins, score_motifs
 
 
 @pytest.mark.parametrize("p_value", [1e-2, 1e-3, 5e-4])
@@ -90,3 +92,18 @@ def test_gc_bins_of_equal_regions():
     edges, found = gc_bins(np.array([[1, 1, 1, 1]] * 5 + [[0, 0, 0, 0]]))
     assert edges.tolist() == [0.5]
     assert found.tolist() == [0] * 5 + [-1]
+
+
+@pytest.mark.parametrize(("p_value", "length", "most"), [(1e-3, 51, 1.2), (1e-4, 505, 1.2), (1e-7, 505, 1.1)])
+def test_chance_of_a_hit_in_random_sequence(jaspar, p_value, length, most):
+    """Every length and p, also where short motifs cannot reach it (docs/facts.md 33)."""
+    n = 200
+    codes = np.random.default_rng(0).choice(4, n * length, p=BACKGROUND).astype(np.uint8)
+    sequences = RegionSequences(codes, np.arange(n + 1) * length, "random")
+    scoring = score_motifs(jaspar[::6], BACKGROUND, "counts", 1.0, p_value)
+    found = (HitScanner(scoring).count(sequences, np.arange(n)) > 0).mean()
+    chance = chance_shares(scoring, p_value, np.full(n, length))
+    assert 0.9 < chance.mean() / found < most
+    # of several lengths the mean; too short for the motif, none
+    mixed = chance_shares(scoring, p_value, np.array([length, 4, 4, 4]))
+    np.testing.assert_allclose(mixed, chance / 4)

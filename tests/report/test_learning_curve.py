@@ -59,7 +59,7 @@ def texts(folder, points, notes=()):
 
 def test_points_are_those_of_the_score_files(paths):
     points = collect_points(paths)
-    assert list(points) == ["model", "n_train", "seed", "roc_auc", "auprc", "mcc", "collapsed"]
+    assert list(points) == ["model", "n_train", "seed", "roc_auc", "auprc", "mcc", "collapsed", "unavailable"]
     assert len(points) == len(paths)
     for path, row in zip(paths, points.itertuples(), strict=True):
         score = json.loads(path.read_text())
@@ -89,6 +89,25 @@ def test_written_files(paths, tmp_path):
     assert (folders[2] / "curve.png").read_bytes() != (folders[0] / "curve.png").read_bytes()
 
 
+def test_sizes_beyond_what_there_is_are_said(paths, tmp_path):
+    """In the picture and in the csv file; where nothing else is asked for, in the error, with the key."""
+    beyond = []
+    for n in (1000, 2000):
+        beyond.append(tmp_path / f"beyond{n}.json")
+        write_unavailable(beyond[-1], {**NAMES, "model": "genebert", "n_train": n}, 0, "only 990 training examples")
+    points = collect_points([*paths, *beyond])
+    found = texts(tmp_path, points)
+    assert "left out: 1,000, 2,000 (only 990 training examples)" in found
+    assert not any("cannot be had" in text for text in found) and "1,000" not in found
+    write_learning_curve([*paths, *beyond], tmp_path, "curve", "CTCF", "run demo (toy)")
+    table = pd.read_csv(tmp_path / "curve.csv")
+    last = table[table["n_train"] > 500]
+    assert last["n_train"].tolist() == [1000, 2000] and last["roc_auc"].isna().all()
+    assert set(last["unavailable"]) == {"only 990 training examples"}
+    with pytest.raises(InputError, match=r"learning_curves: none of 2 .* \(left out: 1,000, 2,000 \(only 990"):
+        plot_learning_curve(collect_points(beyond), tmp_path, "t", "a title")
+
+
 def test_picture_says_what_it_shows(paths, tmp_path):
     found = texts(tmp_path, collect_points([*paths, unavailable(tmp_path)]), ["run demo (toy)"])
     assert {"a title", "run demo (toy)", "genebert", "from-scratch", "cannot be had: dnabert"} <= set(found)
@@ -100,7 +119,8 @@ def line_of_first_model(folder, low, high):
     """Return the path of the line of a model with two seeds at 10 examples; another model fixes the scale."""
     points = pd.DataFrame(
         {"model": ["a", "a", "a", "b", "b"], "n_train": [10, 10, 100, 10, 10], "seed": [0, 1, 0, 0, 1],
-         "roc_auc": [low, high, 0.9, 0.65, 0.95], "auprc": 0.5, "mcc": 0.0, "collapsed": False}
+         "roc_auc": [low, high, 0.9, 0.65, 0.95], "auprc": 0.5, "mcc": 0.0, "collapsed": False,
+         "unavailable": None}
     )  # fmt: skip
     plot_learning_curve(points, folder, "t", "a title")
     paths = re.findall(r'<path d="([^"]+)" clip-path="[^"]+" style="fill: none; stroke: ([^;"]+)', read(folder))
@@ -131,7 +151,8 @@ def test_collapsed_seeds_are_crosses(tmp_path):
 def test_the_legend_has_the_order_of_the_lines_right_ends(tmp_path):
     points = pd.DataFrame(
         {"model": ["a", "b", "c", "a", "b", "c"], "n_train": [10] * 3 + [100] * 3, "seed": 0,
-         "roc_auc": [0.9, 0.8, 0.5, 0.6, 0.7, 0.8], "auprc": 0.5, "mcc": 0.0, "collapsed": False}
+         "roc_auc": [0.9, 0.8, 0.5, 0.6, 0.7, 0.8], "auprc": 0.5, "mcc": 0.0, "collapsed": False,
+         "unavailable": None}
     )  # fmt: skip
     found = texts(tmp_path, points)
     assert [text for text in found if text in ("a", "b", "c", "chance")] == ["c", "b", "a", "chance"]
@@ -139,7 +160,7 @@ def test_the_legend_has_the_order_of_the_lines_right_ends(tmp_path):
 
 def test_bad_score_files(paths, tmp_path):
     for files in ([], [unavailable(tmp_path)]):
-        with pytest.raises(InputError, match=f"t: none of {len(files)} score files holds a number; expected at least"):
+        with pytest.raises(InputError, match=f"none of {len(files)} score files of t holds a number"):
             plot_learning_curve(collect_points(files), tmp_path, "t", "a title")
     other = score_file(tmp_path, "other", 20, 0, dataset="CTCF(B)")
     with pytest.raises(InputError, match=r"other-20-0\.json: scores of tfbs/CTCF\(B\), but .*; expected one data set"):

@@ -1,9 +1,10 @@
 import copy
 import json
 import re
+from typing import Any, get_args, get_origin
 
 import pytest
-from config_inputs import CONFIG, MODELS, ROOT, nested, problems
+from config_inputs import CONFIG, MODELS, ROOT, nested, problems, run_of
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
@@ -16,6 +17,7 @@ from genebert.settings.fields import hints
 from genebert.settings.load import load_yaml, merge
 from genebert.settings.reference import to_schema
 from genebert.settings.resources import Resources
+from genebert.settings.rules import is_block, unwrapped
 from genebert.settings.sentences import suggest
 
 FILES = [path for folder in ("config", "config/examples") for path in sorted((ROOT / folder).glob("*.yaml"))]
@@ -50,6 +52,55 @@ def test_the_overlays_are_valid(path):
     assert problems(merge(base, load_yaml(path))) == []
 
 
+def mappings(hint, where=""):
+    """Yield the dotted keys of all mappings of free names, those of values of any kind left out."""
+    bare = unwrapped(hint)[0]
+    if is_block(bare):
+        for name, (inner, one) in hints(bare).items():
+            if not one.metadata["internal"]:
+                yield from mappings(inner, f"{where}.{name}".lstrip("."))
+    elif get_origin(bare) is dict and get_args(bare)[1] is not Any:
+        yield where
+        yield from mappings(get_args(bare)[1], f"{where}.*")
+
+
+REMOVABLE = {
+    "simulate.chromosomes": 100_000, "accessibility.beds": "a.bed", "models": {"of": "genebert"},
+    "tasks.promoter": {"path": "a.bed"}, "tasks.tfbs.own": {"peaks": "a.bed", "factor": "CTCF"},
+    "learning_curves": {}, "unavailable": "no data", **{f"tables.table{n}": ["cnn"] for n in (1, 2, 6)},
+}  # fmt: skip
+
+
+def test_all_mappings_are_among_those_that_entries_are_removed_from():
+    assert {name for name in mappings(config_class()) if "*" not in name} == set(REMOVABLE)
+
+
+@pytest.mark.parametrize("where", REMOVABLE)
+def test_null_removes_an_entry_of_a_mapping(where):
+    """An overlay can only add to the blocks below it; what was added comes off again."""
+    name = {"learning_curves": "tfbs/gone", "unavailable": "genebert"}.get(where, "gone")
+    added = merge(CONFIG, nested(where, {name: REMOVABLE[where]}))
+    again = merge(added, nested(where, {name: None}))
+    assert checked(again, MODELS, ROOT / "config") == checked(CONFIG, MODELS, ROOT / "config")
+
+
+def test_null_removes_a_default_with_its_rows():
+    """No promoters: neither set, nor table, nor curve; null among values of any kind is kept."""
+    name = {"promoter/prom-core": None}
+    removed = {"tasks": {"promoter": {"prom-core": None}}, "tables": {"table1": name}, "learning_curves": name}
+    arguments = {"model": {"region_encoder": {"arguments": {"img_size": None}}}}
+    run = run_of(merge(removed, arguments))
+    assert not run.rows["table1"] and run.rows["table2"] and not run.learning_curve_files()
+    assert all(name.startswith("tfbs/") for name in run.data_set_names())
+    assert run.config["model"]["region_encoder"]["arguments"] == {"img_size": None}
+    assert any("unknown data set promoter/prom-core" in line for line in problems({"tasks": removed["tasks"]}))
+
+
+def test_a_promoter_set_under_a_new_name_needs_its_path_only():
+    made = run_of({"tasks": {"promoter": {"mine": {"path": "mine.bed"}}}}).sets["promoter"]["mine"]
+    assert made == CONFIG["tasks"]["promoter"]["prom-core"] | {"path": "mine.bed", "motifs": None}
+
+
 def test_the_real_snakemake_merges_as_merge_does():
     utils = pytest.importorskip("snakemake.utils")
     overlay = {"model": {"k": 3, "losses": {"srm": None}}, "mirror": {"a": 1}, "tasks": 3, "new": {"x": [1]}}
@@ -72,6 +123,7 @@ def test_the_schema_accepts_the_config_and_refuses_what_the_check_refuses():
     """Checked with an independent implementation; rules across keys are not in it."""
     validate = Draft202012Validator(json.loads(json.dumps(to_schema(config_class())))).is_valid
     assert validate(CONFIG)
+    assert validate(merge(CONFIG, {"accessibility": {"beds": {"gone": None}}}))
     for overlay in OVERLAYS:
         assert validate(merge(CONFIG, load_yaml(overlay))), overlay
     for path, value in (
@@ -270,7 +322,6 @@ NOTATION = " as text: the number needs a point and a sign, such as 3.0e-5 or 1.0
         ("tables.table1", {"promoter/prom-core": []}, "found [], expected a list with at least one entry"),
         ("tables.table1", {"promoter/prom-core": ["dnabert", "dnabert"]}, "found 'dnabert' twice, expected no repeats"),
         ("resources.motifs.threads", 0, "found 0, expected a whole number of at least 1"),
-        ("models", {"mgm": None}, "models.mgm: found null, expected a block of keys"),
         ("models", None, "models: found null, expected a block of keys"),
     ],
 )
@@ -295,9 +346,6 @@ def test_blocks_below_free_names():
         "config: unknown key tasks.tfbs.own.mine.cel; did you mean tasks.tfbs.own.mine.cell?",
         "config: missing key tasks.tfbs.own.mine.factor; expected the name of a factor",
     ]
-    config = CONFIG | {"tables": {"table2": {}}}
-    with pytest.raises(InputError, match=r"^config: tables\.table2: found an empty block {}, expected a block of keys"):
-        checked(config, MODELS, ROOT / "config")
 
 
 def test_all_problems_are_listed_at_once():

@@ -1,4 +1,4 @@
-"""One whole run for all tests."""
+"""One whole run for all tests, and a stand-in for conda."""
 
 import os
 
@@ -21,3 +21,20 @@ def finished(root, tmp_path_factory):
             assert done.returncode == 0, done.stdout + done.stderr + logs
             done_before.touch()
     return folder
+
+
+@pytest.fixture(scope="session")
+def conda_path(tmp_path_factory):
+    """PATH with a `conda` that answers what Snakemake asks before a dry-run; environments are made on clusters only."""
+    folder = tmp_path_factory.mktemp("bin")
+    script = folder / "conda"
+    script.write_text(
+        "#!/bin/sh\n"
+        'case "$1" in\n'
+        """info) echo '{"conda_prefix": "/opt/conda", "root_prefix": "/opt/conda", "platform": "linux-64"}';;\n"""
+        """config) echo '{"get": {"channel_priority": "strict"}}';;\n"""
+        "--version) echo 'conda 25.1.1';;\n"
+        "*) exit 1;;\nesac\n"
+    )
+    script.chmod(0o755)
+    return f"{folder}:{os.environ['PATH']}"

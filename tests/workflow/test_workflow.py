@@ -1,7 +1,6 @@
-"""Real Snakemake: plans of all configs, the user's literal commands, lint, and the whole workflow at test size."""
+"""Real Snakemake: plans of all configs, lint, and the whole workflow at test size."""
 
 import json
-import os
 import shutil
 from functools import reduce
 
@@ -13,23 +12,6 @@ from run_snakemake import TINY, snakemake
 from genebert.settings.load import load_yaml, merge
 
 pytestmark = pytest.mark.workflow
-
-
-@pytest.fixture(scope="module")
-def conda_path(tmp_path_factory):
-    """PATH with a `conda` that answers what Snakemake asks before a dry-run; environments are made on clusters only."""
-    folder = tmp_path_factory.mktemp("bin")
-    script = folder / "conda"
-    script.write_text(
-        "#!/bin/sh\n"
-        'case "$1" in\n'
-        """info) echo '{"conda_prefix": "/opt/conda", "root_prefix": "/opt/conda", "platform": "linux-64"}';;\n"""
-        """config) echo '{"get": {"channel_priority": "strict"}}';;\n"""
-        "--version) echo 'conda 25.1.1';;\n"
-        "*) exit 1;;\nesac\n"
-    )
-    script.chmod(0o755)
-    return f"{folder}:{os.environ['PATH']}"
 
 
 @pytest.mark.parametrize("config", [None, "config/demo.yaml", "config/chr20.yaml"])
@@ -52,23 +34,6 @@ def test_plan(root, config, tmp_path):
         assert f"\n{rule} " in done.stdout
     assert ("\nsimulate " in done.stdout) is (config == "config/demo.yaml")
     assert ("\ndownload " in done.stdout) is (config != "config/demo.yaml")
-
-
-def test_the_users_literal_command(root, conda_path, tmp_path):
-    done = snakemake(
-        root, "-n", "--directory", str(tmp_path), "--use-conda", "--profile", "slurm", "all", PATH=conda_path
-    )
-    assert done.returncode == 0, done.stderr
-    assert "\npretrain " in done.stdout
-
-
-@pytest.mark.parametrize(
-    "target", ["table1", "results/paper/tables/table1.csv", "corpus", "results/paper/models/mgm/config.json"]
-)
-def test_single_targets(root, target, tmp_path):
-    done = snakemake(root, "-n", "--directory", str(tmp_path), "--cores", "4", target)
-    assert done.returncode == 0, done.stderr
-    assert ("\ntable " in done.stdout) is ("table1" in target)
 
 
 @pytest.mark.parametrize(

@@ -205,10 +205,8 @@ def build_accessibility(
 
 def _report(summary: dict, where: str) -> None:
     for name, row in summary["cell_types"].items():
-        logger.info(
-            "%s: %s cells, %d fragments, %d accessible regions",
-            name, "no" if row["cells"] is None else row["cells"], row["fragments"], row["accessible_regions"],
-        )  # fmt: skip
+        what = "peaks" if row["cells"] is None else f"fragments of {row['cells']} cells"
+        logger.info("%s: %d %s, %d accessible regions", name, row["fragments"], what, row["accessible_regions"])
         if not row["accessible_regions"]:
             logger.warning("%s: cell type %r has no accessible region left", where, name)
     for name, row in summary["dropped_cell_types"].items():

@@ -19,7 +19,7 @@ INTRODUCTION = """\
 Every key of `config/config.yaml`: what it may be, its default, its meaning. Written from the classes that check them
 (`genebert config --reference`); `genebert config --schema` prints the same as JSON Schema, for editors. An overlay
 (`snakemake --configfile mine.yaml`) lists only what differs: blocks are merged, all else is replaced. NAME stands for a
-name of your choice.
+name of your choice; `NAME: null` removes its entry.
 """
 
 

@@ -51,11 +51,12 @@ def write_score(path: str | Path, outcome: Outcome) -> dict[str, Any]:
 
 
 def write_unavailable(
-    path: str | Path, names: dict[str, str], seed: int, reason: str, kind: Kind | None = None
+    path: str | Path, names: dict[str, Any], seed: int, reason: str, kind: Kind | None = None
 ) -> None:
     """Write the score file of a model that cannot be had, with the reason and no number.
 
-    With a `kind` there are predictions beside it, without rows.
+    For a point of a learning curve `names` has n_train, the number of examples that was asked for. With a `kind` there
+    are predictions beside it, without rows.
     """
     if kind is not None:
         _write_predictions(path, pd.DataFrame(columns=list(kind.columns)).astype(kind.columns))

@@ -170,7 +170,7 @@ def _run(job: FitJob) -> None:
             logger.info("%s, %s: finished before", job.name, stem)
         elif size is not None and size > n:
             logger.warning("%s, %s: left out, only %d training examples", job.name, stem, n)
-            write_unavailable(path, job.names, seed, f"only {n} training examples", kind)
+            write_unavailable(path, job.names | {"n_train": size}, seed, f"only {n} training examples", kind)
         else:
             fitted, outcome = once or _fit(job, method, data, seed, size)
             if size is None and method.deterministic:

@@ -21,7 +21,7 @@ from genebert.files import atomic_path, read_json, write_json
 from genebert.genome.sequences import RegionSequences
 from genebert.motifs.jaspar import METADATA, Motif, jaspar_text
 from genebert.motifs.scan import BestScorer, HitScanner
-from genebert.motifs.scoring import Scoring, base_counts, gc_bins, score_motifs, strand_background
+from genebert.motifs.scoring import Scoring, base_counts, chance_shares, gc_bins, score_motifs, strand_background
 from genebert.settings.data import MotifSettings
 
 logger = logging.getLogger(__name__)
@@ -239,6 +239,10 @@ def build_motif_matrix(
         hits = _collect(rows_done, total, f"{kind} of {len(motifs)} motifs")
         mean, sd = _mean_sd(np.load(temporary, mmap_mode="r"))
         digest = hashlib.sha256(np.load(temporary, mmap_mode="r")).hexdigest()
+    chance = [
+        chance_shares(scoring, settings.p_value, _lengths(sequences, part.regions)).mean() * len(part.regions)
+        for part, scoring in zip(parts, scorings, strict=True)
+    ]
     table = _table(motifs, scorings, settings).assign(mean=mean, sd=sd, share_hit=hits / len(sequences))
     with atomic_path(folder / "motifs.tsv") as temporary:
         table.to_csv(temporary, sep="\t", index=False)
@@ -250,6 +254,7 @@ def build_motif_matrix(
         "log": "natural",
         "strands": "both",
         "mean_share_hit": float(table["share_hit"].mean()),
+        "chance_share_hit": float(sum(chance) / len(sequences)),
         "unreachable_p": int((~table["reaches_p"]).sum()),
         "genome": sequences.genome,
         "sha256": {

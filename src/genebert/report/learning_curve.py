@@ -25,8 +25,9 @@ def collect_points(paths: Sequence[str | Path]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        model (str), n_train (Int64), seed (int64), roc_auc, auprc, mcc (float64), collapsed (boolean). All but model
-        and seed are missing for a model that cannot be had.
+        model (str), n_train (Int64), seed (int64), roc_auc, auprc, mcc (float64), collapsed (boolean), unavailable
+        (str, why there is no number). The numbers are missing for a model that cannot be had, and for more examples
+        than there are.
 
     Raises
     ------
@@ -41,18 +42,30 @@ def collect_points(paths: Sequence[str | Path]) -> pd.DataFrame:
         one = one or name
         if name != one:
             raise InputError(f"{path}: scores of {name}, but {paths[0]} of {one}; expected one data set")
-        row = {"model": score["model"], "n_train": None, "seed": score["seed"]}
-        if "unavailable" not in score:
-            row |= {"n_train": score.get("n_train")} | {key: score["metrics"].get(key) for key in METRICS}
+        row = {"model": score["model"], "n_train": score.get("n_train"), "seed": score["seed"]}
+        if "unavailable" in score:
+            rows.append(row | {"unavailable": score["unavailable"]})
+        else:
+            row |= {key: score["metrics"].get(key) for key in METRICS}
             if missing := [name for name, value in row.items() if value is None]:
                 raise InputError(f"{path}: has no value {missing[0]!r}; expected a score file of a fitted model")
             key = f"{row['model']}, {row['n_train']} examples, seed {row['seed']}"
             if key in places:
                 raise InputError(f"{path}: {key} as in {places[key]}; expected each once")
             places[key] = path
-        rows.append(row)
-    points = pd.DataFrame(rows, columns=["model", "n_train", "seed", *METRICS])
+            rows.append(row)
+    points = pd.DataFrame(rows, columns=["model", "n_train", "seed", *METRICS, "unavailable"])
     return points.astype({"n_train": "Int64", **dict.fromkeys(METRICS, "float64"), "collapsed": "boolean"})
+
+
+def _left_out(points: pd.DataFrame) -> list[str]:
+    """Return which models, and which numbers of examples of the others, have no number, and why."""
+    missing = points[points["roc_auc"].isna()]
+    absent = sorted(set(missing.loc[missing["n_train"].isna(), "model"]))
+    notes = [f"cannot be had: {', '.join(absent)}"] if absent else []
+    for reason, rows in missing.dropna(subset="n_train").groupby("unavailable"):
+        notes.append(f"left out: {', '.join(f'{n:,}' for n in sorted(set(rows['n_train'])))} ({reason})")
+    return notes
 
 
 def plot_learning_curve(
@@ -67,11 +80,14 @@ def plot_learning_curve(
     InputError
         No model has a number.
     """
-    known = points.dropna(subset="n_train").astype({"n_train": int})
+    known, left_out = points.dropna(subset="roc_auc").astype({"n_train": int}), _left_out(points)
     if known.empty:
-        raise InputError(f"{name}: none of {len(points)} score files holds a number; expected at least one")
-    absent = sorted(set(points["model"]) - set(known["model"]))
-    notes = [*notes, *([f"cannot be had: {', '.join(absent)}"] if absent else [])]
+        why = f" ({'; '.join(left_out)})" if left_out else ""
+        raise InputError(
+            f"learning_curves: none of {len(points)} score files of {name} holds a number{why}; expected some of "
+            "`sizes` to be no larger than the training set"
+        )
+    notes = [*notes, *left_out]
     if known["collapsed"].any():
         notes.append("crosses: all scores of the seed on one side of 0.5")
     with picture(folder, name, title, 7.2, 4.2 + 0.17 * len(notes)) as figure:

@@ -11,7 +11,7 @@ from genebert.methods.registry import METHODS, baselines
 from genebert.models.backbones import HUB, IMAGE_BACKBONES, REGION_ENCODERS
 from genebert.run.config import Entries, config_class
 from genebert.run.models import Models
-from genebert.settings.fields import complete, key_names, problems
+from genebert.settings.fields import complete, key_names, problems, without_removed
 from genebert.settings.load import PLACEHOLDER
 from genebert.settings.models import TrainedModelSettings
 from genebert.settings.sentences import dotted, show, suggest
@@ -23,10 +23,11 @@ DataSets = dict[str, dict[str, dict[str, Any]]]
 def checked(config: Mapping, entries: dict[str, dict], folder: Path) -> dict[str, Any]:
     """Return the merged configuration, complete, if it and the `entries` of ``config/models.yaml`` are right.
 
-    Else an InputError names all problems, one line each: the dotted key, what was found, what was expected. `folder` is
-    the folder ``config``.
+    Else an InputError names all problems, one line each: the dotted key, what was found, what was expected. Entries of
+    mappings in `config` that are null are removed. `folder` is the folder ``config``.
     """
     cls = config_class()
+    config = without_removed(cls, config)
     found = list(problems(cls, config, names=key_names(cls)))
     of_entries = list(problems(Entries, entries, ("models",), names=key_names(cls)))
     lines = [f"config: {one}" for one in found] + [f"models.yaml: {one}" for one in of_entries]

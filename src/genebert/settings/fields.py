@@ -236,6 +236,25 @@ def key_names(cls: type[Block]) -> tuple[str, ...]:
     return tuple(found)
 
 
+def without_removed(hint: Any, value: Any) -> Any:
+    """Return a value without the entries that are null in mappings of free names, the way to remove one by an overlay.
+
+    Snakemake lays an overlay's blocks over those below and can only add to them. Mappings of values of any kind, such
+    as the arguments of an encoder, may hold null.
+    """
+    bare = unwrapped(hint)[0]
+    if not isinstance(value, Mapping):
+        return value
+    if is_block(bare):
+        inner = {name: pair[0] for name, pair in hints(bare).items()}
+    elif get_origin(bare) is dict and get_args(bare)[1] is not Any:
+        value = {name: item for name, item in value.items() if item is not None}
+        inner = dict.fromkeys(value, get_args(bare)[1])
+    else:
+        return value
+    return {name: without_removed(inner.get(name, Any), item) for name, item in value.items()}
+
+
 def complete(hint: Any, value: Any, *, partial: bool = False) -> Any:
     """Return a checked value with the defaults of all keys that are missing in its blocks, those in parts left out."""
     bare, rule = unwrapped(hint)

@@ -71,7 +71,8 @@ def to_schema(hint: Any, *, partial: bool = False) -> dict[str, Any]:
     if kind is Literal:
         return schema | {"enum": list(inner)}
     if kind is dict:
-        return schema | {"type": "object", "additionalProperties": to_schema(inner[1])}
+        removed = {"type": "null"}  # by an overlay
+        return schema | {"type": "object", "additionalProperties": {"anyOf": [to_schema(inner[1]), removed]}}
     if kind is tuple:
         return schema | {"type": "array", "prefixItems": [to_schema(one) for one in inner], "minItems": len(inner)}
     if kind is list:

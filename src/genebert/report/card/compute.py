@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from hashlib import sha256 as sha256_of
 from itertools import combinations
-from math import isclose
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +27,6 @@ from genebert.report.text import ReportSettings
 
 logger = logging.getLogger(__name__)
 
-# docs/facts.md 33: p-value to (mean motifs hit a region, share of ones).
-EXPECTED_MOTIFS = {1e-4: (52.4, 0.090), 1e-5: (9.1, 0.016), 1e-7: (4.5, 0.008)}
-EXPECTED_FOR = (
-    "random sequences of 505 bp, 579 motifs scored from counts, background .3/.2/.2/.3, pseudocount 1, both strands"
-)
 PERCENTILES = (5, 25, 50, 75, 95)
 LENGTH_STEP, LENGTH_STEPS = 50, 40
 
@@ -141,20 +135,20 @@ def duplicates(groups: Groups, sequences: RegionSequences, pairs: int) -> dict:
 
 
 def motif_density(info: dict, region_bp: int | None) -> dict:
-    """Return how many motifs hit a region, beside what random sequence of the same p-value gives."""
-    p = info["settings"]["p_value"]
-    expected = next((value for known, value in EXPECTED_MOTIFS.items() if isclose(p, known)), None)
+    """Return how many motifs hit a region, beside what chance gives in as many bases."""
     return {
         "kind": info["kind"],
         "motifs": info["motifs"],
-        "p_value": p,
+        "p_value": info["settings"]["p_value"],
         "release": info["settings"]["release"],
         "region_bp": region_bp,
         "motifs_hit_per_region": round(info["mean_share_hit"] * info["motifs"], 4),
         "share_of_ones": round(info["mean_share_hit"], 6),
         "motifs_that_cannot_reach_p": info["unreachable_p"],
-        "expected": expected
-        and {"motifs_hit_per_region": expected[0], "share_of_ones": expected[1], "holds_for": EXPECTED_FOR},
+        "by_chance": {
+            "motifs_hit_per_region": round(info["chance_share_hit"] * info["motifs"], 4),
+            "share_of_ones": round(info["chance_share_hit"], 6),
+        },
     }
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from genebert.report.tables.paper import PAPER_METRICS
-from genebert.report.tables.values import FURTHER
+from genebert.report.tables.values import FURTHER, folded
 from genebert.report.text import NOTHING
 
 
@@ -92,7 +92,8 @@ def best_rows(values: pd.DataFrame, name: str) -> frozenset[int]:
 def main_block(
     title: str, subtitle: str, values: pd.DataFrame, metrics: tuple[str, ...], labels: tuple[str, ...], notes: list[str]
 ) -> Block:
-    """Return the paper's values beside ours."""
+    """Return the paper's values beside ours; data sets without a row of ours are left to the csv file."""
+    values = values[~folded(values)]
     columns = [Column("Data set", values["dataset"].tolist(), number=False)]
     columns += [_text(name.replace("_", " ").capitalize(), values[name]) for name in labels]
     columns += [_text("Model", values["model"]), _text("In the paper", values["paper_model"])]

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 import pandas as pd
 
 from genebert.report.tables.paper import PAPER_METRICS, metrics_of
-from genebert.report.tables.values import NOT_RUN, Rows, Scores, available, models_of
+from genebert.report.tables.values import NOT_RUN, Rows, Scores, available, folded, models_of
 from genebert.report.text import ReportSettings
 
 LOSSES = ("mgm", "ngsp", "srm")
@@ -67,7 +67,10 @@ def _difference_notes(number: int, paper: pd.DataFrame, values: pd.DataFrame, ro
     if parts := [f"{kind} {', '.join(names)}" for kind, names in alone.items() if names]:
         notes.append(f"Not in the paper's Table {number}: {'; '.join(parts)}.")
     if missing := int((values["remark"] == NOT_RUN).sum()):
-        notes.append(f"Not part of this run: {missing} of the paper's {len(paper)} rows.")
+        text = f"Not part of this run: {missing} of the paper's {len(paper)} rows"
+        if names := list(dict.fromkeys(values.loc[folded(values), "dataset"])):
+            text += f"; those of {', '.join(names)} stand in the csv file only"
+        notes.append(f"{text}.")
     return notes
 
 

@@ -132,6 +132,11 @@ def _summary(scores: list[dict[str, Any]], metrics: tuple[str, ...], where: str)
     return {**row, "remark": "; ".join(remarks), "reason": "; ".join(reasons)}
 
 
+def folded(values: pd.DataFrame) -> pd.Series:
+    """Return which rows (bool) are of data sets that are not part of this run: one note stands for them."""
+    return (values["remark"] == NOT_RUN).groupby(values["dataset"]).transform("all")
+
+
 def _data_set_labels(dataset: str, reported: pd.DataFrame, scores: Scores, models: list[str]) -> dict[str, str]:
     """Return cell type and tissue of a data set: the paper's, else those of its score files."""
     records = (score.get("data_set", {}) for model in models for score in available(scores[dataset, model]))

@@ -1,0 +1,169 @@
+"""The commands of README.md and docs/own-data.md, each of them: run, or planned where they download or take hours."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from run_snakemake import TINY, jobs, snakemake
+
+from genebert.run.run import read_run
+
+pytestmark = pytest.mark.workflow
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAMS = ("make", "snakemake", "genebert", "pip", "cp")
+DATA = "../shared/data"  # of the recorded runs
+MINE = "config/mine.yaml"
+BRAIN = "--configfile config/examples/fetal-brain.yaml config/examples/fetal-brain"
+# Command: rules of its plan, among others.
+PLANS = {
+    "snakemake -n --quiet rules": {"download", "pretrain", "fit", "learning_curve", "table"},
+    "snakemake --use-conda --profile slurm all": {"download", "pretrain", "fit", "learning_curve", "table"},
+    "snakemake --cores 4 table2": {"download", "pretrain", "fit", "table"},
+    "snakemake --cores 4 results/paper/tables/table2.csv": {"download", "pretrain", "fit", "table"},
+    "snakemake --cores 4 learning_curves": {"fit_part", "learning_curve"},
+    "snakemake --cores 4 retrieve": {"download"},
+    "snakemake --cores 8 corpus": {"accessibility", "sequences", "motifs", "groups"},
+    "snakemake --cores 8 card": {"accessibility", "groups", "task", "card"},
+    "snakemake --cores 4 --configfile config/chr20.yaml -- all": {"download", "pretrain", "learning_curve", "table"},
+    f"snakemake --cores 2 {BRAIN}-k3.yaml -- table1": {"pretrain", "fit", "table"},
+    f"snakemake --cores 2 {BRAIN}-strands.yaml -- table2": {"pretrain", "fit", "table"},
+}
+MADE = {"make demo": "config/demo.yaml -- all", "make test": "-m pytest"}
+INSTALLED = {"pip install .": None, "pip install '.[workflow]'": "workflow"}
+PRINTED = {
+    "genebert budget --tables": "genebert",
+    "genebert sources": "descartes-cerebrum",
+    f"genebert budget --configfile {MINE}": "genebert",
+}
+COPY = f"cp config/examples/own-data.yaml {MINE}"
+PLAN_OF_MINE = f"snakemake -n --quiet rules --configfile {MINE} -- all"
+RUNS_OF_MINE = [f"snakemake --cores 2 --configfile {MINE} -- {target}" for target in ("card", "all")]
+# The same rules on simulated data in seconds: fewer steps, fewer rows.
+SMALL = """
+chromosomes: [chr1, chr2, chr3, chr4]
+genome: {build: toy}
+model: {training: {steps: 4, validate_every: 4, validation_batches: 1}}
+models: {dnabert: {training: {steps: 4}}}
+tables:
+  table1: {promoter/prom-core: [kmer-logreg, genebert]}
+  table2: {tfbs: [pwm, dnabert]}
+  table6: {tfbs: [pwm]}
+finetune: {seeds: [0], promoter: {epochs: 1}, tfbs: {epochs: 1}}
+learning_curves: {promoter/prom-core: {models: [kmer-logreg]}}
+"""
+
+
+def commands(page):
+    """Return the commands of a page: lines of code, and code in the text that is more than a program's name."""
+    found, language = [], None
+    for line in (ROOT / page).read_text().splitlines():
+        if line.startswith("```"):
+            language = None if language is not None else line[3:]
+        elif language == "" or (language is None and line.startswith("    ")):
+            found.append(re.sub(" +# .*", "", line).strip())
+        elif language is None:
+            found += re.findall("`([^`]+)`", line)
+    return [one for one in found if one.split()[0] in PROGRAMS and len(one.split()) > 1]
+
+
+def test_no_command_is_without_a_test():
+    known = {*PLANS, *MADE, *INSTALLED, *PRINTED, COPY, PLAN_OF_MINE, *RUNS_OF_MINE}
+    assert set(commands("README.md") + commands("docs/own-data.md")) == known
+
+
+@pytest.mark.parametrize("command", PLANS)
+def test_plans(root, conda_path, tmp_path, command):
+    """The files of the recorded runs are stood in for by empty ones."""
+    words = shlex.split(command)[1:]
+    overlays = [word for word in words if word.startswith("config/examples/")]
+    data = ["--config", f"data={tmp_path / 'data'}"] if overlays else []
+    for path in read_run(root / "config", [root / one for one in overlays]).raw_files().values() if overlays else []:
+        if path.startswith(DATA):
+            file = tmp_path / "data" / Path(path).relative_to(DATA)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch()
+    done = snakemake(root, "-n", "--directory", str(tmp_path), *data, *words, PATH=conda_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    planned = set(re.findall(r"^(\w+) +\d+$", done.stdout, flags=re.MULTILINE))
+    assert planned >= PLANS[command]
+    if "--quiet" in words:
+        assert len((done.stdout + done.stderr).splitlines()) < 100
+
+
+@pytest.mark.parametrize("command", MADE)
+def test_make(root, command):
+    done = subprocess.run(["make", "-n", *command.split()[1:]], cwd=root, capture_output=True, text=True, check=True)
+    assert MADE[command] in done.stdout
+
+
+@pytest.mark.parametrize("command", INSTALLED)
+def test_what_can_be_installed(root, command):
+    """The installation itself takes gigabytes; what it brings is tested in tests/test_packaging.py."""
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    assert INSTALLED[command] is None or INSTALLED[command] in project["optional-dependencies"]
+
+
+@pytest.mark.parametrize("command", PRINTED)
+def test_printed(root, command):
+    words = shlex.split(command.replace(MINE, "config/examples/own-data.yaml"))[1:]
+    code = f"import sys; from genebert.cli.main import main; sys.exit(main({words!r}))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert PRINTED[command] in done.stdout
+
+
+def test_the_python_of_the_readme(root, finished):
+    (code,) = re.findall(r"```python\n(.*?)```", (root / "README.md").read_text(), flags=re.DOTALL)
+    names = {}
+    exec(code.replace("results/demo", str(finished / "results/tiny")), names)
+    assert names["hidden"].shape[:2] == (1, 6)  # four k-mers between [CLS] and [SEP]
+
+
+@pytest.fixture(scope="module")
+def mydata(root, tmp_path_factory):
+    """A folder with the files that config/examples/own-data.yaml names, simulated."""
+    folder = tmp_path_factory.mktemp("own")
+    done = snakemake(root, "--cores", "1", "--directory", str(folder), *TINY, "--", "resources/simulated/peaks.bed")
+    assert done.returncode == 0, done.stdout + done.stderr
+    simulated, own = folder / "resources/simulated", folder / "mydata"
+    own.mkdir()
+    names = {name: name for name in ("genome.fa.gz", "matrix.mtx.gz", "peaks.bed", "cells.tsv")}
+    names |= {"promoters.bed": "epdnew.bed"}
+    names |= {"ctcf.narrowPeak.gz": "tfbs/wgEncodeAwgTfbsUtaA549CtcfUniPk.narrowPeak.gz"}
+    for name, origin in names.items():
+        os.link(simulated / origin, own / name)
+    return own
+
+
+def test_the_overlay_for_own_data(root, mydata, tmp_path):
+    """Copied, planned and run as docs/own-data.md says, on simulated data: nothing is downloaded."""
+    mine, small = tmp_path / "mine.yaml", tmp_path / "small.yaml"
+    subprocess.run(shlex.split(COPY.replace(MINE, str(mine))), cwd=root, check=True)
+    small.write_text(SMALL)
+
+    def run(command):
+        words = shlex.split(command.replace(MINE, str(mine)))[1:]
+        words.insert(words.index(str(mine)) + 1, str(small))
+        return snakemake(root, "--directory", str(tmp_path), "--config", f"data={mydata}", *words)
+
+    planned = run(PLAN_OF_MINE)
+    assert planned.returncode == 0 and not re.search(r"^(download|place|simulate) ", planned.stdout, re.MULTILINE)
+    assert "resources/" not in planned.stdout.replace("resources/jaspar", "") and len(planned.stdout.splitlines()) < 100
+    card, whole = map(run, RUNS_OF_MINE)
+    assert not {"pretrain", "fit"} & {rule for rule, _ in jobs(card)}
+    assert {"pretrain", "fit", "fit_part", "table"} <= {rule for rule, _ in jobs(whole)}
+    results = tmp_path / "results/mine"
+    assert "# Data card of run mine" in (results / "corpus/card.md").read_text()
+    tables = [(results / f"tables/table{number}.md").read_text() for number in (1, 2, 6)]
+    assert "tfbs/CTCF_mycell" in tables[1] and "| not part of this run |" not in tables[1]
+    curve = pd.read_csv(results / "figures/learning_curves/promoter/prom-core.csv")
+    beyond = curve[curve["n_train"] == 1000]
+    assert len(beyond) == 1 and beyond["unavailable"].str.fullmatch(r"only \d+ training examples").all()
+    assert curve[curve["n_train"] < 1000]["roc_auc"].notna().all()
