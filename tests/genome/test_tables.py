@@ -1,6 +1,5 @@
 """One reader for tables separated by tabs: in every room they are read alike, and refused alike."""
 
-import gzip
 from functools import partial
 
 import pytest
@@ -47,28 +46,6 @@ def test_fields_are_text_and_lines_have_numbers(tmp_path):
     assert bare["a"].tolist() == ["name", "A", "B", "# C"] and bare.index.tolist() == [1, 2, 3, 5]
     (tmp_path / "x.tsv").write_text("name\tnote\n")
     assert read_table(tmp_path / "x.tsv", ["note"]).empty
-
-
-@pytest.mark.parametrize("name", READERS)
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda text: text.replace("\n", "\r\n").encode(),
-        lambda text: text.replace("\n", "\r").encode(),
-        lambda text: text.encode("utf-8-sig"),
-        lambda text: text.encode("utf-16"),
-        lambda text: (text + "\n \n\t\n").encode(),
-        lambda text: text.rstrip("\n").encode(),
-        lambda text: gzip.compress(text.encode()),
-    ],
-    ids=["CRLF", "CR", "mark", "UTF-16", "blank lines", "no last line end", "gzip"],
-)
-def test_the_same_table_in_other_clothes(tmp_path, name, change):
-    read, text, _ = READERS[name]
-    (tmp_path / "x.tsv").write_text(text)
-    expected = repr(read(tmp_path / "x.tsv"))
-    (tmp_path / "x.tsv").write_bytes(change(text))
-    assert repr(read(tmp_path / "x.tsv")) == expected
 
 
 @pytest.mark.parametrize("name", READERS)

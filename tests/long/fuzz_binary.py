@@ -29,7 +29,7 @@ from accessibility_inputs import (
     seurat_inputs,
     strings,
 )
-from fuzz_text import ANY_TEXT, NO_BLANK, ROOT, TBI, VCF, Files, Reader, folder_files, placed
+from fuzz_text import ANY_TEXT, ROOT, TBI, VCF, Files, Reader, folder_files, placed
 from hypothesis import strategies as st
 from rds2py.lib_rds_parser import write_rds
 
@@ -240,5 +240,5 @@ BINARY_READERS = (
     Reader("weights", weights_seeds, WEIGHTS, read_weights, (weights_change,), same=(), gzip=False),
     Reader("image weights", image_seeds, TENSORS, read_image_weights, (weights_change,), same=(), gzip=False),
     Reader("overlay", overlay_seeds, ("x.yaml",), read_overlay, (odd_overlay, odd_overlay, *ANY_TEXT), gzip=False,
-           same=NO_BLANK, lines=200),
+           lines=200),
 )  # fmt: skip

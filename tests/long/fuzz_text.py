@@ -22,7 +22,6 @@ from genebert.genome.chromosomes import normalise_chromosome
 
 ROOT = Path(__file__).resolve().parents[2]
 Files = Mapping[str, bytes]
-NO_BLANK = tuple(change for change in m.SAME if change is not m.blank_end)
 ANY_TEXT = (*m.TEXT, *m.TEXT, *m.BYTES)
 
 
@@ -301,5 +300,5 @@ TEXT_READERS = (
     Reader("paper", lambda: [{"t.tsv": head("paper/table1.tsv", 5)}], ("t.tsv",), read_paper),
     Reader("score", lambda: [{"s.json": json.dumps(SCORE).encode()}], ("s.json",), read_score,
            (m.odd_json, *ANY_TEXT)),
-    Reader("metrics", texts("metrics.jsonl", METRICS), ("metrics.jsonl",), read_metrics, same=NO_BLANK),
+    Reader("metrics", texts("metrics.jsonl", METRICS), ("metrics.jsonl",), read_metrics),
 )  # fmt: skip
