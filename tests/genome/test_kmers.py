@@ -75,3 +75,12 @@ def test_foreign_vocabulary(tmp_path):
     (tmp_path / "vocab.txt").write_text("\n".join([*tokens, "extra"]))
     with pytest.raises(InputError, match="not DNABERT's vocabulary"):
         kmers.vocabulary_k(tmp_path)
+
+
+def test_a_vocabulary_in_another_order(tmp_path):
+    """As many tokens, and the same ones: ids would mean other k-mers."""
+    tokens = kmers.vocabulary(3)
+    tokens[7], tokens[8] = tokens[8], tokens[7]
+    (tmp_path / "vocab.txt").write_text("\n".join(tokens))
+    with pytest.raises(InputError, match=r"vocab\.txt: not DNABERT's vocabulary \(token 7 is 'AAG', expected 'AAC'\)"):
+        kmers.vocabulary_k(tmp_path)
