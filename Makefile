@@ -6,6 +6,12 @@ CORES ?= 2
 VENV := .venv
 READY := $(VENV)/.ready
 SNAKEMAKE := $(VENV)/bin/snakemake
+# Said before 7 GB are installed; the Snakefile says the same of any environment.
+PLACE := $(if $(filter /%,$(VENV)),$(VENV),$(CURDIR)/$(VENV))
+ifneq ($(words $(PLACE)),1)
+$(error $(PLACE): found a space in the path, which Snakemake's jobs cannot take; expected a folder without, \
+for the checkout or for its virtual environment (make VENV=/such/a/folder))
+endif
 
 .PHONY: demo test fuzz mutants kills check conda rehearsal clean
 

@@ -9,6 +9,12 @@ from snakemake.utils import min_version
 
 # Earlier versions lose defaults in remote jobs and nest retries.
 min_version("9.15")
+# Snakemake calls it without quotes, so that every job would end with an empty log.
+if odd := re.search(r"[\s'\"\\`$&;()<>|*?]", sys.executable):
+    raise WorkflowError(
+        f"Python at {sys.executable}: found {odd[0]!r} in the path, which Snakemake's jobs cannot take; expected a "
+        "virtual environment in a folder without (make VENV=/such/a/folder)"
+    )
 
 
 configfile: Path(workflow.basedir) / "config/config.yaml"
@@ -22,7 +28,7 @@ from genebert.run.run import FORMATS, MODEL_FILES, SPLITS, TASK_FILES, Run
 
 BASE = Path(workflow.basedir)
 try:
-    RUN = Run(config, BASE / "config")
+    RUN = Run(config, BASE / "config", workflow.configfiles, workflow.config_settings.config)
 except InputError as error:
     raise WorkflowError(str(error)) from None
 

@@ -1,4 +1,8 @@
 import json
+import os
+import shlex
+import subprocess
+import sys
 
 import pytest
 
@@ -70,3 +74,24 @@ def test_one_choice_of_models(here, capsys):
     with pytest.raises(SystemExit) as stopped:
         main(["budget", "--all", "--tables"])
     assert stopped.value.code == 2
+
+
+@pytest.mark.parametrize(
+    "command", [["sources"], ["sources", "--json"], ["budget"], ["config", "--schema"], ["config"], ["--help"]]
+)
+def test_a_command_whose_reader_has_gone_ends_without_a_word(here, capfd, monkeypatch, command):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as out:
+        monkeypatch.setattr("sys.stdout", out)
+        assert main(command) == 128 + 13
+    assert capfd.readouterr().err == ""
+
+
+def test_the_command_as_a_module(here):
+    """As in `python -m genebert.cli config | head -1`."""
+    python = f"{shlex.quote(sys.executable)} -m genebert.cli config"
+    piped = ["bash", "-c", f"{python} | head -1; echo ${{PIPESTATUS[0]}}"]
+    done = subprocess.run(piped, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[0].startswith("# The paper's scale")

@@ -120,6 +120,12 @@ def test_a_fitted_model_scores_any_further_table_and_is_loaded_again(name, table
     loaded = registry.load_classifier(tmp_path / "kept")
     assert type(loaded) is type(fitted) and (loaded.method, loaded.record) == (name, fitted.record)
     assert np.array_equal(loaded.score(without_labels), expected)
+    for path in (tmp_path / "kept").iterdir():
+        whole = path.read_bytes()
+        path.write_bytes(whole[: len(whole) // 2])
+        with pytest.raises(InputError, match=f"{path.name}: "):
+            registry.load_classifier(tmp_path / "kept")
+        path.write_bytes(whole)
 
 
 def test_a_folder_without_a_classifier(tmp_path):

@@ -13,7 +13,8 @@ from genebert.cli.config import config_file, reference_page
 from genebert.errors import InputError
 from genebert.run.checks import checked
 from genebert.run.config import config_class
-from genebert.settings.fields import hints
+from genebert.run.run import Run
+from genebert.settings.fields import from_text, hints
 from genebert.settings.load import load_yaml, merge
 from genebert.settings.reference import to_schema
 from genebert.settings.resources import Resources
@@ -233,6 +234,8 @@ def test_ties_are_all_named():
     assert suggest("mrm", ["mgm", "ngsp", "srm"]) == "did you mean mgm or srm?"
     assert suggest("lerning_rat", ["epochs", "learning_rate"]) == "did you mean learning_rate?"
     assert suggest("q", ["mgm", "ngsp"]) == "expected one of mgm, ngsp"
+    many = [f"set{number}" for number in range(500)] + ["cell-a", "cell-b"]
+    assert suggest("a-long-celery-stalk", many).startswith("expected one of 502 names, of which the nearest are cell-")
 
 
 # --------------------------------------------------------------------------------------------- types, values, ranges
@@ -266,7 +269,7 @@ NOTATION = " as text: the number needs a point and a sign, such as 3.0e-5 or 1.0
         ("accessibility.beds", {"ExN": 3}, "beds.ExN: found 3, expected a path (put it in quotes)"),
         ("accessibility.min_fraction", 0, "found 0, expected a number above 0 and at most 1 or null"),
         ("accessibility.max_n_fraction", float("nan"), "found nan, expected a number of at least 0 and at most 1"),
-        ("motifs.release", "2018", "found '2018', expected a JASPAR release such as JASPAR2018"),
+        ("motifs.release", "2018", "found '2018', expected one of JASPAR2014, JASPAR2016, JASPAR2018, "),
         ("motifs.p_value", "1e-4", f"expected a number above 0 and below 1 (YAML reads 1e-4{NOTATION}"),
         ("motifs.p_value", 0, "found 0, expected a number above 0 and below 1"),
         ("motifs.background", "region", "found 'region', expected regions, or four frequencies of A, C, G, T above 0"),
@@ -360,3 +363,71 @@ def test_all_problems_are_listed_at_once():
         "corpus.regions_per_sample",
         "unknown",
     ]
+
+
+# ------------------------------------------------------------------------------------------- blocks of the command line
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "value"),
+    [
+        ("accessibility.min_cells", "7", 7),
+        ("accessibility.max_n_fraction", "0.1", 0.1),
+        ("accessibility.max_n_fraction", "1", 1),
+        ("accessibility.blacklist", "null", None),
+        ("accessibility.blacklist", "", None),
+        ("accessibility.blacklist", "5", "5"),  # a path
+        ("accessibility.beds", {"1": "2"}, {"1": "2"}),
+        ("accessibility.format", "bed", "bed"),
+        ("mirror", "null", None),
+        ("scale", "7", "7"),
+        ("chromosomes", ["20", "X"], ["20", "X"]),  # right as it is
+        ("motifs.background", ["0.3", "0.2", "0.2", "0.3"], [0.3, 0.2, 0.2, 0.3]),
+        ("motifs.p_value", "1e-4", "1e-4"),  # as in a file
+        ("motifs.region_bp", "~", None),
+        ("model.losses.mgm", "false", False),
+        ("model.losses.srm", "null", None),
+        ("model.losses.srm", "infonce", "infonce"),
+        ("model.training.betas", ["0.9", "0.98"], [0.9, 0.98]),
+        ("model.region_encoder.arguments", {"depths": ["1", "2"], "act": "gelu"}, {"depths": [1, 2], "act": "gelu"}),
+        ("models.mine.training.steps", "5", 5),
+        ("models.mine.finetune.frozen", "true", True),
+        ("finetune.seeds", ["0", "1"], [0, 1]),
+        ("finetune.tfbs.grid.learning_rate", ["1.0e-4", "0.001"], [1e-4, 0.001]),
+        ("tasks.tfbs.data_sets", ["1"], ["1"]),
+        ("tasks.tfbs.transfer", "all", "all"),
+        ("learning_curves.promoter/prom-core.sizes", ["10", "20"], [10, 20]),
+        ("resources.pretrain.gpu", "0", 0),
+        ("seed", 7, 7),
+        ("no.such.key", "7", 7),
+    ],
+)
+def test_texts_of_a_block_on_the_command_line(path, text, value):
+    """Snakemake hands over all that stands in a block of `--config` as text."""
+
+    def below(name, item):
+        return {name.partition(".")[0]: below(name.partition(".")[2], item) if "." in name else item}
+
+    found = from_text(config_class(), below(path, text))
+    assert found == below(path, value)
+    while isinstance(found, dict) and isinstance(value, bool | int | float):
+        (found,) = found.values()
+    assert not isinstance(value, bool | int | float) or type(found) is type(value)
+
+
+def test_the_run_takes_numbers_of_the_command_line():
+    given = {"accessibility": {"min_cells": "7"}, "seed": 3}
+    assert Run(merge(CONFIG, given), ROOT / "config", given=given).config["accessibility"]["min_cells"] == 7
+    with pytest.raises(InputError, match=r"min_cells: found -7, expected a whole number of at least 1$"):
+        given = {"accessibility": {"min_cells": "-7"}}
+        Run(merge(CONFIG, given), ROOT / "config", given=given)
+
+
+def test_a_key_that_stands_twice_in_an_overlay(tmp_path):
+    """Snakemake would take the last one without a word."""
+    overlay = tmp_path / "mine.yaml"
+    overlay.write_text("seed: 1\nmodel: {k: 6}\nseed: 2\n")
+    with pytest.raises(InputError, match=r"mine\.yaml, line 3: not valid YAML \(the key seed occurs twice\)"):
+        Run(merge(CONFIG, {"seed": 2}), ROOT / "config", [overlay])
+    overlay.write_text('{"seed": 1,\n\t"model": {"k": 6}}')  # JSON is YAML
+    assert Run(CONFIG, ROOT / "config", [overlay]).config["seed"] == 42

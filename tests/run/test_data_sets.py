@@ -8,6 +8,7 @@ from config_inputs import CONFIG, ROOT, problems, run_of
 
 from genebert.errors import InputError
 from genebert.paper import TABLE2, TABLE6
+from genebert.run.together import expanded
 from genebert.settings.load import merge
 from genebert.sources.registry import in_506, read_tfbs_list
 from genebert.tasks.promoter import PromoterTask
@@ -147,10 +148,7 @@ def test_refused_sets():
 
 def rows(table: dict, **section) -> dict[str, list[str]]:
     section.setdefault("transfer", [])
-    tables = {"table1": {"promoter": ["cnn"]}, "table2": None, "table6": {"promoter": ["cnn"]}}
-    run = run_of({"tasks": {"tfbs": section}})
-    run.config["tables"] = tables | {"table2": table}
-    return run._rows("table2")
+    return expanded(table, run_of({"tasks": {"tfbs": section}}).sets)
 
 
 def test_a_task_stands_for_its_sets_and_single_rows_are_merged():

@@ -6,6 +6,7 @@ import pytest
 from config_inputs import run_of
 
 from genebert.errors import InputError
+from genebert.models.folders import weights_file
 from genebert.settings.models import reads
 
 NO_WEIGHTS = {"model": {"sequence_encoder": {"weights": None}, "region_encoder": {"weights": None}}}
@@ -110,3 +111,32 @@ def test_a_table_without_rows_says_so():
 def test_an_unknown_set_of_files():
     with pytest.raises(InputError, match="unknown set papers"):
         run_of({"retrieve": ["papers"]})
+
+
+@pytest.mark.parametrize(
+    "names", [("model.safetensors",), ("pytorch_model.bin",), ("model.safetensors", "pytorch_model.bin")]
+)
+def test_a_folder_of_weights_with_either_file(names, tmp_path):
+    """Of both, the one that is loaded."""
+    for name in names:
+        (tmp_path / name).touch()
+    run = run_of({"model": {"sequence_encoder": {"weights": str(tmp_path)}}})
+    expected = [f"{tmp_path}/{name}" for name in ("config.json", "vocab.txt", names[0])]
+    assert run.pretrain_inputs(asked(model="dnabert"))["weights"] == expected
+    assert weights_file(tmp_path).name == names[0]
+
+
+def test_a_folder_without_weights(tmp_path):
+    run = run_of({"model": {"sequence_encoder": {"weights": str(tmp_path)}}})
+    with pytest.raises(InputError, match=r"holds no weights; expected model\.safetensors or pytorch_model\.bin$"):
+        run.pretrain_inputs(asked(model="dnabert"))
+
+
+def test_a_download_beside_which_another_file_lies(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "resources/dnabert6"
+    folder.mkdir(parents=True)
+    run = run_of({})
+    assert run.pretrain_inputs(asked(model="dnabert"))["weights"][2] == "resources/dnabert6/pytorch_model.bin"
+    (folder / "model.safetensors").touch()  # what the loader takes
+    assert run.pretrain_inputs(asked(model="dnabert"))["weights"][2] == "resources/dnabert6/model.safetensors"

@@ -7,11 +7,14 @@ import time
 from dataclasses import replace
 from urllib.parse import unquote
 
+import certifi
+import pycurl
 import pytest
 from download_inputs import CONTENT, MD5, NAME, QUICK, SHA256, fetched, refused
 from http_server import Page
 
-from genebert.sources.download import Patience, retrieve
+from genebert.errors import InputError
+from genebert.sources.download import CERTIFICATES, Patience, _certificates, retrieve
 from genebert.sources.registry import partial_file
 
 # ------------------------------------------------------------------------------------------------ whole and resumed
@@ -287,3 +290,32 @@ def test_mirror_by_folder_asks_no_host(server, source, target, tmp_path):
     (mirror / NAME).write_bytes(CONTENT)
     fetched(source, target, mirror=str(mirror))
     assert server.asked == []
+
+
+# ------------------------------------------------------------------------------------------------------- certificates
+
+
+def test_certificates_are_those_of_the_first_variable_that_is_set(tmp_path, monkeypatch):
+    """In the order of curl; an empty variable is none."""
+    for name in CERTIFICATES:
+        monkeypatch.delenv(name, raising=False)
+    assert _certificates() == (pycurl.CAINFO, certifi.where())
+    for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE"):
+        (tmp_path / name).touch()
+        monkeypatch.setenv(name, str(tmp_path / name))
+        assert _certificates() == (pycurl.CAINFO, str(tmp_path / name))
+    monkeypatch.setenv("CURL_CA_BUNDLE", "")
+    assert _certificates()[1] == str(tmp_path / "SSL_CERT_FILE")
+    monkeypatch.setenv("CURL_CA_BUNDLE", str(tmp_path))
+    assert _certificates() == (pycurl.CAPATH, str(tmp_path))
+
+
+@pytest.mark.parametrize("name", CERTIFICATES)
+def test_certificates_that_do_not_exist(source, target, name, monkeypatch):
+    for other in CERTIFICATES:
+        monkeypatch.delenv(other, raising=False)
+    monkeypatch.setenv(name, "/no/such.pem")
+    sentence = f"^{name}: found /no/such.pem, which does not exist; expected a file or folder of certificates$"
+    with pytest.raises(InputError, match=sentence):
+        retrieve(source, target, None, QUICK)
+    assert not target.exists()

@@ -221,7 +221,7 @@ def test_command(tmp_path, capsys, monkeypatch):
 
 def test_command_lists_the_projects_registry_from_anywhere(tmp_path):
     done = subprocess.run(
-        [sys.executable, "-m", "genebert.cli.main", "sources"], cwd=tmp_path, capture_output=True, text=True, check=True
+        [sys.executable, "-m", "genebert.cli", "sources"], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert "to place" in done.stdout and "spliceai/canonical_dataset.txt" in done.stdout
     assert "hg19/hg19.fa.gz" in done.stdout

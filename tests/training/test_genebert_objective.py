@@ -5,12 +5,17 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from config_inputs import CONFIG
 from torch import nn
 from toy_training import MODEL, TRAINING, run, toy_data, toy_objective
 
 from genebert.corpus.masks import mask_kmers
+from genebert.errors import InputError
 from genebert.models.backbones import REGION_ENCODERS
-from genebert.training.objectives.genebert import stream_seed
+from genebert.settings.models import reads
+from genebert.training.job import PretrainJob
+from genebert.training.objectives.genebert import build, stream_seed
+from genebert.training.parallel import ALONE
 
 
 def one_batch(model=MODEL, **training):
@@ -168,3 +173,16 @@ def test_a_region_encoder_from_elsewhere_is_trained(tmp_path, monkeypatch):
     trained = toy_objective().model.load(folder).state_dict()
     for name in ("region_encoder.weight", "projection.weight"):
         assert trained[name].shape == start[name].shape and not torch.equal(trained[name], start[name])
+
+
+def test_wrong_arguments_of_an_image_backbone_stop_before_data_are_read(tmp_path):
+    """timm is too heavy for the plan; the job does not read motif matrix and sequences first."""
+    model = json.loads(json.dumps(CONFIG["model"]))
+    model["region_encoder"] = {**model["region_encoder"], "weights": None, "arguments": {"depht": 3}}
+    absent = {part: str(tmp_path / part) for part in reads(model)}
+    job = PretrainJob(model, absent, [], None, 10, 0, str(tmp_path), str(tmp_path / "out"), 1, str(tmp_path / "log"))
+    with pytest.raises(InputError, match=r"region_encoder\.arguments: swin-t-224 does not take what was given"):
+        build(job, TRAINING, ALONE, torch.device("cpu"))
+    model["region_encoder"]["arguments"] = {}
+    with pytest.raises(InputError, match=str(tmp_path)):  # then the data are asked for
+        build(job, TRAINING, ALONE, torch.device("cpu"))

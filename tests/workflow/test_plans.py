@@ -1,5 +1,10 @@
 """What real Snakemake plans for tables and learning curves: dry-runs only."""
 
+import os
+import shutil
+import subprocess
+import sys
+
 import pytest
 from config_inputs import CONFIG
 from run_snakemake import jobs, snakemake
@@ -137,3 +142,59 @@ def test_an_untrained_model_waits_for_its_weights_only(root, tmp_path):
     planned, _ = plan(root, tmp_path, ["results/paper/models/mgm/config.json"])
     assert {"sequences", "groups"} <= {rule for rule, _ in planned}
     assert not {"motifs", "jaspar"} & {rule for rule, _ in planned}
+
+
+# ---------------------------------------------------------------------------------------------- what stops a plan
+
+
+def test_numbers_in_blocks_of_the_command_line(root, tmp_path):
+    """Snakemake hands them over as text."""
+    common = ("-n", "--directory", str(tmp_path), "--configfile", "config/demo.yaml")
+    taken = snakemake(root, *common, "--config", "accessibility={min_cells: 7, blacklist: null}", "--", "corpus")
+    assert taken.returncode == 0, taken.stderr
+    refused = snakemake(root, *common, "--config", "accessibility={min_cells: 0}", "--", "corpus")
+    assert refused.returncode == 1
+    assert "accessibility.min_cells: found 0, expected a whole number of at least 1" in refused.stdout
+
+
+def test_a_key_that_stands_twice_in_an_overlay(root, tmp_path):
+    (tmp_path / "mine.yaml").write_text("run: a\nrun: b\n")
+    done = snakemake(root, "-n", "--directory", str(tmp_path), "--configfile", str(tmp_path / "mine.yaml"))
+    assert done.returncode == 1
+    assert "mine.yaml, line 2: not valid YAML (the key run occurs twice)" in done.stdout
+
+
+def test_weights_as_transformers_writes_them_today(root, tmp_path):
+    for name in ("config.json", "vocab.txt", "model.safetensors"):
+        (tmp_path / name).touch()
+    target = "results/demo/models/genebert/config.json"
+    planned, printed = plan(root, tmp_path, [target], "model: {sequence_encoder: {weights: .}}", "config/demo.yaml")
+    assert ("genebert",) in of(planned, "pretrain", "model")
+    assert "./model.safetensors" in printed
+
+
+def test_an_environment_below_a_folder_with_a_space(root, tmp_path):
+    """Each job would end with an empty log."""
+    place = tmp_path / "my project"
+    place.mkdir()
+    (place / "python").symlink_to(sys.executable)
+    command = [place / "python", "-m", "snakemake", "-n", "--directory", tmp_path, "--configfile", "config/demo.yaml"]
+    packages = os.pathsep.join(filter(None, sys.path))
+    environment = os.environ | {"PYTHONPATH": packages, "XDG_CACHE_HOME": str(root / ".snakemake/cache")}
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert f"Python at {place}/python: found ' ' in the path, which Snakemake's jobs cannot take" in done.stdout
+
+
+def test_make_below_a_folder_with_a_space(root, tmp_path):
+    """Said before anything is installed; an environment elsewhere is fine."""
+    place = tmp_path / "my project"
+    place.mkdir()
+    for name in ("Makefile", "requirements.txt", "pyproject.toml"):
+        shutil.copy(root / name, place)
+    done = subprocess.run(["make", "-n", "demo"], cwd=place, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"{place}/.venv: found a space in the path" in done.stderr
+    elsewhere = ["make", "-n", "demo", f"VENV={tmp_path}/venv"]
+    done = subprocess.run(elsewhere, cwd=place, capture_output=True, text=True, check=True)
+    assert f"{tmp_path}/venv/bin/python workflow/progress.py" in done.stdout

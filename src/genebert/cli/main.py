@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import os
+import signal
 import sys
 from collections import Counter
 from dataclasses import asdict
@@ -72,7 +74,23 @@ def config(arguments: argparse.Namespace) -> int:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command; bad input gives one sentence and exit status 1."""
+    """Run the command; bad input gives one sentence and exit status 1.
+
+    Where its reader ends first (``genebert sources | head -1``), the command ends without a word, with the exit status
+    that a shell gives to others then.
+    """
+    try:
+        try:
+            return _run(argv)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # What is left would be written when Python ends, and fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+
+
+def _run(argv: list[str] | None) -> int:
     parser = argparse.ArgumentParser(prog="genebert", description="GeneBERT: what is there, and what it costs.")
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser(

@@ -67,6 +67,15 @@ def reverse_complements(k: int) -> np.ndarray:
     return np.concatenate([np.arange(len(SPECIALS)), kmers + len(SPECIALS)]).astype(np.int16)
 
 
+def check_length(n_bases: int, k: int, max_tokens: int, where: str) -> None:
+    """Refuse a sequence that is longer than the positions of a model; [CLS] and [SEP] take two."""
+    if (tokens := n_bases - k + 3) > max_tokens:
+        raise InputError(
+            f"{where} has {n_bases} bases, {tokens} tokens; expected at most {max_tokens}, the positions of the model "
+            f"({max_tokens + k - 3} bases)"
+        )
+
+
 def kmer_sentence(sequence: str, k: int) -> str:
     """Return the k-mers of a DNA string separated by spaces, DNABERT's text form: all ``len - k + 1`` of them."""
     return " ".join(sequence[i : i + k] for i in range(len(sequence) - k + 1))
@@ -102,9 +111,13 @@ def vocabulary_k(folder: str | Path) -> int:
     path = Path(folder) / "vocab.txt"
     tokens = read_text(path).split()
     k = len(tokens[-1]) if tokens else 0
-    if not 3 <= k <= 6 or tokens != vocabulary(k):
+    expected = vocabulary(k) if 3 <= k <= 6 else []
+    if not expected or len(tokens) != len(expected):
         raise InputError(
             f"{path}: not DNABERT's vocabulary (found {len(tokens)} tokens, expected the five specials and all "
             f"k-mers over A, T, C, G for k = 3 to 6); first tokens: {json.dumps(tokens[:6])}"
         )
+    for number, (found, own) in enumerate(zip(tokens, expected, strict=True)):
+        if found != own:
+            raise InputError(f"{path}: not DNABERT's vocabulary (token {number} is {found!r}, expected {own!r})")
     return k

@@ -11,13 +11,14 @@ from typing import Annotated, Any, Self
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional
 
 from genebert.evaluation.examples import Examples
 from genebert.evaluation.kinds.base import Kind
 from genebert.methods.base import Fitted, Method
+from genebert.models.weights import fill, read_tensors
 from genebert.settings.fields import Block, key
 from genebert.settings.rules import Count, Positive, Rule
 from genebert.training.fit import Course, fit
@@ -110,7 +111,7 @@ class CnnModel(Fitted):
         """Read ``model.safetensors``."""
         settings = CnnSettings(**{one.name: record["settings"][one.name] for one in fields(CnnSettings)})
         network = Network(settings, kind.outputs)
-        network.load_state_dict(load_file(folder / "model.safetensors"))
+        fill(network, path := folder / "model.safetensors", read_tensors(path))
         return cls(method, kind, record, network)
 
 

@@ -93,7 +93,12 @@ class FeatureModel(Fitted):
         """Read ``model.joblib``."""
         import joblib
 
-        return cls(*about, *joblib.load(folder / "model.joblib"))
+        path = folder / "model.joblib"
+        try:
+            classifier, features = joblib.load(path)
+        except Exception as error:  # a damaged pickle makes the reader raise nearly anything
+            raise InputError(f"{path}: cannot be read ({type(error).__name__}); expected a saved classifier") from error
+        return cls(*about, classifier, features)
 
 
 class KmerLogreg(Method):

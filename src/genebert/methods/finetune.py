@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import nn
 
 from genebert.evaluation.examples import Examples
@@ -25,8 +25,9 @@ from genebert.methods.base import Fitted, Method, Unavailable
 from genebert.methods.classifier import Classifier, Features, Probe, Reading, encode, predict
 from genebert.models.bert import load_encoder, read_bert_config
 from genebert.models.devices import autocast, choose_device
+from genebert.models.folders import WEIGHTS, weights_file
 from genebert.models.tokens import Tokens, tokenise
-from genebert.models.weights import WEIGHTS, weights_file
+from genebert.models.weights import fill, read_tensors
 from genebert.settings.fitting import FinetuneSettings
 from genebert.training.fit import Course, Diverged, fit
 from genebert.training.optimiser import make_adamw
@@ -154,12 +155,13 @@ class FinetunedModel(Fitted):
         """Read what :meth:`write` wrote; it computes in the precision that it was trained in."""
         values = {one.name: record["settings"][one.name] for one in fields(FinetuneSettings)}
         settings = FinetuneSettings(**values | {"precision": record["settings"]["precision_used"]})
-        encoder, head = Encoder(folder, kind), load_file(folder / HEAD)
+        encoder, head = Encoder(folder, kind), read_tensors(folder / HEAD)
         if settings.frozen:
-            network = Probe(Features(head["mean"][None]), kind.outputs, settings.dropout, 0.0)
+            mean = head.get("mean", torch.zeros(1))  # a missing tensor is told below
+            network = Probe(Features(mean[None]), kind.outputs, settings.dropout, 0.0)
         else:
             network = encoder.classifier(load_encoder(folder, settings.dropout), settings)
-        network.load_state_dict(network.state_dict() | head)
+        fill(network, folder / HEAD, head, but="encoder.")
         return cls(method, kind, record, encoder, network.to(encoder.place), settings)
 
 

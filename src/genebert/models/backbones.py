@@ -9,6 +9,7 @@ regions, tfs], with
 - `weights_source`: where its weights are from; see :func:`genebert.models.weights.locate_weights`.
 """
 
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -46,3 +47,11 @@ def build_region_encoder(settings: RegionEncoderSettings, n_tfs: int, n_regions:
     if settings.name not in REGION_ENCODERS:
         raise InputError(f"region_encoder.name: found {settings.name!r}, expected one of {', '.join(REGION_ENCODERS)}")
     return import_module(REGION_ENCODERS[settings.name]).build(settings, n_tfs, n_regions)
+
+
+def check_region_encoder(settings: RegionEncoderSettings, n_regions: int) -> None:
+    """Raise what :func:`build_region_encoder` raises, but for weights, without taking time or memory."""
+    import torch
+
+    with torch.device("meta"):
+        build_region_encoder(replace(settings, weights=None), 1, n_regions)

@@ -5,18 +5,17 @@ import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from transformers import BertConfig, BertForPreTraining, BertModel, PreTrainedModel
 from transformers.utils import logging as library
 
 from genebert.errors import InputError
 from genebert.files import read_json
 from genebert.genome.kmers import SPECIALS, vocabulary_k
-from genebert.models.weights import weights_file
+from genebert.models.folders import weights_file
+from genebert.models.weights import read_tensors
 from genebert.settings.models import SequenceEncoderSettings
 
 # Bars for reading and writing one small file only clutter the logs of jobs.
@@ -60,22 +59,30 @@ def load_weights(kind: type[PreTrainedModel], folder: str | Path, **options: Any
     Raises
     ------
     InputError
-        Not a folder with a BERT, a file that cannot be read, or one whose tensors are not those of its configuration.
+        Not a folder with a BERT, a file that cannot be read, one whose tensors are not those of its configuration, or
+        a vocabulary of another size than the configuration's.
     """
-    read_bert_config(folder)
-    weights_file(folder)
+    size = read_bert_config(folder).get("vocab_size")
+    if size != (known := len(SPECIALS) + 4 ** vocabulary_k(folder)):
+        raise InputError(f"{folder}: config.json says vocab_size {size}, but vocab.txt has {known} tokens")
+    # Read here and not by the library, which knows neither a checkpoint around the tensors nor a prefix.
+    tensors = read_tensors(weights_file(folder))
     with _quiet_loading():
         try:
+            config, others = kind.config_class.from_pretrained(
+                folder, local_files_only=True, return_unused_kwargs=True, **options
+            )
             model, report = kind.from_pretrained(
-                folder,
+                None,
+                config=config,
+                state_dict=tensors,
                 attn_implementation="sdpa",
                 dtype=torch.float32,
-                local_files_only=True,
                 ignore_mismatched_sizes=True,  # reported below, with their names
                 output_loading_info=True,
-                **options,
+                **others,
             )
-        except (OSError, EOFError, ValueError, RuntimeError, SafetensorError, UnpicklingError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             raise InputError(f"{folder}: weights cannot be loaded ({str(error).splitlines()[0]})") from error
     for problem in _problems(report):
         raise InputError(f"{folder}: weights cannot be loaded ({problem})")

@@ -16,8 +16,9 @@ from genebert.files import atomic_path, read_json, write_json
 from genebert.genome.kmers import save_tokenizer
 from genebert.models.backbones import build_region_encoder
 from genebert.models.bert import bert_config, initialise, load_weights, sinusoidal_positions
+from genebert.models.folders import weights_file
 from genebert.models.losses import sequence_region_matching, shared_regions
-from genebert.models.weights import check_tensors, file_source, read_tensors, weights_file
+from genebert.models.weights import file_source, fill, read_tensors
 from genebert.settings.models import ModelSettings
 from genebert.settings.training import TrainingSettings
 
@@ -234,7 +235,6 @@ class GeneBERT(nn.Module):
         statistics = rest.get("motif_mean", none), rest.get("motif_sd", none)
         model = cls(ModelSettings.from_dict(settings), *statistics, info["regions_per_sample"])
         model.sequence_encoder = load_weights(BertForPreTraining, folder)
-        check_tensors(path, rest, model.rest())
-        model.load_state_dict(rest, strict=False)
+        fill(model, path, rest, but="sequence_encoder.")
         model.initial_weights = info["initial_weights"]
         return model

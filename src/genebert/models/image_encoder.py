@@ -1,6 +1,8 @@
 """Image backbones on the region x TF matrix laid out as a picture (paper section 3.2)."""
 
 import math
+import re
+from collections.abc import Mapping
 
 import timm
 import torch
@@ -67,6 +69,21 @@ def build_backbone(name: str, arguments: dict, *, in_chans: int, num_classes: in
         raise InputError(f"region_encoder.arguments: {name} does not take what was given ({error})") from error
 
 
+# Constants that older checkpoints store and the models compute.
+_CONSTANTS = ("relative_position_index", "attn_mask")
+
+
+def _as_in_timm(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return published tensors by the names of present timm, the classifier's left out.
+
+    In Swin checkpoints of the original authors the layer between two stages belongs to the first of them.
+    """
+    if "layers.0.downsample.reduction.weight" in state:
+        stage = re.compile(r"(?<=^layers\.)\d+(?=\.downsample)")
+        state = {stage.sub(lambda found: str(int(found[0]) + 1), name): tensor for name, tensor in state.items()}
+    return {name: t for name, t in state.items() if not name.startswith("head.") and not name.endswith(_CONSTANTS)}
+
+
 class ImageRegionEncoder(nn.Module):
     """An image backbone on the matrix laid out as a one-channel image.
 
@@ -88,7 +105,7 @@ class ImageRegionEncoder(nn.Module):
         self.width = self.backbone.num_features
         path, self.weights_source = locate_weights(settings.weights, timm_settings.get("hf_hub_id"))
         if path is not None:
-            state = read_tensors(path)
+            state = _as_in_timm(read_tensors(path))
             with torch.device("meta"):
                 check_tensors(path, state, build_backbone(name, arguments, in_chans=3, num_classes=0).state_dict())
             if IMAGE_BACKBONES[name] is None:

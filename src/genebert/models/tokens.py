@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from genebert.errors import InputError
-from genebert.genome.kmers import CLS, PAD, SEP, kmer_ids, reverse_complements
+from genebert.genome.kmers import CLS, PAD, SEP, check_length, kmer_ids, reverse_complements
 
 ROWS = 1 << 14  # sequences turned into tokens at a time: bounds the int64 intermediates
 
@@ -79,11 +79,7 @@ def tokenise(sequences: Sequences, k: int, max_tokens: int) -> Tokens:
             f"{where}: row {row} has {n_bases[row] if len(n_bases) else 0} bases; expected at least {k}, one k-mer"
         )
     lengths = n_bases - k + 3
-    if lengths.max() > max_tokens:
-        raise InputError(
-            f"{where}: row {int(lengths.argmax())} has {n_bases.max()} bases, {lengths.max()} tokens; expected at most "
-            f"{max_tokens}, the positions of the model ({max_tokens + k - 3} bases)"
-        )
+    check_length(int(n_bases.max()), k, max_tokens, f"{where}: row {int(lengths.argmax())}")
     ids = np.full((len(lengths), int(lengths.max())), PAD, dtype=np.int16)
     ids[:, 0] = CLS
     for start in range(0, len(lengths), ROWS):

@@ -1,30 +1,26 @@
-"""Files of weights: finding them, naming them in records, reading their tensors, and that these fit."""
+"""Files of weights: finding them, naming them in records, reading their tensors, and that these fit.
+
+All weights are read by :func:`read_tensors`, and go into a network only after a check that nothing is missing or left
+over: :func:`fill`, :func:`check_tensors`, and for a BERT :func:`genebert.models.bert.load_weights`.
+"""
 
 import argparse
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
+from torch import nn
 
 from genebert.errors import InputError
-from genebert.files import sha256
+from genebert.files import is_web_page, sha256
 from genebert.models.backbones import HUB
 
-WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # in the order in which `transformers` looks for them
 # Where training scripts keep the tensors: moving averages, which are what is published, before the last step's.
 _KEYS = ("state_dict_ema", "state_dict", "model")
-# Constants that older checkpoints store and the models compute.
-_CONSTANTS = ("relative_position_index", "attn_mask")
-
-
-def weights_file(folder: str | Path) -> Path:
-    """Return the file with the weights of a model folder; InputError where there is none."""
-    for name in WEIGHTS:
-        if (path := Path(folder) / name).is_file():
-            return path
-    raise InputError(f"{folder}: holds no weights; expected {' or '.join(WEIGHTS)}")
+# What DataParallel and torch.compile put before the names of all tensors.
+_PREFIXES = ("module.", "_orig_mod.")
+_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 def file_source(path: Path) -> dict[str, str]:
@@ -68,12 +64,32 @@ def locate_weights(weights: str | Path | None, hub_id: str | None) -> tuple[Path
     return path, {"kind": "hub", "id": hub_id, "sha256": sha256(path)}
 
 
+def _without_prefix(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return tensors by the names that the network itself gives them; a prefix is taken off where all of them have it.
+
+    It is that of DataParallel (``module.``) or of a compiled network (``_orig_mod.``), in any order.
+    """
+    state = dict(state)
+    while state and (prefix := next((one for one in _PREFIXES if all(name.startswith(one) for name in state)), None)):
+        state = {name.removeprefix(prefix): tensor for name, tensor in state.items()}
+    return state
+
+
+def _in_its_place(path: Path) -> str | None:
+    """Say what a file is that stands in place of one of weights, where that is known."""
+    if is_web_page(path):
+        return "a web page"
+    with path.open("rb") as handle:
+        pointer = handle.read(len(_POINTER)) == _POINTER
+    return "a pointer of Git LFS, which `git lfs pull` replaces by the file" if pointer else None
+
+
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:
-    """Return the tensors of a ``.safetensors`` file or a PyTorch checkpoint, the classifier's left out.
+    """Return the tensors of a ``.safetensors`` file or a PyTorch checkpoint by name.
 
     Checkpoints may hold the tensors directly or, first of these, as ``state_dict_ema``, ``state_dict`` or ``model``.
-    They are read without running code from the file. Names are those of present timm: in Swin checkpoints of the
-    original authors the layer between two stages belongs to the first of them.
+    They are read without running code from the file. Names are without the prefix of a wrapped network; see
+    :func:`_without_prefix`.
 
     Raises
     ------
@@ -82,35 +98,48 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     """
     expected = "expected a .safetensors file or a PyTorch checkpoint of tensors"
     try:
+        if found := _in_its_place(path):
+            raise InputError(f"{path}: is {found}; {expected}")
         if path.suffix == ".safetensors":
             state = load_file(path)
         else:
             # Training scripts keep their command line beside the weights: a plain record.
             with torch.serialization.safe_globals([argparse.Namespace]):
                 state = torch.load(path, map_location="cpu", weights_only=True)
+    except InputError:
+        raise
     except Exception as error:  # a damaged file makes the readers raise nearly anything
         raise InputError(f"{path}: cannot be read ({type(error).__name__}); {expected}") from error
     key = next((key for key in _KEYS if isinstance(state, Mapping) and isinstance(state.get(key), Mapping)), None)
     state = state if key is None else state[key]
     if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise InputError(f"{path}: holds something else than named tensors; {expected}")
-    state = {name.removeprefix("module."): tensor for name, tensor in state.items()}
-    if "layers.0.downsample.reduction.weight" in state:
-        stage = re.compile(r"(?<=^layers\.)\d+(?=\.downsample)")
-        state = {stage.sub(lambda found: str(int(found[0]) + 1), name): tensor for name, tensor in state.items()}
-    return {name: t for name, t in state.items() if not name.startswith("head.") and not name.endswith(_CONSTANTS)}
+    return _without_prefix(state)
 
 
 def check_tensors(path: Path, found: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor]) -> None:
     """Make sure that just the expected tensors are there, in their shapes; InputError names the first that is not."""
     for name, tensor in expected.items():
         if name not in found:
-            raise InputError(f"{path}: the tensor {name} is missing; expected the weights of the configured encoder")
+            raise InputError(f"{path}: the tensor {name} is missing; expected the weights of the configured network")
         if found[name].shape != tensor.shape:
             raise InputError(
                 f"{path}: the tensor {name} has the shape {tuple(found[name].shape)}, expected {tuple(tensor.shape)} "
-                "as in the configured encoder"
+                "as in the configured network"
             )
     for name in found:
         if name not in expected:
-            raise InputError(f"{path}: found the tensor {name}, expected only those of the configured encoder")
+            raise InputError(f"{path}: found the tensor {name}, expected only those of the configured network")
+
+
+def fill(network: nn.Module, path: Path, tensors: Mapping[str, torch.Tensor], but: str = "") -> None:
+    """Put the tensors of a file into a network whose others, if any, have names that begin with `but`.
+
+    Raises
+    ------
+    InputError
+        One is missing, left over or of another shape.
+    """
+    own = {name: tensor for name, tensor in network.state_dict().items() if not but or not name.startswith(but)}
+    check_tensors(path, tensors, own)
+    network.load_state_dict(tensors, strict=False)

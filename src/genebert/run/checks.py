@@ -6,18 +6,22 @@ from pathlib import Path
 from typing import Any
 
 from genebert.errors import InputError
+from genebert.genome.builds import BUILD_LENGTHS
 from genebert.genome.chromosomes import normalise_chromosome
 from genebert.methods.registry import METHODS, baselines
 from genebert.models.backbones import HUB, IMAGE_BACKBONES, REGION_ENCODERS
 from genebert.run.config import Entries, config_class
 from genebert.run.models import Models
+from genebert.run.together import Sets, said_once, together_problems
+from genebert.settings.data import SimulationSettings
 from genebert.settings.fields import complete, key_names, problems, without_removed
 from genebert.settings.load import PLACEHOLDER
 from genebert.settings.models import TrainedModelSettings
 from genebert.settings.sentences import dotted, show, suggest
+from genebert.simulate.landscape import layout_regions
 from genebert.tasks.registry import all_tasks
 
-DataSets = dict[str, dict[str, dict[str, Any]]]
+SIMULATED = "resources/simulated/"  # paths below it are made by the simulation
 
 
 def checked(config: Mapping, entries: dict[str, dict], folder: Path) -> dict[str, Any]:
@@ -36,6 +40,8 @@ def checked(config: Mapping, entries: dict[str, dict], folder: Path) -> dict[str
     across = [
         (set(), _placeholder_problems(config)),
         ({"chromosomes", "corpus"}, _chromosome_problems(whole)),
+        ({"chromosomes", "genome"}, _build_problems(whole)),
+        ({"simulate", "seed"}, _simulation_problems(whole)),
         ({"motifs", "corpus"}, _crop_problems(whole)),
         ({"model", "models"}, _encoder_problems(whole, entries)),
         ({"tasks", "tables", "learning_curves", "unavailable", "models"}, _row_problems(whole, entries, folder)),
@@ -43,20 +49,24 @@ def checked(config: Mapping, entries: dict[str, dict], folder: Path) -> dict[str
     lines += [f"config: {text}" for blocks, texts in across if not broken & blocks for text in texts]
     if not broken & {"data", "model", "models", "corpus"} and not any("region_encoder.name" in line for line in lines):
         lines += _model_problems(whole, entries)
+    if not lines:  # what follows needs models and data sets that are right by themselves
+        lines += said_once(together_problems(whole, Models(whole, entries), data_sets(whole, folder)))
     if lines:
         raise InputError("\n".join(dict.fromkeys(lines)))
     return whole
 
 
-def _placeholder_problems(config: Mapping) -> Iterator[str]:
-    def strings(value: Any, where: tuple) -> Iterator[tuple[tuple, str]]:
-        if isinstance(value, Mapping | list):
-            for key, item in value.items() if isinstance(value, Mapping) else enumerate(value):
-                yield from strings(item, (*where, key))
-        elif isinstance(value, str):
-            yield where, value
+def _strings(value: Any, where: tuple = ()) -> Iterator[tuple[tuple, str]]:
+    """Return all texts, each with its place."""
+    if isinstance(value, Mapping | list):
+        for key, item in value.items() if isinstance(value, Mapping) else enumerate(value):
+            yield from _strings(item, (*where, key))
+    elif isinstance(value, str):
+        yield where, value
 
-    for where, text in strings(config, ()):
+
+def _placeholder_problems(config: Mapping) -> Iterator[str]:
+    for where, text in _strings(config):
         allowed = () if where in (("data",), ("run",)) else (PLACEHOLDER,)
         for found in re.findall(r"\{[^}]*\}?", text):
             if found not in allowed:
@@ -79,6 +89,23 @@ def _chromosome_problems(config: Mapping) -> Iterator[str]:
         yield f"{held_out}: found all of chromosomes, expected at least one left for pre-training"
 
 
+def _build_problems(config: Mapping) -> Iterator[str]:
+    """Numbers and letters that a known build does not have; of names of contigs only the genome's file can tell."""
+    build = config["genome"]["build"]
+    bare = {normalise_chromosome(name): str(name) for name in config["chromosomes"]}
+    main = [name for name in bare if re.fullmatch(r"chr(\d[^_.]*|[A-Z])", name) and name != "chrM"]
+    if absent := [bare[name] for name in main if name not in BUILD_LENGTHS.get(build, main)]:
+        yield f"chromosomes: found {', '.join(absent)}, expected some of those of {build}: chr1 to chr22, chrX, chrY"
+
+
+def _simulation_problems(config: Mapping) -> Iterator[str]:
+    if any(text.startswith(SIMULATED) for _, text in _strings(config)):
+        try:
+            layout_regions(SimulationSettings(seed=config["seed"], **config["simulate"]))
+        except InputError as error:
+            yield str(error)
+
+
 def _crop_problems(config: Mapping) -> Iterator[str]:
     cropped, scanned = config["corpus"]["region_bp"], config["motifs"]["region_bp"]
     if scanned not in (None, cropped):
@@ -99,16 +126,13 @@ def _model_problems(config: dict, entries: dict[str, dict]) -> list[str]:
     models = Models(config, entries)
     if origins := list(models.origin_problems()):
         return origins
-    lines = list(models.start_problems())
-    found: dict[str, list[str]] = {}
+    return [*models.start_problems(), *said_once(_settings_problems(config, models))]
+
+
+def _settings_problems(config: dict, models: Models) -> Iterator[tuple[str, str]]:
     for name, model in models.resolved.items():
         own = [str(one) for one in problems(TrainedModelSettings, model)]
-        for problem in own or _network_problems(model, config["corpus"]["region_bp"]):
-            found.setdefault(problem, []).append(name)
-    for problem, names in found.items():
-        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        lines.append(f"model {', '.join(names[:3])}{more}: {problem}")
-    return lines
+        yield from ((name, problem) for problem in own or _network_problems(model, config["corpus"]["region_bp"]))
 
 
 def _network_problems(model: dict, region_bp: int | None) -> Iterator[str]:
@@ -122,7 +146,7 @@ def _network_problems(model: dict, region_bp: int | None) -> Iterator[str]:
 # ------------------------------------------------------------------------------------------------- data sets and rows
 
 
-def data_sets(config: dict, folder: Path) -> DataSets:
+def data_sets(config: dict, folder: Path) -> Sets:
     """Return task -> data set -> settings of a complete configuration; an InputError for a set that does not exist."""
     return {name: task.data_sets(config["tasks"][name], folder) for name, task in all_tasks().items()}
 

@@ -100,6 +100,19 @@ class Models:
         models = self.resolved.items()
         return {name: next(other for other, known in models if known == settings) for name, settings in models}
 
+    def ancestry(self, name: str) -> list[str]:
+        """Return a model, the one that it starts from, and so on; each once, also where they go round in a circle."""
+        found: list[str] = []
+        while name in self.resolved and name not in found:
+            found.append(name)
+            name = starts_from(self.resolved[name])
+        return found
+
+    def reason_of_absence(self, name: str, data_set: str = "") -> str | None:
+        """Return why a model, or a data set (task/data set), cannot be had, None where both can."""
+        reasons = self.config["unavailable"]
+        return next((reasons[one] for one in (name, self.origin(name), data_set) if one in reasons), None)
+
     def origin_problems(self) -> Iterator[str]:
         """Say what is wrong with entries that are another model, fine-tuned in another way."""
         origins = {name: self.origin(name) for name in self.names}
@@ -109,9 +122,10 @@ class Models:
                 continue
             if origin not in others:
                 yield f"model {name}.of: found {origin}, expected a model that is trained; {suggest(origin, others)}"
-            for key in self.entry(name).keys() - {"of", "finetune"}:
-                expected = "expected finetune alone: it is the same pre-trained model"
-                yield f"model {name}.{key}: found beside `of`, {expected}"
+            for key in self.entry(name):
+                if key not in ("of", "finetune"):
+                    expected = "expected finetune alone: it is the same pre-trained model"
+                    yield f"model {name}.{key}: found beside `of`, {expected}"
 
     def start_problems(self) -> Iterator[str]:
         """Say what is wrong with models that start from another."""
@@ -124,12 +138,10 @@ class Models:
             if origin not in trained:
                 yield f"{where}, expected a model that is trained; {suggest(origin, trained)}"
                 continue
-            seen, other = {name}, origin
-            while other in starts and other not in seen:
-                seen.add(other)
-                other = starts[other]
-            if other in seen:
-                yield f"{where}, expected a model that does not itself start from {name}"
+            before = self.ancestry(name)
+            if (again := starts[before[-1]]) in before:
+                circle = "itself start from" if again == name else "lead into a circle, that of"
+                yield f"{where}, expected a model that does not {circle} {again}"
                 continue
             source, model = (self.resolved[one] | self.resolved[one]["sequence_encoder"] for one in (origin, name))
             for key in ("layers", "hidden", "heads", "intermediate", "k"):

@@ -4,7 +4,7 @@ The Snakefile holds one :class:`Run`; methods that take `wildcards` are input fu
 science, nothing heavy: every cluster job makes it again.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,13 @@ from genebert.errors import InputError
 from genebert.genome.chromosomes import normalise_chromosome
 from genebert.methods.registry import METHODS, baselines
 from genebert.models.backbones import HUB
+from genebert.models.folders import WEIGHTS, weights_file
 from genebert.run.checks import checked, data_sets
+from genebert.run.config import config_class
 from genebert.run.models import Models, is_trained, load_models, starts_from
+from genebert.run.together import expanded
 from genebert.settings.data import FORMAT_KEYS, OPTIONAL_KEYS
+from genebert.settings.fields import from_text
 from genebert.settings.fitting import lay_over
 from genebert.settings.load import expand, load_yaml, merge
 from genebert.settings.models import reads
@@ -52,10 +56,24 @@ def normalised(config: dict) -> dict:
 
 
 class Run:
-    """A checked configuration and what follows from it; an InputError says all that is wrong with it, a line each."""
+    """A checked configuration and what follows from it; an InputError says all that is wrong with it, a line each.
 
-    def __init__(self, config: dict, folder: Path):
-        """Take ``config/config.yaml`` with the overlays laid over it, and the folder ``config``."""
+    Parameters
+    ----------
+    config : dict
+        ``config/config.yaml`` with all that is laid over it.
+    folder : path
+        The folder ``config``.
+    files : list of path
+        What `config` was read from, for keys that stand twice in one: Snakemake keeps the last without a word.
+    given : dict
+        What of `config` was given as ``--config``: Snakemake hands over numbers in its blocks as text.
+    """
+
+    def __init__(self, config: dict, folder: Path, files: Iterable[str | Path] = (), given: Mapping | None = None):
+        for file in files:
+            load_yaml(file)
+        config = merge(config, from_text(config_class(), given or {}))
         entries = load_models(folder / "models.yaml")
         self.config = normalised(checked(config, entries, folder))
         self.models = Models(self.config, entries)
@@ -66,7 +84,7 @@ class Run:
         self.benchmarks = f"{self.results}/benchmark"
         self.seeds = self.config["finetune"]["seeds"]
         self.resources = Resources(**self.config["resources"])
-        self.rows = {table: self._rows(table) for table in self.config["tables"]}
+        self.rows = {table: expanded(rows, self.sets) for table, rows in self.config["tables"].items()}
         self.registry = load_registry(folder)
         self.wanted = select(self.registry, self.config["retrieve"])
         motifs = self.config["motifs"]
@@ -123,13 +141,21 @@ class Run:
         """Return what a model is made from: initial weights, and the files that its losses read."""
         model = self.models.resolved[wildcards.model]
         weights, origin = model["sequence_encoder"]["weights"], starts_from(model)
-        names = ("config.json", "vocab.txt", "pytorch_model.bin")
-        files = self.model_files(origin) if origin else [f"{weights}/{name}" for name in names if weights]
+        files = self.model_files(origin) if origin else self._weights_files(weights) if weights else []
         image = model["region_encoder"]["weights"]
         if image not in (None, HUB) and "motifs" in reads(model):  # an untrained model has no region encoder
             files.append(image)
         data = {"sequences": self.sequences, "motifs": self.motifs, "corpus": self.groups}
         return {"weights": files} | {name: data[name] for name in reads(model)}
+
+    def _weights_files(self, folder: str) -> list[str]:
+        """Return the files of a folder of weights: those that lie there, else those that are downloaded to there."""
+        paths = [f"{folder}/{name}" for name in WEIGHTS]
+        downloaded = [path for path in paths if path.removeprefix("resources/") in self.registry]
+        if Path(folder).is_dir() and not downloaded:
+            weights_file(folder)
+        there = [path for path in paths if Path(path).is_file()]
+        return [f"{folder}/config.json", f"{folder}/vocab.txt", (there or downloaded or paths)[0]]
 
     def pretrain_model(self, wildcards: Any) -> dict[str, Any]:
         """Return the full settings of a model; another model as its start is a folder."""
@@ -172,8 +198,7 @@ class Run:
 
     def reason_of_absence(self, name: str, method: str) -> str | None:
         """Return why a data set (task/data set) or method cannot be had, None for one that can."""
-        reasons = self.config["unavailable"]
-        return next((reasons[one] for one in (method, self.models.origin(method), name) if one in reasons), None)
+        return self.models.reason_of_absence(method, name)
 
     def finetune_settings(self, task: str, method: str) -> dict[str, Any]:
         """Return how a model is fine-tuned on a task: the default, the task's settings, those of the model's entry."""
@@ -243,17 +268,6 @@ class Run:
         return {"classifiers": kept} if self.config["finetune"]["keep_classifiers"] else {}
 
     # ---------------------------------------------------------------------------------------------- tables and figures
-
-    def _rows(self, table: str) -> dict[str, list[str]]:
-        """Return task/data set -> methods of a table; a key that is a task stands for all of its data sets.
-
-        Empty where its tasks have none: a run without data for a table goes without it.
-        """
-        rows: dict[str, list[str]] = {}
-        for key, names in self.config["tables"][table].items():
-            for name in [f"{key}/{one}" for one in self.sets[key]] if key in self.sets else [key]:
-                rows[name] = list(dict.fromkeys([*rows.get(name, ()), *names]))
-        return rows
 
     def table_scores(self, wildcards: Any) -> list[str]:
         """Return the score files that a table is rendered from; an InputError where the run has no data set for it."""

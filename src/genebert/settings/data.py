@@ -160,9 +160,9 @@ class MotifSettings(Block):
 
     block = "motifs"
 
-    release: Annotated[str, Rule(pattern="JASPAR[0-9]{4}", expected="a JASPAR release such as JASPAR2018")] = key(
-        "JASPAR2018", "pyjaspar's own default is a later one"
-    )
+    release: Literal[
+        "JASPAR2014", "JASPAR2016", "JASPAR2018", "JASPAR2020", "JASPAR2022", "JASPAR2024", "JASPAR2026"
+    ] = key("JASPAR2018", "pyjaspar's own default is a later one")
     matrix: Literal["max_score", "binary", "counts", "descartes"] = key(
         "max_score",
         "max_score (graded), binary, counts, or descartes (the atlas authors' recipe)",

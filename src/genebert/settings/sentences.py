@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+MANY, FEW = 20, 5  # names that are not all listed, and how many of them are
+
 
 def is_number(value: Any) -> bool:
     """Say whether a value is a finite number; YAML's NaN would pass any range, and true is none."""
@@ -63,7 +65,7 @@ def suggest(name: str, known: Iterable[str], prefix: str = "", elsewhere: Iterab
     """Name what was probably meant.
 
     All known names at the smallest edit distance, if that is 1, or 2 in a longer name; else where the same name stands
-    `elsewhere`; else what `difflib` finds alike; else all known names.
+    `elsewhere`; else what `difflib` finds alike; else all known names, of many the nearest few.
     """
     known = [str(key) for key in known]
     distances = {key: _edit_distance(name.lower(), key.lower()) for key in known}
@@ -76,4 +78,7 @@ def suggest(name: str, known: Iterable[str], prefix: str = "", elsewhere: Iterab
     near = difflib.get_close_matches(name, known, n=1)
     if near:
         return f"did you mean {prefix}{near[0]}?"
-    return f"expected one of {', '.join(known)}"
+    if len(known) <= MANY:
+        return f"expected one of {', '.join(known)}"
+    near = difflib.get_close_matches(name, known, n=FEW, cutoff=0.0)
+    return f"expected one of {len(known)} names, of which the nearest are {', '.join(near)}"

@@ -4,10 +4,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from genebert.errors import InputError
 from genebert.settings.fields import Block, key
 from genebert.settings.rules import Count, NotNegative, Positive, Rule, Share, ShareBelow1, Whole
 
 Precision = Literal["auto", "float32", "bfloat16"]
+
+
+def share_of(batch: int, processes: int) -> int:
+    """Return the samples of a batch for each process; InputError where it cannot be shared out evenly."""
+    if batch % processes:
+        raise InputError(f"training.batch: found {batch}, expected a multiple of the {processes} processes")
+    return batch // processes
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from genebert.genome.intervals import region_names
 from genebert.motifs.jaspar import Motif
 from genebert.settings.data import SimulationSettings
 from genebert.simulate.ctcf import PEAK_FILES, ctcf_truth, draw_peaks, narrow_peaks, plant_ctcf
-from genebert.simulate.landscape import Planter, Sequence, background, layout_regions, plant_programs
+from genebert.simulate.landscape import Planter, Sequence, background, layout_regions, plant_programs, stream
 from genebert.simulate.programs import HOUSEKEEPING, programs_in_use
 from genebert.simulate.promoters import ELEMENTS, choose_start_sites, epd_bed, write_promoters
 
@@ -117,8 +117,8 @@ def _make_genome(
     Returned are the sequence, regions, promoters (with the flags of EPD's element table), all planted instances, the
     places of CTCF, and the peaks of each cell line.
     """
-    layout, bases, plants, binding = streams
-    regions = layout_regions(settings, layout)
+    bases, plants, binding = streams
+    regions = layout_regions(settings)
     sequence = background(settings, regions, bases)
     first = regions["chrom"].map(dict(zip(sequence.chroms, sequence.offsets, strict=False))).to_numpy()
     regions["global_start"], regions["global_end"] = regions["start"] + first, regions["end"] + first
@@ -153,10 +153,9 @@ def simulate(settings: SimulationSettings, motifs: list[Motif], folder: str | Pa
     folder = Path(folder)
     programs = programs_in_use(settings, motifs)
     names = list(programs)
-    # One stream a part: a change in one setting leaves the other parts as they were.
-    layout, bases, plants, reads, files, binding = (np.random.default_rng([settings.seed, part]) for part in range(6))
+    bases, plants, reads, files, binding = (stream(settings, part) for part in range(1, 6))
     sequence, regions, promoters, sites, places, peaks = _make_genome(
-        settings, motifs, list(programs.values()), [layout, bases, plants, binding]
+        settings, motifs, list(programs.values()), [bases, plants, binding]
     )
     opened = _open_in(settings, regions, reads)
     cells = _cells(settings, names, reads)

@@ -82,8 +82,14 @@ def _usable(settings: SimulationSettings) -> dict[str, tuple[int, int, int]]:
     return usable
 
 
-def layout_regions(settings: SimulationSettings, rng: np.random.Generator) -> pd.DataFrame:
-    """Place regions, group them into domains and give each a program (-1: house-keeping)."""
+def stream(settings: SimulationSettings, part: int) -> np.random.Generator:
+    """Return the random numbers of a part: a change in one setting leaves the other parts as they were."""
+    return np.random.default_rng([settings.seed, part])
+
+
+def layout_regions(settings: SimulationSettings) -> pd.DataFrame:
+    """Place regions, group them into domains and give each a program (-1: house-keeping); InputError without room."""
+    rng = stream(settings, 0)
     usable = _usable(settings)
     room = np.array([end - start for _, start, end in usable.values()])
     share = settings.n_regions * room / max(1, room.sum())

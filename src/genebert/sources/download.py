@@ -24,6 +24,8 @@ from genebert.sources.registry import UNKNOWN, Source, checksum_like, expected_c
 
 logger = logging.getLogger(__name__)
 CHUNK = 1 << 20
+# Who names a file or folder of trusted certificates, the first of them first: curl's own, OpenSSL's, that of requests.
+CERTIFICATES = ("CURL_CA_BUNDLE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 _BUSY = (408, 425, 429)  # besides all 5xx: the server asks to come back
 
 
@@ -267,12 +269,24 @@ class _Receiver:
         logger.info("%s: %.1f%s MB, %.2f MB/s%s", self.name, self.done / 1e6, left, rate / 1e6, eta)
 
 
-def _transfer(place: str, download: _Download, start: int, validator: str | None) -> None:
-    """Bring the bytes from `start` on; raise _InterruptedError where another try makes sense, else _RefusedError."""
-    # Imported here so that reading the registry needs no more than Python.
+def _certificates() -> tuple[int, str]:
+    """Return libcurl's option for trusted certificates, and the path: of CERTIFICATES, else the package certifi's."""
     import certifi
     import pycurl
 
+    name = next((name for name in CERTIFICATES if os.environ.get(name)), None)
+    path = os.environ[name] if name else certifi.where()
+    if not Path(path).exists():
+        raise InputError(f"{name}: found {path}, which does not exist; expected a file or folder of certificates")
+    return pycurl.CAPATH if Path(path).is_dir() else pycurl.CAINFO, path
+
+
+def _transfer(place: str, download: _Download, start: int, validator: str | None) -> None:
+    """Bring the bytes from `start` on; raise _InterruptedError where another try makes sense, else _RefusedError."""
+    # Imported here so that reading the registry needs no more than Python.
+    import pycurl
+
+    trusted, certificates = _certificates()
     timeout = download.patience.timeout
     curl = pycurl.Curl()
     with download.part.open("r+b" if start else "wb") as handle:
@@ -283,7 +297,7 @@ def _transfer(place: str, download: _Download, start: int, validator: str | None
             pycurl.FOLLOWLOCATION: True,
             pycurl.MAXREDIRS: 10,
             pycurl.FAILONERROR: True,
-            pycurl.CAINFO: os.environ.get("SSL_CERT_FILE") or certifi.where(),
+            trusted: certificates,
             pycurl.USERAGENT: "genebert",
             pycurl.CONNECTTIMEOUT_MS: int(1000 * timeout),
             pycurl.LOW_SPEED_LIMIT: 1,
@@ -329,7 +343,7 @@ def _give_reason(curl, code: int, text: str, download: _Download) -> None:
     final = (
         pycurl.E_URL_MALFORMAT, pycurl.E_UNSUPPORTED_PROTOCOL,
         pycurl.E_REMOTE_FILE_NOT_FOUND, pycurl.E_REMOTE_ACCESS_DENIED, pycurl.E_LOGIN_DENIED,
-        pycurl.E_PEER_FAILED_VERIFICATION, pycurl.E_TOO_MANY_REDIRECTS,
+        pycurl.E_PEER_FAILED_VERIFICATION, pycurl.E_SSL_CACERT_BADFILE, pycurl.E_TOO_MANY_REDIRECTS,
     )  # fmt: skip
     if code == pycurl.E_FILE_COULDNT_READ_FILE:
         raise _RefusedError("found no such file, expected the file")

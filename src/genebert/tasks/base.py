@@ -46,6 +46,10 @@ class Task(ABC):
         """Say whether a data set is cut from the genome."""
         return True
 
+    def bases(self, settings: dict[str, Any]) -> int | None:
+        """Return how long all sequences of a data set are, None where only its files tell."""
+        return None
+
     @abstractmethod
     def build(self, settings: dict[str, Any], sources: Sources, folder: Path) -> dict[str, Any]:
         """Write train, valid and test.parquet and ``card.json`` into a folder; return the card."""

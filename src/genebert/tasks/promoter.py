@@ -203,6 +203,10 @@ class PromoterTask(Task):
         """Positions are cut from the genome, ready examples are not."""
         return settings["source"] == "epdnew"
 
+    def bases(self, settings: dict[str, Any]) -> int | None:
+        """Return the bases of a promoter that is cut from the genome."""
+        return core.LENGTH if self.reads_genome(settings) else None
+
     def build(self, settings: dict[str, Any], sources: Sources, folder: Path) -> dict[str, Any]:
         """Write one set; a random split is stratified by label, and by kind (TATA box or not) where it is known.
 

@@ -265,6 +265,10 @@ class TfbsTask(Task):
         """Return the peaks."""
         return {"peaks": settings["peaks"]}
 
+    def bases(self, settings: dict[str, Any]) -> int:
+        """Return the bases of a window."""
+        return settings["length"]
+
     def build(self, settings: dict[str, Any], sources: Sources, folder: Path) -> dict[str, Any]:
         """Write one set; a peak and its negative are in the same split.
 

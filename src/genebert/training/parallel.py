@@ -15,8 +15,8 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from genebert.errors import InputError
 from genebert.models.devices import choose_device
+from genebert.settings.training import share_of
 
 TIMEOUT = timedelta(minutes=15)  # a process that waits longer for another ends with an error, and the job with it
 
@@ -30,9 +30,7 @@ class Ranks:
 
     def share(self, batch: int) -> range:
         """Return which samples of a batch are this process's; InputError where it cannot be shared out evenly."""
-        if batch % self.size:
-            raise InputError(f"training.batch: found {batch}, expected a multiple of the {self.size} processes")
-        each = batch // self.size
+        each = share_of(batch, self.size)
         return range(self.rank * each, (self.rank + 1) * each)
 
     def add(self, tensor: torch.Tensor) -> torch.Tensor:

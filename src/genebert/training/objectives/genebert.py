@@ -15,6 +15,7 @@ from genebert.corpus.masks import mask_kmers
 from genebert.corpus.order import SampleOrder
 from genebert.files import sha256
 from genebert.genome.sequences import RegionSequences
+from genebert.models.backbones import check_region_encoder
 from genebert.models.devices import autocast
 from genebert.models.flops import step_flops
 from genebert.models.genebert import GeneBERT
@@ -263,6 +264,10 @@ class GeneBERTObjective(Objective):
 
 def build(job: PretrainJob, training: TrainingSettings, ranks: Ranks, device: torch.device) -> GeneBERTObjective:
     """Return the objective of a job, with the files that its losses read and no others."""
+    settings = ModelSettings.from_dict(job.model)
+    if "motifs" in job.data:
+        # Only the encoder itself knows what it cannot take: told now, not after minutes of reading.
+        check_region_encoder(settings.region_encoder, job.regions_per_sample)
     folders = {part: Path(job.data[part]) for part in reads(job.model)}
     files = [*(folder / FILES[part] for part, folder in folders.items()), *job.weights]
     record = {"region_bp": job.region_bp} if "sequences" in folders else {}
@@ -273,4 +278,4 @@ def build(job: PretrainJob, training: TrainingSettings, ranks: Ranks, device: to
         job.regions_per_sample,
         record | {str(path): sha256(path) for path in files},
     )
-    return GeneBERTObjective(ModelSettings.from_dict(job.model), training, data, job.seed, ranks, device)
+    return GeneBERTObjective(settings, training, data, job.seed, ranks, device)

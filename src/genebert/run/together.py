@@ -1,0 +1,78 @@
+"""What the rows of tables and learning curves ask of models, data sets and processes together: told at the plan.
+
+A job says the same, but only once all before it has run: pre-training, for example, before a sequence is too long.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from genebert.errors import InputError
+from genebert.genome.kmers import check_length
+from genebert.run.models import OTHER_MODEL, Models, is_trained
+from genebert.settings.resources import Resources
+from genebert.settings.training import share_of
+from genebert.tasks.registry import all_tasks
+
+Sets = dict[str, dict[str, dict[str, Any]]]  # task -> data set -> settings
+
+
+def expanded(rows: Mapping[str, list[str]], sets: Sets) -> dict[str, list[str]]:
+    """Return task/data set -> methods of a table; a key that is a task stands for all of its data sets.
+
+    Empty where its tasks have none: a run without data for a table goes without it.
+    """
+    found: dict[str, list[str]] = {}
+    for key, names in rows.items():
+        for name in [f"{key}/{one}" for one in sets[key]] if key in sets else [key]:
+            found[name] = list(dict.fromkeys([*found.get(name, ()), *names]))
+    return found
+
+
+def said_once(problems: Iterator[tuple[str, str]]) -> list[str]:
+    """Return one line for each problem of pairs (model, problem), with the first models that have it."""
+    found: dict[str, list[str]] = {}
+    for name, problem in problems:
+        names = found.setdefault(problem, [])
+        names += [] if name in names else [name]
+    more = {problem: f" and {len(names) - 3} more" if len(names) > 3 else "" for problem, names in found.items()}
+    return [f"model {', '.join(names[:3])}{more[problem]}: {problem}" for problem, names in found.items()]
+
+
+def together_problems(config: dict[str, Any], models: Models, sets: Sets) -> Iterator[tuple[str, str]]:
+    """Say what is wrong with the models that tables and learning curves show, as pairs (model, problem)."""
+    curves, tasks = {name: curve["models"] for name, curve in config["learning_curves"].items()}, all_tasks()
+    asked = Resources(**config["resources"]).of("pretrain")
+    processes = asked["processes"] * asked["nodes"]
+    for rows in (*config["tables"].values(), curves):
+        for data_set, names in expanded(rows, sets).items():
+            for name in names:
+                if name in models.names and not models.reason_of_absence(name, data_set):
+                    yield from _start_problems(models, name)
+                    yield from _process_problems(models, name, processes)
+                    task, _, one = data_set.partition("/")
+                    bases = tasks[task].bases(sets[task][one])
+                    yield from _length_problems(models.resolved[name], name, bases, f"tasks.{task}: a sequence")
+
+
+def _start_problems(models: Models, name: str) -> Iterator[tuple[str, str]]:
+    for other in models.ancestry(name)[1:]:
+        if models.reason_of_absence(other):
+            found = f"found {OTHER_MODEL}{other}, which `unavailable` lists"
+            yield name, f"sequence_encoder.weights: {found}; expected another start, or this model there too"
+
+
+def _process_problems(models: Models, name: str, processes: int) -> Iterator[tuple[str, str]]:
+    for other in models.ancestry(name):
+        if is_trained(model := models.resolved[other]):
+            try:
+                share_of(model["training"]["batch"], processes)
+            except InputError as error:
+                yield other, str(error)
+
+
+def _length_problems(model: dict[str, Any], name: str, bases: int | None, where: str) -> Iterator[tuple[str, str]]:
+    if bases is not None:
+        try:
+            check_length(bases, model["k"], model["sequence_encoder"]["max_tokens"], where)
+        except InputError as error:
+            yield name, str(error)

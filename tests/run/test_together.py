@@ -1,0 +1,157 @@
+"""What stops at the plan because models, data sets, processes and the genome do not go together."""
+
+import pandas as pd
+import pytest
+from config_inputs import MODELS, problems, run_of
+
+from genebert.errors import InputError
+from genebert.evaluation.examples import Examples
+from genebert.models.tokens import tokenise
+from genebert.settings.resources import Resources
+from genebert.settings.training import share_of
+
+SHORT = {"layout": "windows", "sequence_encoder": {"max_tokens": 64}}
+POSITIONS = "a sequence has 101 bases, 98 tokens; expected at most 64, the positions of the model (67 bases)"
+ONE_ROW = {
+    "tables": {
+        "table1": {"promoter/prom-core": ["genebert"]}, "table2": {"tfbs": ["pwm"]}, "table6": {"tfbs": ["pwm"]},
+    },
+    "learning_curves": {"promoter/prom-core": {"models": ["kmer-logreg"]}},
+}  # fmt: skip
+
+
+def test_sequences_longer_than_the_positions_of_a_model():
+    """At the plan, in the words of the job that tokenises; said once of all models and data sets."""
+    lines = problems({"model": SHORT})
+    assert lines == [
+        "model from-scratch, dnabert, genebert: tasks.promoter: a sequence has 70 bases, 67 tokens; expected at most "
+        "64, the positions of the model (67 bases)",
+        f"model from-scratch, dnabert, genebert: tasks.tfbs: {POSITIONS}",
+    ]  # fmt: skip
+    with pytest.raises(InputError) as caught:
+        tokenise(Examples(pd.DataFrame({"sequence": ["A" * 101]}), "test"), 6, 64)
+    assert str(caught.value) == f"test: row 0 {POSITIONS.removeprefix('a sequence ')}"
+
+
+def test_what_no_row_shows_may_be_longer():
+    assert problems({"models": {"short": SHORT}}) == []
+    (line,) = problems({"models": {"short": SHORT}, "learning_curves": {"promoter/prom-core": {"models": ["short"]}}})
+    assert line.startswith("model short: tasks.promoter: a sequence has 70 bases")
+    rows = {"table1": {"promoter/prom-core": ["short", "cnn"]}}
+    assert len(problems({"models": {"short": SHORT}, "tables": rows})) == 1
+    assert problems({"models": {"short": SHORT}, "tables": rows, "unavailable": {"short": "no network"}}) == []
+    assert problems({"models": {"short": SHORT}, "tables": rows, "unavailable": {"promoter/prom-core": "none"}}) == []
+    # of a table of k-mers only the file tells the length
+    table = {"source": "kmer-tsv", "path": "x.tsv"}
+    assert problems({"models": {"short": SHORT}, "tables": rows, "tasks": {"promoter": {"prom-core": table}}}) == []
+
+
+@pytest.mark.parametrize(("processes", "nodes"), [(3, 1), (3, 2), (1, 256)])
+def test_processes_that_do_not_share_out_a_batch(processes, nodes):
+    lines = problems({"resources": {"pretrain": {"processes": processes, "nodes": nodes}}})
+    sentence = f"training.batch: found 128, expected a multiple of the {processes * nodes} processes"
+    assert lines == [f"model genebert: {sentence}"]  # the others of the tables are not trained
+    with pytest.raises(InputError, match=f"^{sentence}$"):
+        share_of(128, processes * nodes)
+    assert problems({"resources": {"pretrain": {"processes": 4, "nodes": 2}}}) == []
+    assert Resources().of("pretrain")["processes"] == 1
+
+
+def test_processes_of_a_model_that_is_only_a_start():
+    later = {"model": {"sequence_encoder": {"weights": None}}, "models": {
+        "first": {"training": {"batch": 100}}, "later": {"sequence_encoder": {"weights": "model:first"}},
+    }, "tables": {"table1": {"promoter/prom-core": ["later"]}}}  # fmt: skip
+    lines = problems({**later, "resources": {"pretrain": {"processes": 8}}})
+    assert lines == ["model first: training.batch: found 100, expected a multiple of the 8 processes"]
+
+
+STARTS = {
+    "genebert": {"sequence_encoder": {"weights": "model:dnabert"}},
+    "dnabert": {"training": {"steps": 5}, "sequence_encoder": {"weights": None}},
+}
+
+
+def test_a_start_that_cannot_be_had():
+    sentence = (
+        "sequence_encoder.weights: found model:dnabert, which `unavailable` lists; expected another start, or "
+        "this model there too"
+    )  # fmt: skip
+    assert problems({"models": STARTS}) == []
+    gone = {"models": STARTS, "unavailable": {"dnabert": "no time"}}
+    assert problems(gone) == [f"model genebert: {sentence}"]
+    assert problems({**gone, "unavailable": {"dnabert": "no time", "genebert": "nor this"}}) == []
+    # through another model, and under another name
+    chain = STARTS | {"mine": {"sequence_encoder": {"weights": "model:genebert"}}, "yours": {"of": "mine"}}
+    rows = ONE_ROW | {"tables": {**ONE_ROW["tables"], "table1": {"promoter/prom-core": ["mine", "yours"]}}}
+    assert problems({**rows, **gone, "models": chain}) == [f"model mine, yours: {sentence}"]
+    assert problems({**ONE_ROW, "unavailable": {"dnabert": "x"}}) == []
+
+
+@pytest.mark.parametrize(
+    ("build", "names", "absent"),
+    [
+        ("hg19", ["chr1", "chr23"], "chr23"),
+        ("hg38", [1, 25, "chrZ"], "25, chrZ"),
+        ("hg19", ["chr2L", "X"], "chr2L"),
+        ("hg19", ["chr1", "X", "Y", "MT", "chrM"], None),
+        ("hg19", ["chr1", "chr6_apd_hap1", "GL000191.1", "chrUn_gl000211", "chrEBV"], None),
+        ("mm10", ["chr25"], None),
+    ],
+)
+def test_chromosomes_that_a_known_build_lacks(build, names, absent):
+    names = [*dict.fromkeys(names)] if "MT" not in names else names[:-1]
+    lines = problems({"chromosomes": names, "genome": {"build": build}})
+    expected = f"expected some of those of {build}: chr1 to chr22, chrX, chrY"
+    assert lines == ([] if absent is None else [f"config: chromosomes: found {absent}, {expected}"])
+
+
+def test_the_releases_of_jaspar_are_those_of_the_library():
+    import pyjaspar
+
+    (line,) = problems({"motifs": {"release": "JASPAR2017"}})
+    assert line == (
+        "config: motifs.release: found 'JASPAR2017', expected one of " + ", ".join(sorted(pyjaspar.jaspar_releases))
+    )
+
+
+def test_a_simulation_without_room():
+    small = {"simulate": {"chromosomes": {"chr1": 90_000, "chr2": 400_000}, "mostly_n": [], "n_regions": 20_000}}
+    assert problems(small) == []  # nothing of it is asked for
+    (line,) = problems({**small, "genome": {"build": "toy", "fasta": "resources/simulated/genome.fa.gz"}})
+    assert line.startswith("config: simulation: chr1 of 90000 bases has room for 86000, expected at least ")
+    assert line.endswith("make the chromosomes longer or the regions fewer")
+
+
+def test_an_unknown_name_among_many_is_answered_with_the_nearest():
+    section = {"data_sets": "all_506", "transfer": []}
+    (line,) = problems({"tasks": {"tfbs": section}, "tables": {"table2": {"tfbs/Helicase": ["cnn"]}}})
+    assert line.startswith("config: tables.table2: unknown data set tfbs/Helicase; expected one of 5")
+    assert line.count(", ") == 5 and "tfbs/FOS_HeLa-S3_c-Fos_Yale" in line  # five of them
+
+
+def test_what_is_beside_of_is_told_in_the_order_of_the_settings():
+    """And not in that of a set, which the seed of Python's hashes decides."""
+    keys = ["k", "layout", "sequence_encoder", "region_encoder", "losses", "training"]
+    values = {"k": 3, "layout": "windows"}
+    for order in (keys, keys[::-1]):
+        lines = problems({"models": {"mine": {"of": "genebert", **{key: values.get(key, {}) for key in order}}}})
+        assert [line.split()[1] for line in lines] == [f"mine.{key}:" for key in keys]
+
+
+def test_a_model_that_leads_into_a_circle_is_not_said_to_be_in_it():
+    starts = {"a": "b", "b": "c", "c": "b", "d": "d", "e": "a"}
+    models = {name: {"sequence_encoder": {"weights": f"model:{other}"}} for name, other in starts.items()}
+    expected = {
+        "a": "lead into a circle, that of b", "b": "itself start from b", "c": "itself start from c",
+        "d": "itself start from d", "e": "lead into a circle, that of b",
+    }  # fmt: skip
+    assert problems({"models": models}) == [
+        f"model {name}: sequence_encoder.weights: found model:{other}, expected a model that does not {expected[name]}"
+        for name, other in starts.items()
+    ]
+
+
+def test_the_run_says_it_too():
+    with pytest.raises(InputError, match=r"^model genebert: training\.batch: found 128"):
+        run_of({"resources": {"pretrain": {"processes": 3}}})
+    assert set(MODELS) <= set(run_of({}).models.names)
