@@ -51,7 +51,7 @@ RIGHT, REFUSED, FAILED = "right", "refused", "failed"
 SAME, SAME_OR_REFUSED, ANY = "same", "same or refused", "any"
 # Loaded before processes begin, so that no case pays for them.
 HEAVY = ("anndata.io", "pyfaidx", "pysam", "scipy.io", "torch", "transformers", "rds2py.lib_rds_parser",
-         "genebert.accessibility.build", "genebert.models.bert", "genebert.models.image_weights", "genebert.run.run",
+         "genebert.accessibility.build", "genebert.models.bert", "genebert.models.weights", "genebert.run.run",
          "genebert.report.curves", "genebert.sources.placed", "genebert.motifs.jaspar", "Bio.motifs")  # fmt: skip
 
 

@@ -197,7 +197,7 @@ def image_seeds() -> list[Files]:
 
 
 def read_image_weights(folder: Path, out: Path) -> None:
-    from genebert.models.image_weights import check_tensors, read_tensors
+    from genebert.models.weights import check_tensors, read_tensors
 
     both = [read_tensors(folder / name) for name in TENSORS]
     check_tensors(folder / TENSORS[0], *both)

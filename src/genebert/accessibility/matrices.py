@@ -62,7 +62,7 @@ def _mtx_header(handle: BinaryIO, path: str | Path) -> tuple[bytes, int, int, in
     while line.startswith(b"%") or (line and not line.strip()):
         line, number = handle.readline(), number + 1
     sizes = line.split()
-    if len(sizes) != 3 or not all(size.isdigit() for size in sizes):
+    if len(sizes) != 3 or not all(size.isdigit() and len(size) <= 18 for size in sizes):
         raise InputError(f"{path}: line {number} is {line[:60]!r}; expected numbers of rows, columns and entries")
     return (banner.strip(), *map(int, sizes), number)
 
