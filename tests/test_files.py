@@ -250,6 +250,7 @@ def test_one_text_in_any_encoding(tmp_path, pack, encoding, end, caplog):
         (b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS in place of the file"),
         ("chr1".encode("utf-16-le"), "binary data"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "data",  # gzip data hold the time
 )  # fmt: skip
 def test_what_is_no_text_is_named(tmp_path, pack, data, kind):
     (tmp_path / "x").write_bytes(pack(data))

@@ -135,8 +135,6 @@ def _positives(
 ) -> tuple[pd.DataFrame, np.ndarray, dict]:
     """Return the windows that can be used (chrom, start, end; best rank first), their codes and the card's counts."""
     here = on_chromosomes(listed, chromosomes, path, "peaks")
-    for chrom in here["chrom"].unique():
-        genome.codes(chrom, 0, 0)
     beyond = check_regions(listed[["chrom", "start", "end"]], genome.all_lengths, path, genome.build, chromosomes)
     peaks, ranked_by = rank_peaks(here[~beyond[here.index]], settings.seed)
     start = peaks["centre"] - settings.length // 2
