@@ -14,8 +14,8 @@ from genebert.files import read_text
 
 
 def test_every_reader_gives_a_right_result_or_one_sentence():
-    outcomes = list(fuzz.run(range(10 * len(fuzz.READERS)), processes=1))
-    assert len(outcomes) == 10 * len(fuzz.READERS)
+    outcomes = list(fuzz.run(range(8 * len(fuzz.READERS)), processes=1))
+    assert len(outcomes) == 8 * len(fuzz.READERS)
     assert not [f"case {one.number}: {one.detail}" for one in outcomes if one.kind == fuzz.FAILED]
     table = fuzz.counts(outcomes)
     assert table.keys() == {reader.name for reader in fuzz.READERS}

@@ -3,6 +3,7 @@
 import contextlib
 import gzip
 import json
+import shutil
 import tempfile
 import zlib
 from collections.abc import Callable
@@ -13,6 +14,8 @@ from typing import Any
 import fuzz_mutations as m
 import h5py
 import numpy as np
+import scipy.io
+import scipy.sparse as sp
 import yaml
 from accessibility_inputs import (
     CELLS,
@@ -29,7 +32,7 @@ from accessibility_inputs import (
     seurat_inputs,
     strings,
 )
-from fuzz_text import ANY_TEXT, ROOT, TBI, VCF, Files, Reader, folder_files, placed
+from fuzz_text import ANY_TEXT, ROOT, TBI, VCF, Files, Reader, all_lines, folder_files, placed, whole
 from hypothesis import strategies as st
 from rds2py.lib_rds_parser import write_rds
 
@@ -224,8 +227,27 @@ def read_overlay(folder: Path, out: Path) -> str:
 MTX = {"name": "m.mtx", "peaks": "peaks.txt", "cells": "cells.tsv"}
 READ_MTX = partial(build, format="mtx", **MTX)
 mtx_seeds = matrix_seeds(mtx_inputs, real_mtx)
+
+
+def rewritten_mtx(folder: Path) -> Any:
+    """Return what the stage makes of the same counts written anew, where all entries are plain whole numbers."""
+    _, *lines = all_lines(folder / "m.mtx") or [""]
+    rows = [line.split() for line in lines if not line.startswith("%")]
+    if not rows or any(len(row) != 3 or not all(map(whole, row)) for row in rows):
+        return None
+    counts = np.zeros(COUNTS.shape, dtype=int)
+    for peak, cell, count in (map(int, row) for row in rows[1:]):
+        if not (0 < peak <= len(counts) and 0 < cell <= counts.shape[1]):
+            return None
+        counts[peak - 1, cell - 1] += count
+    with tempfile.TemporaryDirectory() as name:
+        shutil.copytree(folder, name, dirs_exist_ok=True)
+        scipy.io.mmwrite(Path(name) / "m.mtx", sp.coo_array(counts), field="integer", symmetry="general")
+        return READ_MTX(Path(name), Path(name) / "out")
+
+
 BINARY_READERS = (
-    Reader("mtx", mtx_seeds, ("m.mtx",), READ_MTX),
+    Reader("mtx", mtx_seeds, ("m.mtx",), READ_MTX, expected=rewritten_mtx),
     Reader("peaks of mtx", mtx_seeds, ("peaks.txt",), READ_MTX),
     Reader("cells", mtx_seeds, ("cells.tsv",), READ_MTX),
     Reader("h5ad", matrix_seeds(h5ad_inputs, dense_h5ad), ("m.h5ad",), partial(build, format="h5ad", name="m.h5ad"),
