@@ -47,8 +47,8 @@ def _promoter(fields: list[str]) -> tuple[str, str, int, str] | None:
 
 def _check_places(lines: pd.Series, path: str | Path, build: str | None) -> None:
     """Refuse windows of BED that begin before 0 or end before their start, and accessions of another build."""
-    fields = lines.str.split(n=3).str
-    table = pd.DataFrame({"chrom": fields[0], "start": fields[1], "end": fields[2]}).fillna("").astype(str)
+    fields = [[*line.split(maxsplit=3), "", ""][:3] for line in lines]
+    table = pd.DataFrame(fields, columns=["chrom", "start", "end"], index=lines.index)
     whole = table[["start", "end"]].apply(lambda column: column.str.fullmatch(r"-?[0-9]{1,18}", na=False)).all(axis=1)
     check_bounds(table[whole].astype({"start": np.int64, "end": np.int64}), path, "line")
     known = assembly(build or "")
