@@ -13,7 +13,7 @@ $(error $(PLACE): found a space in the path, which Snakemake's jobs cannot take;
 for the checkout or for its virtual environment (make VENV=/such/a/folder))
 endif
 
-.PHONY: demo test mutants kills check conda rehearsal clean
+.PHONY: demo test fuzz mutants kills check conda rehearsal clean
 
 # One line of progress in place of hundreds; errors and the logs of failed jobs stand above it. (Of Snakemake's own means,
 # --quiet rules hides which log a failed job has, and snakemake-logger-plugin-rich shows a panel as high as there are
@@ -29,6 +29,10 @@ test: $(READY)
 # How many of 200 changes of the code the tests notice: about ten minutes on two idle cores (docs/testing.md).
 mutants: $(READY)
 	$(VENV)/bin/python tests/long/mutants.py --jobs $(CORES)
+
+# Ten thousand damaged files for all readers: minutes.
+fuzz: $(READY)
+	$(VENV)/bin/python tests/long/fuzz.py --processes $(CORES)
 
 check: $(READY)
 	$(VENV)/bin/ruff check .

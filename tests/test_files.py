@@ -207,9 +207,10 @@ def test_json(tmp_path):
     with pytest.raises(ValueError, match="Out of range"):
         write_json(tmp_path / "y.json", float("nan"))
     assert not (tmp_path / "y.json").exists()
-    (tmp_path / "x.json").write_text("{")
-    with pytest.raises(InputError, match=r"x\.json: not valid JSON"):
-        read_json(tmp_path / "x.json")
+    for text in ("{", "[" * 100_000, "9" * 5000):
+        (tmp_path / "x.json").write_text(text)
+        with pytest.raises(InputError, match=r"x\.json: not valid JSON"):
+            read_json(tmp_path / "x.json")
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])

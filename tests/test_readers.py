@@ -20,6 +20,9 @@ from genebert.genome.bed import read_bed, read_chip_peaks, read_peaks
 from genebert.genome.fasta import prepare_genome
 from genebert.genome.kmers import vocabulary, vocabulary_k
 from genebert.motifs.jaspar import read_jaspar
+from genebert.report.curves import read_metrics
+from genebert.report.tables.paper import read_paper
+from genebert.settings.load import load_yaml
 from genebert.sources.cohort import PHENOTYPE_COLUMNS, check_phenotypes
 from genebert.sources.dream_labels import check_labels
 from genebert.sources.registry import COLUMNS, TFBS_COLUMNS, read_registry, read_tfbs_list
@@ -80,7 +83,7 @@ READERS = {
     ),
     "SpliceAI's table": (
         lambda path: check_splice_table(path, paired=True),
-        columns(("für", "0", "1", "+", "10", "90", "20,", "30,")), "sources/splice_table.py:_read",
+        columns(("für", "0", "1", "+", "10", "90", "20,", "30,")), "sources/splice_table.py:check_splice_table",
     ),
     "registry": (
         read_registry,
@@ -92,13 +95,19 @@ READERS = {
     ),
     "vocabulary": (lambda path: vocabulary_k(path.parent), "\n".join(vocabulary(3)), "genome/kmers.py:vocabulary_k"),
     "JSON": (read_json, '{"a": "für"}\n', "files.py:read_json"),
+    "metrics": (read_metrics, '{"step": 1, "a": "für"}\n{"step": 2}\n', "report/curves.py:read_metrics"),
+    "YAML": (load_yaml, "a: für\n", "settings/load.py:load_yaml"),
+    "the paper's values": (
+        read_paper, columns(("dataset", "model", "our_model", "auc", "source"), ("a/b", "für", "cnn", "0.5", "x")),
+        "report/tables/paper.py:read_paper",
+    ),
 }  # fmt: skip
-# The one way in itself, functions that are given lines, text that only the workflow writes, and YAML.
+# The one way in itself, functions that are given lines, and text that only the workflow writes.
 OTHERS = {
     "files.py:read_text", "files.py:read_lines", "genome/bed.py:split_columns", "genome/bed.py:read_bed",
     "genome/bed.py:read_peaks", "genome/bed.py:read_chip_peaks", "tasks/epd.py:read_promoters",
-    "sources/registry.py:expected_checksum", "sources/download.py:_resumable", "report/curves.py:read_metrics",
-    "report/tables/paper.py:read_paper", "training/job.py:main", "settings/load.py:load_yaml",
+    "sources/registry.py:expected_checksum", "sources/download.py:_resumable", "training/job.py:main",
+    "genome/tables.py:read_table",
 }  # fmt: skip
 
 
@@ -127,6 +136,7 @@ DRESSES = {
     "CR": lambda text: text.replace("\n", "\r").encode(),
     "Latin-1": lambda text: text.encode("latin-1"),
     "no last line end": lambda text: text.rstrip("\n").encode(),
+    "blank lines at the end": lambda text: f"{text}\n \n".encode(),
     "gzip": lambda text: gzip.compress(text.encode()),
     "gzip of a marked CRLF": lambda text: gzip.compress(text.replace("\n", "\r\n").encode("utf-8-sig")),
 }

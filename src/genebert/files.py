@@ -274,10 +274,15 @@ def write_json(path: str | Path, value: Any) -> None:
 
 def read_json(path: str | Path) -> Any:
     """Read a JSON file; see :func:`read_text`."""
+    return parse_json(read_text(path), path)
+
+
+def parse_json(text: str, where: str | Path) -> Any:
+    """Return the value of a JSON text; `where` it stands is for the message."""
     try:
-        return json.loads(read_text(path))
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}: not valid JSON ({error})") from error
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:  # also numbers of thousands of digits, and thousands of brackets
+        raise InputError(f"{where}: not valid JSON ({error})") from error
 
 
 def is_web_page(path: str | Path) -> bool:

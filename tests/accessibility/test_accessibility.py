@@ -61,9 +61,15 @@ def as_version_2(data):
     return b"X\n\0\0\0\2" + data[6:10] + b"\0\2\3\0" + data[23:]
 
 
+def with_mark(inputs):
+    inputs.matrix.write_bytes(b"\xef\xbb\xbf" + inputs.matrix.read_bytes())
+    return inputs
+
+
 FORMS = {
     "mtx": mtx_inputs,
     "mtx-gz": lambda f: (lambda i: replace(i, matrix=gzipped(i.matrix)))(mtx_inputs(f)),
+    "mtx-byte-order-mark": lambda f: with_mark(mtx_inputs(f)),
     "mtx-cells-x-peaks": transposed,
     "mtx-bed-without-chr": renamed_peaks,
     "dgcmatrix": rds_inputs,

@@ -112,6 +112,8 @@ BAD = {
                 r"not a valid Matrix Market entry \(line 1[0-9]: Row index out of bounds\)"),
     "dense mtx": (lambda f: edited(mtx_inputs(f), "matrix", lambda t: t.replace("coordinate", "array")),
                   "begins with '%%MatrixMarket matrix array .*expected a Matrix Market file"),
+    "mtx of endless size": (lambda f: edited(mtx_inputs(f), "matrix", lambda t: t.replace("8 9 ", f"{'9' * 5000} 9 ")),
+                            "expected numbers of rows"),
     "mtx sizes": (lambda f: edited(mtx_inputs(f), "matrix", lambda t: t.replace("8 9 14", "8 9")), "expected numbers"),
     "empty bed": (lambda f: bed(f, "# nothing\n"), "x.bed: holds no region; expected lines of chrom, start and end"),
     "bed columns": (lambda f: bed(f, "\nchr1\t5\n"), "line 2: 2 columns, expected chrom, start and end"),

@@ -200,3 +200,10 @@ def test_real_summits_may_be_the_end_of_a_peak(shared_data, cell, number, at_end
     assert peaks["has_summit"].all()
     assert (peaks["centre"] == peaks["end"]).sum() == at_end
     assert np.isfinite(peaks["signal"]).all()
+
+
+@pytest.mark.parametrize("letter", ["\x1f", "\x0b", "\xa0", "\u2003"])
+def test_only_spaces_and_tabs_stand_between_columns(tmp_path, letter):
+    path = write(tmp_path / "x.bed", f"chr1\t43700{letter}000\n")
+    with pytest.raises(InputError, match="line 1: 2 columns, expected chrom, start and end"):
+        read_bed(path)

@@ -87,6 +87,11 @@ def test_sort_regions():
             "chrUn_a-1-2", "chrUn_b-1-2",
         ]  # fmt: skip
     assert sort_regions(frame[:0]).tolist() == []
+    # Digits that are no whole number of a usual size.
+    odd = ["chr10", "chr²", "chr9", f"chr{'9' * 5000}", "chrX"]
+    assert [odd[i][:5] for i in sort_regions(regions_of([(chrom, 0, 1) for chrom in odd]))] == [
+        "chr9", "chr10", "chrX", "chr99", "chr²",
+    ]  # fmt: skip
 
 
 # --- FASTA ----------------------------------------------------------------------------------------------------------

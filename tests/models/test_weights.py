@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 
 from genebert.errors import InputError
 from genebert.evaluation.kinds.two_class import TwoClass
-from genebert.files import sha256
+from genebert.files import read_json, sha256, write_json
 from genebert.genome.kmers import save_tokenizer
 from genebert.methods.cnn import CnnModel, CnnSettings, Network
 from genebert.methods.finetune import Encoder, FinetunedModel
@@ -256,6 +256,15 @@ def test_a_vocabulary_of_another_size_than_the_networks(tmp_path):
     save_tokenizer(tmp_path, 4, 64)
     with pytest.raises(InputError, match=r"config\.json says vocab_size 69, but vocab\.txt has 261 tokens"):
         load_encoder(tmp_path, 0.1)
+
+
+@pytest.mark.parametrize(("key", "value"), [("num_hidden_layers", 0.5), ("hidden_size", -1), ("hidden_act", "none")])
+def test_a_configuration_that_makes_no_network(tmp_path, key, value):
+    config = make_folder(tmp_path) / "config.json"
+    write_json(config, read_json(config) | {key: value})
+    with pytest.raises(InputError, match="weights cannot be loaded") as caught:
+        load_encoder(tmp_path, 0.1)
+    assert "\n" not in str(caught.value)
 
 
 def test_no_other_module_reads_weights(root):

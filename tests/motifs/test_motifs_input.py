@@ -155,7 +155,9 @@ def test_missing_jaspar_text_and_bad_table(tmp_path):
         read_jaspar(tmp_path / "none.txt")
     (tmp_path / "jaspar.txt").write_text(GOOD)
     (tmp_path / "jaspar.tsv").write_text("matrix_id\ttf_class\tfamily\nM1\ta\tb\n")
-    with pytest.raises(InputError, match=r"jaspar.tsv: column tf_family is missing; found matrix_id, tf_class, family"):
+    with pytest.raises(
+        InputError, match=r"jaspar.tsv: line 1: the column tf_family is missing; found matrix_id, tf_class"
+    ):
         read_jaspar(tmp_path / "jaspar.txt", tmp_path / "jaspar.tsv")
     (tmp_path / "jaspar.tsv").write_text("matrix_id\ttf_class\ttf_family\nM2\ta\tb\n")
     with pytest.raises(InputError, match=r"jaspar.tsv: matrix M1 of .*jaspar.txt is missing"):

@@ -202,6 +202,9 @@ def test_merge_leaves_its_arguments_alone():
     [
         ("models:\n  a: {}\n  a: {}\n", ", line 3: not valid YAML (the key a occurs twice)"),
         ("models: [\n", ": not valid YAML"),
+        ("models: 2020-13-45\n", ": not valid YAML (month must be in 1..12"),
+        ("{data}: x\n", ": not valid YAML ("),
+        ("models: " + "[" * 5000, ": not valid YAML"),
         ("models:\n\ta: {}\n", ", line 2: not valid YAML"),
         ("- 1\n", ": found [1], expected keys and values"),
         ("", ": found null, expected keys and values"),
@@ -220,5 +223,5 @@ def test_bad_files(tmp_path, text, sentence):
 
 
 def test_missing_file(tmp_path):
-    with pytest.raises(InputError, match=r"none\.yaml: cannot be read \(No such file or directory\); expected a YAML"):
+    with pytest.raises(InputError, match=r"none\.yaml: cannot be read \(No such file or directory\)"):
         load_models(tmp_path / "none.yaml")

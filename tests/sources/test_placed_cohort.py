@@ -196,10 +196,10 @@ def test_phenotypes(tmp_path):
         (
             "sample_id",
             "sample",
-            "line 1: found the columns sample, status, sex, segment, cohort, age, expected sample_id",
+            "line 1: the column sample_id is missing; found sample, status, sex, segment, cohort, age, exp",
         ),
-        ("\t", ",", "line 1: found the columns sample_id,status,sex"),
-        ("\tage", "", "line 1: found the columns"),
+        ("\t", ",", "line 1: the column sample_id is missing; found sample_id,status,sex"),
+        ("\tage", "", "line 2: the number of columns is '6', expected 5"),
         ("C2", "C1", "the sample C1 occurs 2 times, expected once"),
         ("C2", "", "sample_id of a line is '', expected a name"),
         ("C1\t1", "C1\t2", "status of C1 is '2', expected 1 (case) or 0 (control)"),
@@ -207,7 +207,7 @@ def test_phenotypes(tmp_path):
         ("TCA", "T", "segment of C2 is 'T', expected S, L, TCA, or NA"),
         ("M\tNA", "M\tL", "segment of K1 is 'L', expected NA for a control"),
         ("\t1\t", "\t0\t", "segment of C1 is 'S', expected NA for a control"),
-        ("K1\t0", "K1\t0\t0\t0\t0", "not a table separated by tabs"),
+        ("K1\t0", "K1\t0\t0\t0\t0", "line 5: the number of columns is '9', expected 6 separated by tabs"),
     ],
 )
 def test_bad_phenotypes(tmp_path, old, new, sentence):

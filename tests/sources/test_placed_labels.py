@@ -38,6 +38,16 @@ def test_labels(tmp_path, monkeypatch, chunk):
     assert check(tmp_path, TRAIN, marked)["counts"] == record["counts"]
 
 
+def test_blank_lines_hold_nothing(tmp_path, monkeypatch):
+    for chunk in (1, 2, 1 << 18):
+        monkeypatch.setattr(labels, "_CHUNK", chunk)
+        whole = check(tmp_path, TRAIN, label_file())["counts"]
+        blanks = label_file(change=lambda text: text.replace("chr9\t0", "\n \nchr9\t0") + "\n\t\t\t\t\n")
+        assert check(tmp_path, TRAIN, blanks)["counts"] == whole
+        wrong = label_file(change=lambda text: text.replace("chr9\t0", "\nchr9\t-1"))
+        refused(tmp_path, TRAIN, wrong, "line 7: start is '-1', expected 0 or more")
+
+
 def test_labels_that_only_one_build_has_room_for(tmp_path):
     last = BUILD_LENGTHS["hg19"]["chr1"] - 200
     data = label_file([("chr1", last - 50, "BB"), ("chr1", last, "BB")])
@@ -72,7 +82,6 @@ def test_final_labels_hold_the_cell_types_of_the_final_sets(tmp_path):
         ("900\tU\tA", "900\t\tA", "line 4: the label of K562 is '', expected B, U or A"),
         ("900\tU\tA", "900\tA", "line 4: the label of liver is '', expected B, U or A"),
         ("900\tU\tA", "900\tU\tA\tA", "not a table of 5 columns"),
-        ("chr9\t0\t200\tU\tU\n", "\n", "line 6: start is '', expected a whole number"),
         ("chr9\t0", "\t0", "line 6: chr is '', expected a chromosome"),
         ("chr9", "chr99", "found the chromosome 'chr99', expected one of"),
         ("chrX", "chr10", "line 8: chr10 begins a second time, expected all its windows together"),

@@ -76,12 +76,12 @@ def test_bad_lines(tmp_path, column, value, sentence):
 def test_bad_registries(tmp_path):
     with pytest.raises(InputError, match=r"line 3: the name hg19/x\.fa\.gz occurs twice"):
         read_registry(registry_file(tmp_path, GOOD, GOOD))
-    with pytest.raises(InputError, match="line 2: found 8 columns, expected 9"):
+    with pytest.raises(InputError, match="line 2: the number of columns is '8', expected 9"):
         read_registry(registry_file(tmp_path, GOOD[:-1]))
-    with pytest.raises(InputError, match=r"line 1: found .*expected name, url, mirrors"):
+    with pytest.raises(InputError, match=r"line 1: the column note is missing; found .*expected name, url, mirrors"):
         read_registry(registry_file(tmp_path, GOOD, header=COLUMNS[:-1]))
     (tmp_path / "sources.tsv").write_text("")
-    with pytest.raises(InputError, match="line 1: found nothing"):
+    with pytest.raises(InputError, match="empty, expected a table with the columns name, url"):
         read_registry(tmp_path / "sources.tsv")
     with pytest.raises(InputError, match=r"missing\.tsv: cannot be read"):
         read_registry(tmp_path / "missing.tsv")

@@ -49,6 +49,8 @@ def test_gzip_with_a_byte_order_mark_is_read(tmp_path):
         "NC_000001.10\tTSS\t0\t+\t1\tSAMD11_1",
         "NC_000099.1\tTSS\t100\t+\t1\tSAMD11_1",
         "chr1 abc",
+        "chr1 960583 96064² KLHL17_1 900 + 960632 960643",
+        "NC_000001.10\tTSS\t²\t+\t1\tSAMD11_1",
     ],
 )
 def test_malformed_promoter_line(tmp_path, line):
@@ -86,6 +88,8 @@ def test_accessions_of_another_build_stop(tmp_path, version, build, found):
 
 
 def test_no_promoter_at_all(tmp_path):
+    with pytest.raises(InputError, match="line 1: 'X' is not a promoter"):
+        read_promoters(write(tmp_path / "p.bed", "X\nchr1\n"))
     with pytest.raises(InputError, match="holds no promoter"):
         read_promoters(write(tmp_path / "p.bed", "# nothing\n"))
     with pytest.raises(InputError, match="cannot be read"):

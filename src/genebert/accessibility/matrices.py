@@ -4,6 +4,7 @@ All give a :class:`~genebert.accessibility.blocks.CountMatrix`, whose entries co
 files of any size are never held whole.
 """
 
+import codecs
 import io
 import re
 import warnings
@@ -50,7 +51,7 @@ def read_matrix(settings: AccessibilitySettings) -> CountMatrix:
 
 def _mtx_header(handle: BinaryIO, path: str | Path) -> tuple[bytes, int, int, int, int]:
     """Return banner, rows, columns, entries and the number of lines read."""
-    banner = handle.readline()
+    banner = handle.readline().removeprefix(codecs.BOM_UTF8)
     if not re.match(rb"%%MatrixMarket\s+matrix\s+coordinate\s+(integer|real|pattern)\s+general\s*$", banner, re.I):
         shown = banner[:60].decode(errors="replace").strip()
         raise InputError(
@@ -61,7 +62,7 @@ def _mtx_header(handle: BinaryIO, path: str | Path) -> tuple[bytes, int, int, in
     while line.startswith(b"%") or (line and not line.strip()):
         line, number = handle.readline(), number + 1
     sizes = line.split()
-    if len(sizes) != 3 or not all(size.isdigit() for size in sizes):
+    if len(sizes) != 3 or not all(size.isdigit() and len(size) <= 18 for size in sizes):
         raise InputError(f"{path}: line {number} is {line[:60]!r}; expected numbers of rows, columns and entries")
     return (banner.strip(), *map(int, sizes), number)
 

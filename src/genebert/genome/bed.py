@@ -6,6 +6,7 @@ Lines that are blank or begin with ``#``, ``track`` or ``browser`` hold no data.
 import csv
 import io
 import logging
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from genebert.errors import InputError
 from genebert.files import read_lines
 from genebert.genome.chromosomes import normalise_chromosome
 from genebert.genome.intervals import check_bounds, parse_region_names
+from genebert.genome.tables import refuse
 
 logger = logging.getLogger(__name__)
 
@@ -60,18 +62,6 @@ def split_columns(
     return table.set_index(lines.index)
 
 
-def refuse(wrong: np.ndarray | pd.Series, found: pd.Series, where: str | Path, what: str, expected: str) -> None:
-    """Raise an error that names the first line where `wrong` (bool [n]) is true, if there is one.
-
-    The line's number is the index of `found` (Series [n], what the lines hold); `what` of the line is wrong.
-    """
-    if wrong.any():
-        row = int(np.argmax(wrong))
-        text = str(found.iloc[row])
-        text = text if len(text) <= 40 else f"{text[:37]}..."
-        raise InputError(f"{where}: line {found.index[row]}: {what} is {text!r}, expected {expected}")
-
-
 def numbers(column: pd.Series, where: str | Path, what: str, *, whole: bool = True) -> np.ndarray:
     """Return a column of text as numbers (int64, or float64 if not `whole`), or name the first line without one."""
     if pd.api.types.is_integer_dtype(column) and whole:
@@ -99,7 +89,7 @@ def regions_of(table: pd.DataFrame, where: str | Path) -> pd.DataFrame:
 
 def _bed_regions(lines: pd.Series, path: str | Path) -> pd.DataFrame:
     """Return the regions of lines of BED, whose columns are separated by any white space."""
-    columns = len(lines.iloc[0].split())
+    columns = len(re.findall(r"[^ \t]+", lines.iloc[0]))  # what pandas takes for white space
     if columns < len(REGION):
         raise InputError(f"{path}: line {lines.index[0]}: {columns} columns, expected chrom, start and end")
     return regions_of(split_columns(lines, r"\s+", REGION), path).reset_index(drop=True)

@@ -4,6 +4,9 @@ import functools
 import re
 from collections.abc import Iterable
 
+# Numbers of up to 18 digits fit 64 bits; str.isdigit() is true of ² too, which is no number.
+WHOLE = re.compile(r"[0-9]{1,18}")
+
 
 @functools.cache
 def normalise_chromosome(name: str) -> str:
@@ -17,7 +20,7 @@ def normalise_chromosome(name: str) -> str:
 def chromosome_rank(name: str) -> tuple[int, int, str]:
     """Sort key for chromosomes: numbered ones by number, then X, Y, M, then all others by name."""
     bare = name.removeprefix("chr")
-    if bare.isdigit():
+    if WHOLE.fullmatch(bare):
         return (0, int(bare), "")
     return (1, {"X": 0, "Y": 1, "M": 2}.get(bare, 3), bare)
 

@@ -82,8 +82,9 @@ def load_weights(kind: type[PreTrainedModel], folder: str | Path, **options: Any
                 output_loading_info=True,
                 **others,
             )
-        except (OSError, ValueError, RuntimeError) as error:
-            raise InputError(f"{folder}: weights cannot be loaded ({str(error).splitlines()[0]})") from error
+        except Exception as error:  # an odd configuration makes the library raise nearly anything
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise InputError(f"{folder}: weights cannot be loaded ({reason})") from error
     for problem in _problems(report):
         raise InputError(f"{folder}: weights cannot be loaded ({problem})")
     return model

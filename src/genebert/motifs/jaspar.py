@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from genebert.errors import InputError
-from genebert.files import atomic_path, open_text, read_text
+from genebert.files import atomic_path, read_text
+from genebert.genome.tables import read_table
 
 BASES = "ACGT"
 METADATA = ["matrix_id", "name", "tf_class", "tf_family"]
@@ -145,8 +146,5 @@ def read_jaspar(path: str | Path, metadata: str | Path | None = None) -> list[Mo
 
 def _read_metadata(path: str | Path) -> dict[str, tuple[str, str]]:
     """Return class and family by matrix id."""
-    with open_text(path) as handle:
-        table = pd.read_csv(handle, sep="\t", dtype=str, keep_default_na=False)
-    if missing := {"matrix_id", "tf_class", "tf_family"} - set(table.columns):
-        raise InputError(f"{path}: column {sorted(missing)[0]} is missing; found {', '.join(table.columns)}")
+    table = read_table(path, ("matrix_id", "tf_class", "tf_family"))
     return {row.matrix_id: (row.tf_class, row.tf_family) for row in table.itertuples()}

@@ -1,6 +1,5 @@
 """The training curves of a model, from its ``metrics.jsonl``."""
 
-import json
 import math
 from collections.abc import Mapping
 from itertools import cycle
@@ -8,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genebert.errors import InputError
-from genebert.files import read_json, read_lines
+from genebert.files import parse_json, read_json, read_lines
 from genebert.report.pictures import picture
 
 if TYPE_CHECKING:
@@ -40,10 +39,9 @@ def read_metrics(path: str | Path) -> list[dict]:
     """
     records: dict[int, dict] = {}
     for number, line in enumerate(read_lines(path), 1):
-        try:
-            record = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise InputError(f"{path}, line {number}: not valid JSON ({error})") from error
+        if not line.strip():
+            continue
+        record = parse_json(line, f"{path}, line {number}")
         if not isinstance(record, dict) or not isinstance(record.get("step"), int):
             raise InputError(f"{path}, line {number}: found {line[:60]}, expected an object with the key step")
         records[record["step"]] = record

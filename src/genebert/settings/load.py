@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from genebert.errors import InputError
+from genebert.files import read_text
 from genebert.settings.sentences import show
 
 PLACEHOLDER = "{data}"
@@ -28,11 +29,10 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # libyaml where P
 
 def load_yaml(path: str | Path) -> dict:
     """Read a YAML file of keys and values; an InputError if it is none, or repeats a key."""
+    text = read_text(path)
     try:
-        value = yaml.load(Path(path).read_text(encoding="utf-8-sig"), _Loader)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); expected a YAML file") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        value = yaml.load(text, _Loader)
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:  # the 13th month; a list as a key
         mark = getattr(error, "problem_mark", None)
         where = f"{path}, line {mark.line + 1}" if mark else f"{path}"
         raise InputError(f"{where}: not valid YAML ({getattr(error, 'problem', None) or error})") from error

@@ -1,6 +1,5 @@
 """Checks of the Hirschsprung cohort: genotypes, their index, phenotypes and regions (docs/facts.md 9)."""
 
-import csv
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from genebert.errors import InputError
-from genebert.files import open_text
 from genebert.genome.anchors import ANCHORS, SNP, SNP_NAME
 from genebert.genome.bed import read_bed
 from genebert.genome.builds import BUILD_LENGTHS, NOT_TOLD, builds_with_lengths, check_regions, normalise_names
 from genebert.genome.chromosomes import by_rank, normalise_chromosome
+from genebert.genome.tables import read_table
 from genebert.sources.registry import BUILD
 
 if TYPE_CHECKING:
@@ -178,20 +177,9 @@ def check_index(path: Path) -> dict[str, Any]:
 
 
 def _read_phenotypes(path: Path) -> pd.DataFrame:
-    with open_text(path) as handle:
-        try:
-            table = pd.read_csv(handle, sep="\t", dtype=str, keep_default_na=False, quoting=csv.QUOTE_NONE)
-        except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-            raise InputError(f"{path}: not a table separated by tabs ({str(error).strip()})") from error
-    missing = [column for column in PHENOTYPE_COLUMNS if column not in table.columns]
-    if missing or not isinstance(table.index, pd.RangeIndex):
-        raise InputError(
-            f"{path}, line 1: found the columns {', '.join(map(str, table.columns))[:200]}, expected "
-            f"{', '.join(PHENOTYPE_COLUMNS)} separated by tabs"
-        )
+    table = read_table(path, PHENOTYPE_COLUMNS)
     if table.empty:
         raise InputError(f"{path}: found a header but no person, expected one line each")
-    table = table.fillna("")
     name, number = Counter(table["sample_id"]).most_common(1)[0]
     if number > 1:
         raise InputError(f"{path}: the sample {name} occurs {number} times, expected once")

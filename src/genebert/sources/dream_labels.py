@@ -11,9 +11,10 @@ import pandas as pd
 
 from genebert.errors import InputError
 from genebert.files import open_text
-from genebert.genome.bed import numbers, refuse
+from genebert.genome.bed import numbers
 from genebert.genome.builds import BUILD_LENGTHS, NOT_TOLD, builds_with_room, check_regions, normalise_names
 from genebert.genome.chromosomes import by_rank
+from genebert.genome.tables import refuse
 from genebert.sources.registry import BUILD
 
 logger = logging.getLogger(__name__)
@@ -133,6 +134,15 @@ class _Windows:
         return {"build": told, "evidence": {"windows_inside_chromosomes_of": fitting}, "counts": counts}
 
 
+def _filled(chunk: pd.DataFrame) -> pd.DataFrame:
+    """Return the lines that are not blank."""
+    nameless = chunk["chr"].str.strip() == ""
+    if not nameless.any():
+        return chunk
+    kept = chunk[~(nameless & (chunk["start"].astype(str) == ""))]
+    return kept.assign(**{name: kept[name].cat.remove_unused_categories() for name in kept.select_dtypes("category")})
+
+
 def check_labels(path: Path, *, cells: tuple[str, ...] = ()) -> dict[str, Any]:
     """Check one label file and count its windows and labels; memory does not grow with the file.
 
@@ -150,7 +160,7 @@ def check_labels(path: Path, *, cells: tuple[str, ...] = ()) -> dict[str, Any]:
             for chunk in chunks:
                 if not isinstance(chunk.index, pd.RangeIndex):
                     raise InputError(f"{path}: lines have more columns than the header, which has {len(names)}")
-                windows.add(chunk.set_axis(chunk.index + 2))
+                windows.add(_filled(chunk.set_axis(chunk.index + 2)))
         except pd.errors.ParserError as error:
             raise InputError(f"{path}: not a table of {len(names)} columns ({str(error).strip()})") from error
     return windows.record()

@@ -9,7 +9,8 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 from genebert.errors import InputError
-from genebert.files import hex_digest, read_json, read_lines
+from genebert.files import hex_digest, read_json
+from genebert.genome.tables import read_table
 
 COLUMNS = ("name", "url", "mirrors", "checksum", "bytes", "set", "access", "licence", "note")
 TFBS_COLUMNS = (
@@ -55,18 +56,10 @@ class State:
 
 def _rows(path: str | Path, columns: tuple[str, ...]) -> list[tuple[str, list[str]]]:
     """Return (where, values) of each row of a tab-separated table; lines that begin with ``#`` are comments."""
-    rows = [
-        (f"{path}, line {number}", line.split("\t"))
-        for number, line in enumerate(read_lines(path), 1)
-        if not line.startswith("#")
-    ]
-    if not rows or tuple(rows[0][1]) != columns:
-        found = f"{rows[0][0]}: found {rows[0][1]}" if rows else f"{path}, line 1: found nothing"
-        raise InputError(f"{found}, expected {', '.join(columns)}")
-    for where, row in rows[1:]:
-        if len(row) != len(columns):
-            raise InputError(f"{where}: found {len(row)} columns, expected {len(columns)} separated by tabs")
-    return rows[1:]
+    table = read_table(path, columns, comments=True)
+    if tuple(table.columns) != columns:
+        raise InputError(f"{path}: found the columns {', '.join(table.columns)}, expected {', '.join(columns)}")
+    return [(f"{path}, line {number}", row.tolist()) for number, row in zip(table.index, table.to_numpy(), strict=True)]
 
 
 def read_registry(path: str | Path) -> dict[str, Source]:

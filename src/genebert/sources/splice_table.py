@@ -6,12 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from genebert.errors import InputError
-from genebert.files import read_lines
 from genebert.genome.anchors import tell_build
-from genebert.genome.bed import refuse
 from genebert.genome.builds import BUILD_LENGTHS, check_regions, normalise_names
 from genebert.genome.chromosomes import by_rank
+from genebert.genome.tables import read_table, refuse
 from genebert.sources.registry import BUILD
 
 COLUMNS = ("gene", "paralog", "chrom", "strand", "tx_start", "tx_end", "jn_start", "jn_end")
@@ -33,16 +31,6 @@ _FIELDS = {
 }
 
 
-def _read(path: Path) -> pd.DataFrame:
-    rows = [line.split("\t") for line in read_lines(path)]
-    if not rows:
-        raise InputError(f"{path}: holds no gene, expected one on each line")
-    lines = np.arange(1, len(rows) + 1)
-    columns = pd.Series([len(row) for row in rows], index=lines)
-    refuse(columns != len(COLUMNS), columns, path, "the number of columns", f"{len(COLUMNS)} separated by tabs")
-    return pd.DataFrame(rows, columns=list(COLUMNS), index=lines, dtype=str)
-
-
 def _positions(lists: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     """Return all positions of a column of lists (int64), and how many each row has."""
     numbers = "".join(lists).split(",")[:-1]
@@ -55,7 +43,7 @@ def check_splice_table(path: Path, *, paired: bool) -> dict[str, Any]:
     If `paired`, the i-th jn_start and jn_end are the two ends of one intron inside the transcript. Otherwise (GTEx) the
     lists may differ in length and hold positions outside the transcript, which SpliceAI ignores; they are counted.
     """
-    table = _read(path)
+    table = read_table(path, COLUMNS, header=False)
     for column, (pattern, expected) in _FIELDS.items():
         refuse(~table[column].str.fullmatch(pattern).to_numpy(bool), table[column], path, column, expected)
     table["chrom"] = table["chrom"].map(normalise_names(table["chrom"].unique(), BUILD, str(path)))

@@ -9,7 +9,7 @@ from genebert.errors import InputError
 from genebert.files import read_lines
 from genebert.genome.bed import data_lines
 from genebert.genome.builds import BUILD_LENGTHS, assembly
-from genebert.genome.chromosomes import normalise_chromosome, refseq_chromosome
+from genebert.genome.chromosomes import WHOLE, normalise_chromosome, refseq_chromosome
 from genebert.genome.intervals import check_bounds
 
 # TATA-box weights of Bucher 1990 (J Mol Biol 212:563, Table 3, as on EPD's page of promoter elements); rows A, C, G, T.
@@ -32,11 +32,11 @@ def _promoter(fields: list[str]) -> tuple[str, str, int, str] | None:
     """Return (name, chromosome, 0-based TSS, strand) of one line of any of the three forms, or None."""
     if len(fields) >= 6 and fields[1] == "TSS":  # SGA: sequence, feature, 1-based position, strand, counts, name
         chrom, _ = refseq_chromosome(fields[0]) or (None, None)
-        if chrom and fields[2].isdigit() and int(fields[2]) > 0 and fields[3] in ("+", "-"):
+        if chrom and WHOLE.fullmatch(fields[2]) and int(fields[2]) > 0 and fields[3] in ("+", "-"):
             return fields[5], chrom, int(fields[2]) - 1, fields[3]
-    elif len(fields) >= 6 and fields[5] in ("+", "-") and fields[1].isdigit() and fields[2].isdigit():
+    elif len(fields) >= 6 and fields[5] in ("+", "-") and WHOLE.fullmatch(fields[1]) and WHOLE.fullmatch(fields[2]):
         chrom, start, end = normalise_chromosome(fields[0]), int(fields[1]), int(fields[2])
-        if len(fields) >= 8 and fields[6].isdigit() and fields[7].isdigit():
+        if len(fields) >= 8 and WHOLE.fullmatch(fields[6]) and WHOLE.fullmatch(fields[7]):
             thick_start, thick_end = int(fields[6]), int(fields[7])
             if start <= thick_start < thick_end <= end:
                 return fields[3], chrom, thick_start if fields[5] == "+" else thick_end - 1, fields[5]
@@ -47,8 +47,8 @@ def _promoter(fields: list[str]) -> tuple[str, str, int, str] | None:
 
 def _check_places(lines: pd.Series, path: str | Path, build: str | None) -> None:
     """Refuse windows of BED that begin before 0 or end before their start, and accessions of another build."""
-    fields = lines.str.split(n=3).str
-    table = pd.DataFrame({"chrom": fields[0], "start": fields[1], "end": fields[2]})
+    fields = [[*line.split(maxsplit=3), "", ""][:3] for line in lines]
+    table = pd.DataFrame(fields, columns=["chrom", "start", "end"], index=lines.index)
     whole = table[["start", "end"]].apply(lambda column: column.str.fullmatch(r"-?[0-9]{1,18}", na=False)).all(axis=1)
     check_bounds(table[whole].astype({"start": np.int64, "end": np.int64}), path, "line")
     known = assembly(build or "")

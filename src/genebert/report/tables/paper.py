@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from genebert.errors import InputError
+from genebert.genome.tables import read_table
 
 # Column of the paper's file: key in a score file's metrics, heading. The last one of a table is its headline.
 PAPER_METRICS = {
@@ -39,12 +40,7 @@ def read_paper(path: str | Path) -> pd.DataFrame:
     InputError
         Missing columns, no metric among them, a value that is not a number from 0 to 1, or a repeated row.
     """
-    try:
-        paper = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not a readable table ({error})") from error
-    if missing := [name for name in (*KEYS, "source") if name not in paper]:
-        raise InputError(f"{path}: has no column {missing[0]!r}; found {', '.join(paper)}")
+    paper = read_table(path, (*KEYS, "source"))
     if not metrics_of(paper):
         raise InputError(f"{path}: has no column of values; expected at least one of {', '.join(PAPER_METRICS)}")
     for name in metrics_of(paper):
