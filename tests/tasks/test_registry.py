@@ -18,6 +18,9 @@ from genebert.tasks.registry import GROUP, all_tasks
 def activity(monkeypatch):
     point = EntryPoint("activity", "toy_task:TASK", GROUP)
     monkeypatch.setattr(registry, "entry_points", lambda group: [point] if group == GROUP else [])
+    registry._installed.cache_clear()
+    yield
+    registry._installed.cache_clear()
 
 
 def write_table(path):
