@@ -9,8 +9,8 @@ from genebert.errors import InputError
 from genebert.run.checks import checked
 from genebert.run.config import config_class
 from genebert.run.run import Run
-from genebert.settings.fields import from_text, hints
-from genebert.settings.load import merge
+from genebert.settings.fields import hints
+from genebert.settings.load import from_text, merge
 from genebert.settings.rules import is_block, unwrapped
 
 

@@ -18,9 +18,8 @@ from genebert.run.config import config_class
 from genebert.run.models import Models, is_trained, load_models, starts_from
 from genebert.run.together import expanded
 from genebert.settings.data import FORMAT_KEYS, OPTIONAL_KEYS
-from genebert.settings.fields import from_text
 from genebert.settings.fitting import lay_over
-from genebert.settings.load import expand, load_yaml, merge
+from genebert.settings.load import expand, from_text, load_yaml, merge
 from genebert.settings.models import reads
 from genebert.settings.resources import Resources
 from genebert.sources.registry import load_registry, select

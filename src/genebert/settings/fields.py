@@ -14,8 +14,6 @@ from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from functools import cache
 from typing import Annotated, Any, ClassVar, NamedTuple, get_args, get_origin, get_type_hints
 
-import yaml
-
 from genebert.errors import InputError
 from genebert.settings.rules import Rule, alternatives, fits, is_block, unwrapped, with_rule, words, wrong
 from genebert.settings.sentences import dotted, show, suggest
@@ -270,37 +268,3 @@ def complete(hint: Any, value: Any, *, partial: bool = False) -> Any:
     if get_origin(bare) is dict and get_args(bare)[1] is not Any:
         return {name: complete(get_args(bare)[1], item, partial=partial) for name, item in value.items()}
     return plain(value)
-
-
-def from_text(hint: Any, value: Any) -> Any:
-    """Return a value in which texts that are none for their key are read as YAML: a number, true, false or null.
-
-    Snakemake hands over all that stands inside a block of ``--config`` as text.
-    """
-    bare, rule = unwrapped(hint)
-    if isinstance(value, str):
-        return _scalar(hint, value)
-    if not isinstance(value, Mapping | list):
-        return value
-    wanted = (dict,) if isinstance(value, Mapping) else (list, tuple)
-    members = (unwrapped(with_rule(member, rule))[0] for member in alternatives(bare))
-    bare = next((one for one in members if is_block(one) or get_origin(one) in wanted), Any)
-    if isinstance(value, list):
-        inner = get_args(bare) or (Any,)
-        return [from_text(inner[min(i, len(inner) - 1)], item) for i, item in enumerate(value)]
-    if is_block(bare):
-        known = hints(bare, internal=False)
-        return {name: from_text(known[name][0] if name in known else Any, item) for name, item in value.items()}
-    return {name: from_text((get_args(bare) or (Any, Any))[1], item) for name, item in value.items()}
-
-
-def _scalar(hint: Any, text: str) -> Any:
-    """Return what a text is to its key: itself, or what YAML reads in it if that is no text."""
-    try:
-        read = yaml.safe_load(text)
-    except yaml.YAMLError:
-        return text
-    if read is None:
-        return text if any(problems(hint, None)) else None
-    fits_as_text = hint is not Any and not any(problems(hint, text))
-    return read if isinstance(read, bool | int | float) and not fits_as_text else text

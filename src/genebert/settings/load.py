@@ -1,14 +1,16 @@
-"""Reading YAML, laying overlays over a configuration, and placeholders in it."""
+"""Reading YAML, laying overlays over a configuration, placeholders in it, and texts of the command line."""
 
 import copy
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import yaml
 
 from genebert.errors import InputError
 from genebert.files import read_text
+from genebert.settings.fields import hints, problems
+from genebert.settings.rules import alternatives, is_block, unwrapped, with_rule
 from genebert.settings.sentences import show
 
 PLACEHOLDER = "{data}"
@@ -60,3 +62,37 @@ def expand(value: Any, data: str) -> Any:
     if isinstance(value, Mapping):
         return {key: expand(item, data) for key, item in value.items()}
     return [expand(item, data) for item in value] if isinstance(value, list) else value
+
+
+def from_text(hint: Any, value: Any) -> Any:
+    """Return a value in which texts that are none for their key are read as YAML: a number, true, false or null.
+
+    Snakemake hands over all that stands inside a block of ``--config`` as text.
+    """
+    bare, rule = unwrapped(hint)
+    if isinstance(value, str):
+        return _scalar(hint, value)
+    if not isinstance(value, Mapping | list):
+        return value
+    wanted = (dict,) if isinstance(value, Mapping) else (list, tuple)
+    members = (unwrapped(with_rule(member, rule))[0] for member in alternatives(bare))
+    bare = next((one for one in members if is_block(one) or get_origin(one) in wanted), Any)
+    if isinstance(value, list):
+        inner = get_args(bare) or (Any,)
+        return [from_text(inner[min(i, len(inner) - 1)], item) for i, item in enumerate(value)]
+    if is_block(bare):
+        known = hints(bare, internal=False)
+        return {name: from_text(known[name][0] if name in known else Any, item) for name, item in value.items()}
+    return {name: from_text((get_args(bare) or (Any, Any))[1], item) for name, item in value.items()}
+
+
+def _scalar(hint: Any, text: str) -> Any:
+    """Return what a text is to its key: itself, or what YAML reads in it if that is no text."""
+    try:
+        read = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+    if read is None:
+        return text if any(problems(hint, None)) else None
+    fits_as_text = hint is not Any and not any(problems(hint, text))
+    return read if isinstance(read, bool | int | float) and not fits_as_text else text
