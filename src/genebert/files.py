@@ -23,6 +23,7 @@ from genebert.errors import InputError
 logger = logging.getLogger(__name__)
 _HEAD = 512  # bytes that tell what a file is
 _PAGE = "an HTML or XML page"
+_POINTER = "a pointer of Git LFS in place of the file"
 _PAGES = (b"<!doctype html", b"<html", b"<head", b"<?xml")
 _KINDS = {
     b"\x1f\x8b": "gzip data packed twice",
@@ -35,7 +36,7 @@ _KINDS = {
     b"\x43\x27\x41\x1a": "a 2bit file",
     b"\x1a\x41\x27\x43": "a 2bit file",
     b"X\n\0\0": "an .RDS file",
-    b"version https://git-lfs": "a pointer of Git LFS in place of the file",
+    b"version https://git-lfs": _POINTER,
 }
 # Longest first: the mark of UTF-16 is the beginning of that of UTF-32.
 _MARKS = {
@@ -285,10 +286,19 @@ def parse_json(text: str, where: str | Path) -> Any:
         raise InputError(f"{where}: not valid JSON ({error})") from error
 
 
+def _begins_as(path: str | Path, kind: str) -> bool:
+    with Path(path).open("rb") as handle:
+        return _kind_of(handle.read(_HEAD)) == kind
+
+
 def is_web_page(path: str | Path) -> bool:
     """Say whether a file begins like an HTML or XML page, which servers send in place of a file they refuse."""
-    with Path(path).open("rb") as handle:
-        return _kind_of(handle.read(_HEAD)) == _PAGE
+    return _begins_as(path, _PAGE)
+
+
+def is_lfs_pointer(path: str | Path) -> bool:
+    """Say whether a file is a pointer of Git LFS, which stands for a file that was not fetched."""
+    return _begins_as(path, _POINTER)
 
 
 def hex_digest(path: str | Path, algorithm: str) -> str:

@@ -12,7 +12,7 @@ from genebert.accessibility.pseudobulk import PseudoBulk, binarise, pseudobulk_f
 from genebert.errors import InputError
 from genebert.files import atomic_path, write_json
 from genebert.genome.bed import read_bed
-from genebert.genome.builds import BUILD_LENGTHS, check_build, past_end
+from genebert.genome.builds import check_build, past_end
 from genebert.genome.fasta import Genome
 from genebert.genome.intervals import merge_overlapping, overlapping, region_names, sort_regions
 from genebert.paper import PAPER
@@ -161,11 +161,10 @@ def build_accessibility(
     absent = [name for name in chromosomes if name not in genome.lengths]
     if absent:
         raise InputError(f"{genome_fasta}: has no chromosome {', '.join(absent)}; it holds {', '.join(genome.lengths)}")
-    lengths = BUILD_LENGTHS.get(build, {}) | genome.lengths
     is_bed = settings.format == "bed"
     where = "BED peaks" if is_bed else str(settings.matrix)
     min_fraction = settings.min_fraction if settings.binarise == "min_fraction" else None
-    bulk, blacklist = _load(settings, lengths, build, chromosomes)
+    bulk, blacklist = _load(settings, genome.all_lengths, build, chromosomes)
     accessible = binarise(bulk, min_fraction)
     kept, steps = _filter_regions(bulk.regions, accessible, genome, chromosomes, blacklist, settings, where)
     regions = bulk.regions.iloc[kept]

@@ -13,14 +13,13 @@ from safetensors.torch import load_file
 from torch import nn
 
 from genebert.errors import InputError
-from genebert.files import is_web_page, sha256
+from genebert.files import is_lfs_pointer, is_web_page, sha256
 from genebert.models.backbones import HUB
 
 # Where training scripts keep the tensors: moving averages, which are what is published, before the last step's.
 _KEYS = ("state_dict_ema", "state_dict", "model")
 # What DataParallel and torch.compile put before the names of all tensors.
 _PREFIXES = ("module.", "_orig_mod.")
-_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 def file_source(path: Path) -> dict[str, str]:
@@ -79,9 +78,7 @@ def _in_its_place(path: Path) -> str | None:
     """Say what a file is that stands in place of one of weights, where that is known."""
     if is_web_page(path):
         return "a web page"
-    with path.open("rb") as handle:
-        pointer = handle.read(len(_POINTER)) == _POINTER
-    return "a pointer of Git LFS, which `git lfs pull` replaces by the file" if pointer else None
+    return "a pointer of Git LFS, which `git lfs pull` replaces by the file" if is_lfs_pointer(path) else None
 
 
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:

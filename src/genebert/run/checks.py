@@ -37,6 +37,7 @@ def checked(config: Mapping, entries: dict[str, dict], folder: Path) -> dict[str
     lines = [f"config: {one}" for one in found] + [f"models.yaml: {one}" for one in of_entries]
     broken = {one.where[0] for one in [*found, *of_entries] if one.where}
     whole = complete(cls, {key: value for key, value in config.items() if key not in broken})
+    models = Models(whole, entries)
     across = [
         (set(), _placeholder_problems(config)),
         ({"chromosomes", "corpus"}, _chromosome_problems(whole)),
@@ -44,13 +45,13 @@ def checked(config: Mapping, entries: dict[str, dict], folder: Path) -> dict[str
         ({"simulate", "seed"}, _simulation_problems(whole)),
         ({"motifs", "corpus"}, _crop_problems(whole)),
         ({"model", "models"}, _encoder_problems(whole, entries)),
-        ({"tasks", "tables", "learning_curves", "unavailable", "models"}, _row_problems(whole, entries, folder)),
+        ({"tasks", "tables", "learning_curves", "unavailable", "models"}, _row_problems(whole, models, folder)),
     ]
     lines += [f"config: {text}" for blocks, texts in across if not broken & blocks for text in texts]
     if not broken & {"data", "model", "models", "corpus"} and not any("region_encoder.name" in line for line in lines):
-        lines += _model_problems(whole, entries)
+        lines += _model_problems(whole, models)
     if not lines:  # what follows needs models and data sets that are right by themselves
-        lines += said_once(together_problems(whole, Models(whole, entries), data_sets(whole, folder)))
+        lines += said_once(together_problems(whole, models, data_sets(whole, folder)))
     if lines:
         raise InputError("\n".join(dict.fromkeys(lines)))
     return whole
@@ -121,9 +122,8 @@ def _encoder_problems(config: dict, entries: dict[str, dict]) -> Iterator[str]:
             yield f"{where}.region_encoder.name: found {found}, expected one of {known}"
 
 
-def _model_problems(config: dict, entries: dict[str, dict]) -> list[str]:
+def _model_problems(config: dict, models: Models) -> list[str]:
     """Check the full settings of every model; what several models share is said once."""
-    models = Models(config, entries)
     if origins := list(models.origin_problems()):
         return origins
     return [*models.start_problems(), *said_once(_settings_problems(config, models))]
@@ -151,14 +151,14 @@ def data_sets(config: dict, folder: Path) -> Sets:
     return {name: task.data_sets(config["tasks"][name], folder) for name, task in all_tasks().items()}
 
 
-def _row_problems(config: dict, entries: dict[str, dict], folder: Path) -> Iterator[str]:
+def _row_problems(config: dict, models: Models, folder: Path) -> Iterator[str]:
     """Say what is wrong with tasks, tables, learning curves and `unavailable`, taken together."""
     try:
         sets = data_sets(config, folder)
     except InputError as error:
         yield str(error)
         return
-    names, simple = Models(config, entries).names, baselines()
+    names, simple = models.names, baselines()
     for name in set(names).intersection(simple):
         yield f"the model name {name} is that of a baseline, expected another name"
     known = [f"{task}/{name}" for task, found in sets.items() for name in found]
