@@ -10,19 +10,22 @@ more than all the rest. Matching regions is work that the plain loop does not do
 differs is told by the run.
 
 The two are measured in turns; the fastest stretch of each counts. Further lines: the share of the device's measured
-matrix-product rate, the input pipeline alone, growth with sequence length and batch, and on a GPU the memory, with and
-without torch.compile.
+matrix-product rate, the input pipeline alone, growth with sequence length and batch, on a GPU the memory, with and
+without torch.compile, and with --headline one step of the model that config/config.yaml sets (GPUs only: it takes
+hours on a CPU).
 
-On an H200, BERT-base at 5,000 tokens (not run here):
-    PYTHONPATH=src python benchmarks/pretraining.py --device cuda --layers 12 --hidden 768 --batch 8 \\
-        --lengths 5120 512 --batches 16 --compile
+On one GPU:
+    PYTHONPATH=src python benchmarks/pretraining.py --device cuda --layers 12 --hidden 768 --batch 32 \\
+        --lengths 512 5120 --batches 128 --compile --headline
 """
 
 import argparse
+import math
 import random
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -35,6 +38,7 @@ from genebert.genome.bases import decode
 from genebert.genome.kmers import CLS, MASK, SEP, SPECIALS, UNK, kmer_sentence, vocabulary
 from genebert.genome.sequences import RegionSequences
 from genebert.models.devices import autocast
+from genebert.settings.load import load_yaml, merge
 from genebert.settings.models import LossSettings, ModelSettings, RegionEncoderSettings, SequenceEncoderSettings
 from genebert.settings.training import TrainingSettings
 from genebert.training.meter import matrix_rate
@@ -42,6 +46,8 @@ from genebert.training.objectives.genebert import Data, GeneBERTObjective
 from genebert.training.optimiser import make_adamw
 
 TARGET = 4.0
+CONFIG = Path(__file__).resolve().parents[1] / "config/config.yaml"
+ENCODERS = ("sequence_encoder", "region_encoder")
 DIFFERS = (
     "ours alone has bfloat16 where the processor has it (but for the line float32), fused attention where there is a "
     "kernel for it, logits at masked k-mers only, k-mers looked up in arrays"
@@ -140,7 +146,6 @@ class Ours:
 
     def __init__(self, case: Case, data, *, encoder: str = "", compiled: bool = False, precision: str = "auto"):
         """Build the network; with the name of a region encoder it matches regions as well."""
-        self.case = case
         heads = max(1, case.hidden // 64)
         settings = ModelSettings(
             K,
@@ -152,6 +157,11 @@ class Ours:
             LossSettings(True, True, "infonce" if encoder else None, 0.5, 0.07, "cls", True),
         )
         training = replace(TRAINING, batch=case.batch, precision=precision, compile=compiled)
+        self.build(case, data, settings, training)
+
+    def build(self, case: Case, data, settings: ModelSettings, training: TrainingSettings) -> None:
+        """Make the objective and its optimiser."""
+        self.case = case
         self.objective = GeneBERTObjective(settings, training, Data(*data, REGIONS, {}), 1, device=case.device)
         self.model = self.objective.model.train()
         self.optimiser = make_adamw(self.model, TrainingSettings(learning_rate=1e-4))
@@ -172,22 +182,48 @@ class Ours:
         return self.objective.flops([self.case.tokens] * self.case.batch)[0]
 
 
+class Headline(Ours):
+    """One step of the model that the configuration sets, from random weights, on regions of the configured length."""
+
+    def __init__(self, device: torch.device):
+        model = load_yaml(CONFIG)["model"]
+        training = TrainingSettings(**model.pop("training"))
+        settings = ModelSettings.from_dict(merge(model, {part: {"weights": None} for part in ENCODERS}))
+        bert = settings.sequence_encoder
+        case = Case(bert.layers, bert.hidden, bert.max_tokens, training.batch, device, bert.attention_dropout)
+        self.build(case, make_data(case.tokens), settings, training)
+        self.steps = training.steps
+
+
 def fastest(jobs: Collection[Callable], repeats: int, seconds: float) -> dict[Callable, float]:
-    """Return the seconds of one call of each job: all in turns, the best of `repeats` stretches."""
+    """Return the seconds of one call of each job, inf without the memory: all in turns, the best of some stretches."""
     best = {}
     for job in jobs:
-        job()  # warm-up, compilation
-        began = time.perf_counter()
-        job()
-        best[job] = time.perf_counter() - began
+        try:
+            job()  # warm-up, compilation
+            began = time.perf_counter()
+            job()
+            best[job] = time.perf_counter() - began
+        except torch.OutOfMemoryError:
+            best[job] = math.inf
     for _ in range(repeats):
-        for job in jobs:
+        for job in (job for job in jobs if best[job] < math.inf):
             calls, began = 0, time.perf_counter()
             while time.perf_counter() - began < seconds:
                 job()
                 calls += 1
             best[job] = min(best[job], (time.perf_counter() - began) / calls)
     return best
+
+
+def memory_of(job: Callable, device: torch.device) -> str:
+    """Return what one call takes on a GPU beyond what stays: weights and the optimiser's moments."""
+    if device.type != "cuda":
+        return ""
+    torch.cuda.reset_peak_memory_stats(device)
+    before = torch.cuda.memory_allocated(device)
+    job()
+    return f"{(torch.cuda.max_memory_allocated(device) - before) / 1e9:.1f} GB"
 
 
 def compare(case: Case, rate: float, arguments: argparse.Namespace) -> None:
@@ -210,18 +246,21 @@ def compare(case: Case, rate: float, arguments: argparse.Namespace) -> None:
         f"\n{case.layers} layers x {case.hidden}, batch {case.batch} x {case.tokens} tokens; target: {TARGET} x plain\n"
         f"differs: {DIFFERS}"
     )
-    print(f"{'':<40}{'tokens/s':>10}{'x plain':>9}{'of matrix rate':>16}")
+    memory = f"{'memory of a step':>18}" if case.device.type == "cuda" else ""
+    print(f"{'':<40}{'tokens/s':>12}{'x plain':>9}{'of matrix rate':>16}{memory}")
     for name, (job, same) in jobs.items():
-        ratio = f"{times[same] / times[job]:9.2f}" if same else f"{'-':>9}"
-        share = f"{100 * job.flops() / times[job] / rate:15.1f}%" if isinstance(job, Ours) else ""
-        print(f"{name:<40}{tokens / times[job]:10,.0f}{ratio}{share}", flush=True)
+        if times[job] == math.inf:
+            print(f"{name:<40}{'out of memory':>12}", flush=True)
+            continue
+        ratio = f"{times[same] / times[job]:9.2f}" if same and times[same] < math.inf else f"{'-':>9}"
+        share = f"{100 * job.flops() / times[job] / rate:15.1f}%" if isinstance(job, Ours) else f"{'':16}"
+        line = f"{name:<40}{tokens / times[job]:12,.0f}{ratio}{share}{memory_of(job, case.device):>18}"
+        print(line.rstrip(), flush=True)
     ours = jobs["ours"][0]
     pipeline = fastest([plain.batch, ours.input], arguments.repeats, min(1.0, arguments.seconds))
     print("\ninput pipeline alone: tokens/s, share of its own step")
     for name, job, seconds in zip(("plain", "ours"), (plain, ours), pipeline.values(), strict=True):
         print(f"{name:<40}{tokens / seconds:14,.0f}{100 * seconds / times[job]:8.2f}%")
-    if case.device.type == "cuda":
-        print(f"peak memory {torch.cuda.max_memory_allocated(case.device) / 1e9:.1f} GB")
 
 
 def growth(case: Case, rate: float, arguments: argparse.Namespace) -> None:
@@ -233,11 +272,30 @@ def growth(case: Case, rate: float, arguments: argparse.Namespace) -> None:
     for length, batch in sizes:
         job = Ours(replace(case, tokens=length, batch=batch), make_data(length))
         (seconds,) = fastest([job], 1, arguments.seconds).values()
+        if seconds == math.inf:
+            print(f"  {batch:4d} x {length:5d} tokens out of memory", flush=True)
+            continue
         print(
             f"  {batch:4d} x {length:5d} tokens {batch * length / seconds:12,.0f}"
             f"{100 * job.flops() / seconds / rate:8.1f}%",
             flush=True,
         )
+
+
+def headline(device: torch.device, rate: float, seconds: float) -> None:
+    """Print what a step of the configured model takes, and all of them."""
+    job = Headline(device)
+    (took,) = fastest([job], 1, seconds).values()
+    case = job.case
+    print(f"\n{CONFIG.name}: batch {case.batch} x {case.tokens} tokens, all losses, from random weights")
+    if took == math.inf:
+        print("out of memory")
+        return
+    print(
+        f"{took:.2f} s a step, {case.batch * case.tokens / took:,.0f} tokens/s, "
+        f"{100 * job.flops() / took / rate:.1f}% of the matrix rate, {memory_of(job, device)} beside weights and "
+        f"moments; {took * job.steps / 86400:.1f} days for {job.steps:,} steps"
+    )
 
 
 SMALLEST = {"layers": 1, "hidden": 64, "encoder": "region-transformer", "batch": 2, "lengths": [64], "batches": [3],
@@ -257,6 +315,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=3.0, help="of each stretch")
     parser.add_argument("--compile", action="store_true", help="also measure with torch.compile")
+    parser.add_argument("--headline", action="store_true", help="also one step of the configured model")
     parser.add_argument("--smallest", action="store_true", help="seconds instead of minutes; the figures say nothing")
     arguments = parser.parse_args()
     if arguments.smallest:
@@ -270,6 +329,8 @@ def main() -> None:
     case = Case(arguments.layers, arguments.hidden, arguments.lengths[0], arguments.batch, device)
     compare(case, rate, arguments)
     growth(case, rate, arguments)
+    if arguments.headline:
+        headline(device, rate, arguments.seconds)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from config_inputs import CONFIG
 from torch import nn
-from toy_training import MODEL, TRAINING, run, toy_data, toy_objective
+from toy_training import MODEL, TRAINING, run, toy_data, toy_objective, without_dropout
 
 from genebert.corpus.masks import mask_kmers
 from genebert.errors import InputError
@@ -28,15 +28,6 @@ def computed(objective, share, train=True):
     """Return losses and gradients of the first step."""
     result = objective.compute(share, 0, train=train)
     return result, {name: p.grad for name, p in objective.model.named_parameters() if p.grad is not None}
-
-
-def without_dropout(settings):
-    region = {**settings.region_encoder.arguments, "dropout": 0.0}
-    return replace(
-        settings,
-        sequence_encoder=replace(settings.sequence_encoder, dropout=0.0),
-        region_encoder=replace(settings.region_encoder, arguments=region),
-    )
 
 
 @pytest.mark.parametrize("layout", ["concatenated", "windows"])

@@ -1,6 +1,7 @@
 """A toy training: regions of two kinds of base composition, and a GeneBERT of one layer."""
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from genebert.training.loop import pretrain
 from genebert.training.objectives.genebert import Data, GeneBERTObjective
 from genebert.training.parallel import processes
 
-meter.PROBE_SIZE = {"cpu": 32}  # the speed of this machine is of no interest here
+meter.PROBE_SIZE = {"cpu": 32, "cuda": 32}  # the speed of this machine is of no interest here
 
 MODEL = ModelSettings(
     3,
@@ -57,12 +58,22 @@ def toy_objective(training=TRAINING, model=MODEL, data=None, seed=7, **where) ->
     return GeneBERTObjective(model, training, Data(*(data or toy_data()), 4, {"x": "y"}), seed, **where)
 
 
-def run(folder: Path, training=TRAINING, model=MODEL, data=None) -> Path:
+def run(folder: Path, training=TRAINING, model=MODEL, data=None, device: str = "cpu") -> Path:
     """Train in this process, which may be one of several; return the model's folder."""
-    with processes("cpu") as (ranks, device):
-        objective = toy_objective(training, model, data, ranks=ranks, device=device)
+    with processes(device) as (ranks, where):
+        objective = toy_objective(training, model, data, ranks=ranks, device=where)
         pretrain(objective, training, 7, folder / "checkpoints", folder / "model")
     return folder / "model"
+
+
+def without_dropout(settings: ModelSettings) -> ModelSettings:
+    """Return the settings of a model whose training draws no random numbers but those of masks."""
+    region = {**settings.region_encoder.arguments, "dropout": 0.0}
+    return replace(
+        settings,
+        sequence_encoder=replace(settings.sequence_encoder, dropout=0.0),
+        region_encoder=replace(settings.region_encoder, arguments=region),
+    )
 
 
 def contents(folder: Path) -> dict[str, bytes]:

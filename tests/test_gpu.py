@@ -1,0 +1,152 @@
+"""What a GPU computes, beside what a CPU does: skipped where there is none."""
+
+import json
+import signal
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+import torch
+from finetune_inputs import SETTINGS, make_folder, toy
+from method_inputs import examples, make_method
+from safetensors.torch import load_file
+from toy_training import MODEL, TRAINING, contents, run, toy_objective, without_dropout
+
+from genebert.corpus.masks import mask_kmers
+from genebert.models.devices import has_bfloat16
+from genebert.training.loop import Interrupted
+from genebert.training.meter import matrix_rate
+from genebert.training.objectives.genebert import GeneBERTObjective
+
+pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU with CUDA")]
+GPU, CPU = torch.device("cuda"), torch.device("cpu")
+LAYOUTS = ("concatenated", "windows")
+
+
+@pytest.fixture(autouse=True)
+def exact_products():
+    """Products of float32 as such, not as of TF32."""
+    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    yield
+    torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
+
+
+@pytest.mark.parametrize("strands", ["given", "random"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_batches_and_masks_are_the_same(layout, strands):
+    shares = []
+    for device in (CPU, GPU):
+        objective = toy_objective(
+            replace(TRAINING, micro_batch=3, strands=strands), replace(MODEL, layout=layout), device=device
+        )
+        assert objective.encoder.home.type == device.type
+        shares.append(objective.draw(5))
+    for one, other in zip(*(share.pieces for share in shares), strict=True):
+        assert other.ids.device.type == "cuda"
+        for name in ("ids", "segments", "lengths", "label", "motifs"):
+            assert torch.equal(getattr(one, name), getattr(other, name).cpu()), name
+        masked = [mask_kmers(ids, 3, 0.15, 69, 11, one.first) for ids in (one.ids, other.ids)]
+        assert all(torch.equal(a, b.cpu()) for a, b in zip(*masked, strict=True))
+
+
+def test_tables_too_large_for_half_the_memory_stay_with_the_host(monkeypatch):
+    expected = toy_objective(device=GPU).draw(2).pieces[0]
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (1000, 1000))
+    objective = toy_objective(device=GPU)
+    assert objective.encoder.home.type == "cpu"
+    found = objective.draw(2).pieces[0]
+    assert found.ids.device.type == found.motifs.device.type == "cuda"
+    assert torch.equal(found.ids, expected.ids) and torch.equal(found.motifs, expected.motifs)
+
+
+@pytest.mark.parametrize("micro", [None, 3])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_losses_and_gradients_are_those_of_a_cpu(layout, micro):
+    settings = without_dropout(replace(MODEL, layout=layout, losses=replace(MODEL.losses, centre=False)))
+    found = []
+    for device in (CPU, GPU):
+        objective = toy_objective(replace(TRAINING, micro_batch=micro), settings, device=device)
+        result = objective.compute(objective.draw(0), 0)
+        found.append((result, {n: p.grad.cpu() for n, p in objective.model.named_parameters() if p.grad is not None}))
+    (expected, gradients), (result, others) = found
+    assert result == pytest.approx(expected, rel=1e-4, abs=1e-5)
+    assert gradients.keys() == others.keys()
+    for name, gradient in gradients.items():
+        size = float(gradient.abs().max())
+        assert torch.allclose(gradient, others[name], rtol=1e-3, atol=1e-3 * size + 1e-6), name
+
+
+def test_a_training_is_that_of_a_cpu(tmp_path):
+    lines, weights = [], []
+    for device in ("cpu", "cuda"):
+        folder = run(tmp_path / device, model=without_dropout(MODEL), device=device)
+        lines.append([json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()])
+        weights.append(load_file(folder / "model.safetensors"))
+    for a, b in zip(*lines, strict=True):
+        assert b == pytest.approx(a, rel=1e-2, abs=1e-3)
+    for name, value in weights[0].items():
+        assert torch.allclose(value, weights[1][name], atol=3e-3), name
+
+
+def test_bfloat16_is_used_and_learns(tmp_path):
+    assert has_bfloat16(GPU)
+    training = replace(TRAINING, steps=150, batch=16, learning_rate=2e-3, log_every=30, precision="auto")
+    folder = run(tmp_path, training, device="cuda")
+    first, *_, last = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert all(last[name] < first[name] * 0.95 for name in ("mgm", "ngsp", "srm"))
+    assert all(value.dtype == torch.float32 for value in load_file(folder / "model.safetensors").values())
+
+
+def test_a_stopped_training_goes_on(tmp_path, monkeypatch):
+    """With the same bytes, dropout included: its random numbers are a function of seed, step and place."""
+    expected = contents(run(tmp_path / "whole", device="cuda"))
+    real = GeneBERTObjective.compute
+
+    def compute(self, share, step, *, train=True):
+        if step == 4 and train:
+            signal.raise_signal(signal.SIGTERM)
+        return real(self, share, step, train=train)
+
+    with monkeypatch.context() as patch, pytest.raises(Interrupted):
+        patch.setattr(GeneBERTObjective, "compute", compute)
+        run(tmp_path / "stopped", device="cuda")
+    assert contents(run(tmp_path / "stopped", device="cuda")) == expected
+
+
+@pytest.mark.parametrize("option", ["compile", "checkpoint_activations"])
+def test_options_of_memory_and_speed_change_nothing(option):
+    settings, found = without_dropout(replace(MODEL, losses=replace(MODEL.losses, centre=False))), []
+    for on in (False, True):
+        objective = toy_objective(replace(TRAINING, **{option: on}), settings, device=GPU)
+        objective.model.train()
+        found.append(objective.compute(objective.draw(0), 0))
+    assert found[1] == pytest.approx(found[0], rel=1e-4, abs=1e-5)
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_classifier_is_trained_saved_and_read(tmp_path, frozen, monkeypatch):
+    """It learns on a GPU, and scores there and on a CPU alike after it was read."""
+    tables = {"train": toy(600, 0), "valid": toy(150, 1), "test": toy(200, 2)}
+    settings = replace(SETTINGS, frozen=frozen, precision="float32")
+    method = make_method("finetune", asdict(settings), model=make_folder(tmp_path / "model"))
+    train, valid, test = (examples(one) for one in tables.values())
+    fitted = method.fit(train, valid, 0)
+    assert fitted.record["settings"]["device"] == "cuda"
+    history, scores = fitted.record["history"], fitted.score(test)
+    assert frozen or history[-1]["train_loss"] < 0.7 * history[0]["train_loss"]
+    folder = tmp_path / "saved"
+    folder.mkdir()
+    fitted.write(folder)
+    for available in (True, False):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda available=available: available)
+        read = type(fitted).read(folder, fitted.method, fitted.kind, fitted.record)
+        assert read.encoder.place.type == ("cuda" if available else "cpu")
+        assert np.allclose(read.score(test), scores, atol=1e-4)
+
+
+def test_memory_and_rate_are_told(tmp_path, caplog):
+    caplog.set_level("INFO")
+    run(tmp_path, device="cuda")
+    assert " x cuda" in caplog.text and " GB, " in caplog.text
+    assert matrix_rate(GPU, "bfloat16") > 0
