@@ -73,11 +73,12 @@ class Case:
     attention_dropout: float = 0.1
 
 
-def make_data(tokens: int) -> tuple[RegionSequences, np.ndarray, Groups]:
-    """Return random regions, ten of which make `tokens` tokens, motif rows and groups."""
+def make_data(tokens: int, uneven: bool = False) -> tuple[RegionSequences, np.ndarray, Groups]:
+    """Return random regions, ten of which make `tokens` tokens (`uneven`: 80 to 100 %), motif rows and groups."""
     rng = np.random.default_rng(0)
     length = (tokens - 3) // REGIONS + K - 1
-    offsets = np.arange(N + 1) * length
+    lengths = rng.integers(0.8 * length, length, N) if uneven else np.full(N, length)
+    offsets = np.append(0, lengths.cumsum())
     motifs = rng.normal(size=(N, N_TFS)).astype(np.float16)
     rows = np.arange(N - N % REGIONS, dtype=np.int32).reshape(-1, REGIONS)
     one = np.zeros(len(rows))
@@ -178,12 +179,16 @@ class Ours:
         float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0))
         self.optimiser.step()
 
+    def lengths(self) -> list[int]:
+        """Return the tokens of a batch's samples; those of other batches are as long on average."""
+        return self.objective.draw(0).lengths.tolist()
+
     def flops(self) -> float:
-        return self.objective.flops([self.case.tokens] * self.case.batch)[0]
+        return self.objective.flops(self.lengths())[0]
 
 
 class Headline(Ours):
-    """One step of the model that the configuration sets, from random weights, on regions of the configured length."""
+    """One step of the model that the configuration sets, from random weights; its samples differ in length."""
 
     def __init__(self, device: torch.device):
         model = load_yaml(CONFIG)["model"]
@@ -191,7 +196,7 @@ class Headline(Ours):
         settings = ModelSettings.from_dict(merge(model, {part: {"weights": None} for part in ENCODERS}))
         bert = settings.sequence_encoder
         case = Case(bert.layers, bert.hidden, bert.max_tokens, training.batch, device, bert.attention_dropout)
-        self.build(case, make_data(case.tokens), settings, training)
+        self.build(case, make_data(case.tokens, uneven=True), settings, training)
         self.steps = training.steps
 
 
@@ -267,17 +272,18 @@ def growth(case: Case, rate: float, arguments: argparse.Namespace) -> None:
     """Print the speed of our loop at other lengths, with as many tokens a batch, and other batches."""
     tokens = case.tokens * case.batch
     print("\ngrowth of ours (no matching): tokens/s, share of the matrix rate")
-    sizes = [(length, max(1, tokens // length)) for length in arguments.lengths]
-    sizes += [(case.tokens, batch) for batch in arguments.batches if batch != case.batch]
-    for length, batch in sizes:
-        job = Ours(replace(case, tokens=length, batch=batch), make_data(length))
+    sizes = [(length, max(1, tokens // length), False) for length in arguments.lengths]
+    sizes += [(case.tokens, batch, False) for batch in arguments.batches if batch != case.batch]
+    sizes += [(length, max(1, tokens // length), True) for length in arguments.lengths]
+    for length, batch, uneven in sizes:
+        job = Ours(replace(case, tokens=length, batch=batch), make_data(length, uneven))
         (seconds,) = fastest([job], 1, arguments.seconds).values()
         if seconds == math.inf:
             print(f"  {batch:4d} x {length:5d} tokens out of memory", flush=True)
             continue
         print(
-            f"  {batch:4d} x {length:5d} tokens {batch * length / seconds:12,.0f}"
-            f"{100 * job.flops() / seconds / rate:8.1f}%",
+            f"  {batch:4d} x {length:5d} tokens {sum(job.lengths()) / seconds:12,.0f}"
+            f"{100 * job.flops() / seconds / rate:8.1f}%{', samples of 80 to 100 % of that' if uneven else ''}",
             flush=True,
         )
 
@@ -287,12 +293,13 @@ def headline(device: torch.device, rate: float, seconds: float) -> None:
     job = Headline(device)
     (took,) = fastest([job], 1, seconds).values()
     case = job.case
-    print(f"\n{CONFIG.name}: batch {case.batch} x {case.tokens} tokens, all losses, from random weights")
+    tokens = sum(job.lengths())
+    print(f"\n{CONFIG.name}: batch {case.batch} x {tokens / case.batch:,.0f} tokens (mean), all losses, random weights")
     if took == math.inf:
         print("out of memory")
         return
     print(
-        f"{took:.2f} s a step, {case.batch * case.tokens / took:,.0f} tokens/s, "
+        f"{took:.2f} s a step, {tokens / took:,.0f} tokens/s, "
         f"{100 * job.flops() / took / rate:.1f}% of the matrix rate, {memory_of(job, device)} beside weights and "
         f"moments; {took * job.steps / 86400:.1f} days for {job.steps:,} steps"
     )

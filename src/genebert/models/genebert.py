@@ -14,6 +14,7 @@ from transformers import BertForPreTraining
 from genebert.corpus.batches import Batch
 from genebert.files import atomic_path, read_json, write_json
 from genebert.genome.kmers import save_tokenizer
+from genebert.models.attention import ROWS, encode_joined
 from genebert.models.backbones import build_region_encoder
 from genebert.models.bert import bert_config, initialise, load_weights, sinusoidal_positions
 from genebert.models.folders import weights_file
@@ -70,7 +71,7 @@ class GeneBERT(nn.Module):
         super().__init__()
         self.settings, self.n_regions = settings, n_regions
         config = bert_config(settings.k, settings.sequence_encoder)
-        config._attn_implementation = "sdpa"
+        config._attn_implementation = ROWS
         self.sequence_encoder = BertForPreTraining(config)
         # What the encoders started from; a loaded model keeps what its folder says.
         self.initial_weights: dict[str, dict] = {"sequence_encoder": {"kind": "none"}}
@@ -100,15 +101,23 @@ class GeneBERT(nn.Module):
         if training.checkpoint_activations:
             self.sequence_encoder.gradient_checkpointing_enable({"use_reentrant": False})
         if training.compile:
-            # Pieces differ in length; one graph serves them all.
-            self.sequence_encoder.bert.compile(dynamic=True)
+            # What stands between the attentions: its kernels are left to choose for themselves, for in the graph of a
+            # whole BERT it became the plain form, which keeps tokens x tokens (over 75 GB at 8 x 5,120; torch 2.11 on
+            # an H100). Pieces differ in length, and layers in nothing but weights: one graph of each part serves all.
+            for layer in self.sequence_encoder.bert.encoder.layer:
+                for part in (layer.attention.output, layer.intermediate, layer.output):
+                    part.compile(dynamic=True)
             if self.region_encoder is not None:
                 self.region_encoder.compile()
 
     def encode_sequences(self, ids: torch.Tensor, segments: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Return the last hidden states [batch, tokens, hidden]; [CLS] is token 0."""
-        mask = shown_tokens(ids.shape[1], lengths) if int(lengths.min()) < ids.shape[1] else None
-        return self.sequence_encoder.bert(ids, attention_mask=mask, token_type_ids=segments).last_hidden_state
+        bert, shown = self.sequence_encoder.bert, None
+        if int(lengths.min()) < ids.shape[1]:
+            shown = shown_tokens(ids.shape[1], lengths)
+            if ids.is_cuda:
+                return encode_joined(bert, ids, segments, shown)
+        return bert(ids, attention_mask=shown, token_type_ids=segments).last_hidden_state
 
     def encode_regions(self, motifs: torch.Tensor) -> torch.Tensor:
         """Return E_reg [batch, width] of motif rows [batch, regions, tfs]."""

@@ -53,7 +53,7 @@ class TrainingSettings(Block):
         more="A region's motif row holds for both strands. Validation always reads the strand of the reference.",
     )
     precision: Precision = key("auto", "auto: bf16 autocast where the processor has it; or float32, bfloat16")
-    compile: bool = key(False, "torch.compile of both encoders")
+    compile: bool = key(False, "torch.compile of the region encoder, and of BERT but for its attention")
     checkpoint_activations: bool = key(False, "less memory for about a third more time")
     checkpoint_every: Count = key(1000, "steps between checkpoints")
     log_every: Count = key(100, "steps between lines of the log and of metrics.jsonl")
