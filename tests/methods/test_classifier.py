@@ -20,6 +20,7 @@ from genebert.genome.bases import encode as encode_bases
 from genebert.genome.kmers import kmer_sentence
 from genebert.methods import classifier
 from genebert.methods.classifier import Classifier, Features, Probe, encode, predict
+from genebert.models.attention import ATTENTION
 from genebert.models.bert import load_encoder, pool
 from genebert.models.genebert import GeneBERT
 from genebert.models.tokens import Tokens
@@ -91,7 +92,7 @@ def test_encoder_is_loaded_from_any_bert(tmp_path, head, capfd, caplog):
     state = encoder.state_dict()
     assert state and all(torch.equal(value, whole.bert.state_dict()[name]) for name, value in state.items())
     assert not any(name.startswith("pooler") for name in state)
-    assert encoder.config._attn_implementation == "sdpa"
+    assert encoder.config._attn_implementation == ATTENTION
     assert {m.p for m in encoder.modules() if isinstance(m, torch.nn.Dropout)} == {0.3}
 
 

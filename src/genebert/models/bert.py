@@ -14,6 +14,7 @@ from transformers.utils import logging as library
 from genebert.errors import InputError
 from genebert.files import read_json
 from genebert.genome.kmers import SPECIALS, vocabulary_k
+from genebert.models.attention import ATTENTION
 from genebert.models.folders import weights_file
 from genebert.models.weights import read_tensors
 from genebert.settings.models import SequenceEncoderSettings
@@ -76,7 +77,7 @@ def load_weights(kind: type[PreTrainedModel], folder: str | Path, **options: Any
                 None,
                 config=config,
                 state_dict=tensors,
-                attn_implementation="sdpa",
+                attn_implementation=ATTENTION,
                 dtype=torch.float32,
                 ignore_mismatched_sizes=True,  # reported below, with their names
                 output_loading_info=True,

@@ -14,7 +14,7 @@ from transformers import BertForPreTraining
 from genebert.corpus.batches import Batch
 from genebert.files import atomic_path, read_json, write_json
 from genebert.genome.kmers import save_tokenizer
-from genebert.models.attention import ROWS, encode_joined
+from genebert.models.attention import ATTENTION, encode_joined
 from genebert.models.backbones import build_region_encoder
 from genebert.models.bert import bert_config, initialise, load_weights, sinusoidal_positions
 from genebert.models.folders import weights_file
@@ -71,7 +71,7 @@ class GeneBERT(nn.Module):
         super().__init__()
         self.settings, self.n_regions = settings, n_regions
         config = bert_config(settings.k, settings.sequence_encoder)
-        config._attn_implementation = ROWS
+        config._attn_implementation = ATTENTION
         self.sequence_encoder = BertForPreTraining(config)
         # What the encoders started from; a loaded model keeps what its folder says.
         self.initial_weights: dict[str, dict] = {"sequence_encoder": {"kind": "none"}}
