@@ -152,6 +152,13 @@ def test_names_of_regions(tmp_path, mark, end):
     names = [b"# peaks", b"chr2-5-9", b"", b" X:100000-200000 ", b"chr2_1_2", b""]
     (tmp_path / "names.txt").write_bytes(mark + end.join(names))
     assert read_peaks(tmp_path / "names.txt").values.tolist() == REGIONS
+    (tmp_path / "names.txt").write_bytes(mark + names[1] + end)
+    assert read_peaks(tmp_path / "names.txt").values.tolist() == REGIONS[:1]
+
+
+def test_names_of_chromosomes_are_text(tmp_path):
+    path = write(tmp_path / "x", "1.10\t5\t9\n01\t5\t9\n")
+    assert read_bed(path)["chrom"].tolist() == read_chip_peaks(path)["chrom"].tolist() == ["chr1.10", "chr01"]
 
 
 @pytest.mark.parametrize(

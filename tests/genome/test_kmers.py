@@ -77,6 +77,10 @@ def test_foreign_vocabulary(tmp_path):
         (tmp_path / "vocab.txt").write_text("\n".join(wrong))
         with pytest.raises(InputError, match="not DNABERT's vocabulary"):
             kmers.vocabulary_k(tmp_path)
+    for k in (2, 7):
+        (tmp_path / "vocab.txt").write_text("\n".join(kmers.vocabulary(k)))
+        with pytest.raises(InputError, match=rf"found {4**k + 5} tokens, expected .* for k = 3 to 6"):
+            kmers.vocabulary_k(tmp_path)
 
 
 def test_a_vocabulary_in_another_order(tmp_path):
