@@ -1,4 +1,4 @@
-"""Builds: told by ends of regions and by RefSeq names."""
+"""Builds: told by lengths, by ends of regions, and by what files state."""
 
 import math
 
@@ -16,7 +16,6 @@ from genebert.genome.builds import (
     normalise_names,
     past_end,
 )
-from genebert.genome.chromosomes import refseq_chromosome
 
 
 def test_regions_of_another_build():
@@ -145,13 +144,3 @@ def test_names_of_the_builds_chromosomes():
     assert normalise_names(["1", "chrX", "x"], "hg19", "f") == {"1": "chr1", "chrX": "chrX", "x": "chrX"}
     with pytest.raises(InputError, match="f: found the chromosome 'MT', expected one of chr1 to chr22, chrX and chrY"):
         normalise_names(["1", "MT"], "hg19", "f")
-
-
-def test_refseq_names_tell_chromosome_and_build():
-    assert refseq_chromosome("NC_000001.10") == ("chr1", "hg19")
-    assert refseq_chromosome("NC_000001.11") == ("chr1", "hg38")
-    assert refseq_chromosome("NC_000014.8") == ("chr14", "hg19")
-    assert refseq_chromosome("NC_000023.11") == ("chrX", "hg38")
-    assert refseq_chromosome("NC_000020.9") == ("chr20", "another build")
-    for name in ("NC_000025.1", "NC_000000.1", "NC_012920.1", "NC_000001", "chr1"):
-        assert refseq_chromosome(name) is None

@@ -1,4 +1,4 @@
-"""Genome: base codes, names, FASTA preparation, region sequences."""
+"""Genome: base codes, FASTA preparation, region sequences."""
 
 import gzip
 import hashlib
@@ -16,7 +16,6 @@ from genebert.errors import InputError
 from genebert.files import read_json
 from genebert.genome import bases as gn
 from genebert.genome.builds import BUILD_LENGTHS
-from genebert.genome.chromosomes import normalise_chromosome
 from genebert.genome.fasta import Genome, prepare_genome
 from genebert.genome.sequences import RegionSequences, extract_sequences
 
@@ -50,7 +49,7 @@ def prepared(tmp_path_factory):
     return Genome(folder / "genome.fa")
 
 
-# --- codes and names ------------------------------------------------------------------------------------------------
+# --- codes ------------------------------------------------------------------------------------------------------
 
 
 @given(dna)
@@ -74,17 +73,6 @@ def test_codes_of_many_sequences(texts):
     assert [gn.decode(row) for row in codes] == [text.upper().ljust(longest, "N") for text in texts]
     assert lengths.tolist() == [len(text) for text in texts]
     assert (codes.dtype, lengths.dtype) == (np.uint8, np.int64)
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [("20", "chr20"), ("chr20", "chr20"), ("Chr20", "chr20"), ("x", "chrX"), ("chrY", "chrY"), ("MT", "chrM"),
-     ("chrM", "chrM"), (" 1 ", "chr1"), (7, "chr7"), ("chrUn_gl000220", "chrUn_gl000220"),
-     ("GL000220.1", "chrGL000220.1")],
-)  # fmt: skip
-def test_normalise_chromosome(name, expected):
-    assert normalise_chromosome(name) == expected
-    assert normalise_chromosome(expected) == expected
 
 
 # --- FASTA ----------------------------------------------------------------------------------------------------------
@@ -307,6 +295,7 @@ def test_save_and_load(prepared, tmp_path):
     info = read_json(tmp_path / "a" / "regions.json")
     assert (info["regions"], info["bases"]) == (3, 134)
     assert info["n_bases"] == sum(base not in "ACGT" for base in SEQUENCES["2"][3:30].upper())
+    assert info["genome"] == "toy"
     assert info["sha256"] == hashlib.sha256(sequences.codes.tobytes()).hexdigest()
     saved(prepared, tmp_path / "b")
     for name in ("regions.npy", "offsets.npy", "regions.json"):
@@ -315,19 +304,35 @@ def test_save_and_load(prepared, tmp_path):
     assert gn.decode(loaded.crop(5)[1]) == "ATTAC"
 
 
-@pytest.mark.parametrize("damage", ["regions.npy", "offsets.npy", "regions.json", "cut", "mixed", "not json"])
-def test_damaged_folder(prepared, tmp_path, damage):
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        ("regions.npy", "region sequences missing or damaged .*regions.npy.*; run the rule `sequences` again"),
+        ("offsets.npy", "region sequences missing or damaged .*offsets.npy"),
+        ("regions.json", r"regions\.json: cannot be read"),
+        ("cut", "region sequences missing or damaged"),
+        ("empty", "region sequences missing or damaged"),
+        ([0, 27, 34, 133], "holds 134 bases of 3 regions, but regions.json says 134 of 3; delete the folder"),
+        ([0, 27, 134], "holds 134 bases of 2 regions, but regions.json says 134 of 3; delete the folder"),
+        ([0, 27, 34, 40, 134], "holds 134 bases of 4 regions, but regions.json says 134 of 3; delete the folder"),
+        ("not json", "not valid JSON"),
+    ],
+    ids=str,
+)
+def test_damaged_folder(prepared, tmp_path, damage, sentence):
     saved(prepared, tmp_path)
     if damage == "cut":
         path = tmp_path / "regions.npy"
         path.write_bytes(path.read_bytes()[:-5])
-    elif damage == "mixed":
-        np.save(tmp_path / "offsets.npy", np.array([0, 5]))
+    elif damage == "empty":
+        (tmp_path / "offsets.npy").write_bytes(b"")
+    elif isinstance(damage, list):
+        np.save(tmp_path / "offsets.npy", np.array(damage))
     elif damage == "not json":
         (tmp_path / "regions.json").write_text("{")
     else:
         (tmp_path / damage).unlink()
-    with pytest.raises(InputError, match=r"missing or damaged|delete the folder|not valid JSON"):
+    with pytest.raises(InputError, match=sentence):
         RegionSequences.load(tmp_path)
 
 

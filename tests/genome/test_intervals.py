@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from genome_inputs import regions_of
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from genebert.errors import InputError
@@ -71,6 +71,7 @@ def placed(rows):
     return frame.astype({"chrom": "string", "start": "Int64", "end": "Int64"})
 
 
+@example([("chr1", 5, 2)], [("chr2", 5, 2)])
 @given(places, places)
 def test_overlaps_equal_a_double_loop(rows, others):
     expected = [

@@ -112,7 +112,7 @@ def overlapping(places: pd.DataFrame, others: pd.DataFrame) -> np.ndarray:
         start, end = (np.sort(here[name].to_numpy(np.int64)) for name in ("start", "end"))
         first, last = (places[name].iloc[rows].to_numpy(np.int64) for name in ("start", "end"))
         # If as many intervals have begun before `last` as have ended by `first`, none lies across.
-        found[rows] = np.searchsorted(start, last, side="left") > np.searchsorted(end, first, side="right")
+        found[rows] = np.searchsorted(start, last) > np.searchsorted(end, first, side="right")
     return found
 
 
