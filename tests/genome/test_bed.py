@@ -113,6 +113,8 @@ def test_wrong_lines(tmp_path, line, words):
 def test_wrong_files(tmp_path):
     with pytest.raises(InputError, match=r"line 1: 2 columns separated by tabs, expected ten \(narrowPeak\) or"):
         read_chip_peaks(write(tmp_path / "p", "chr1\t5\n"))
+    with pytest.raises(InputError, match="line 2: 2 columns separated by tabs, expected 3 as in line 1"):
+        read_chip_peaks(write(tmp_path / "p", "chr1\t5\t9\nchr1\t5\n"))
     with pytest.raises(InputError, match="holds no peak; expected lines of narrowPeak"):
         read_chip_peaks(write(tmp_path / "p", "# nothing\n\n"))
     with pytest.raises(InputError, match="cannot be read"):

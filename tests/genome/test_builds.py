@@ -23,7 +23,8 @@ def test_regions_of_another_build():
     with pytest.raises(InputError, match=r"another genome build\? They all fit hg38\."):
         check_regions(regions_of([inside, ("chr20", 0, 64_000_000)]), BUILD_LENGTHS["hg19"], "x", "hg19")
     with pytest.raises(InputError, match=r"another genome build\?$"):
-        check_regions(regions_of([inside, ("chr20", 0, 65_000_000)]), BUILD_LENGTHS["hg19"], "x", "hg19")
+        rows = [inside, ("chr20", 0, 65_000_000), ("chr20", 0, 1)]
+        check_regions(regions_of(rows), BUILD_LENGTHS["hg19"], "x", "hg19")
     check_regions(regions_of([("chr20", 63_025_519, 63_025_520)]), BUILD_LENGTHS["hg19"], "x", "hg19")
     check_regions(regions_of([("chrUn_1", 0, 10**9)]), BUILD_LENGTHS["hg19"], "x", "hg19")
 

@@ -113,6 +113,7 @@ LARGEST = 2**40
         (0, LARGEST + 1, 0, f"end is {LARGEST + 1}, which is more than any chromosome has"),
         (5, 5, 0, "region 5-5 is empty, expected an end after its start"),
         (5, 5, 1, "region 6-5 is empty, expected an end after its start"),
+        (LARGEST + 1, LARGEST, 0, f"end {LARGEST} is before start {LARGEST + 1}"),
         (5, 4, 0, "end 4 is before start 5"),
         (5, 4, 1, "end 4 is before start 6"),
     ],

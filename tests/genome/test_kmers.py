@@ -86,7 +86,7 @@ def test_foreign_vocabulary(tmp_path):
     with pytest.raises(InputError, match=r"vocab\.txt: cannot be read"):
         kmers.vocabulary_k(tmp_path)
     tokens = kmers.vocabulary(3)
-    for wrong in ([*tokens, "extra"], [*tokens, "AAA"], tokens[:-1]):
+    for wrong in ([*tokens, "extra"], [*tokens, "AAA"], tokens[:-1], ["AAA"], []):
         (tmp_path / "vocab.txt").write_text("\n".join(wrong))
         with pytest.raises(InputError, match="not DNABERT's vocabulary"):
             kmers.vocabulary_k(tmp_path)

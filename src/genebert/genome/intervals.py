@@ -84,8 +84,7 @@ def merge_overlapping(regions: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray]:
     ordered = regions.iloc[order]
     base = pd.factorize(ordered["chrom"])[0] * _SPAN
     start, end = base + ordered["start"].to_numpy(), base + ordered["end"].to_numpy()
-    first = np.ones(len(regions), dtype=bool)
-    first[1:] = start[1:] >= np.maximum.accumulate(end)[:-1]
+    first = start >= np.concatenate(([0], np.maximum.accumulate(end)))[:-1]
     group = np.empty(len(regions), dtype=np.int64)
     group[order] = np.cumsum(first) - 1
     heads = np.flatnonzero(first)
