@@ -87,7 +87,7 @@ class Genome:
         """Return where in the file the first base of each region is, and where the byte after its last base."""
         codes, chroms = pd.factorize(regions["chrom"])
         lines = [self._fasta.faidx.index[self._names[chrom]] for chrom in chroms]
-        table = np.array([(line.offset, line.lenc, line.lenb) for line in lines], dtype=np.int64).reshape(len(lines), 3)
+        table = np.array([(line.offset, line.lenc, line.lenb) for line in lines]).reshape(len(lines), 3)
         offset, bases, width = table[codes].T
         ends = regions["start"].to_numpy(), regions["end"].to_numpy() - 1
         first, last = (offset + base // bases * width + base % bases for base in ends)
