@@ -113,6 +113,8 @@ def test_wrong_lines(tmp_path, line, words):
 def test_wrong_files(tmp_path):
     with pytest.raises(InputError, match=r"line 1: 2 columns separated by tabs, expected ten \(narrowPeak\) or"):
         read_chip_peaks(write(tmp_path / "p", "chr1\t5\n"))
+    with pytest.raises(InputError, match="line 2: 2 columns separated by tabs, expected 3 as in line 1"):
+        read_chip_peaks(write(tmp_path / "p", "chr1\t5\t9\nchr1\t5\n"))
     with pytest.raises(InputError, match="holds no peak; expected lines of narrowPeak"):
         read_chip_peaks(write(tmp_path / "p", "# nothing\n\n"))
     with pytest.raises(InputError, match="cannot be read"):
@@ -152,6 +154,53 @@ def test_names_of_regions(tmp_path, mark, end):
     names = [b"# peaks", b"chr2-5-9", b"", b" X:100000-200000 ", b"chr2_1_2", b""]
     (tmp_path / "names.txt").write_bytes(mark + end.join(names))
     assert read_peaks(tmp_path / "names.txt").values.tolist() == REGIONS
+    (tmp_path / "names.txt").write_bytes(mark + names[1] + end)
+    assert read_peaks(tmp_path / "names.txt").values.tolist() == REGIONS[:1]
+
+
+def test_a_quote_is_a_letter(tmp_path):
+    path = write(tmp_path / "x", 'chr1\t5\t9\t"a\nchr2\t5\t9\tb\nchr3\t5\t9\t"c"\n')
+    for read in (read_bed, read_chip_peaks):
+        assert read(path)[["chrom", "start"]].values.tolist() == [["chr1", 5], ["chr2", 5], ["chr3", 5]]
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_wrong_line_far_down_a_large_file(tmp_path):
+    """Where pandas reads in pieces, a column has numbers in one and text in the next, and pandas warns of it."""
+    path = write(tmp_path / "x.bed", "1 5 9\n" * 400_000 + "1 5 x\n")
+    with pytest.raises(InputError, match=r"x\.bed: line 400001: end is 'x', expected a whole number"):
+        read_bed(path)
+
+
+@pytest.mark.parametrize(
+    ("seventh", "eighth", "form"),
+    [
+        (10, 20, "BED"), (12, 12, "BED"), (0, 0, "BED"),
+        (9, 15, "broadPeak"), (15, 12, "broadPeak"), (12, 21, "broadPeak"), (15, -1, "broadPeak"), (0, 5, "broadPeak"),
+        (5, 0, "broadPeak"), (3.5, -1, "broadPeak"),
+    ],
+)  # fmt: skip
+def test_columns_7_and_8_tell_a_thick_block_from_a_signal(tmp_path, seventh, eighth, form):
+    peaks = read_chip_peaks(write(tmp_path / "x", f"chr1\t10\t20\tp\t0\t.\t{seventh}\t{eighth}\t-1\n"))
+    assert peaks.attrs["columns"].startswith(f"read as {form} (9 columns): ")
+    assert peaks["signal"].fillna(-1).tolist() == [seventh if form == "broadPeak" else -1]
+
+
+def test_one_line_without_a_thick_block_is_enough(tmp_path):
+    """By chance a signal lies within a region."""
+    lines = "chr1\t10\t20\tp\t0\t.\t12\t15\t-1\n", "chr1\t10\t20\tp\t0\t.\t30\t2\t-1\n"
+    for text in (lines[0] + lines[1], lines[1] + lines[0]):
+        assert sorted(read_chip_peaks(write(tmp_path / "x", text))["signal"]) == [12, 30]
+
+
+def test_tabs_at_the_ends_of_lines(tmp_path):
+    peaks = read_chip_peaks(write(tmp_path / "x", "chr1\t5\t9\t\t\t\nchr1\t5\t9\tname\t\t\n"))
+    assert peaks.attrs["columns"] == "read as BED (4 columns): neither signal nor summit"
+
+
+def test_names_of_chromosomes_are_text(tmp_path):
+    path = write(tmp_path / "x", "1.10\t5\t9\n01\t5\t9\n")
+    assert read_bed(path)["chrom"].tolist() == read_chip_peaks(path)["chrom"].tolist() == ["chr1.10", "chr01"]
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,21 @@
-"""Builds: told by ends of regions and by RefSeq names."""
+"""Builds: told by lengths, by ends of regions, and by what files state."""
+
+import math
 
 import pytest
 from genome_inputs import regions_of
 
 from genebert.errors import InputError
-from genebert.genome.builds import BUILD_LENGTHS, check_regions
-from genebert.genome.chromosomes import refseq_chromosome
+from genebert.genome.builds import (
+    BUILD_LENGTHS,
+    assembly,
+    builds_with_lengths,
+    builds_with_room,
+    check_build,
+    check_regions,
+    normalise_names,
+    past_end,
+)
 
 
 def test_regions_of_another_build():
@@ -13,7 +23,8 @@ def test_regions_of_another_build():
     with pytest.raises(InputError, match=r"another genome build\? They all fit hg38\."):
         check_regions(regions_of([inside, ("chr20", 0, 64_000_000)]), BUILD_LENGTHS["hg19"], "x", "hg19")
     with pytest.raises(InputError, match=r"another genome build\?$"):
-        check_regions(regions_of([inside, ("chr20", 0, 65_000_000)]), BUILD_LENGTHS["hg19"], "x", "hg19")
+        rows = [inside, ("chr20", 0, 65_000_000), ("chr20", 0, 1)]
+        check_regions(regions_of(rows), BUILD_LENGTHS["hg19"], "x", "hg19")
     check_regions(regions_of([("chr20", 63_025_519, 63_025_520)]), BUILD_LENGTHS["hg19"], "x", "hg19")
     check_regions(regions_of([("chrUn_1", 0, 10**9)]), BUILD_LENGTHS["hg19"], "x", "hg19")
 
@@ -54,11 +65,83 @@ def test_few_regions_beyond_an_end_are_left_out(n, over, chromosomes, stops, cap
         assert f"x.bed: {told} these, by up to {max(here, default=0)} bases" in caplog.text
 
 
-def test_refseq_names_tell_chromosome_and_build():
-    assert refseq_chromosome("NC_000001.10") == ("chr1", "hg19")
-    assert refseq_chromosome("NC_000001.11") == ("chr1", "hg38")
-    assert refseq_chromosome("NC_000014.8") == ("chr14", "hg19")
-    assert refseq_chromosome("NC_000023.11") == ("chrX", "hg38")
-    assert refseq_chromosome("NC_000020.9") == ("chr20", "another build")
-    for name in ("NC_000025.1", "NC_000000.1", "NC_012920.1", "NC_000001", "chr1"):
-        assert refseq_chromosome(name) is None
+@pytest.mark.parametrize(
+    ("over", "named"),
+    [
+        ([("chr20", 1001), ("chr21", 2_000_000)], "chr20"),  # the run's own, if one is far beyond
+        ([("chr21", 2_000_000), ("chr20", 1001)], "chr20"),
+        ([("chr20", 39), ("chr20", 40), ("chr21", 2_000_000)], "chr21"),
+    ],
+)
+def test_the_region_that_a_message_names(over, named):
+    ends = {"chr20": END, "chr21": BUILD_LENGTHS["hg19"]["chr21"]}
+    regions = regions_of([(chrom, 100, ends[chrom] + by) for chrom, by in over])
+    length, end = ends[named], ends[named] + dict(over)[named]
+    words = rf"x: region {named}:100-{end} ends beyond {named}, which is {length} bases long in hg19 \({len(over)} of"
+    with pytest.raises(InputError, match=words):
+        check_regions(regions, BUILD_LENGTHS["hg19"], "x", "hg19", ["chr20"])
+
+
+@pytest.mark.parametrize(
+    ("lengths", "builds"),
+    [
+        ({"chr20": 63_025_520, "chr21": 48_129_895}, ["hg19"]),
+        ({"chr20": 64_444_167, "chr21": 46_709_983}, ["hg38"]),
+        ({"chr20": 63_025_520, "chr21": 46_709_983}, []),  # one of each
+        ({"chr20": 63_025_520, "chrUn_1": 5}, []),
+        ({}, ["hg19", "hg38"]),
+    ],
+)
+def test_builds_of_lengths(lengths, builds):
+    assert builds_with_lengths(lengths) == builds
+
+
+def test_builds_with_room():
+    hg38 = BUILD_LENGTHS["hg38"]
+    assert builds_with_room({"chr20": END}) == ["hg19", "hg38"]
+    assert builds_with_room({"chr20": END + 1}) == ["hg38"]
+    assert builds_with_room({"chr20": END + 1, "chr21": hg38["chr21"]}) == ["hg38"]
+    assert builds_with_room({"chr20": END + 1, "chr21": hg38["chr21"] + 1}) == []
+    assert builds_with_room({"chrUn_1": 10**10}) == ["hg19", "hg38"]
+
+
+def test_how_far_regions_end_beyond():
+    regions = regions_of([("chr2", 0, 12), ("chr1", 0, 9), ("chrUn", 0, 10**9), ("chr2", 3, 10)])
+    assert past_end(regions, {"chr1": 10, "chr2": 10}).tolist() == [2, -1, -math.inf, 0]
+
+
+@pytest.mark.parametrize(
+    ("name", "build"),
+    [("GRCh38.p13", "hg38"), ("GRCh38-p2", "hg38"), (" grch37 ", "hg19"), ("T2T-CHM13v2.0", "hs1"),
+     ("GRCm38.p6", "mm10"), ("hg 19", "hg19"), ("hg190", None), ("", None), (None, None), (38, None)],
+)  # fmt: skip
+def test_assemblies(name, build):
+    assert assembly(name) == build
+
+
+@pytest.mark.parametrize(
+    ("stated", "build", "outcome"),
+    [
+        (["GRCh37.p13"], "hg19", ""),
+        (["unknown", "GRCh38"], "hg19", r"stops: x: states .* of GRCh38 \(hg38\), but the genome is hg19"),
+        (["unknown"], "mine", ""),
+        (["hg38"], "mine", "warns: x: states that its regions are of hg38; the genome is named mine"),
+    ],
+)
+def test_what_a_file_states_of_its_build(stated, build, outcome, caplog):
+    arguments = regions_of([("chr1", 5, 9)]), {"chr1": 9}, "x", build, ["chr1"], stated
+    kind, _, words = outcome.partition(": ")
+    if kind == "stops":
+        with pytest.raises(InputError, match=words):
+            check_build(*arguments)
+    else:
+        check_build(*arguments)
+        assert caplog.messages == ([words] if kind else [])
+    with pytest.raises(InputError, match="x: "):
+        check_build(regions_of([("chr1", 5, 2000)]), *arguments[1:])
+
+
+def test_names_of_the_builds_chromosomes():
+    assert normalise_names(["1", "chrX", "x"], "hg19", "f") == {"1": "chr1", "chrX": "chrX", "x": "chrX"}
+    with pytest.raises(InputError, match="f: found the chromosome 'MT', expected one of chr1 to chr22, chrX and chrY"):
+        normalise_names(["1", "MT"], "hg19", "f")

@@ -1,8 +1,9 @@
-"""Genome: base codes, names, FASTA preparation, region sequences."""
+"""Genome: base codes, FASTA preparation, region sequences."""
 
 import gzip
 import hashlib
 import lzma
+import os
 import stat
 
 import numpy as np
@@ -15,9 +16,7 @@ from genebert.errors import InputError
 from genebert.files import read_json
 from genebert.genome import bases as gn
 from genebert.genome.builds import BUILD_LENGTHS
-from genebert.genome.chromosomes import normalise_chromosome
 from genebert.genome.fasta import Genome, prepare_genome
-from genebert.genome.intervals import region_names, sort_regions
 from genebert.genome.sequences import RegionSequences, extract_sequences
 
 SEQUENCES = {"2": "ACGTNacgtnRYKMacgt" * 11, "chr10": "gattaca" * 40, "MT": "ACGT" * 25, "chrUn_1": "TTTTT"}
@@ -50,7 +49,7 @@ def prepared(tmp_path_factory):
     return Genome(folder / "genome.fa")
 
 
-# --- codes and names ------------------------------------------------------------------------------------------------
+# --- codes ------------------------------------------------------------------------------------------------------
 
 
 @given(dna)
@@ -61,37 +60,19 @@ def test_codes(text):
     assert np.array_equal(codes, gn.encode(text.encode()))
     assert gn.decode(codes) == "".join(c if c in "ACGT" else "N" for c in text.upper())
     pairs = dict(zip("ACGTN", "TGCAN", strict=True))
-    assert gn.decode(gn.reverse_complement(codes)) == "".join(pairs[c] for c in reversed(gn.decode(codes)))
+    turned = gn.reverse_complement(codes)
+    assert turned.dtype == np.uint8
+    assert gn.decode(turned) == "".join(pairs[c] for c in reversed(gn.decode(codes)))
 
 
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [("20", "chr20"), ("chr20", "chr20"), ("Chr20", "chr20"), ("x", "chrX"), ("chrY", "chrY"), ("MT", "chrM"),
-     ("chrM", "chrM"), (" 1 ", "chr1"), (7, "chr7"), ("chrUn_gl000220", "chrUn_gl000220"),
-     ("GL000220.1", "chrGL000220.1")],
-)  # fmt: skip
-def test_normalise_chromosome(name, expected):
-    assert normalise_chromosome(name) == expected
-    assert normalise_chromosome(expected) == expected
-
-
-def test_sort_regions():
-    chroms = ["chrM", "chrX", "chr10", "chr2", "chrUn_b", "chrY", "chr2", "chr2", "chrUn_a", "chr2"]
-    starts = [1, 1, 1, 50, 1, 1, 7, 7, 1, 100]
-    ends = [2, 2, 2, 60, 2, 2, 9, 8, 2, 101]
-    frame = regions_of(list(zip(chroms, starts, ends, strict=True)))
-    for chrom in (frame["chrom"], frame["chrom"].astype("category")):
-        ordered = frame.assign(chrom=chrom).iloc[sort_regions(frame.assign(chrom=chrom))]
-        assert region_names(ordered) == [
-            "chr2-7-8", "chr2-7-9", "chr2-50-60", "chr2-100-101", "chr10-1-2", "chrX-1-2", "chrY-1-2", "chrM-1-2",
-            "chrUn_a-1-2", "chrUn_b-1-2",
-        ]  # fmt: skip
-    assert sort_regions(frame[:0]).tolist() == []
-    # Digits that are no whole number of a usual size.
-    odd = ["chr10", "chr²", "chr9", f"chr{'9' * 5000}", "chrX"]
-    assert [odd[i][:5] for i in sort_regions(regions_of([(chrom, 0, 1) for chrom in odd]))] == [
-        "chr9", "chr10", "chrX", "chr99", "chr²",
-    ]  # fmt: skip
+@given(st.lists(st.text(alphabet="ACGTNacgtn", max_size=6), max_size=5))
+def test_codes_of_many_sequences(texts):
+    codes, lengths = gn.sequence_codes(texts)
+    longest = max(map(len, texts), default=0)
+    assert codes.shape == (len(texts), longest)
+    assert [gn.decode(row) for row in codes] == [text.upper().ljust(longest, "N") for text in texts]
+    assert lengths.tolist() == [len(text) for text in texts]
+    assert (codes.dtype, lengths.dtype) == (np.uint8, np.int64)
 
 
 # --- FASTA ----------------------------------------------------------------------------------------------------------
@@ -201,6 +182,24 @@ def test_codes_of_an_interval(prepared):
         prepared.codes("chr7", 0, 1)
 
 
+def test_a_genome_is_read_as_it_lies(prepared):
+    """Copying may leave the index older than the FASTA; jobs that share a genome must not write it anew."""
+    index = prepared.path.with_name("genome.fa.fai")
+    index.write_text(index.read_text())
+    os.utime(index, (1, 1))
+    with pytest.warns(RuntimeWarning, match="older than FASTA"):
+        assert Genome(prepared.path).lengths == LENGTHS
+    assert index.stat().st_mtime == 1
+
+
+def test_lengths_of_a_known_build(tmp_path, monkeypatch):
+    monkeypatch.setitem(BUILD_LENGTHS, "hg19", {"chr1": 6, "chr2": 9})
+    (tmp_path / "g.fa").write_text(">1\nACGTAC\n")
+    for build, more in (("hg19", {"chr2": 9}), ("toy", {})):
+        prepare_genome(tmp_path / "g.fa", tmp_path / "genome.fa", build, ["chr1"])
+        assert Genome(tmp_path / "genome.fa").all_lengths == {"chr1": 6} | more
+
+
 def test_not_a_genome(tmp_path):
     (tmp_path / "empty.fa").write_text("")
     (tmp_path / "text.fa").write_text("hello\nworld\n")
@@ -296,6 +295,7 @@ def test_save_and_load(prepared, tmp_path):
     info = read_json(tmp_path / "a" / "regions.json")
     assert (info["regions"], info["bases"]) == (3, 134)
     assert info["n_bases"] == sum(base not in "ACGT" for base in SEQUENCES["2"][3:30].upper())
+    assert info["genome"] == "toy"
     assert info["sha256"] == hashlib.sha256(sequences.codes.tobytes()).hexdigest()
     saved(prepared, tmp_path / "b")
     for name in ("regions.npy", "offsets.npy", "regions.json"):
@@ -304,19 +304,35 @@ def test_save_and_load(prepared, tmp_path):
     assert gn.decode(loaded.crop(5)[1]) == "ATTAC"
 
 
-@pytest.mark.parametrize("damage", ["regions.npy", "offsets.npy", "regions.json", "cut", "mixed", "not json"])
-def test_damaged_folder(prepared, tmp_path, damage):
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        ("regions.npy", "region sequences missing or damaged .*regions.npy.*; run the rule `sequences` again"),
+        ("offsets.npy", "region sequences missing or damaged .*offsets.npy"),
+        ("regions.json", r"regions\.json: cannot be read"),
+        ("cut", "region sequences missing or damaged"),
+        ("empty", "region sequences missing or damaged"),
+        ([0, 27, 34, 133], "holds 134 bases of 3 regions, but regions.json says 134 of 3; delete the folder"),
+        ([0, 27, 134], "holds 134 bases of 2 regions, but regions.json says 134 of 3; delete the folder"),
+        ([0, 27, 34, 40, 134], "holds 134 bases of 4 regions, but regions.json says 134 of 3; delete the folder"),
+        ("not json", "not valid JSON"),
+    ],
+    ids=str,
+)
+def test_damaged_folder(prepared, tmp_path, damage, sentence):
     saved(prepared, tmp_path)
     if damage == "cut":
         path = tmp_path / "regions.npy"
         path.write_bytes(path.read_bytes()[:-5])
-    elif damage == "mixed":
-        np.save(tmp_path / "offsets.npy", np.array([0, 5]))
+    elif damage == "empty":
+        (tmp_path / "offsets.npy").write_bytes(b"")
+    elif isinstance(damage, list):
+        np.save(tmp_path / "offsets.npy", np.array(damage))
     elif damage == "not json":
         (tmp_path / "regions.json").write_text("{")
     else:
         (tmp_path / damage).unlink()
-    with pytest.raises(InputError, match=r"missing or damaged|delete the folder|not valid JSON"):
+    with pytest.raises(InputError, match=sentence):
         RegionSequences.load(tmp_path)
 
 

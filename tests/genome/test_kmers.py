@@ -33,14 +33,27 @@ def test_ids_of_many_sequences_at_once():
     codes = np.array(list(itertools.product(range(5), repeat=4)), dtype=np.uint8)
     assert np.array_equal(kmers.kmer_ids(codes, 3), np.stack([kmers.kmer_ids(row, 3) for row in codes]))
     assert kmers.kmer_ids(codes, 5).shape == (625, 0)
+    for k in (3, 5):
+        assert kmers.kmer_ids(codes, k).dtype == np.int64
+        short = kmers.kmer_ids(codes, k, np.int16)
+        assert short.dtype == np.int16 and np.array_equal(short, kmers.kmer_ids(codes, k))
 
 
 @pytest.mark.parametrize("k", [3, 4, 5, 6])
 def test_reverse_complements(k):
     tokens, turned = kmers.vocabulary(k), kmers.reverse_complements(k)
     opposite = str.maketrans("ACGT", "TGCA")
+    assert turned.dtype == np.int16
     assert turned[:5].tolist() == list(range(5)) and len(turned) == len(tokens)
     assert [tokens[i] for i in turned[5:]] == [token.translate(opposite)[::-1] for token in tokens[5:]]
+
+
+@pytest.mark.parametrize(("k", "longest"), [(3, 512), (6, 515)])
+def test_positions_of_a_model(k, longest):
+    kmers.check_length(longest, k, 512, "x")
+    words = rf"^x has {longest + 1} bases, 513 tokens; expected at most 512, .* \({longest} bases\)$"
+    with pytest.raises(InputError, match=words):
+        kmers.check_length(longest + 1, k, 512, "x")
 
 
 @given(st.text(alphabet="ACGTN", min_size=6, max_size=60))
@@ -73,9 +86,13 @@ def test_foreign_vocabulary(tmp_path):
     with pytest.raises(InputError, match=r"vocab\.txt: cannot be read"):
         kmers.vocabulary_k(tmp_path)
     tokens = kmers.vocabulary(3)
-    for wrong in ([*tokens, "extra"], [*tokens, "AAA"], tokens[:-1]):
+    for wrong in ([*tokens, "extra"], [*tokens, "AAA"], tokens[:-1], ["AAA"], []):
         (tmp_path / "vocab.txt").write_text("\n".join(wrong))
         with pytest.raises(InputError, match="not DNABERT's vocabulary"):
+            kmers.vocabulary_k(tmp_path)
+    for k in (2, 7):
+        (tmp_path / "vocab.txt").write_text("\n".join(kmers.vocabulary(k)))
+        with pytest.raises(InputError, match=rf"found {4**k + 5} tokens, expected .* for k = 3 to 6"):
             kmers.vocabulary_k(tmp_path)
 
 

@@ -37,9 +37,12 @@ EQUIVALENT = Path(__file__).with_name("equivalent_mutants.tsv")
 # Modules whose tests take seconds, by the tests that are to notice: those of their own room.
 TESTS = {
     "files": "test_files.py",
-    **dict.fromkeys(("genome/bases", "genome/builds", "genome/chromosomes", "genome/fasta", "genome/intervals",
-                     "genome/sequences"), "genome/test_genome.py"),
+    **dict.fromkeys(("genome/bases", "genome/sequences"), "genome/test_genome.py"),
     "genome/bed": "genome/test_bed.py",
+    "genome/builds": "genome/test_builds.py genome/test_genome.py",
+    "genome/chromosomes": "genome/test_chromosomes.py",
+    "genome/fasta": "genome/test_fasta.py genome/test_genome.py",
+    "genome/intervals": "genome/test_intervals.py genome/test_region_names.py",
     "genome/kmers": "genome/test_kmers.py",
     **dict.fromkeys(("accessibility/blocks", "accessibility/build", "accessibility/cells", "accessibility/matrices",
                      "accessibility/pseudobulk"), "accessibility"),

@@ -147,7 +147,7 @@ def _peak_form(lines: pd.Series, columns: int) -> str:
         return "narrowPeak"
     if columns < BROAD:
         return "BED"
-    wanted = REGION | {6: "thick_start", 7: "thick_end"} | ({9: "summit"} if columns > NARROW else {})
+    wanted = REGION | {6: "thick_start", 7: "thick_end"} | ({9: "summit"} if columns > BROAD else {})
     table = split_columns(lines, "\t", wanted).drop(columns="chrom").apply(pd.to_numeric, errors="coerce")
     thick_start, thick_end = table["thick_start"], table["thick_end"]
     inside = (table["start"] <= thick_start) & (thick_start <= thick_end) & (thick_end <= table["end"])
@@ -155,7 +155,7 @@ def _peak_form(lines: pd.Series, columns: int) -> str:
         return "gappedPeak" if columns == GAPPED else "BED"
     if table.iloc[0].isna().any():
         return "BED"
-    return "narrowPeak" if columns > NARROW else "broadPeak"
+    return "broadPeak" if columns == BROAD else "narrowPeak"
 
 
 def read_chip_peaks(path: str | Path) -> pd.DataFrame:

@@ -107,7 +107,7 @@ def check_regions(
         return beyond
     used = np.ones(len(regions), dtype=bool) if chromosomes is None else regions["chrom"].isin(chromosomes).to_numpy()
     worst = regions.iloc[np.argmax(np.where(used, over, -np.inf) if (far & used).any() else over)]
-    largest = regions.groupby("chrom", observed=True)["end"].max().to_dict()
+    largest = regions.groupby("chrom")["end"].max().to_dict()
     fits = [name for name in builds_with_room(largest) if name != build and worst.chrom in BUILD_LENGTHS[name]]
     number = int((beyond & used).sum())
     many = number > max(1, SHARE * used.sum())

@@ -60,7 +60,7 @@ class Genome:
             raise InputError(
                 f"{self.path}: {chrom}:{start}-{end} asked for, but {chrom} is {self.lengths[chrom]} bases long"
             )
-        return encode(str(self._fasta[self._names[chrom]][start:end]))
+        return encode(self._fasta[self._names[chrom]][start:end])
 
     def count_n(self, regions: pd.DataFrame) -> np.ndarray:
         """Return how many bases of each region are N (anything but A, C, G, T), as int64 [n_regions].
@@ -87,7 +87,7 @@ class Genome:
         """Return where in the file the first base of each region is, and where the byte after its last base."""
         codes, chroms = pd.factorize(regions["chrom"])
         lines = [self._fasta.faidx.index[self._names[chrom]] for chrom in chroms]
-        table = np.array([(line.offset, line.lenc, line.lenb) for line in lines], dtype=np.int64).reshape(-1, 3)
+        table = np.array([(line.offset, line.lenc, line.lenb) for line in lines]).reshape(len(lines), 3)
         offset, bases, width = table[codes].T
         ends = regions["start"].to_numpy(), regions["end"].to_numpy() - 1
         first, last = (offset + base // bases * width + base % bases for base in ends)

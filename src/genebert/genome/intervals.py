@@ -80,20 +80,16 @@ def merge_overlapping(regions: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray]:
     int64 [n_regions]
         For each input region, the row of the merged region that holds it.
     """
-    if regions.empty:
-        return regions[["chrom", "start", "end"]].reset_index(drop=True), np.zeros(0, dtype=np.int64)
     order = sort_regions(regions)
     ordered = regions.iloc[order]
     base = pd.factorize(ordered["chrom"])[0] * _SPAN
     start, end = base + ordered["start"].to_numpy(), base + ordered["end"].to_numpy()
-    reach = np.maximum.accumulate(end)
-    first = np.concatenate(([True], start[1:] >= reach[:-1]))
+    first = start >= np.concatenate(([0], np.maximum.accumulate(end)))[:-1]
     group = np.empty(len(regions), dtype=np.int64)
     group[order] = np.cumsum(first) - 1
     heads = np.flatnonzero(first)
-    tails = np.append(heads[1:], len(start)) - 1
     merged = ordered.iloc[heads][["chrom", "start"]].reset_index(drop=True)
-    merged["end"] = reach[tails] % _SPAN
+    merged["end"] = np.maximum.reduceat(ordered["end"].to_numpy(), heads)
     return merged, group
 
 
@@ -109,13 +105,13 @@ def overlapping(places: pd.DataFrame, others: pd.DataFrame) -> np.ndarray:
     """
     found = np.zeros(len(places), dtype=bool)
     placed = np.flatnonzero(places["start"].notna().to_numpy())
-    rows_of = places.iloc[placed].groupby("chrom", observed=True).indices
-    for chrom, here in others[["chrom", "start", "end"]].dropna().groupby("chrom", observed=True):
+    rows_of = places.iloc[placed].groupby("chrom").indices
+    for chrom, here in others[["chrom", "start", "end"]].dropna().groupby("chrom"):
         rows = placed[rows_of.get(chrom, placed[:0])]
         start, end = (np.sort(here[name].to_numpy(np.int64)) for name in ("start", "end"))
         first, last = (places[name].iloc[rows].to_numpy(np.int64) for name in ("start", "end"))
         # If as many intervals have begun before `last` as have ended by `first`, none lies across.
-        found[rows] = np.searchsorted(start, last, side="left") > np.searchsorted(end, first, side="right")
+        found[rows] = np.searchsorted(start, last) > np.searchsorted(end, first, side="right")
     return found
 
 

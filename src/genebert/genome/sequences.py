@@ -90,7 +90,7 @@ def extract_sequences(genome: Genome, regions: pd.DataFrame, build: str, where: 
     offsets = np.concatenate(([0], np.cumsum(ends - starts)))
     codes = np.empty(offsets[-1], dtype=np.uint8)
     # By chromosome, so that each is read once.
-    for chrom, rows in regions.groupby("chrom", observed=True).indices.items():
+    for chrom, rows in regions.groupby("chrom").indices.items():
         whole = genome.codes(chrom)
         for i in rows:
             codes[offsets[i] : offsets[i + 1]] = whole[starts[i] : ends[i]]
