@@ -205,7 +205,7 @@ def test_one_process_at_a_time(tmp_path, end):
 def test_json(tmp_path):
     write_json(tmp_path / "x.json", {"é": 1.5})
     assert read_json(tmp_path / "x.json") == {"é": 1.5}
-    assert (tmp_path / "x.json").read_text().endswith("}\n")
+    assert (tmp_path / "x.json").read_text() == '{\n  "é": 1.5\n}\n'
     with pytest.raises(ValueError, match="Out of range"):
         write_json(tmp_path / "y.json", float("nan"))
     assert not (tmp_path / "y.json").exists()

@@ -152,6 +152,8 @@ def test_threshold_lies_between_the_classes():
     assert threshold_from_validation(label, np.full(4, 0.7)) == 0.7
     # one positive above it, or both and a negative: 2 / sqrt(12) either way, and the higher one is taken
     assert threshold_from_validation(np.array([0, 1, 0, 1]), np.array([0.1, 0.3, 0.5, 0.9])) == pytest.approx(0.7)
+    # MCC 0.61 above the first score (1 of 2 positives, no negative), 0.67 above the third (2 of 2, 1 of 3)
+    assert threshold_from_validation(np.array([1, 0, 1, 0, 0]), np.arange(5)[::-1]) == 1.5
     neighbours = np.array([0.5, 0.5, np.nextafter(0.5, 1), np.nextafter(0.5, 1)])
     assert threshold_metrics(label, neighbours, threshold_from_validation(label, neighbours))["mcc"] == 1
 

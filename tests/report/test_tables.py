@@ -54,6 +54,7 @@ def paper(root):
 
 def test_values(tmp_path, paper, scores):
     _, _, csv = render(tmp_path, paper, scores, ROWS)
+    assert csv.columns[:6].tolist() == ["run", "scale", "dataset", "model", "paper_model", "precision_paper"]
     assert csv["model"].tolist() == MODELS
     assert csv["paper_model"].fillna("").tolist() == ["", "", "DNABERT", "GeneBERT"]
     row = csv.set_index("model").loc["genebert"]

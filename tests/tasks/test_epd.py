@@ -1,12 +1,15 @@
-"""EPD's files: start sites on both strands from three forms, and the table of promoter elements."""
+"""EPD's files: start sites on both strands from three forms, the table of promoter elements; the TATA matrix."""
 
 import gzip
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from genebert.errors import InputError
-from genebert.tasks.epd import read_promoters, read_tata_flags
+from genebert.genome.bases import encode
+from genebert.motifs.jaspar import load_jaspar
+from genebert.tasks.epd import TATA_CUTOFF, TATA_WEIGHTS, read_promoters, read_tata_flags, tata_scores
 
 EPD_BED = """chr1 960583 960643 KLHL17_1 900 + 960632 960643
 chr1 959245 959305 NOC2L_1 900 - 959245 959256
@@ -45,6 +48,7 @@ def test_gzip_with_a_byte_order_mark_is_read(tmp_path):
         "chr1 960583 960643 KLHL17_1 900 + 960700 960643",
         "chr1 960583 960643 KLHL17_1 900 + 960582 960643",  # the thick block begins before its window
         "chr1 960583 960643 KLHL17_1 900 - 960632 960644",  # or ends behind it
+        "chr1 960583 960643 KLHL17_1 900 + 960632 960632",  # or is empty
         "chr1 960583 960643 KLHL17_1 900 +",  # a window without its thick block says nothing about the TSS
         "NC_000001.10\tTSS\t0\t+\t1\tSAMD11_1",
         "NC_000099.1\tTSS\t100\t+\t1\tSAMD11_1",
@@ -107,3 +111,30 @@ def test_tata_flags(tmp_path):
         read_tata_flags(write(path, "#Name\tTATA-box\nA_1\tyes\n"))
     with pytest.raises(InputError, match="expected #Name TATA-box"):
         read_tata_flags(write(path, "A_1\t1\t0\n"))
+
+
+def test_tata_scores_equal_a_loop():
+    codes = np.random.default_rng(1).integers(0, 5, (20, 40), dtype=np.uint8)
+    scores = tata_scores(codes)
+    assert scores.shape == (20, 26)
+    for row, values in zip(codes, scores, strict=True):
+        for i, value in enumerate(values):
+            word = row[i : i + 15]
+            expected = sum(TATA_WEIGHTS[base, j] for j, base in enumerate(word)) if word.max() < 4 else None
+            assert value < -50 if expected is None else value == pytest.approx(expected)
+
+
+def test_tata_matrix_is_jaspars_tbp():
+    """JASPAR's TBP has the counts from which Bucher made his weights; G at position 7 is 20 in one, 10 in the other."""
+    tbp = next(motif for motif in load_jaspar(release="JASPAR2018") if motif.name == "TBP")
+    log_counts = np.log(tbp.counts + 1)
+    for j in range(15):
+        assert np.corrcoef(log_counts[:, j], TATA_WEIGHTS[:, j])[0, 1] > 0.9
+
+
+def test_the_cut_off_takes_in_what_rounding_has_moved():
+    """-8.17 is a TATA box, as five of EPD's own TATA promoters have it; -8.18 is none."""
+    # G G . . G . . . A A G . . . A is -2.74 -3.77 -0.01 -0.94 -0.09 -0.62
+    scores = tata_scores(np.stack([encode("GGATGAAAAAGGGGA"), encode("CTACATAACCTCCTT")]))[:, 0]
+    assert scores == pytest.approx([-8.17, -8.18])
+    assert (scores >= TATA_CUTOFF).tolist() == [True, False]

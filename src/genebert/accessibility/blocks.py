@@ -129,5 +129,5 @@ def compressed_blocks(indptr: np.ndarray, indices, data) -> Iterator[Block]:
         a, b = int(indptr[low]), int(indptr[high])
         if b > a:
             major = np.repeat(np.arange(low, high), np.diff(indptr[low : high + 1]))
-            yield indices[a:b].astype(np.int64, copy=False), major, data[a:b]
+            yield np.asarray(indices[a:b], np.int64), major, data[a:b]
         low = high

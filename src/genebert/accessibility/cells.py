@@ -66,7 +66,7 @@ def require_column(columns: list[str], name: str, where: str) -> None:
     if name in columns:
         return
     lower = {str(column).lower(): str(column) for column in columns}
-    near = [lower[match] for match in difflib.get_close_matches(name.lower(), list(lower), n=3, cutoff=0.5)]
+    near = [lower[match] for match in difflib.get_close_matches(name.lower(), list(lower), cutoff=0.5)]
     raise InputError(
         f"{where}: no column {name!r} to group cells by"
         + (f"; nearest: {', '.join(near)}" if near else "")
