@@ -4,7 +4,7 @@ import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from genebert.corpus import batches
+from genebert.corpus import batches, masks
 from genebert.corpus.batches import SampleEncoder
 from genebert.corpus.masks import SPAN_OFFSETS, mask_kmers
 from genebert.corpus.order import Draw
@@ -67,7 +67,18 @@ def test_tokens_equal_the_reference_and_no_kmer_crosses_a_border(lengths, k, see
         assert (batch.owners[i, n:] == -1).all()
         # rows of the matrix follow the regions shown
         assert np.array_equal(batch.motifs[i].numpy(), motifs[row].astype(np.float32))
-    assert batch.shortened == 0
+    assert batch.shortened == 0 and batch.first == 0
+
+
+@pytest.mark.parametrize(("motifs", "size"), [(None, 200), (np.zeros((2, 7), np.float16), 228)])
+@pytest.mark.parametrize(("short", "home"), [(0, "cuda"), (1, "cpu")])
+def test_tables_stay_with_the_host_where_half_a_gpu_does_not_hold_them(monkeypatch, motifs, size, short, home):
+    """Two bytes a base and those of the matrix; `size` of them, and free memory of twice that or a byte less."""
+    places = []
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2 * size - short, 10**12))
+    monkeypatch.setattr(torch.Tensor, "to", lambda tensor, place: places.append(place.type) or tensor)
+    SampleEncoder(toy_sequences([60, 40]), motifs, 6, 512, torch.device("cuda"))
+    assert set(places) == {home}
 
 
 @given(lengths=st.lists(st.integers(0, 80), min_size=4, max_size=4), room=st.integers(4, 200))
@@ -166,6 +177,9 @@ def test_masks_equal_a_plain_loop():
         x = (x ^ x >> 27) * 0x94D049BB133111EB % 2**64
         return (x ^ x >> 31) % 2**63
 
+    for seed in (0, 2**63 - 1):
+        counters = np.random.default_rng(0).integers(0, 2**62, 99)
+        assert masks._hash(torch.from_numpy(counters), seed).tolist() == [bits(int(c)) for c in counters]
     seed, rows, tokens, size, first = 2**62 + 12345, 6, 80, 4101, 9
     ids, _, _ = masked(0.15, shape=(rows, 2000))
     ids = ids[:, 680 : 680 + tokens]  # with a [SEP]

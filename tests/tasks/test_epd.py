@@ -52,6 +52,11 @@ def test_gzip_with_a_byte_order_mark_is_read(tmp_path):
         "chr1 960583 960643 KLHL17_1 900 +",  # a window without its thick block says nothing about the TSS
         "NC_000001.10\tTSS\t0\t+\t1\tSAMD11_1",
         "NC_000099.1\tTSS\t100\t+\t1\tSAMD11_1",
+        "NC_000001.10\tTSS\t100\t*\t1\tSAMD11_1",
+        "chr1 960583 960643 KLHL17_1 900 + x 960643",
+        "chr1 960583 960643 KLHL17_1 900 + 960632 x",
+        "chr1 x 960643 KLHL17_1 900 + 960632 960643",
+        "chr1 5 abc KLHL17_1 900 +",
         "chr1 abc",
         "chr1 960583 96064² KLHL17_1 900 + 960632 960643",
         "NC_000001.10\tTSS\t²\t+\t1\tSAMD11_1",
@@ -62,6 +67,16 @@ def test_malformed_promoter_line(tmp_path, line):
     with pytest.raises(InputError, match=r"p\.bed: line 3: .* is not a promoter; expected EPDnew BED") as error:
         read_promoters(path)
     assert "\n" not in str(error.value)
+
+
+def test_a_long_line_is_shown_in_part(tmp_path):
+    with pytest.raises(InputError, match=f"line 1: '{'x' * 80}' is not a promoter"):
+        read_promoters(write(tmp_path / "p.bed", "x" * 200 + "\n"))
+
+
+def test_sga_of_six_columns_and_of_the_first_base(tmp_path):
+    found = read_promoters(write(tmp_path / "p.sga", "NC_000001.10\tTSS\t1\t+\t1\tA_1\n"))
+    assert found.values.tolist() == [["A_1", "chr1", 0, "+"]]
 
 
 @pytest.mark.parametrize(
@@ -107,10 +122,14 @@ def test_tata_flags(tmp_path):
     assert read_tata_flags(write(path, "#Name\tInr\tTATA-box\nA_1\t1\t0\nB_1\t0\t1\n")).to_dict() == {
         "A_1": False, "B_1": True,
     }  # fmt: skip
-    with pytest.raises(InputError, match=r"line 2: .* expected a name and flags"):
-        read_tata_flags(write(path, "#Name\tTATA-box\nA_1\tyes\n"))
-    with pytest.raises(InputError, match="expected #Name TATA-box"):
-        read_tata_flags(write(path, "A_1\t1\t0\n"))
+    none = read_tata_flags(write(path, "#Name\tTATA-box\n"))
+    assert none.empty and none.dtype == bool
+    for lines in ("A_1\tyes", "A_1\t1\t0", "A_1"):
+        with pytest.raises(InputError, match=r"line 4: 'A_1.* expected a name and flags"):
+            read_tata_flags(write(path, f"#Name\tTATA-box\nB_1\t1\n\n{lines}\n"))
+    for header in ("A_1\t1\t0", "#Name\tInr", "Promoter\tTATA-box", ""):
+        with pytest.raises(InputError, match=f"first line is '{' '.join(header.split())}', expected #Name TATA-box"):
+            read_tata_flags(write(path, header + "\n"))
 
 
 def test_tata_scores_equal_a_loop():

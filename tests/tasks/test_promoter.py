@@ -65,6 +65,7 @@ def test_mosaics_keep_8_of_20_blocks_and_break_where_dnaberts_do():
     rng = np.random.default_rng(0)
     parents = rng.integers(0, 4, (4000, 300), dtype=np.uint8)
     made = mosaics(parents, rng)
+    assert made.dtype == np.uint8
     same = made == parents
     kept = same.reshape(-1, 20, 15).all(axis=2)
     assert (kept.sum(axis=1) == 8).all()
@@ -125,6 +126,29 @@ def test_tata_negatives_come_from_chromosomes_by_their_known_bases(tmp_path):
     assert len(table) == 100 and 30 < (table["chrom"] == "chr2").sum() < 70
     with pytest.raises(InputError, match="found 0 places with a TATA box outside promoters on chr3, expected 1 as neg"):
         tata_negatives(Genome(tmp_path / "genome.fa"), promoters[:1].assign(chrom="chr3"), 1, np.random.default_rng(0))
+
+
+def test_tata_negatives_are_all_that_there_are(tmp_path):
+    """Against a plain loop; one of them begins where the promoter's window ends. Sorted by place."""
+    rng = np.random.default_rng(5)
+    units = ["GTATAAAAGGCGGGG", "CCCCGCCTTTTATAC"]  # and its reverse complement
+    sequence = "".join(units[i % 3 == 0] + decode(rng.integers(0, 4, 10)) for i in range(120))
+    write(tmp_path / "raw.fa", f">chr1\n{sequence}\n")
+    prepare_genome(tmp_path / "raw.fa", tmp_path / "genome.fa", "toy", ["chr1"])
+    tss = 25 * 61 - 52
+    assert sequence[tss + 52 : tss + 67] == units[0]
+    expected = []
+    for start in range(len(sequence) - 70):  # the last place is not drawn
+        for strand in "+-":
+            codes = encode(sequence[start : start + 70])
+            codes = codes if strand == "+" else reverse_complement(codes)
+            box = sum(TATA_WEIGHTS[base, j] for j, base in enumerate(codes[1:16])) >= TATA_CUTOFF
+            if box and not tss - 249 - 70 < start < tss + 51:
+                expected.append((start, start + 70, strand))
+    assert (tss + 51, tss + 121, "+") in expected and len({strand for *_, strand in expected}) == 2
+    promoter = pd.DataFrame({"name": ["P"], "chrom": ["chr1"], "tss": [tss], "strand": ["+"]})
+    table = tata_negatives(Genome(tmp_path / "genome.fa"), promoter, len(expected), rng)
+    assert list(table[["start", "end", "strand"]].itertuples(index=False, name=None)) == expected
 
 
 @pytest.mark.parametrize("strand", ["+", "-"])
