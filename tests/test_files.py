@@ -1,4 +1,5 @@
 import bz2
+import fcntl
 import gzip
 import json
 import logging
@@ -6,11 +7,14 @@ import lzma
 import os
 import resource
 import select
+import shutil
 import signal
 import stat
 import subprocess
 import sys
+import tempfile
 from contextlib import contextmanager
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -20,7 +24,7 @@ import torch
 from safetensors.torch import save_file
 
 from genebert.errors import InputError
-from genebert.files import atomic_path, open_bytes, read_json, read_lines, read_text, sha256, write_json
+from genebert.files import at_work_alone, atomic_path, open_bytes, read_json, read_lines, read_text, sha256, write_json
 from genebert.joblog import logged
 
 
@@ -170,6 +174,50 @@ def test_the_next_writer_clears_up_after_a_killed_one_and_leaves_others_alone(tm
     assert set(tmp_path.iterdir()) == {target, other}
 
 
+@pytest.mark.parametrize("owner", ["tempfile.mkdtemp", "fcntl.flock"])
+def test_a_writer_whose_folder_another_clears_up_before_it_is_locked_makes_a_new_one(tmp_path, monkeypatch, owner):
+    real = tempfile.mkdtemp if owner.startswith("tempfile") else fcntl.flock
+    calls = []
+
+    def removing(*arguments, **options):
+        found = real(*arguments, **options)
+        if not calls:
+            next(tmp_path.glob(".table.*")).rmdir()
+        calls.append(found)
+        return found
+
+    monkeypatch.setattr(owner, removing)
+    before = len([*Path("/proc/self/fd").iterdir()])
+    with atomic_path(tmp_path / "table") as temporary:
+        temporary.write_text("whole")
+    assert len(calls) == 2 and [path.name for path in tmp_path.iterdir()] == ["table"]
+    assert len([*Path("/proc/self/fd").iterdir()]) == before
+
+
+def test_others_of_such_a_name_are_left_and_no_file_stays_open(tmp_path):
+    """Opening a pipe would wait for its writer."""
+    os.mkfifo(tmp_path / ".table.12345678")
+    (tmp_path / ".table.abcdefgh").write_text("notes")
+    (tmp_path / ".table.00000000").mkdir()  # of a writer that was killed
+    before = len([*Path("/proc/self/fd").iterdir()])
+    with atomic_path(tmp_path / "table") as temporary:
+        temporary.write_text("whole")
+    assert len([*Path("/proc/self/fd").iterdir()]) == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".table.12345678", ".table.abcdefgh", "table"]
+
+
+@pytest.mark.parametrize("cause", [True, False])
+def test_a_full_disk_behind_another_error(tmp_path, cause):
+    with pytest.raises(InputError, match=r"table: cannot be written \(No space left"), atomic_path(tmp_path / "table"):
+        try:
+            raise OSError(28, "no words")
+        except OSError as error:
+            if not cause:
+                raise RuntimeError("lost")  # noqa: B904
+            reason = error
+        raise RuntimeError("lost") from reason
+
+
 WORKER = """
 import sys
 from pathlib import Path
@@ -202,10 +250,20 @@ def test_one_process_at_a_time(tmp_path, end):
     assert list(tmp_path.iterdir()) == [folder.parent] and list(folder.parent.iterdir()) == []
 
 
+def test_a_folder_may_be_removed_by_the_one_at_work_in_it(tmp_path):
+    with at_work_alone(tmp_path / "work"):
+        (tmp_path / "work/part").touch()
+        shutil.rmtree(tmp_path / "work")
+    assert list(tmp_path.iterdir()) == []
+    with at_work_alone(tmp_path / "work"):
+        (tmp_path / "work/part").touch()
+    assert list(tmp_path.glob("*/*")) == [tmp_path / "work/part"]  # what is unfinished stays
+
+
 def test_json(tmp_path):
     write_json(tmp_path / "x.json", {"é": 1.5})
     assert read_json(tmp_path / "x.json") == {"é": 1.5}
-    assert (tmp_path / "x.json").read_text().endswith("}\n")
+    assert (tmp_path / "x.json").read_text() == '{\n  "é": 1.5\n}\n'
     with pytest.raises(ValueError, match="Out of range"):
         write_json(tmp_path / "y.json", float("nan"))
     assert not (tmp_path / "y.json").exists()

@@ -164,19 +164,34 @@ def _remove_unfinished(path: Path) -> None:
             os.close(lock)
 
 
+def _locked_folder(path: Path) -> tuple[Path, int]:
+    """Make a folder beside `path` and lock it.
+
+    Until it is locked, another writer may take it for a killed one's and remove it; then a new one is made.
+    """
+    while True:
+        scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        try:
+            lock = os.open(scratch, os.O_RDONLY)
+        except FileNotFoundError:
+            continue
+        with suppress(OSError):  # a file system without locks: what a kill leaves there stays
+            fcntl.flock(lock, fcntl.LOCK_EX)  # waits for one who is about to remove it
+        if scratch.exists():
+            return scratch, lock
+        os.close(lock)
+
+
 @contextmanager
 def _scratch(path: Path) -> Iterator[Path]:
     """Yield a new folder beside `path`, locked as long as this process lives, and remove it."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove_unfinished(path)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-        lock = os.open(scratch, os.O_RDONLY)
+        scratch, lock = _locked_folder(path)
     except OSError as error:
         raise _not_written(path, error.strerror) from error
     try:
-        with suppress(OSError):  # a file system without locks: what a kill leaves there stays
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield scratch
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

@@ -4,7 +4,6 @@ import bz2
 import gzip
 import lzma
 from dataclasses import replace
-from unittest import mock
 
 import anndata
 import h5py
@@ -39,10 +38,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genebert.accessibility import matrices
-from genebert.accessibility.blocks import CountMatrix, compressed_blocks
 from genebert.accessibility.build import load_regions
 from genebert.accessibility.matrices import read_matrix
-from genebert.accessibility.pseudobulk import PseudoBulk, binarise, pseudobulk_from_matrix, sum_by_cell_type
+from genebert.accessibility.pseudobulk import pseudobulk_from_matrix
 from genebert.errors import InputError
 from genebert.genome.bed import read_bed
 from genebert.genome.fasta import prepare_genome
@@ -147,10 +145,10 @@ def test_filters(toy, tmp_path):
 
 
 def test_regions_all_n_are_told(toy, tmp_path, caplog):
-    counts = np.eye(2, 2, dtype=int)
-    inputs = mtx_inputs(tmp_path, counts, names=["chr1-1000-1100", "chr1-1-9"], cells=["a", "b"], types=["A", "A"])
-    assert run(toy, tmp_path, inputs)[0]["dropped_regions"][-1]["all_n"] == 1
-    assert "1 accessible regions are N from end to end" in caplog.text
+    names = ["chr1-1000-1100", "chr1-1-9", "chr1-1100-1200"]
+    inputs = mtx_inputs(tmp_path, np.ones((3, 2), dtype=int), names=names, cells=["a", "b"], types=["A", "A"])
+    assert run(toy, tmp_path, inputs)[0]["dropped_regions"][-1]["all_n"] == 2
+    assert "2 accessible regions are N from end to end" in caplog.text
 
 
 def test_min_cells_and_min_fraction(toy, tmp_path):
@@ -187,49 +185,13 @@ def test_bed_union(toy, tmp_path, caplog):
     assert "a: 4 peaks, 3 accessible regions" in caplog.text and "fragment" not in caplog.text
 
 
-def test_sums_beyond_int32(toy, tmp_path):
-    counts = np.full((1, 2), 2**31 - 1)
-    inputs = mtx_inputs(tmp_path, counts, names=["chr1-1-9"], cells=["a", "b"], types=["A", "A"])
-    assert run(toy, tmp_path, inputs)[1].X.toarray().tolist() == [[2**32 - 2]]
-
-
-small = st.integers(1, 6)
-
-
-@given(st.data(), small, small, st.integers(1, 3))
-def test_sums_equal_dense_reference(data, peaks, cells, n_types):
-    dense = np.array(data.draw(st.lists(st.lists(st.integers(0, 3), min_size=cells, max_size=cells),
-                                        min_size=peaks, max_size=peaks)))  # fmt: skip
-    codes = np.array(data.draw(st.lists(st.integers(-1, n_types - 1), min_size=cells, max_size=cells)))
-    matrix = sp.csc_array(dense) if data.draw(st.booleans()) else sp.csr_array(dense)
-    with mock.patch("genebert.accessibility.blocks.BLOCK_ENTRIES", data.draw(st.integers(1, 9))):
-        blocks = list(compressed_blocks(matrix.indptr, matrix.indices, matrix.data))
-    if matrix.format == "csr":
-        blocks = [(major, minor, values) for minor, major, values in blocks]
-    whole = CountMatrix("x", pd.DataFrame(index=range(peaks)), pd.Series(), matrix.nnz, lambda: iter(blocks))
-    sums, detected = sum_by_cell_type(whole, codes, n_types, detected=True)
-    for kind in range(n_types):
-        of_kind = [dense[:, i] for i in range(cells) if codes[i] == kind]
-        expected = np.sum(of_kind, axis=0) if of_kind else np.zeros(peaks)
-        np.testing.assert_array_equal(sums[kind], expected)
-        np.testing.assert_array_equal(detected[kind], np.sum([c > 0 for c in of_kind], axis=0) if of_kind else expected)
-
-
-def test_a_stored_zero_is_no_detected_cell():
-    block = np.array([0, 0, 1]), np.array([0, 1, 0]), np.array([0, 2, 0])
-    matrix = CountMatrix("x", pd.DataFrame(index=range(2)), pd.Series(), 3, lambda: iter([block]))
-    sums, detected = sum_by_cell_type(matrix, np.array([0, 0]), 1, detected=True)
-    assert (sums.tolist(), detected.tolist()) == ([[2, 0]], [[1, 0]])
-
-
-@pytest.mark.parametrize("cells", [1, 3, 7, 25, 40, 100])
-def test_min_fraction_is_exact(cells):
-    detected = np.arange(cells + 1)[None]
-    bulk = PseudoBulk(pd.DataFrame(), ["A"], detected, np.array([cells]), detected)
-    for percent in range(1, 101):
-        # Whole numbers, so that no rounding is in the reference: 0.28 * 25 is a little more than 7.
-        expected = [count > 0 and 100 * count >= percent * cells for count in range(cells + 1)]
-        assert binarise(bulk, percent / 100)[0].tolist() == expected
+@pytest.mark.parametrize(("more", "kind"), [(0, np.int32), (1, np.int64), (2**31 - 1, np.int64)])
+def test_sums_beyond_int32(toy, tmp_path, more, kind):
+    counts = np.array([[2**31 - 1, more], [1, 0]])
+    inputs = mtx_inputs(tmp_path, counts, names=["chr1-1-9", "chr1-20-30"], cells=["a", "b"], types=["A", "A"])
+    _, bulk, _ = run(toy, tmp_path, inputs)
+    assert bulk.X.dtype == kind and bulk.X.toarray().tolist() == [[2**31 - 1 + more, 1]]
+    assert bulk.obs["n_fragments"].tolist() == [2**31 + more]
 
 
 intervals = st.lists(st.tuples(st.sampled_from(["chr2", "chr10"]), st.integers(0, 30), st.integers(1, 8)), max_size=8)
@@ -274,12 +236,25 @@ def test_matrix_market_in_pieces(tmp_path, monkeypatch, size):
         np.testing.assert_array_equal(dense, COUNTS)
 
 
+@pytest.mark.parametrize(("entries", "at_once"), [(1, 1), (17, 2), (24, 3), (1 << 17, 9)])
+def test_a_dense_matrix_is_read_by_cells(tmp_path, monkeypatch, entries, at_once):
+    monkeypatch.setattr(matrices, "BLOCK_ENTRIES", entries)  # of eight peaks
+    dense = np.zeros_like(COUNTS)
+    blocks = list(read_matrix(settings_of(h5ad_inputs(tmp_path, COUNTS.T.astype(float)))).blocks())
+    assert len(blocks) == -(-9 // at_once)
+    for number, (peaks, cells, values) in enumerate(blocks):
+        assert set(cells // at_once) == {number}
+        dense[peaks, cells] += values.astype(int)
+    np.testing.assert_array_equal(dense, COUNTS)
+
+
 def test_numbered_clusters_and_names_of_types():
     from genebert.accessibility.cells import as_types
 
     cases = [
         (pd.Series([3.0, np.nan, 1.0]), ["3", None, "1"]),
         (pd.Series([3, 1]), ["3", "1"]),
+        (pd.Series([b"T", b"\xff", None]), ["T", "\ufffd", None]),
         (pd.Series(pd.Categorical([2, 1, None])), ["2", "1", None]),
         (pd.Series([" T cell", "NA", ""]), ["T cell", None, None]),
     ]

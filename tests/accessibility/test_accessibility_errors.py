@@ -45,6 +45,11 @@ def cut(inputs, name="matrix", share=0.5):
     return inputs
 
 
+def other_bytes(inputs):
+    inputs.matrix.write_bytes(b"\xff" + b"x" * 80)
+    return inputs
+
+
 def counts_with(value):
     counts = COUNTS.astype(float)
     counts[1, 1] = value
@@ -97,7 +102,8 @@ BAD = {
     "two beyond": (lambda f: mtx_inputs(f, names=[*PEAKS[:-2], "chr1-1990-2001", "chr2-990-1002"]),
                    r"ends beyond chr[12], .* \(2 of 8 regions do, by up to 2 bases\)"),
     "empty region": (lambda f: mtx_inputs(f, names=[*PEAKS[:-1], "chr1-50-50"]), "row 8: region 50-50 is empty"),
-    "no chromosome left": (lambda f: mtx_inputs(f, names=[f"chrM-{i}-{i + 9}" for i in range(8)]), "no region is left"),
+    "no chromosome left": (lambda f: mtx_inputs(f, names=[f"chrU{i}-5-9" for i in range(8)]),
+                           r"no region is left of 8 .* \(input: chrU0, chrU1, chrU2, chrU3, chrU4 \.\.\.\)"),
     "negative": (lambda f: mtx_inputs(f, counts_with(-2)), "the value -2, which is negative; expected raw counts"),
     "fraction": (lambda f: mtx_inputs(f, counts_with(0.5), "real"), "value 0.5, which is not a whole number"),
     "lying header": (lambda f: edited(mtx_inputs(f, counts_with(1.5), "real"), "matrix",
@@ -112,9 +118,18 @@ BAD = {
                 r"not a valid Matrix Market entry \(line 1[0-9]: Row index out of bounds\)"),
     "dense mtx": (lambda f: edited(mtx_inputs(f), "matrix", lambda t: t.replace("coordinate", "array")),
                   "begins with '%%MatrixMarket matrix array .*expected a Matrix Market file"),
+    "mtx of other bytes": (lambda f: other_bytes(mtx_inputs(f)),
+                           f"m.mtx: begins with '\ufffd{'x' * 59}'; expected a Matrix Market file"),
     "mtx of endless size": (lambda f: edited(mtx_inputs(f), "matrix", lambda t: t.replace("8 9 ", f"{'9' * 5000} 9 ")),
                             "expected numbers of rows"),
-    "mtx sizes": (lambda f: edited(mtx_inputs(f), "matrix", lambda t: t.replace("8 9 14", "8 9")), "expected numbers"),
+    "mtx of 18 digits": (lambda f: edited(mtx_inputs(f), "matrix", lambda t: t.replace("8 9 ", f"{'9' * 18} 9 ")),
+                         f"peaks.txt: 8 peaks, but .* is {'9' * 18} x 9"),
+    "mtx of 19 digits": (lambda f: edited(mtx_inputs(f), "matrix", lambda t: t.replace("8 9 ", f"{'9' * 19} 9 ")),
+                         "expected numbers of rows"),
+    "mtx sizes": (lambda f: edited(mtx_inputs(f), "matrix", lambda t: t.replace("8 9 14", "%\n\n%\n8 9")),
+                  r"line \d is b'8 9.n'; expected numbers"),
+    "mtx ends early": (lambda f: edited(mtx_inputs(f), "matrix", lambda t: t.split("\n")[0] + "\n%\n"),
+                       "line [34] is b''; expected numbers"),
     "empty bed": (lambda f: bed(f, "# nothing\n"), "x.bed: holds no region; expected lines of chrom, start and end"),
     "bed columns": (lambda f: bed(f, "\nchr1\t5\n"), "line 2: 2 columns, expected chrom, start and end"),
     "bed later columns": (lambda f: bed(f, "chr1\t5\t9\nchr1\t5\n"), "line 2: end is '', expected a whole number"),

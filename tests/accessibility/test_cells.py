@@ -17,7 +17,7 @@ from accessibility_inputs import (
     transposed,
 )
 
-from genebert.accessibility.cells import read_cells
+from genebert.accessibility.cells import read_cells, require_column
 from genebert.accessibility.matrices import read_matrix
 from genebert.errors import InputError
 
@@ -31,6 +31,8 @@ TABLES = {
     "quoted where needed": (['c1,"x, y",A', 'c2,"z ""w""",B'], [["c1", "x, y", "A"], ["c2", 'z "w"', "B"]]),
     "quoted by R": ([r'"c1","3\" end","A"', '"c2","x, y","B"'], [["c1", '3" end', "A"], ["c2", "x, y", "B"]]),
     "backslashes": ([r"c1,a\b,A", "c2,x,B"], [["c1", r"a\b", "A"], ["c2", "x", "B"]]),
+    "numbers": (["c1,007,1.0", "c2,8,02"], [["c1", "007", "1.0"], ["c2", "8", "02"]]),
+    "one cell": (["c1,x,A"], [["c1", "x", "A"]]),
     "empty fields": (["c1,,A", "c2,x,"], [["c1", "", "A"], ["c2", "x", ""]]),
 }  # fmt: skip
 
@@ -75,6 +77,17 @@ def test_rows_of_another_length(tmp_path, text, sentence):
         read_cells(tmp_path / "cells.csv")
 
 
+@pytest.mark.parametrize(
+    ("header", "columns"),
+    [("note,cell_type", ["cell", "note", "cell_type"]), ("cell,cell_type", ["row.names", "cell", "cell_type"])],
+)  # fmt: skip
+def test_row_names_of_r_are_the_first_column(tmp_path, header, columns):
+    (tmp_path / "cells.csv").write_text(f'{header}\n"c1",x,A\n"c2",y,B\n')
+    table = read_cells(tmp_path / "cells.csv")
+    assert table.columns.tolist() == columns
+    assert table.to_numpy().tolist() == [["c1", "x", "A"], ["c2", "y", "B"]]
+
+
 def with_barcodes(inputs, names=CELLS):
     path = inputs.matrix.with_name("barcodes.tsv")
     path.write_text("\n".join(names) + "\n")
@@ -103,6 +116,31 @@ def test_cells_are_joined_by_name(tmp_path, caplog, form):
     assert matrix.cell_types.tolist() == [None if name == "NA" else name for name in TYPES]
     assert len(matrix.regions) == 8
     assert caplog.text.count("2 rows left out, for cells that ") == 1
+
+
+@pytest.mark.parametrize("header", ["barcode\tlibrary\tcell_type", "library\tcell\tcell_type"])
+def test_names_of_cells_stand_in_the_first_column_unless_one_is_called_cell(tmp_path, header, caplog):
+    caplog.set_level("INFO", "genebert")
+    inputs = with_barcodes(mtx_inputs(tmp_path))
+    columns = (CELLS, "x" * 9, TYPES) if header.startswith("barcode") else ("x" * 9, CELLS, TYPES)
+    rows = ["\t".join(row) for row in zip(*columns, strict=True)][::-1]
+    inputs.cells.write_text("\n".join([header, *rows]) + "\n")
+    assert read_matrix(settings_of(inputs)).cell_types.tolist() == [None if name == "NA" else name for name in TYPES]
+    assert "left out" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("columns", "name", "found"),
+    [
+        (["depth", "cell_type_4", "cell_type_3", "cell_type_2", "cell_type"], "cell_types",
+         r"; nearest: cell_type, cell_type_\d, cell_type_\d; its columns are depth, cell_type_4"),
+        (["celltype_annotation_l1", "depth"], "cell_type", "; nearest: celltype_annotation_l1; its"),
+        ([7, "depth"], "cell_type", "; its columns are 7, depth$"),
+    ],
+)  # fmt: skip
+def test_the_three_nearest_columns_are_named(columns, name, found):
+    with pytest.raises(InputError, match=f"^x: no column '{name}' to group cells by{found}"):
+        require_column(columns, name, "x")
 
 
 def test_without_barcodes_the_order_of_the_matrix_counts(tmp_path):

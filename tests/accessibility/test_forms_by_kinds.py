@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 from accessibility_inputs import (
@@ -25,8 +26,9 @@ from accessibility_inputs import (
 )
 
 from genebert.accessibility import matrices, repeats
+from genebert.accessibility.blocks import CountMatrix
 from genebert.accessibility.matrices import read_matrix
-from genebert.accessibility.pseudobulk import pseudobulk_from_matrix
+from genebert.accessibility.pseudobulk import pseudobulk_from_matrix, sum_by_cell_type
 from genebert.errors import InputError
 
 SPARSE = ("mtx", "dgcmatrix", "seurat", "h5ad-csr", "h5ad-csc")
@@ -86,6 +88,9 @@ DAMAGES = {
     "pointers end late": (set_entry("indptr", -1, 15), "row pointers end at 15, but it holds 14 entries"),
     "pointers begin late": (set_entry("indptr", 0, 1), "row pointers begin at 1; expected 0"),
     "pointers fall": (set_entry("indptr", 2, 13), "row pointers fall from 13 to"),
+    "pointers stay, then fall": (
+        set_part("indptr", lambda p: np.r_[p[:2], p[1], 13, p[4:]]), "row pointers fall from 13 to"
+    ),
     "pointers negative": (set_entry("indptr", 1, -4), "row pointers fall from 0 to -4"),
     "one pointer too few": (set_part("indptr", lambda p: np.delete(p, 1)), r"has \d+ row pointers; expected \d+"),
     "index negative": (set_entry("indices", 3, -1), "an entry at .*(peak|cell) 0[,;].* expected 1 to 8 and 1 to 9"),
@@ -119,14 +124,19 @@ def test_values_that_are_no_numbers(tmp_path, form, values):
     ("line", "sentence"),
     [
         ("0 2 3", "Row index out of bounds"), ("9 2 3", "Row index out of bounds"), ("-1 2 3", "out of bounds"),
-        ("2 10 3", "Column index out of bounds"), ("2 x 3", "Invalid integer value"), ("2 2", "not a valid"),
+        ("2 10 3", "Column index out of bounds"), ("2 x 3", "Invalid integer value"), ("2 2", "Invalid floating-point"),
     ],
 )  # fmt: skip
-def test_damaged_lines(tmp_path, line, sentence):
+def test_damaged_lines(tmp_path, monkeypatch, line, sentence):
     inputs = write("mtx", tmp_path)
     lines = inputs.matrix.read_text().split("\n")
     inputs.matrix.write_text("\n".join([*lines[:5], line, *lines[6:]]))
-    with pytest.raises(InputError, match=rf"m.mtx: not a valid Matrix Market entry \(line 6: .*{sentence}|{sentence}"):
+    with pytest.raises(InputError, match=rf"m.mtx: not a valid Matrix Market entry \(line 6: .*{sentence}"):
+        bulk_of(inputs)
+    # Lines before the entries count, and earlier pieces.
+    monkeypatch.setattr(matrices, "BLOCK_BYTES", 8)
+    inputs.matrix.write_text("\n".join([lines[0], "%", "", *lines[1:5], line, *lines[6:]]))
+    with pytest.raises(InputError, match=rf"m.mtx: not a valid Matrix Market entry \(line 8: .*{sentence}"):
         bulk_of(inputs)
 
 
@@ -211,6 +221,9 @@ def test_what_comes_in_order_is_read_once():
     first = repeats.ways_without_repeats(40)[0]
     found = list(first(blocks))
     assert len(readings) == 1
+    matrix = CountMatrix("x", pd.DataFrame(index=range(8)), pd.Series(), 40, blocks)
+    sums, _ = sum_by_cell_type(matrix, np.zeros(5, int), 1, detected=True)
+    assert len(readings) == 2 and sums.tolist() == [[5] * 8]
     np.testing.assert_array_equal(np.concatenate([block[1] for block in found]), cells)
     np.testing.assert_array_equal(np.concatenate([block[0] for block in found]), peaks)
 

@@ -60,6 +60,17 @@ def test_a_region_over_the_end_is_dropped_and_counted(toy, tmp_path, form, caplo
     assert steps[1]["dropped"] == 0
 
 
+def test_a_region_may_end_with_its_chromosome_and_no_base_later(toy, tmp_path, caplog):
+    peaks = [PEAKS[0], "chr1-1890-2000", *PEAKS[2:-1], "chr2-900-1001"]
+    summary, bulk, _ = run(toy, tmp_path, mtx_inputs(tmp_path, names=peaks))
+    assert bulk.var_names.tolist() == ["chr1-100-300", "chr1-900-1010", "chr1-1890-2000", "chr2-100-200"]
+    assert summary["dropped_regions"][1]["dropped"] == 1
+    # Type C is open in the last region only.
+    assert [message for message in caplog.messages if "cell type" in message] == [
+        f"{tmp_path}/m.mtx: cell type 'C' has no accessible region left"
+    ]
+
+
 @pytest.mark.parametrize("form", ["mtx", "dgcmatrix", "dgcmatrix without names", "seurat", "h5ad"])
 def test_names_counted_from_1(toy, tmp_path, form, caplog):
     caplog.set_level("INFO")

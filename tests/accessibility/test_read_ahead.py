@@ -1,5 +1,7 @@
 import os
 import signal
+import time
+from pathlib import Path
 
 import pytest
 
@@ -35,7 +37,24 @@ def test_a_killed_helper_is_an_error():
         list(pieces)
 
 
-def test_the_rest_may_be_left():
-    pieces = read_ahead(iter([b"x" * 1_000_000] * 50))
-    assert len(next(pieces)) == 1_000_000
+def test_a_helper_that_ends_after_its_pipe_is_waited_for():
+    def leaving():
+        yield b"one"
+        os.closerange(3, 256)
+        time.sleep(0.3)
+        os._exit(7)
+
+    with pytest.raises(OSError, match="ended with status 7"):
+        list(read_ahead(leaving()))
+
+
+def test_the_rest_may_be_left_and_no_helper_stays():
+    def endless():
+        while True:
+            yield b"%d" % os.getpid() + b" " * 1_000_000
+
+    pieces = read_ahead(endless())
+    helper = Path(f"/proc/{int(next(pieces))}")
+    assert helper.exists()
     pieces.close()
+    assert not helper.exists()

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from genebert.corpus import batches
+from genebert.corpus import batches, masks
 from genebert.corpus.batches import SampleEncoder
 from genebert.corpus.masks import SPAN_OFFSETS, mask_kmers
 from genebert.corpus.order import Draw
@@ -67,10 +67,22 @@ def test_tokens_equal_the_reference_and_no_kmer_crosses_a_border(lengths, k, see
         assert (batch.owners[i, n:] == -1).all()
         # rows of the matrix follow the regions shown
         assert np.array_equal(batch.motifs[i].numpy(), motifs[row].astype(np.float32))
-    assert batch.shortened == 0
+    assert batch.shortened == 0 and batch.first == 0
+
+
+@pytest.mark.parametrize(("motifs", "size"), [(None, 200), (np.zeros((2, 7), np.float16), 228)])
+@pytest.mark.parametrize(("short", "home"), [(0, "cuda"), (1, "cpu")])
+def test_tables_stay_with_the_host_where_half_a_gpu_does_not_hold_them(monkeypatch, motifs, size, short, home):
+    """Two bytes a base and those of the matrix; `size` of them, and free memory of twice that or a byte less."""
+    places = []
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2 * size - short, 10**12))
+    monkeypatch.setattr(torch.Tensor, "to", lambda tensor, place: places.append(place.type) or tensor)
+    SampleEncoder(toy_sequences([60, 40]), motifs, 6, 512, torch.device("cuda"))
+    assert set(places) == {home}
 
 
 @given(lengths=st.lists(st.integers(0, 80), min_size=4, max_size=4), room=st.integers(4, 200))
+@example(lengths=[12, 22, 2, 12], room=43)  # 40 k-mers: it just fits
 def test_long_samples_are_cropped_to_a_common_central_length(lengths, room):
     k = 3
     sequences = toy_sequences(lengths, n_share=0)
@@ -93,6 +105,17 @@ def test_long_samples_are_cropped_to_a_common_central_length(lengths, room):
             start = (n[region] - min(n[region], cap)) // 2
             expected += kmer_ids(np.asarray(sequences[region]), k).tolist()[start : start + min(n[region], cap)]
         assert shown[part] == expected
+
+
+def test_each_sample_is_cropped_by_its_own_length():
+    sequences = toy_sequences([30, 5, 60, 12, 41, 2, 70, 80, 9, 9, 9, 9])
+    encoder = SampleEncoder(sequences, None, 3, 60, CPU)
+    rows = np.arange(12).reshape(3, 4)
+    batch = encoder.encode(draw_of(rows))
+    assert batch.shortened == 2
+    for i, row in enumerate(rows):
+        alone = encoder.encode(draw_of([row]))
+        assert torch.equal(batch.ids[i, : batch.lengths[i]], alone.ids[0])
 
 
 def test_a_table_made_in_pieces_is_the_whole_one(monkeypatch):
@@ -143,6 +166,39 @@ def test_fate_of_masked_kmers():
     assert (out[changed] < len(SPECIALS)).sum() < 0.01 * changed.sum()
     expected = 4101 * (1 - np.exp(-int(changed.sum()) / 4101))
     assert abs(len(out[changed].unique()) / expected - 1) < 0.05
+
+
+def test_masks_equal_a_plain_loop():
+    """SplitMix64's output for the counter row * 2^32 + 2 * place, in Python's integers (docs/facts.md 16)."""
+
+    def bits(counter):
+        x = (counter * 0x9E3779B97F4A7C15 + seed) % 2**64
+        x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9 % 2**64
+        x = (x ^ x >> 27) * 0x94D049BB133111EB % 2**64
+        return (x ^ x >> 31) % 2**63
+
+    for seed in (0, 2**63 - 1):
+        counters = np.random.default_rng(0).integers(0, 2**62, 99)
+        assert masks._hash(torch.from_numpy(counters), seed).tolist() == [bits(int(c)) for c in counters]
+    seed, rows, tokens, size, first = 2**62 + 12345, 6, 80, 4101, 9
+    ids, _, _ = masked(0.15, shape=(rows, 2000))
+    ids = ids[:, 680 : 680 + tokens]  # with a [SEP]
+    expected = ids.tolist()
+    counters = [[(first + row) * 2**32 + 2 * place for place in range(tokens)] for row in range(rows)]
+    chosen = [[False] * tokens for _ in range(rows)]
+    for row, place in np.ndindex(rows, tokens):
+        if ids[row, place] >= len(SPECIALS) and bits(counters[row][place]) < 0.5 / 6 * 2**63:
+            for near in range(max(place - 2, 0), min(place + 4, tokens)):
+                chosen[row][near] = bool(ids[row, near] >= len(SPECIALS))
+    for row, place in zip(*np.nonzero(chosen), strict=True):
+        fate, random = divmod(bits(counters[row][place] + 1), 2**32)
+        if fate < 0.8 * 2**31:
+            expected[row][place] = MASK
+        elif fate >= 0.9 * 2**31:
+            expected[row][place] = random % size
+    out, found = mask_kmers(ids, 6, 0.5, size, seed, first)
+    assert found.tolist() == chosen and out.tolist() == expected
+    assert 100 < found.sum() < 300 and ((out != ids) & (out != MASK)).any()
 
 
 def test_special_tokens_are_never_chosen():

@@ -81,9 +81,13 @@ def test_columns_of_the_matrix_need_not_be_sorted():
 
 
 def test_held_out_chromosomes_enter_no_group():
-    groups, counts = group_regions(accessible(1, 2, 200), toy_regions([100, 100]), ["a", "b"], 10, ("chr2",))
+    matrix = accessible(1, 2, 200)
+    groups, counts = group_regions(matrix, toy_regions([100, 100]), ["a", "b"], 10, ("chr2",), 0.2)
     assert groups.regions.max() < 100
-    assert counts["a"]["held_out"] > 0
+    for name, row in zip("ab", matrix.toarray(), strict=True):
+        used = 10 * (counts[name]["groups"] + counts[name]["validation_groups"])
+        assert counts[name]["held_out"] == row[100:].sum()
+        assert counts[name]["left_over"] == row[:100].sum() - used < 20
 
 
 def test_too_few_regions():
@@ -229,6 +233,7 @@ def test_build_corpus_writes_what_groups_load(tmp_path):
     groups = Groups.load(tmp_path / "corpus")
     assert info["cell_types"] == ["Astrocytes/Oligodendrocytes", "b c"]
     assert set(groups.split) == {0, 1}  # as written in the file
+    assert [array.dtype for array in vars(groups).values()] == [np.int32, np.int16, np.int32, np.uint8]
     assert len(groups.subset(TRAIN)) == info["groups"]
     assert len(groups.subset(VALID)) == info["validation_groups"]
     assert info["region_cell_type_pairs"] == matrix.nnz

@@ -12,6 +12,7 @@ from sklearn import metrics as reference
 from genebert.errors import InputError
 from genebert.evaluation.metrics import (
     bootstrap_auc,
+    check_predictions,
     classification_metrics,
     threshold_from_validation,
     threshold_metrics,
@@ -109,6 +110,12 @@ def test_bootstrap_equals_a_plain_loop():
     assert bootstrap_auc(label, score, 300, seed=7) == pytest.approx(tuple(np.quantile(expected, (0.025, 0.975))))
 
 
+def test_the_interval_is_of_1000_resamples_with_seed_0():
+    label, score = noisy(60, 3)
+    expected = bootstrap_auc(label, score, 1000, seed=0)
+    assert bootstrap_auc(label, score) == tuple(classification_metrics(label, score)["roc_auc_interval"]) == expected
+
+
 def test_bootstrap_has_the_known_width():
     """Against the standard error of DeLong's method, which needs no resampling."""
     label, score = noisy(2000, 4)
@@ -150,13 +157,22 @@ def test_threshold_lies_between_the_classes():
     label, score = np.array([0, 0, 1, 1]), np.array([0.1, 0.2, 0.24, 0.3])
     assert threshold_from_validation(label, score) == pytest.approx(0.22)
     assert threshold_from_validation(label, np.full(4, 0.7)) == 0.7
+    assert threshold_from_validation(np.array([1, 0]), np.array([0.1, 0.9])) == 0.1
+    assert threshold_from_validation(label, -score) == -0.3  # the wrong way round: all are called positive
     # one positive above it, or both and a negative: 2 / sqrt(12) either way, and the higher one is taken
     assert threshold_from_validation(np.array([0, 1, 0, 1]), np.array([0.1, 0.3, 0.5, 0.9])) == pytest.approx(0.7)
+    # MCC 0.61 above the first score (1 of 2 positives, no negative), 0.67 above the third (2 of 2, 1 of 3)
+    assert threshold_from_validation(np.array([1, 0, 1, 0, 0]), np.arange(5)[::-1]) == 1.5
     neighbours = np.array([0.5, 0.5, np.nextafter(0.5, 1), np.nextafter(0.5, 1)])
     assert threshold_metrics(label, neighbours, threshold_from_validation(label, neighbours))["mcc"] == 1
 
 
-# ------------------------------------------------------------------------------------------------------ bad input
+# ------------------------------------------------------------------------------------------------------ input
+
+
+def test_scores_are_computed_in_double_precision():
+    label, score = check_predictions([0, 1], np.array([0.25, 0.5], np.float32))
+    assert (label.dtype, score.dtype) == (bool, np.float64) and score.tolist() == [0.25, 0.5]
 
 
 @pytest.mark.parametrize(
@@ -166,6 +182,7 @@ def test_threshold_lies_between_the_classes():
         ([0, 1, 1], [0.1, 0.5, np.inf], "1 of 3 scores are not finite, the first in row 2"),
         ([0, 1, 1], [-np.inf, 0.5, 0.6], "1 of 3 scores are not finite, the first in row 0"),
         ([0, 1], [0.1, 0.2, 0.3], "two equally long lists"),
+        ([[0, 1]], [[0.1, 0.2]], "two equally long lists"),
         ([0, 2], [0.1, 0.2], "label 2 found; expected 0 and 1"),
         ([1, 1], [0.1, 0.2], "2 positives and 0 negatives; expected both classes"),
         ([], [], "0 positives and 0 negatives"),

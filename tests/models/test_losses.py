@@ -26,6 +26,18 @@ def test_infonce_by_hand():
     assert accuracy.item() == 1
 
 
+@pytest.mark.parametrize("form", ["infonce", "paper_exp", "paper_literal"])
+def test_accuracy_is_the_share_of_sequences_that_find_their_matrix(form):
+    sequence, region = torch.eye(4), torch.eye(4)[[0, 2, 1, 0]]
+    scale = torch.tensor(2.0)
+    # The first finds its own, the others the matrix of another.
+    assert sequence_region_matching(sequence, region, form, scale)[1].item() == 0.25
+    excluded = torch.zeros(4, 4, dtype=torch.bool)
+    excluded[1, 2] = True  # the second had found this one; of the rest, all alike, its own is not the first
+    excluded[1, 0] = True
+    assert sequence_region_matching(sequence, region, form, scale, excluded)[1].item() == 0.5
+
+
 def test_paper_forms_by_hand():
     sequence, region = vectors()
     s = (sequence @ region.T).numpy().astype(np.float64)

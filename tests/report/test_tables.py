@@ -54,6 +54,7 @@ def paper(root):
 
 def test_values(tmp_path, paper, scores):
     _, _, csv = render(tmp_path, paper, scores, ROWS)
+    assert csv.columns[:6].tolist() == ["run", "scale", "dataset", "model", "paper_model", "precision_paper"]
     assert csv["model"].tolist() == MODELS
     assert csv["paper_model"].fillna("").tolist() == ["", "", "DNABERT", "GeneBERT"]
     row = csv.set_index("model").loc["genebert"]
@@ -245,6 +246,12 @@ def test_some_seeds_unavailable(tmp_path, paper, scores, files):
     assert row["n_seeds"] == 2 and row["auc_mean"] == pytest.approx(0.82)
 
 
+def test_reasons_stand_in_the_order_of_letters_each_once(tmp_path, paper, files):
+    paths = [files(unavailable("genebert", seed, letter)) for seed, letter in enumerate("hcagebcdf")]
+    _, _, csv = render(tmp_path, paper, paths, {SET: ["genebert"]})
+    assert csv["reason"].iloc[0] == "a; b; c; d; e; f; g; h"
+
+
 def test_all_unavailable(tmp_path, paper, files):
     blocks, text, csv = render(tmp_path, paper, [files(unavailable("genebert", 0, "x"))], {SET: ["genebert"]})
     assert csv["remark"].tolist() == ["unavailable", "not part of this run"]
@@ -260,6 +267,7 @@ def test_reported_rows_that_were_not_run_are_kept(tmp_path, paper, scores, files
     assert csv["dataset"].str.removeprefix("promoter/").tolist() == ["mine", "prom-core", "prom-core", "prom-core"]
     assert csv["model"].tolist() == ["genebert", "from-scratch", "dnabert", "genebert"]
     assert csv["remark"].fillna("").tolist() == ["", "", "not part of this run", "not part of this run"]
+    assert csv["n_seeds"].tolist() == [1, 3, 0, 0]
     assert csv["auc_paper"].tolist()[2:] == [0.693, 0.894] and csv["auc_paper"].isna().tolist()[:2] == [True, True]
     notes = blocks[0].notes
     assert "Not in the paper's Table 1: models from-scratch; data sets promoter/mine." in notes

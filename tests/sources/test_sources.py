@@ -54,6 +54,7 @@ def test_a_good_line(tmp_path):
         (0, "hg19//x", "line 2: found the name 'hg19//x'"),
         (1, "", "line 2: found the address '', expected one with http, https or ftp"),
         (1, "file:///x", "line 2: found the address 'file:///x'"),
+        (1, "https:///x", "line 2: found the address 'https:///x'"),
         (2, "https://a.b/x nonsense", "line 2: found the address 'nonsense'"),
         (3, "", "line 2: found the checksum '', expected md5:..., sha256:... or unknown"),
         (3, "md5:123", "line 2: found the checksum 'md5:123'"),

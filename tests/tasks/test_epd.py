@@ -1,12 +1,15 @@
-"""EPD's files: start sites on both strands from three forms, and the table of promoter elements."""
+"""EPD's files: start sites on both strands from three forms, the table of promoter elements; the TATA matrix."""
 
 import gzip
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from genebert.errors import InputError
-from genebert.tasks.epd import read_promoters, read_tata_flags
+from genebert.genome.bases import encode
+from genebert.motifs.jaspar import load_jaspar
+from genebert.tasks.epd import TATA_CUTOFF, TATA_WEIGHTS, read_promoters, read_tata_flags, tata_scores
 
 EPD_BED = """chr1 960583 960643 KLHL17_1 900 + 960632 960643
 chr1 959245 959305 NOC2L_1 900 - 959245 959256
@@ -45,9 +48,15 @@ def test_gzip_with_a_byte_order_mark_is_read(tmp_path):
         "chr1 960583 960643 KLHL17_1 900 + 960700 960643",
         "chr1 960583 960643 KLHL17_1 900 + 960582 960643",  # the thick block begins before its window
         "chr1 960583 960643 KLHL17_1 900 - 960632 960644",  # or ends behind it
+        "chr1 960583 960643 KLHL17_1 900 + 960632 960632",  # or is empty
         "chr1 960583 960643 KLHL17_1 900 +",  # a window without its thick block says nothing about the TSS
         "NC_000001.10\tTSS\t0\t+\t1\tSAMD11_1",
         "NC_000099.1\tTSS\t100\t+\t1\tSAMD11_1",
+        "NC_000001.10\tTSS\t100\t*\t1\tSAMD11_1",
+        "chr1 960583 960643 KLHL17_1 900 + x 960643",
+        "chr1 960583 960643 KLHL17_1 900 + 960632 x",
+        "chr1 x 960643 KLHL17_1 900 + 960632 960643",
+        "chr1 5 abc KLHL17_1 900 +",
         "chr1 abc",
         "chr1 960583 96064² KLHL17_1 900 + 960632 960643",
         "NC_000001.10\tTSS\t²\t+\t1\tSAMD11_1",
@@ -58,6 +67,16 @@ def test_malformed_promoter_line(tmp_path, line):
     with pytest.raises(InputError, match=r"p\.bed: line 3: .* is not a promoter; expected EPDnew BED") as error:
         read_promoters(path)
     assert "\n" not in str(error.value)
+
+
+def test_a_long_line_is_shown_in_part(tmp_path):
+    with pytest.raises(InputError, match=f"line 1: '{'x' * 80}' is not a promoter"):
+        read_promoters(write(tmp_path / "p.bed", "x" * 200 + "\n"))
+
+
+def test_sga_of_six_columns_and_of_the_first_base(tmp_path):
+    found = read_promoters(write(tmp_path / "p.sga", "NC_000001.10\tTSS\t1\t+\t1\tA_1\n"))
+    assert found.values.tolist() == [["A_1", "chr1", 0, "+"]]
 
 
 @pytest.mark.parametrize(
@@ -103,7 +122,38 @@ def test_tata_flags(tmp_path):
     assert read_tata_flags(write(path, "#Name\tInr\tTATA-box\nA_1\t1\t0\nB_1\t0\t1\n")).to_dict() == {
         "A_1": False, "B_1": True,
     }  # fmt: skip
-    with pytest.raises(InputError, match=r"line 2: .* expected a name and flags"):
-        read_tata_flags(write(path, "#Name\tTATA-box\nA_1\tyes\n"))
-    with pytest.raises(InputError, match="expected #Name TATA-box"):
-        read_tata_flags(write(path, "A_1\t1\t0\n"))
+    none = read_tata_flags(write(path, "#Name\tTATA-box\n"))
+    assert none.empty and none.dtype == bool
+    for lines in ("A_1\tyes", "A_1\t1\t0", "A_1"):
+        with pytest.raises(InputError, match=r"line 4: 'A_1.* expected a name and flags"):
+            read_tata_flags(write(path, f"#Name\tTATA-box\nB_1\t1\n\n{lines}\n"))
+    for header in ("A_1\t1\t0", "#Name\tInr", "Promoter\tTATA-box", ""):
+        with pytest.raises(InputError, match=f"first line is '{' '.join(header.split())}', expected #Name TATA-box"):
+            read_tata_flags(write(path, header + "\n"))
+
+
+def test_tata_scores_equal_a_loop():
+    codes = np.random.default_rng(1).integers(0, 5, (20, 40), dtype=np.uint8)
+    scores = tata_scores(codes)
+    assert scores.shape == (20, 26)
+    for row, values in zip(codes, scores, strict=True):
+        for i, value in enumerate(values):
+            word = row[i : i + 15]
+            expected = sum(TATA_WEIGHTS[base, j] for j, base in enumerate(word)) if word.max() < 4 else None
+            assert value < -50 if expected is None else value == pytest.approx(expected)
+
+
+def test_tata_matrix_is_jaspars_tbp():
+    """JASPAR's TBP has the counts from which Bucher made his weights; G at position 7 is 20 in one, 10 in the other."""
+    tbp = next(motif for motif in load_jaspar(release="JASPAR2018") if motif.name == "TBP")
+    log_counts = np.log(tbp.counts + 1)
+    for j in range(15):
+        assert np.corrcoef(log_counts[:, j], TATA_WEIGHTS[:, j])[0, 1] > 0.9
+
+
+def test_the_cut_off_takes_in_what_rounding_has_moved():
+    """-8.17 is a TATA box, as five of EPD's own TATA promoters have it; -8.18 is none."""
+    # G G . . G . . . A A G . . . A is -2.74 -3.77 -0.01 -0.94 -0.09 -0.62
+    scores = tata_scores(np.stack([encode("GGATGAAAAAGGGGA"), encode("CTACATAACCTCCTT")]))[:, 0]
+    assert scores == pytest.approx([-8.17, -8.18])
+    assert (scores >= TATA_CUTOFF).tolist() == [True, False]

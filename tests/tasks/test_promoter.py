@@ -65,6 +65,7 @@ def test_mosaics_keep_8_of_20_blocks_and_break_where_dnaberts_do():
     rng = np.random.default_rng(0)
     parents = rng.integers(0, 4, (4000, 300), dtype=np.uint8)
     made = mosaics(parents, rng)
+    assert made.dtype == np.uint8
     same = made == parents
     kept = same.reshape(-1, 20, 15).all(axis=2)
     assert (kept.sum(axis=1) == 8).all()
@@ -79,25 +80,6 @@ def test_mosaics_keep_8_of_20_blocks_and_break_where_dnaberts_do():
 
 
 # ---- TATA box
-
-
-def test_tata_scores_equal_a_loop():
-    codes = np.random.default_rng(1).integers(0, 5, (20, 40), dtype=np.uint8)
-    scores = tata_scores(codes)
-    assert scores.shape == (20, 26)
-    for row, values in zip(codes, scores, strict=True):
-        for i, value in enumerate(values):
-            word = row[i : i + 15]
-            expected = sum(TATA_WEIGHTS[base, j] for j, base in enumerate(word)) if word.max() < 4 else None
-            assert value < -50 if expected is None else value == pytest.approx(expected)
-
-
-def test_tata_matrix_is_jaspars_tbp():
-    """JASPAR's TBP has the counts from which Bucher made his weights; G at position 7 is 20 in one, 10 in the other."""
-    tbp = next(motif for motif in load_jaspar(release="JASPAR2018") if motif.name == "TBP")
-    log_counts = np.log(tbp.counts + 1)
-    for j in range(15):
-        assert np.corrcoef(log_counts[:, j], TATA_WEIGHTS[:, j])[0, 1] > 0.9
 
 
 @pytest.mark.parametrize(("start", "found"), [(-35, False), (-34, True), (-29, True), (-28, False)])
@@ -130,6 +112,43 @@ def test_tata_negatives_lie_outside_promoters_with_the_box_in_place(toy, monkeyp
     monkeypatch.setattr("genebert.tasks.core_promoters.MAX_ROUNDS", 2)
     with pytest.raises(InputError, match="places with a TATA box outside promoters on chr1, expected 100000"):
         tata_negatives(Genome(folder / "genome.fa"), promoters, 100_000, np.random.default_rng(0))
+
+
+def test_tata_negatives_come_from_chromosomes_by_their_known_bases(tmp_path):
+    """As many from each of two, one of which is N for the most part; there are none where nothing fits."""
+    repeat = "GTATAAAAGGCGGGGCACACGTCAG" * 200
+    write(tmp_path / "raw.fa", f">chr1\n{repeat}\n>chr2\n{'N' * 60_000}{repeat}\n>chr3\n{repeat[:70]}\n")
+    prepare_genome(tmp_path / "raw.fa", tmp_path / "genome.fa", "toy", ["chr1", "chr2", "chr3"])
+    promoters = pd.DataFrame(
+        {"name": ["P", "Q"], "chrom": ["chr1", "chr2"], "tss": [300, 60_300], "strand": ["+", "+"]}
+    )
+    table = tata_negatives(Genome(tmp_path / "genome.fa"), promoters, 100, np.random.default_rng(0))
+    assert len(table) == 100 and 30 < (table["chrom"] == "chr2").sum() < 70
+    with pytest.raises(InputError, match="found 0 places with a TATA box outside promoters on chr3, expected 1 as neg"):
+        tata_negatives(Genome(tmp_path / "genome.fa"), promoters[:1].assign(chrom="chr3"), 1, np.random.default_rng(0))
+
+
+def test_tata_negatives_are_all_that_there_are(tmp_path):
+    """Against a plain loop; one of them begins where the promoter's window ends. Sorted by place."""
+    rng = np.random.default_rng(5)
+    units = ["GTATAAAAGGCGGGG", "CCCCGCCTTTTATAC"]  # and its reverse complement
+    sequence = "".join(units[i % 3 == 0] + decode(rng.integers(0, 4, 10)) for i in range(120))
+    write(tmp_path / "raw.fa", f">chr1\n{sequence}\n")
+    prepare_genome(tmp_path / "raw.fa", tmp_path / "genome.fa", "toy", ["chr1"])
+    tss = 25 * 61 - 52
+    assert sequence[tss + 52 : tss + 67] == units[0]
+    expected = []
+    for start in range(len(sequence) - 70):  # the last place is not drawn
+        for strand in "+-":
+            codes = encode(sequence[start : start + 70])
+            codes = codes if strand == "+" else reverse_complement(codes)
+            box = sum(TATA_WEIGHTS[base, j] for j, base in enumerate(codes[1:16])) >= TATA_CUTOFF
+            if box and not tss - 249 - 70 < start < tss + 51:
+                expected.append((start, start + 70, strand))
+    assert (tss + 51, tss + 121, "+") in expected and len({strand for *_, strand in expected}) == 2
+    promoter = pd.DataFrame({"name": ["P"], "chrom": ["chr1"], "tss": [tss], "strand": ["+"]})
+    table = tata_negatives(Genome(tmp_path / "genome.fa"), promoter, len(expected), rng)
+    assert list(table[["start", "end", "strand"]].itertuples(index=False, name=None)) == expected
 
 
 @pytest.mark.parametrize("strand", ["+", "-"])

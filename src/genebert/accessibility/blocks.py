@@ -62,8 +62,7 @@ def read_ahead(pieces: Iterator[bytes]) -> Iterator[bytes]:
         if (error := receiving.recv()) is not None:
             raise error
     except EOFError as error:
-        if process.exitcode is None:
-            process.join(1)
+        process.join(1)  # the pipe ends a little before the process
         if process.exitcode:
             raise OSError(f"the process that unpacks the file ended with status {process.exitcode}") from error
         raise
@@ -125,9 +124,9 @@ def compressed_blocks(indptr: np.ndarray, indices, data) -> Iterator[Block]:
     low, last = 0, len(indptr) - 1
     while low < last:
         high = int(np.searchsorted(indptr, indptr[low] + BLOCK_ENTRIES, side="right")) - 1
-        high = min(max(high, low + 1), last)
+        high = max(high, low + 1)
         a, b = int(indptr[low]), int(indptr[high])
         if b > a:
             major = np.repeat(np.arange(low, high), np.diff(indptr[low : high + 1]))
-            yield indices[a:b].astype(np.int64, copy=False), major, data[a:b]
+            yield np.asarray(indices[a:b], np.int64), major, data[a:b]
         low = high

@@ -173,8 +173,8 @@ def build_accessibility(
     obs = pd.DataFrame(
         {
             "n_cells": pd.array([pd.NA] * len(bulk.types), "Int64") if bulk.n_cells is None else bulk.n_cells,
-            "n_fragments": np.asarray(counts.sum(axis=1, dtype=np.int64)).ravel(),
-            "n_accessible": binary.sum(axis=1, dtype=np.int64),
+            "n_fragments": np.asarray(counts.sum(axis=1)).ravel(),
+            "n_accessible": accessible[:, kept].sum(axis=1),
         },
         index=pd.Index(bulk.types, dtype=object),
     )

@@ -66,7 +66,7 @@ def require_column(columns: list[str], name: str, where: str) -> None:
     if name in columns:
         return
     lower = {str(column).lower(): str(column) for column in columns}
-    near = [lower[match] for match in difflib.get_close_matches(name.lower(), list(lower), n=3, cutoff=0.5)]
+    near = [lower[match] for match in difflib.get_close_matches(name.lower(), list(lower), cutoff=0.5)]
     raise InputError(
         f"{where}: no column {name!r} to group cells by"
         + (f"; nearest: {', '.join(near)}" if near else "")
@@ -85,7 +85,7 @@ def align_cells(cells: pd.DataFrame, key: str, names: list[str], where: str, mat
     Rows for cells that the matrix lacks are left out, and counted in the log; cells that the table lacks, or that
     either has more than once, are refused. `where` and `matrix` name the two files in messages.
     """
-    repeated, wanted = cells[key].duplicated(), pd.Index(names, dtype=object)
+    repeated, wanted = cells[key].duplicated(), pd.Index(names)
     if not wanted.is_unique:
         name = wanted[wanted.duplicated()][0]
         raise InputError(f"{matrix}: cell {name!r} comes more than once; expected names that tell its cells apart")
@@ -93,7 +93,7 @@ def align_cells(cells: pd.DataFrame, key: str, names: list[str], where: str, mat
     if len(twice):
         raise InputError(f"{where}: cell {twice.iloc[0]!r} has more than one row (column {key!r}); expected one a cell")
     cells = cells[~repeated]
-    rows = pd.Index(cells[key], dtype=object).get_indexer(wanted)
+    rows = pd.Index(cells[key]).get_indexer(wanted)
     missing = rows < 0
     if missing.any():
         raise InputError(
@@ -102,7 +102,7 @@ def align_cells(cells: pd.DataFrame, key: str, names: list[str], where: str, mat
         )
     if len(cells) > len(wanted):
         logger.info("%s: %d rows left out, for cells that %s lacks", where, len(cells) - len(wanted), matrix)
-    return cells.iloc[rows].reset_index(drop=True)
+    return cells.iloc[rows]
 
 
 def _type_name(label) -> str | None:
@@ -119,5 +119,5 @@ def as_types(values: pd.Series) -> pd.Series:
     """Return cell-type names (object dtype): labels of any kind as text in full, ``None`` where a cell has none."""
     codes, labels = pd.factorize(values)
     # The code of a missing value, -1, takes the last.
-    names = np.array([*map(_type_name, np.asarray(labels)), None], dtype=object)
+    names = np.array([*map(_type_name, np.asarray(labels)), None])
     return pd.Series(names[codes], dtype=object)

@@ -84,9 +84,7 @@ def _mtx_blocks(path: str | Path, transposed: bool) -> Iterator[Block]:
         for piece in read_ahead(_whole_lines(handle)):
             lines = piece.count(b"\n") + 1
             try:
-                block = mmread(
-                    io.BytesIO(b"%s\n%d %d %d\n%s\n" % (banner, rows, columns, lines, piece)), spmatrix=False
-                )
+                block = mmread(io.BytesIO(b"%s\n%d %d %d\n%s\n" % (banner, rows, columns, lines, piece)))
             except (ValueError, OverflowError) as error:
                 # The parser counts lines from its own two header lines.
                 number, _, reason = str(error).removeprefix("Line ").partition(": ")
@@ -157,7 +155,7 @@ def _var_regions(var: pd.DataFrame, path: str | Path, counting: str) -> pd.DataF
         start, end = (var[column].astype(np.int64).to_numpy() for column in found[1:])
     except (ValueError, TypeError) as error:
         raise InputError(f"{path}: var columns {found[1]}, {found[2]} must hold whole numbers ({error})") from error
-    return pd.DataFrame({"chrom": chroms.to_numpy(dtype=object), "start": start, "end": end})
+    return pd.DataFrame({"chrom": chroms.to_numpy(), "start": start, "end": end})
 
 
 def _stated_builds(var: pd.DataFrame, uns: Mapping) -> list[str]:

@@ -67,10 +67,12 @@ def _checked(matrix: CountMatrix, n_cells: int) -> Iterator[Block]:
             )  # fmt: skip
 
 
-def _add_up(blocks: Iterator[Block], row: np.ndarray, size: int, *, detected: bool) -> tuple[np.ndarray, ...]:
+def _add_up(
+    blocks: Iterator[Block], row: np.ndarray, size: int, *, detected: bool
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Return sums (int64 [size]) of all entries, whose place is `row` of the cell + peak, and their number above 0."""
     sums = np.zeros(size, dtype=np.int64)
-    cells_with = np.zeros(size if detected else 0, dtype=np.int64)
+    cells_with = np.zeros_like(sums) if detected else None
     for peaks, cells, counts in blocks:
         key = row[cells]
         key += peaks
@@ -129,10 +131,11 @@ def pseudobulk_from_matrix(matrix: CountMatrix, min_cells: int = 1, *, detected:
             f"{matrix.where}: no cell type has {min_cells} cells or more"
             + (f"; the largest is {sizes.index[0]!r} with {sizes.iloc[0]}" if len(sizes) else "; no cell has a type")
         )
-    codes = pd.Index(types).get_indexer(pd.Index(matrix.cell_types, dtype=object))
+    codes = pd.Index(types).get_indexer(matrix.cell_types)
     sums, cells_with = sum_by_cell_type(matrix, codes, len(types), detected=detected)
-    n_cells = np.bincount(codes[codes >= 0], minlength=len(types))
-    return PseudoBulk(matrix.regions, types, sums, n_cells, cells_with, dropped, int(matrix.cell_types.isna().sum()))
+    return PseudoBulk(
+        matrix.regions, types, sums, sizes[types].to_numpy(), cells_with, dropped, int(matrix.cell_types.isna().sum())
+    )
 
 
 def pseudobulk_from_beds(peaks: dict[str, pd.DataFrame]) -> PseudoBulk:
@@ -141,7 +144,7 @@ def pseudobulk_from_beds(peaks: dict[str, pd.DataFrame]) -> PseudoBulk:
     Peaks that share at least one base are merged, also in chains and across types; book-ended peaks are not.
     """
     types = sorted(peaks)
-    regions, group = merge_overlapping(pd.concat([peaks[name] for name in types], ignore_index=True))
+    regions, group = merge_overlapping(pd.concat([peaks[name] for name in types]))
     owner = np.repeat(np.arange(len(types)), [len(peaks[name]) for name in types])
     counts = np.bincount(owner * len(regions) + group, minlength=len(types) * len(regions))
     return PseudoBulk(regions, types, counts.reshape(len(types), len(regions)))

@@ -69,7 +69,7 @@ class SampleEncoder:
             self.home = torch.device("cpu")
         self._kmers = _kmer_table(sequences, k, max_tokens).to(self.home)
         self._complements = torch.from_numpy(reverse_complements(k)).to(self.home)
-        self._offsets = torch.from_numpy(np.asarray(sequences.offsets, dtype=np.int64)).to(self.home)
+        self._offsets = torch.from_numpy(np.asarray(sequences.offsets)).to(self.home)
         with warnings.catch_warnings():  # a tensor on the array's own memory: a mapped file is read row by row
             warnings.filterwarnings("ignore", message="The given NumPy array is not writable")  # and never written to
             self._motifs = None if motifs is None else torch.from_numpy(motifs).to(self.home)
@@ -141,7 +141,7 @@ def _common_cap(available: Tensor, room: int) -> tuple[Tensor, int]:
     rest = torch.arange(n, 0, -1, device=available.device)
     before = ordered.cumsum(1) - ordered
     # With the j smallest regions whole, the others share what is left; the cap is the largest such share.
-    cap = ((room - before).clamp(min=0) // rest).amax(1, keepdim=True)
+    cap = ((room - before) // rest).amax(1, keepdim=True)
     return torch.minimum(available, cap), int(too_long.sum())
 
 

@@ -49,7 +49,7 @@ def group_regions(
     accessible: sp.csr_matrix,
     regions: pd.DataFrame,
     cell_types: list[str],
-    regions_per_sample: int = 10,
+    regions_per_sample: int,
     holdout_chromosomes: tuple[str, ...] = (),
     validation_fraction: float = 0.0,
 ) -> tuple[Groups, dict]:

@@ -9,16 +9,16 @@ from genebert.genome.kmers import MASK, SPECIALS
 SPAN_OFFSETS = {3: (-1, 0, 1), 4: (-1, 0, 1, 2), 5: (-2, -1, 0, 1, 2), 6: (-2, -1, 0, 1, 2, 3)}
 
 
-def _signed(value: int) -> int:
-    return value - (1 << 64) if value >= 1 << 63 else value
+# SplitMix64's step and the factors of its finaliser, as int64 has them.
+_STEP, *_FACTORS = (value - (1 << 64) for value in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
 
 
 def _hash(counter: torch.Tensor, key: int) -> torch.Tensor:
     """Return 63 random bits (int64) of each counter: the finaliser of SplitMix64, on any device the same."""
-    x = counter * _signed(0x9E3779B97F4A7C15) + key
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+    x = counter * _STEP + key
+    for shift, factor in zip((30, 27), _FACTORS, strict=True):
         # int64 shifts copy the sign; the mask makes them logical
-        x = (x ^ ((x >> shift) & ((1 << (64 - shift)) - 1))) * _signed(factor)
+        x = (x ^ ((x >> shift) & ((1 << (64 - shift)) - 1))) * factor
     return (x ^ ((x >> 31) & ((1 << 33) - 1))) & ((1 << 63) - 1)
 
 

@@ -51,7 +51,7 @@ class SampleOrder:
         self._skip_from = np.maximum(index - 1, self._low)
         self._skip = np.minimum(index + 2, high) - self._skip_from
         self._choices = high - self._low - self._skip
-        self._epoch, self._permutation = -1, np.empty(0, np.int64)
+        self._epoch, self._permutation = None, None  # of the epoch last asked for
 
     @property
     def has_negative(self) -> np.ndarray:
@@ -72,7 +72,7 @@ class SampleOrder:
 
     def draw(self, step: int) -> Draw:
         """Return the samples of a step (the first step is 0)."""
-        group = self._group_of(step * self.batch + np.arange(self.batch, dtype=np.int64))
+        group = self._group_of(step * self.batch + np.arange(self.batch))
         generator = np.random.default_rng([self.seed, step, 1])
         replaced = (generator.random(self.batch) < 0.5) & self.has_negative[group]
         place = (generator.random(self.batch) * self._choices[group]).astype(np.int64)

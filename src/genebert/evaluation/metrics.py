@@ -82,19 +82,20 @@ def threshold_from_validation(label: np.ndarray, score: np.ndarray) -> float:
     equal give that score (every example is called positive).
     """
     label, score = check_predictions(label, score, "validation predictions")
-    order = np.argsort(-score, kind="stable")
+    order = np.argsort(-score)
     score, label = score[order], label[order]
     last = np.flatnonzero(np.append(np.diff(score) != 0, True))  # last place of each run of equal scores
     tp = np.cumsum(label)[last].astype(np.float64)
     fp = last + 1 - tp
     n_positive, n_negative = tp[-1], fp[-1]
     spread = np.sqrt((tp + fp) * (len(label) - tp - fp) * n_positive * n_negative)
-    mcc = np.divide(tp * n_negative - fp * n_positive, spread, out=np.zeros_like(tp), where=spread > 0)
+    # At the last place, where all are called positive, both are 0; elsewhere the spread is at least 1.
+    mcc = (tp * n_negative - fp * n_positive) / np.maximum(spread, 1)
     best = int(np.argmax(mcc))
-    below = score[last[best + 1]] if best + 1 < len(last) else score[-1]
-    middle = (score[last[best]] + below) / 2
+    cuts = np.append(score[last], np.inf)  # no score lies below the last
+    middle = (cuts[best] + cuts[best + 1]) / 2
     # Half-way between two neighbouring floats may round to the lower one, which belongs to the other side.
-    return float(middle if below < middle else score[last[best]])
+    return float(middle if cuts[best + 1] < middle else cuts[best])
 
 
 def bootstrap_auc(label: np.ndarray, score: np.ndarray, n_bootstrap: int = 1000, seed: int = 0) -> tuple[float, float]:
@@ -112,7 +113,7 @@ def bootstrap_auc(label: np.ndarray, score: np.ndarray, n_bootstrap: int = 1000,
     rng = np.random.default_rng(seed)
     classes = rank[label], rank[~label]
     auc = np.empty(n_bootstrap)
-    step = max(1, BLOCK // max(len(label), n_ranks))
+    step = max(1, BLOCK // len(label))
     for start in range(0, n_bootstrap, step):
         rows = min(step, n_bootstrap - start)
         counts = []

@@ -55,7 +55,7 @@ def sequence_region_matching(
         if centre:
             sequence, region = sequence - sequence.mean(0), region - region.mean(0)
         # The bound keeps the gradient finite where embeddings are all the same, as those of regions of N are.
-        sequence, region = (F.normalize(embeddings, dim=1, eps=1e-3) for embeddings in (sequence, region))
+        sequence, region = (F.normalize(embeddings, eps=1e-3) for embeddings in (sequence, region))
     scores = sequence @ region.T
     if form == "infonce":
         scores = scores * scale

@@ -47,9 +47,9 @@ def _promoter(fields: list[str]) -> tuple[str, str, int, str] | None:
 
 def _check_places(lines: pd.Series, path: str | Path, build: str | None) -> None:
     """Refuse windows of BED that begin before 0 or end before their start, and accessions of another build."""
-    fields = [[*line.split(maxsplit=3), "", ""][:3] for line in lines]
+    fields = [[*line.split(), "", ""][:3] for line in lines]
     table = pd.DataFrame(fields, columns=["chrom", "start", "end"], index=lines.index)
-    whole = table[["start", "end"]].apply(lambda column: column.str.fullmatch(r"-?[0-9]{1,18}", na=False)).all(axis=1)
+    whole = table[["start", "end"]].apply(lambda column: column.str.fullmatch(r"-?[0-9]{1,18}")).all(axis=1)
     check_bounds(table[whole].astype({"start": np.int64, "end": np.int64}), path, "line")
     known = assembly(build or "")
     for number, name in table["chrom"].drop_duplicates().items() if known in BUILD_LENGTHS else ():
@@ -98,15 +98,15 @@ def read_tata_flags(path: str | Path) -> pd.Series:
     InputError
         No column ``TATA-box``, or a value other than 0 and 1.
     """
-    lines = [line.split() for line in read_lines(path) if line.strip()]
-    header = lines[0] if lines else []
+    lines = [(number, line.split()) for number, line in enumerate(read_lines(path), 1) if line.strip()]
+    header = lines[0][1] if lines else []
     if not header or header[0].lstrip("#") != "Name" or "TATA-box" not in header:
         raise InputError(
             f"{path}: first line is {' '.join(header)[:60]!r}, expected #Name TATA-box Inr CCAAT-box GC-box"
         )
     column = header.index("TATA-box")
     flags = {}
-    for number, fields in enumerate(lines[1:], start=2):
+    for number, fields in lines[1:]:
         if len(fields) != len(header) or fields[column] not in ("0", "1"):
             raise InputError(f"{path}: line {number}: {' '.join(fields)[:60]!r}; expected a name and flags of 0 or 1")
         flags[fields[0]] = fields[column] == "1"

@@ -20,9 +20,12 @@ def make_adamw(model: nn.Module, settings: TrainingSettings | FinetuneSettings) 
 
 
 def learning_rate(step: int, settings: TrainingSettings) -> float:
-    """Return the rate of a step: linear warm-up, then linear decay towards the horizon (docs/facts.md 17)."""
+    """Return the rate of a step, below `settings.steps`: linear warm-up, then linear decay (docs/facts.md 17).
+
+    The rate would be 0 at the horizon, which lies at the last step's end or later.
+    """
     warmup = settings.warmup_fraction * settings.steps
     if step < warmup:
         return settings.learning_rate * (step + 1) / (warmup + 1)
     horizon = settings.decay_horizon * settings.steps
-    return settings.learning_rate * max(0.0, (horizon - step) / max(1.0, horizon - warmup))
+    return settings.learning_rate * ((horizon - step) / (horizon - warmup))
