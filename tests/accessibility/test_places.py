@@ -84,3 +84,13 @@ def test_names_counted_from_1(toy, tmp_path, form, caplog):
     moved = [f"{chrom}-{int(start) - 1}-{end}" for chrom, start, end in (name.split("-") for name in KEPT)]
     assert bulk.var_names.tolist() == moved
     assert "names of regions are read as 1-based (accessibility.names)" in caplog.text
+
+
+@pytest.mark.parametrize(("start", "found"), [(100.5, r"found \[100\.5, 200\.0\]"), (float("nan"), "non-finite")])
+def test_starts_of_h5ad_are_whole_numbers(toy, tmp_path, start, found):
+    places = pd.DataFrame([peak.split("-") for peak in PEAKS], columns=["chrom", "start", "end"], dtype=object)
+    var = places.set_index(pd.Index(PEAKS, dtype=object)).astype({"start": float, "end": float})
+    assert run(toy, tmp_path / "whole", h5ad_inputs(tmp_path, var=var.copy()))[1].n_vars == len(KEPT)
+    var.iloc[0, 1] = start
+    with pytest.raises(InputError, match=f"m.h5ad: var columns start, end must hold whole numbers .*{found}"):
+        run(toy, tmp_path / "cut", h5ad_inputs(tmp_path, var=var))

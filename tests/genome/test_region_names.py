@@ -88,3 +88,9 @@ def test_bounds_of_names_counted_from_1():
 def test_region_name_of_another_form(bad):
     with pytest.raises(InputError, match=r"x.bed: region name .* \(row 2\); expected chrom-start-end"):
         parse_region_names(["chr1-1-2", bad, "chr1-1-2"], "x.bed")
+
+
+def test_names_of_our_own_are_no_matter_of_the_configuration(caplog):
+    caplog.set_level("INFO")
+    assert parse_region_names(["chr1-5-9"], "examples").values.tolist() == [["chr1", 5, 9]]
+    assert not caplog.messages

@@ -153,6 +153,9 @@ def _var_regions(var: pd.DataFrame, path: str | Path, counting: str) -> pd.DataF
     chroms = var[found[0]].astype(str).map(normalise_chromosome)
     try:
         start, end = (var[column].astype(np.int64).to_numpy() for column in found[1:])
+        cut = (var[found[1:]].astype(np.float64).to_numpy() % 1 != 0).any(axis=1)
+        if cut.any():
+            raise ValueError(f"found {var[found[1:]][cut].iloc[0].tolist()}")
     except (ValueError, TypeError) as error:
         raise InputError(f"{path}: var columns {found[1]}, {found[2]} must hold whole numbers ({error})") from error
     return pd.DataFrame({"chrom": chroms.to_numpy(), "start": start, "end": end})

@@ -128,7 +128,7 @@ def region_names(regions: pd.DataFrame) -> list[str]:
     return [f"{chrom}-{start}-{end}" for chrom, start, end in zip(*columns, strict=True)]
 
 
-def parse_region_names(names: Sequence[str], where: str | Path, counting: str = "0-based") -> pd.DataFrame:
+def parse_region_names(names: Sequence[str], where: str | Path, counting: str | None = None) -> pd.DataFrame:
     """Split ``chr1-752336-752980`` (also ``chr1:752336-752980``, ``chr1_752336_752980``) into regions.
 
     Parameters
@@ -136,9 +136,9 @@ def parse_region_names(names: Sequence[str], where: str | Path, counting: str = 
     names : sequence of str
     where : path or str
         What they were read from, for messages.
-    counting : str
+    counting : str, optional
         ``0-based`` (half-open, as BED), or ``1-based`` (the end belongs to the region, as in R's GRanges); the log says
-        which.
+        which. Without it they are names of our own, and 0-based.
 
     Returns
     -------
@@ -150,7 +150,7 @@ def parse_region_names(names: Sequence[str], where: str | Path, counting: str = 
     InputError
         A name has another form, begins before its chromosome or ends before its start.
     """
-    first = BASES_FROM[counting]
+    first = BASES_FROM[counting or "0-based"]
     chroms, starts, ends = [], [], []
     for row, name in enumerate(names, 1):
         match = _REGION_NAME.fullmatch(str(name).strip())
@@ -164,5 +164,6 @@ def parse_region_names(names: Sequence[str], where: str | Path, counting: str = 
     places = {"start": np.array(starts, dtype=np.int64), "end": np.array(ends, dtype=np.int64)}
     regions = pd.DataFrame({"chrom": pd.Series(chroms, dtype=str), **places})
     check_bounds(regions.set_axis(range(1, len(regions) + 1)), where, "row", first)
-    logger.info("%s: names of regions are read as %s (accessibility.names)", where, counting)
+    if counting is not None:
+        logger.info("%s: names of regions are read as %s (accessibility.names)", where, counting)
     return regions
