@@ -19,6 +19,7 @@ from genebert.evaluation.examples import Examples
 from genebert.evaluation.kinds.base import Kind
 from genebert.files import sha256
 from genebert.methods.base import Fitted, Method, Unavailable
+from genebert.methods.splice_sites import block_length
 from genebert.models.devices import autocast, choose_device, has_bfloat16
 from genebert.models.spliceai import CLASSES, PUBLISHED, PUBLISHED_CONTEXT, SpliceNet, find_published, read_published
 from genebert.models.weights import fill, read_tensors
@@ -67,21 +68,6 @@ def _steps(order: np.ndarray, size: int) -> Iterator[np.ndarray]:
     """Yield the rows of each step."""
     for start in range(0, len(order), size):
         yield order[start : start + size]
-
-
-def block_length(examples: Examples, method: str) -> int:
-    """Return how many bases all blocks have.
-
-    Raises
-    ------
-    InputError
-        They have several lengths, or there are none.
-    """
-    found = np.unique(examples.lengths)
-    if len(found) != 1:
-        words = f"{found.min()} to {found.max()} bases" if len(found) else "none"
-        raise InputError(f"{method}: {examples.name}: found blocks of {words}, expected blocks of one length")
-    return int(found[0])
 
 
 @dataclass(frozen=True, eq=False)
