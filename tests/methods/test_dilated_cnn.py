@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from splice_inputs import BLOCK, SpliceClasses, average_precision, gene_blocks, gene_sets, write_keras
+from splice_blocks import BLOCK, SpliceClasses, average_precision, gene_blocks, gene_sets, write_keras
 
 from genebert.errors import InputError
 from genebert.evaluation.kinds.two_class import TwoClass

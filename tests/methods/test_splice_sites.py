@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from splice_inputs import ACCEPTOR, BLOCK, DONOR, SpliceClasses, average_precision, gene_blocks, gene_sets
+from splice_blocks import ACCEPTOR, BLOCK, DONOR, SpliceClasses, average_precision, gene_blocks, gene_sets
 
 from genebert.errors import InputError
 from genebert.evaluation.kinds.two_class import TwoClass

@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
-from splice_inputs import write_keras
+from splice_blocks import write_keras
 from torch.nn import functional
 
 from genebert.errors import InputError
