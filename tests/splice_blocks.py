@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import torch
 from sklearn.metrics import average_precision_score
-from toy_methods import BaseClasses
 
 from genebert.evaluation.examples import Examples
+from genebert.evaluation.kinds.base import Kind
 from genebert.genome.bases import N_CODE, decode, encode
 from genebert.models.spliceai import SpliceNet
 
@@ -19,22 +19,33 @@ ACCEPTOR = "TTTCTTTCCTTTTCTTGCAGGTC"  # twenty bases of the intron, three of the
 BLOCK = 100
 
 
-class SpliceClasses(BaseClasses):
+class SpliceClasses(Kind):
     """Classes of bases of which some are not evaluated (-1); the mean average precision of the sites selects."""
 
+    name = "base-classes"
+    outputs = 3
+    output_words = "three logits of every base"
     selects = "AP"
+    columns = {}  # noqa: RUF012
 
     def __init__(self, card: dict | None = None):
-        super().__init__(card or {"classes": 3})
+        super().__init__(card or {})
+
+    def check(self, labels: np.ndarray, where: str) -> None:
+        raise NotImplementedError
+
+    states = metrics = predictions = check
 
     def loss(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         return torch.nn.functional.cross_entropy(outputs.flatten(0, 1), labels.flatten().long(), ignore_index=-1)
 
+    def scores(self, outputs: torch.Tensor) -> torch.Tensor:
+        return outputs.softmax(-1)
+
     def select(self, examples: Examples, scores: np.ndarray) -> float:
         at = examples.labels >= 0
-        return float(
-            np.mean([average_precision_score(examples.labels[at] == one, scores[at][:, one]) for one in (1, 2)])
-        )
+        of = (average_precision_score(examples.labels[at] == one, scores[at][:, one]) for one in (1, 2))
+        return float(np.mean(list(of)))
 
 
 @dataclass(frozen=True, eq=False)
