@@ -10,12 +10,12 @@ from genebert.evaluation.examples import Examples, training_rows
 from genebert.evaluation.kinds.two_class import TwoClass
 from genebert.evaluation.scores import read_score
 from genebert.methods.base import Fitted
-from genebert.methods.registry import METHODS, find_method
+from genebert.methods.registry import baselines, find_method
 from genebert.methods.run import FitJob, run_method
 from genebert.motifs.jaspar import Motif, jaspar_text
 
 NAMES = {"task": "tfbs", "dataset": "toy", "model": "x"}
-BASELINES = [name for name, entry in METHODS.items() if "model" not in entry.needs]
+BASELINES = baselines("two-class")
 
 
 def examples(given: pd.DataFrame | list[str], name: str = "examples") -> Examples:

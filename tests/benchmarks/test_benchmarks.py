@@ -25,6 +25,14 @@ LINES = {
         r"ours, with region-transformer and matching +[\d,]+ +- +\d+\.\d%$",
         r" +2 x +64 tokens ",
     ],
+    "splicing": [
+        r"SpliceAI, context 80: 93,763 weights, 1 blocks at once$",
+        r"plain +[\d,]+ +1\.00 +[\d,]+ +1\.00$",
+        r"ours +[\d,]+ +\d+\.\d\d +[\d,]+ +\d+\.\d\d$",
+        r"ours, float32 +[\d,]+ +\d+\.\d\d +[\d,]+ +\d+\.\d\d$",
+        r"sums over 81 bases +[\d,]+$",
+        r"2 x 3 trees +[\d,]+$",
+    ],
     "workflow": [
         r"plan of the paper's run: .* \d+\.\d\d of the target$",
         r"demo to simulate on 2 cores: .* of the target$",

@@ -55,10 +55,10 @@ def cross_validate(method, table):
 
 
 def test_the_registry_knows_the_methods():
-    assert tuple(BASELINES) == tuple(registry.baselines()) == ("pwm", "kmer-logreg", "boosted-trees", "cnn")
+    assert tuple(BASELINES) == tuple(registry.baselines("two-class")) == ("pwm", "kmer-logreg", "boosted-trees", "cnn")
     for name, entry in METHODS.items():
         method = find_method(name)
-        assert method.name == name and ("torch" in method.packages) == entry.torch
+        assert method.name == name and ("torch" in method.packages) == entry.torch and method.kinds == entry.kinds
     with pytest.raises(InputError, match="method: found 'svm', expected one of finetune, pwm, kmer-logreg"):
         find_method("svm")
 

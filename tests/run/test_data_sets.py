@@ -249,6 +249,15 @@ NO_LISTS = "found chromosome, but no test_chromosomes or no valid_chromosomes; e
             "tables.table1.promoter: found pwm, which needs a factor; expected it below tfbs only",
         ),
         (
+            {"tables": {"table2": {"tfbs": ["spliceai-80", "cnn"]}}},
+            "tables.table2.tfbs: found spliceai-80, which is not for tasks of the kind two-class; expected a model or "
+            "one of pwm, kmer-logreg, boosted-trees, cnn",
+        ),
+        (
+            {"learning_curves": {"promoter/prom-core": {"models": ["spliceai-published"]}}},
+            "learning_curves.promoter/prom-core: found spliceai-published, which is not for tasks of the kind",
+        ),
+        (
             {"learning_curves": {"promoter/prom-cor": CURVE}},
             "learning_curves: unknown data set promoter/prom-cor; did you mean promoter/prom-core?",
         ),

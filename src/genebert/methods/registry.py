@@ -18,20 +18,34 @@ class Entry:
     needs: tuple[str, ...] = ()  # files that it is made with: "model", a folder with a BERT; "jaspar", motif matrices
     torch: bool = False  # it computes with torch
     gpu: bool = False  # on a GPU where there is one
+    kinds: tuple[str, ...] | None = None  # of tasks that it solves, as its class says; None: all
 
 
+TWO, BASES = ("two-class",), ("base-classes",)
 METHODS = {
     "finetune": Entry("genebert.methods.finetune:Finetune", needs=("model",), torch=True, gpu=True),
-    "pwm": Entry("genebert.methods.pwm:Pwm", needs=("jaspar",)),
-    "kmer-logreg": Entry("genebert.methods.features:KmerLogreg"),
-    "boosted-trees": Entry("genebert.methods.features:BoostedTrees"),
-    "cnn": Entry("genebert.methods.cnn:Cnn", torch=True),
+    "pwm": Entry("genebert.methods.pwm:Pwm", needs=("jaspar",), kinds=TWO),
+    "kmer-logreg": Entry("genebert.methods.features:KmerLogreg", kinds=TWO),
+    "boosted-trees": Entry("genebert.methods.features:BoostedTrees", kinds=TWO),
+    "cnn": Entry("genebert.methods.cnn:Cnn", torch=True, kinds=TWO),
+    "splice-pwm": Entry("genebert.methods.splice_sites:SplicePwm", kinds=BASES),
+    "splice-logreg": Entry("genebert.methods.splice_sites:SpliceLogreg", kinds=BASES),
+    "splice-trees": Entry("genebert.methods.splice_sites:SpliceTrees", kinds=BASES),
+    "spliceai-80": Entry("genebert.methods.dilated_cnn:DilatedCnn80", torch=True, gpu=True, kinds=BASES),
+    "spliceai-400": Entry("genebert.methods.dilated_cnn:DilatedCnn400", torch=True, gpu=True, kinds=BASES),
+    "spliceai-2k": Entry("genebert.methods.dilated_cnn:DilatedCnn2k", torch=True, gpu=True, kinds=BASES),
+    "spliceai-10k": Entry("genebert.methods.dilated_cnn:DilatedCnn10k", torch=True, gpu=True, kinds=BASES),
+    "spliceai-published": Entry("genebert.methods.dilated_cnn:Published", torch=True, gpu=True, kinds=BASES),
 }
 
 
-def baselines() -> list[str]:
-    """Return the methods that stand in tables under their own name; the others are named after their model."""
-    return [name for name, entry in METHODS.items() if "model" not in entry.needs]
+def baselines(kind: str | None = None) -> list[str]:
+    """Return the methods that stand in tables under their own name; the others are named after their model.
+
+    Those for tasks of a kind, by default of any.
+    """
+    own = {name: entry for name, entry in METHODS.items() if "model" not in entry.needs}
+    return [name for name, entry in own.items() if kind is None or entry.kinds is None or kind in entry.kinds]
 
 
 def find_method(name: str) -> type[Method]:

@@ -165,6 +165,7 @@ def _row_problems(config: dict, models: Models, folder: Path) -> Iterator[str]:
     places = {f"tables.{table}": (rows, [*known, *sets]) for table, rows in config["tables"].items()}
     curves = {key: curve["models"] for key, curve in config["learning_curves"].items()}
     places["learning_curves"] = (curves, known)
+    kinds = {name: task.kind for name, task in all_tasks().items()}
     factors = [name for name, task in all_tasks().items() if task.has_factor]
     for where, (rows, keys) in places.items():
         for key, row in rows.items():
@@ -173,7 +174,11 @@ def _row_problems(config: dict, models: Models, folder: Path) -> Iterator[str]:
             for name in row:
                 if name not in names and name not in simple:
                     yield f"{where}.{key}: unknown model or baseline {name}; {suggest(name, [*simple, *names])}"
-                if name in simple and "jaspar" in METHODS[name].needs and str(key).partition("/")[0] not in factors:
+                task = str(key).partition("/")[0]
+                if name in simple and task in kinds and name not in (able := baselines(kinds[task])):
+                    expected = f"expected a model or one of {', '.join(able)}"
+                    yield f"{where}.{key}: found {name}, which is not for tasks of the kind {kinds[task]}; {expected}"
+                elif name in simple and "jaspar" in METHODS[name].needs and task not in factors:
                     expected = f"expected it below {', '.join(factors)} only"
                     yield f"{where}.{key}: found {name}, which needs a factor; {expected}"
     for name in config["unavailable"]:

@@ -23,6 +23,7 @@ class Task(ABC):
     name: ClassVar[str]  # below `tasks` in the configuration, and the folder of its data sets
     section: ClassVar[Any]  # type hint of the block `tasks.{name}`
     default: ClassVar[dict[str, Any]]  # that block in config/config.yaml
+    kind: ClassVar[str] = "two-class"  # what its labels are, see genebert.evaluation.kinds
     has_factor: ClassVar[bool] = False  # data sets are about one factor, whose motif matrices may be scored
     places: ClassVar[bool] = False  # examples may be places without bases; methods read those from the genome
 

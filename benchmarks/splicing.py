@@ -1,0 +1,181 @@
+"""Speed of SpliceAI's networks beside the original's way of computing them, and of the simple models of splice sites.
+
+    PYTHONPATH=src python benchmarks/splicing.py [--device cuda] [--contexts 80 400 2000 10000]
+
+"plain" is the original's way in torch: one-dimensional convolutions that are filled up with zeros to keep the length,
+and a crop at the end, in float32. "ours" is `genebert.models.spliceai`, with bfloat16 where the processor has it;
+"ours, float32" differs from "plain" by the computation alone. All have the same weights and give the same numbers.
+A step of training is forward, cross entropy, backward and Adam; scoring is forward alone. Bases are those of the
+blocks (5,000 each): their context is work, but not counted. The variants are measured in turns; the fastest
+stretch of each counts. Simple models are fitted to random labels: how many bases they score a second does not depend
+on what they have learned, but for the number of trees, which is told.
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from genebert.methods.splice_sites import TREES, WindowModel
+from genebert.models.devices import autocast, choose_device
+from genebert.models.spliceai import CONTEXTS, SpliceNet, count_weights
+
+BLOCK = 5000
+WINDOW = 81
+# Simple models see fewer bases, as they are slow to fit.
+FITTED = 20_000
+
+
+class Plain(nn.Module):
+    """The original's way, with the weights of one of our networks."""
+
+    def __init__(self, network: SpliceNet):
+        super().__init__()
+        self.network = network
+
+    def convolve(self, of: nn.Conv2d, values: torch.Tensor) -> torch.Tensor:
+        return functional.conv1d(values, of.weight[:, :, 0], of.bias, dilation=of.dilation[1], padding="same")
+
+    def normalise(self, of: nn.BatchNorm2d, values: torch.Tensor) -> torch.Tensor:
+        kept = of.running_mean, of.running_var, of.weight, of.bias
+        return functional.batch_norm(values, *kept, self.training, of.momentum, of.eps)
+
+    def forward(self, codes: torch.Tensor) -> torch.Tensor:
+        ours = self.network
+        values = self.convolve(ours.first, ours.one_hot[codes.int()].transpose(1, 2))
+        total = self.convolve(ours.skips[0], values)
+        for stage, skip in zip(ours.stages, ours.skips[1:], strict=True):
+            for unit in stage:
+                changed = values
+                for norm, convolution in zip(unit.norms, unit.convolutions, strict=True):
+                    changed = self.convolve(convolution, functional.relu(self.normalise(norm, changed)))
+                values = values + changed
+            total = total + self.convolve(skip, values)
+        half = ours.context // 2
+        return self.convolve(ours.last, total[..., half:-half]).transpose(1, 2)
+
+
+class Variant:
+    """A way to compute a network: a step of training, and scoring."""
+
+    def __init__(self, network: SpliceNet, precision: str, blocks: int, plain: bool = False):
+        self.module = Plain(network) if plain else network
+        self.place, self.precision = network.one_hot.device, precision
+        self.optimiser = torch.optim.Adam(network.parameters(), lr=1e-6)
+        codes = np.random.default_rng(0).integers(0, 4, (blocks, BLOCK + network.context)).astype(np.uint8)
+        self.codes = torch.from_numpy(codes).to(self.place)
+        self.labels = torch.zeros(blocks * BLOCK, dtype=torch.long, device=self.place)
+
+    def outputs(self) -> torch.Tensor:
+        with autocast(self.precision, self.place):
+            return self.module(self.codes)
+
+    def finish(self) -> None:
+        if self.place.type == "cuda":
+            torch.cuda.synchronize(self.place)
+
+    def train(self) -> None:
+        self.module.train()
+        loss = functional.cross_entropy(self.outputs().flatten(0, 1), self.labels)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimiser.step()
+        self.finish()
+
+    def score(self) -> None:
+        self.module.eval()
+        with torch.inference_mode():
+            self.outputs()
+        self.finish()
+
+
+def fastest(jobs: dict[str, Callable], repeats: int, seconds: float) -> dict[str, float]:
+    """Return the seconds of one call of each job: all in turns, the best of some stretches."""
+    best = {}
+    for name, job in jobs.items():
+        job()  # warm-up
+        began = time.perf_counter()
+        job()
+        best[name] = time.perf_counter() - began
+    for _ in range(repeats):
+        for name, job in jobs.items():
+            calls, began = 0, time.perf_counter()
+            while time.perf_counter() - began < seconds:
+                job()
+                calls += 1
+            best[name] = min(best[name], (time.perf_counter() - began) / max(1, calls))
+    return best
+
+
+def networks(context: int, arguments: argparse.Namespace) -> None:
+    """Print bases a second of training and scoring of a network."""
+    torch.manual_seed(0)
+    network = SpliceNet(context).to(choose_device(arguments.device), memory_format=torch.channels_last)
+    blocks = arguments.blocks
+    variants = {
+        "plain": Variant(network, "float32", blocks, plain=True),
+        "ours": Variant(network, "auto", blocks),
+        "ours, float32": Variant(network, "float32", blocks),
+    }
+    print(f"\nSpliceAI, context {context:,}: {count_weights(network):,} weights, {blocks} blocks at once")
+    print(f"{'':<24}{'training':>14}{'x plain':>9}{'scoring':>14}{'x plain':>9}")
+    trained = fastest({name: one.train for name, one in variants.items()}, arguments.repeats, arguments.seconds)
+    scored = fastest({name: one.score for name, one in variants.items()}, arguments.repeats, arguments.seconds)
+    for name in variants:
+        line = f"{name:<24}"
+        for took in (trained, scored):
+            line += f"{blocks * BLOCK / took[name]:14,.0f}{took['plain'] / took[name]:9.2f}"
+        print(line, flush=True)
+
+
+def simple_models(arguments: argparse.Namespace) -> None:
+    """Print bases a second of scoring with sums over a window and with trees."""
+    from numpy.lib.stride_tricks import sliding_window_view
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 4, (arguments.blocks, BLOCK + WINDOW - 1)).astype(np.uint8)
+    model = WindowModel("x", None, {}, rng.normal(size=(WINDOW, 5, 3)).astype(np.float32), np.zeros(3, np.float32))
+    n = min(FITTED, 2 * arguments.trees * 100)
+    windows = rng.integers(0, 4, (n, WINDOW)).astype(np.uint8)
+    settings = {**TREES, "max_iter": arguments.trees, "early_stopping": False}
+    settings.pop("n_iter_no_change")
+    trees = HistGradientBoostingClassifier(categorical_features=list(range(WINDOW)), **settings)
+    trees.fit(windows, rng.integers(0, 3, n))
+    seen = sliding_window_view(codes, WINDOW, axis=1).reshape(-1, WINDOW)[:FITTED]
+    jobs = {"sums over 81 bases": lambda: model.logits(codes), "trees": lambda: trees.predict_proba(seen)}
+    took = fastest(jobs, arguments.repeats, arguments.seconds)
+    print("\nsimple models, scoring on a CPU: bases/s")
+    print(f"{'sums over 81 bases':<24}{arguments.blocks * BLOCK / took['sums over 81 bases']:14,.0f}")
+    print(f"{f'{arguments.trees} x 3 trees':<24}{len(seen) / took['trees']:14,.0f}")
+
+
+SMALLEST = {"contexts": [80], "blocks": 1, "repeats": 1, "seconds": 0.01, "trees": 2}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--contexts", type=int, nargs="+", default=list(CONTEXTS))
+    parser.add_argument("--blocks", type=int, default=6, help="at once")
+    parser.add_argument("--trees", type=int, default=100, help="rounds of boosting, of three trees each")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=3.0, help="of each stretch")
+    parser.add_argument("--smallest", action="store_true", help="seconds instead of minutes; the figures say nothing")
+    arguments = parser.parse_args()
+    if arguments.smallest:
+        vars(arguments).update(SMALLEST)
+    torch.set_num_threads(arguments.threads)
+    print(f"{arguments.threads} threads on {arguments.device}; target: at least as fast as plain")
+    for context in arguments.contexts:
+        networks(context, arguments)
+    simple_models(arguments)
+
+
+if __name__ == "__main__":
+    main()
