@@ -45,10 +45,10 @@ class Junctions(NamedTuple):
         """Return how many each of so many genes has (int64 [genes])."""
         return np.bincount(self.gene, minlength=genes)
 
-    def of(self, rows: np.ndarray) -> "Junctions":
-        """Return those of the genes in some rows (int64 [some], sorted), which are numbered anew."""
-        kept = np.isin(self.gene, rows)
-        return Junctions(np.searchsorted(rows, self.gene[kept]), self.position[kept], self.inside[kept])
+    def of(self, number: np.ndarray) -> "Junctions":
+        """Return those of some genes; `number` (int64 [genes]) says which rows these have now, -1 for all others."""
+        kept = number[self.gene] >= 0
+        return Junctions(number[self.gene[kept]], self.position[kept], self.inside[kept])
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,9 +72,11 @@ class SpliceTable:
     told: dict[str, Any]
 
     def of(self, rows: np.ndarray) -> "SpliceTable":
-        """Return the genes in some rows (int64, sorted) and their junctions."""
+        """Return the genes in some rows (int64 [some]), in this order, and their junctions."""
+        number = np.full(len(self.genes), -1, dtype=np.int64)
+        number[rows] = np.arange(len(rows))
         genes = self.genes.iloc[rows].reset_index(drop=True)
-        return SpliceTable(genes, self.jn_start.of(rows), self.jn_end.of(rows), self.told)
+        return SpliceTable(genes, self.jn_start.of(number), self.jn_end.of(number), self.told)
 
 
 def _junctions(lists: pd.Series, starts: np.ndarray, ends: np.ndarray) -> Junctions:
