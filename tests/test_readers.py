@@ -83,7 +83,7 @@ READERS = {
     ),
     "SpliceAI's table": (
         lambda path: check_splice_table(path, paired=True),
-        columns(("für", "0", "1", "+", "10", "90", "20,", "30,")), "sources/splice_table.py:check_splice_table",
+        columns(("für", "0", "1", "+", "10", "90", "20,", "30,")), "sources/splice_table.py:read_splice_table",
     ),
     "registry": (
         read_registry,

@@ -19,10 +19,10 @@ from genebert.methods.registry import Entry
 # ------------------------------------------------------------------------------------------------------ kind
 
 
-class BaseClasses(Kind):
+class LetterClasses(Kind):
     """One of so many classes for every base, all sequences of one length; the scores are [n, length, classes]."""
 
-    name = "base-classes"
+    name = "letter-classes"
     reads = ("classes",)
     output_words = "logits of every base"
     selects = "accuracy"
@@ -64,7 +64,7 @@ class BaseClasses(Kind):
         return pd.DataFrame({"label": list(tested.examples.labels), "score": list(scores)})
 
 
-def base_classes(n: int, seed: int, length: int = 24) -> pd.DataFrame:
+def letter_classes(n: int, seed: int, length: int = 24) -> pd.DataFrame:
     """Random sequences; C and G are of class 1, but of class 2 where they are CG."""
     letters = np.random.default_rng(seed).choice(list("ACGT"), size=(n, length))
     label = np.isin(letters, ("C", "G")).astype(np.int8)
@@ -116,7 +116,7 @@ class Letters(Method):
         np.add.at(counts, (codes, labels), self.settings.weight)
         counts += np.random.default_rng(seed).random(counts.shape) / 100
         shares = counts / counts.sum(1, keepdims=True)
-        by_letter = shares if self.kind.name == BaseClasses.name else shares[:, 1] * (np.arange(5) < 4)
+        by_letter = shares if self.kind.name == LetterClasses.name else shares[:, 1] * (np.arange(5) < 4)
         return LettersModel(self.name, self.kind, self.record({"weight": self.settings.weight}), by_letter)
 
 

@@ -163,6 +163,59 @@ def test_places_are_read_from_files(genome, tmp_path):
     assert np.array_equal(encode(decode(found.codes()[0][0][:4])), genome.codes("chr1", 5, 9))
 
 
+# ------------------------------------------------------------------------------------------------------ flanks
+
+FLANKED = st.lists(
+    st.tuples(
+        st.sampled_from(CHROMOSOMES), st.integers(-40, 330), st.integers(1, 50), st.sampled_from(["+", "-"]),
+        st.integers(0, 299), st.integers(1, 200),
+    ),
+    min_size=1, max_size=8,
+)  # fmt: skip
+
+
+@given(rows=FLANKED, flank=st.integers(0, 60))
+def test_flanks_and_what_lies_outside(genome, rows, flank):
+    frame = pd.DataFrame(rows, columns=["chrom", "start", "end", "strand", "inside_start", "inside_end"])
+    frame["label"] = 0
+    frame["end"] += frame["start"]
+    frame["inside_end"] += frame["inside_start"]
+    whole = {chrom: dict(enumerate(genome.codes(chrom))) for chrom in CHROMOSOMES}
+    for table in (frame, frame.drop(columns=["inside_start", "inside_end"])):
+        if "inside_start" not in table and not flank:
+            continue  # places beyond the chromosome are refused, as below
+        codes, lengths = Examples(table, genome=genome).codes(flank=flank)
+        assert codes.shape[1] == lengths.max() and (lengths == frame["end"] - frame["start"] + 2 * flank).all()
+        for row, (found, n) in enumerate(zip(codes, lengths, strict=True)):
+            one = frame.iloc[row]
+            inside = range(one.inside_start, one.inside_end) if "inside_start" in table else range(300)
+            places = range(one.start - flank, one.end + flank)
+            expected = [whole[one.chrom].get(place, 4) if place in inside else 4 for place in places]
+            expected = reverse_complement(np.array(expected, dtype=np.uint8)) if one.strand == "-" else expected
+            assert found[:n].tolist() == list(expected) and (found[n:] == 4).all()
+
+
+def test_flanks_of_letters_are_n():
+    codes, lengths = Examples(TABLE).codes(np.array([1, 2]), flank=2)
+    assert [decode(row) for row in codes] == ["NNGGCANNN", "NNTTTTANN"] and lengths.tolist() == [8, 9]
+
+
+def test_only_what_lies_inside_is_read(genome):
+    calls = []
+
+    class Counting:
+        lengths = genome.lengths
+
+        def codes(self, *place):
+            calls.append(place)
+            return genome.codes(*place)
+
+    table = pd.DataFrame({"chrom": "chr2", "start": [-20, 280], "end": [20, 320], "label": 0})
+    codes, _ = Examples(table.assign(inside_start=10, inside_end=290), genome=Counting()).codes(flank=5)
+    assert sorted(calls) == [("chr2", 10, 25), ("chr2", 275, 290)]
+    assert (codes[0][:35] == 4).all() and (codes[1][15:] == 4).all()
+
+
 # ------------------------------------------------------------------------------------------------------ parts
 
 

@@ -15,7 +15,7 @@ import torch
 from finetune_inputs import SETTINGS, make_folder
 from method_inputs import BASELINES, NAMES, examples, fit_job, predictions, run, write_folder, write_motifs
 from motif_reference import consensus_motif
-from toy_methods import LETTERS, BaseClasses, Letters, base_classes
+from toy_methods import LETTERS, LetterClasses, Letters, letter_classes
 
 from genebert.errors import InputError
 from genebert.evaluation.examples import Examples
@@ -41,7 +41,7 @@ def rich(n: int, seed: int) -> pd.DataFrame:
 @pytest.fixture(autouse=True)
 def registered(monkeypatch):
     monkeypatch.setitem(METHODS, "letters", LETTERS)
-    monkeypatch.setitem(KINDS, BaseClasses.name, BaseClasses)
+    monkeypatch.setitem(KINDS, LetterClasses.name, LetterClasses)
     Letters.fits.clear()
 
 
@@ -53,8 +53,8 @@ def folder(tmp_path):
 
 @pytest.fixture
 def bases_folder(tmp_path):
-    tables = {"train": base_classes(200, 0), "valid": base_classes(40, 1), "test": base_classes(60, 2)}
-    return write_folder(tmp_path / "bases", tables, kind="base-classes", classes=3)
+    tables = {"train": letter_classes(200, 0), "valid": letter_classes(40, 1), "test": letter_classes(60, 2)}
+    return write_folder(tmp_path / "bases", tables, kind="letter-classes", classes=3)
 
 
 def contents(path) -> dict:
@@ -100,7 +100,7 @@ def test_a_kind_of_one_file(bases_folder, tmp_path):
 
 
 def test_a_card_without_what_its_kind_reads(bases_folder, tmp_path):
-    (bases_folder / "card.json").write_text('{"kind": "base-classes"}')
+    (bases_folder / "card.json").write_text('{"kind": "letter-classes"}')
     with pytest.raises(InputError, match=r"card\.json: has no key 'classes', expected it beside the kind"):
         run("letters", bases_folder, tmp_path)
 
@@ -108,7 +108,7 @@ def test_a_card_without_what_its_kind_reads(bases_folder, tmp_path):
 @pytest.mark.parametrize("name", BASELINES)
 def test_simple_methods_refuse_other_kinds(name, bases_folder, tmp_path):
     path = write_motifs(tmp_path / "jaspar.txt", [consensus_motif("TATA")])
-    with pytest.raises(InputError, match=f"{name}: found a task of kind base-classes, expected two-class"):
+    with pytest.raises(InputError, match=f"{name}: found a task of kind letter-classes, expected two-class"):
         run(name, bases_folder, tmp_path, files={"jaspar": path})
 
 

@@ -172,6 +172,8 @@ def test_splice_table(tmp_path, pack):
         ({"r4c6": "2999,"}, "line 5: jn_start is '2999,', expected all between tx_start and tx_end"),
         ({"r4c7": "4001,"}, "line 5: jn_end is '4001,', expected all between tx_start and tx_end"),
         ({"r4c7": "3100,"}, "line 5: jn_end is '3100,', expected each more than its jn_start"),
+        ({"r4c0": "CFTR"}, "line 5: gene is 'CFTR', expected every gene once"),
+        ({"r2c2": "17"}, "found the chromosomes 'chr10' and '17', expected all or none with chr"),
         ({"r4c7": "3200,\t9"}, "line 5: the number of columns is '9', expected 8 separated by tabs"),
         ({"r4c6": "3100,\n"}, "line 5: the number of columns is '7', expected 8 separated by tabs"),
         ({"r0c7": "43595906,43597789,\t9"}, "line 1: the number of columns is '9', expected 8 separated by tabs"),

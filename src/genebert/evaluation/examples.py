@@ -18,6 +18,7 @@ from genebert.genome.intervals import merge_overlapping
 
 SPLITS = ("train", "valid", "test")
 PLACE = ["chrom", "start", "end"]
+INSIDE = ["inside_start", "inside_end"]
 BLOCK = 1 << 14  # examples whose bases are read at a time
 
 
@@ -30,7 +31,8 @@ class Examples:
     table : DataFrame
         Column label; sequence (letters), and where that is missing chrom, start, end and strand: a place whose bases
         are fetched when they are asked for ("-": the reverse complement), so that overlapping windows need not be
-        stored. Other columns (source, parent) are kept.
+        stored. inside_start and inside_end, on the same chromosome, are what of it may be known: bases of the place
+        outside are N, also beyond the chromosome. Other columns (source, parent) are kept.
     name : str
         What the examples are, for messages.
     genome : Genome, optional
@@ -69,31 +71,72 @@ class Examples:
             lengths[~self._written] = placed[~self._written].fillna(0).to_numpy(np.int64)
         return lengths
 
-    def codes(self, rows: slice | np.ndarray = slice(None)) -> tuple[np.ndarray, np.ndarray]:
-        """Return base codes (uint8 [n, longest], filled up with N) and lengths (int64 [n]) of some examples."""
+    def codes(self, rows: slice | np.ndarray = slice(None), flank: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        """Return the base codes of some examples, each with `flank` more bases on both sides, and their lengths.
+
+        Parameters
+        ----------
+        rows : slice or int64 [some]
+        flank : int
+            Of a place, its neighbours: N outside inside_start to inside_end where the table has these, and beyond the
+            chromosome. Of letters, N.
+
+        Returns
+        -------
+        codes : uint8 [some, longest + 2 * flank]
+            In the direction of the strand, filled up with N.
+        lengths : int64 [some]
+            With both flanks.
+
+        Raises
+        ------
+        InputError
+            A place without a flank or inside_start reaches beyond its chromosome, or the genome lacks this.
+        """
         rows = np.arange(len(self))[rows]
         lengths, written = self.lengths[rows], self._written[rows]
-        codes = np.full((len(rows), int(lengths.max(initial=0))), N_CODE, dtype=np.uint8)
+        codes = np.full((len(rows), int(lengths.max(initial=0)) + 2 * flank), N_CODE, dtype=np.uint8)
         if written.any():
             letters, _ = sequence_codes(self.table["sequence"].iloc[rows[written]].tolist())
-            codes[written, : letters.shape[1]] = letters
+            codes[written, flank : flank + letters.shape[1]] = letters
         if not written.all():
-            for row, bases in zip(np.flatnonzero(~written), self._fetch(rows[~written]), strict=True):
-                codes[row, : len(bases)] = bases
-        return codes, lengths
+            for row, first, bases in zip(np.flatnonzero(~written), *self._fetch(rows[~written], flank), strict=True):
+                codes[row, first : first + len(bases)] = bases
+        return codes, lengths + 2 * flank
 
-    def _fetch(self, rows: np.ndarray) -> Iterator[np.ndarray]:
-        """Yield the base codes of places; what they share is read once."""
+    def _known(self, here: pd.DataFrame, flank: int) -> pd.DataFrame:
+        """Return what of each place with its flanks is asked of the genome; start is not below end where nothing is."""
+        start, end = (here[name].to_numpy(np.int64) for name in ("start", "end"))
+        start, end = start - flank, end + flank
+        inside = set(INSIDE) <= set(self.table)
+        if inside:
+            first, last = (here[name].to_numpy(np.int64) for name in INSIDE)
+            start, end = np.maximum(start, first), np.minimum(end, last)
+        if inside or flank:
+            last = here["chrom"].map(self.genome.lengths).fillna(np.inf).to_numpy()  # an unknown one is told later
+            start, end = np.maximum(start, 0), np.minimum(end, last).astype(np.int64)
+        return pd.DataFrame({"chrom": here["chrom"].to_numpy(), "start": start, "end": end})
+
+    def _fetch(self, rows: np.ndarray, flank: int) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Return for places where the known bases begin among all (int64 [n]), and those; what they share is read once.
+
+        Both are in the direction of the strand.
+        """
         here = self.table.iloc[rows]
-        places = here[PLACE].astype({"start": np.int64, "end": np.int64})
-        merged, group = merge_overlapping(places)
+        known = self._known(here, flank)
+        some = np.flatnonzero(known["start"] < known["end"])
+        merged, group = merge_overlapping(known.iloc[some])
         pieces = [self.genome.codes(*piece) for piece in merged.itertuples(index=False)]
-        first = places["start"].to_numpy() - merged["start"].to_numpy()[group]
-        last = first + self.lengths[rows]
         turned = (here["strand"] == "-").fillna(False).to_numpy(bool) if "strand" in here else np.zeros(len(rows), bool)
-        for piece, start, end, turn in zip(group, first, last, turned, strict=True):
+        begin = known["start"].to_numpy() - here["start"].to_numpy(np.int64) + flank
+        back = here["end"].to_numpy(np.int64) + flank - known["end"].to_numpy()
+        found = [np.zeros(0, dtype=np.uint8)] * len(rows)
+        first = known["start"].to_numpy()[some] - merged["start"].to_numpy()[group]
+        last = known["end"].to_numpy()[some] - merged["start"].to_numpy()[group]
+        for row, piece, start, end in zip(some, group, first, last, strict=True):
             bases = pieces[piece][start:end]
-            yield reverse_complement(bases) if turn else bases
+            found[row] = reverse_complement(bases) if turned[row] else bases
+        return np.where(turned, back, begin), found
 
     def blocks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield :meth:`codes` of all examples, `BLOCK` at a time."""

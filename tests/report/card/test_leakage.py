@@ -161,6 +161,28 @@ def test_a_planted_leak_by_place(run, tmp_path):
     assert found["by_source"]["shuffle"]["validation"]["placed"]["overlapping"] == 1
 
 
+def test_blocks_of_genes(run, tmp_path):
+    """Labels of every base, no letters, and places of which only the transcript counts; alone and beside others."""
+    regions, bases, groups = run
+    table = pd.DataFrame(
+        {
+            "chrom": ["chr1", "chr1"], "start": [-30, 1020], "end": [70, 1120], "strand": "-", "gene": ["A", "B"],
+            "inside_start": [10, 1020], "inside_end": [400, 1090], "label": [[0] * 100, [0] * 100],
+        }
+    )  # fmt: skip
+    table.to_parquet(tmp_path / "blocks.parquet", index=False)
+    examples([("A" * 70, 1, "promoter", "chr1", 30, 100)]).to_parquet(tmp_path / "test.parquet", index=False)
+    sets = {"splicing/x": {"test": tmp_path / "blocks.parquet"}, "task/set": {"test": tmp_path / "test.parquet"}}
+    for some in (sets, {"splicing/x": sets["splicing/x"]}):
+        found = lk.leakage(some, regions, sequences_of(bases), groups)["data_sets"]
+        test = found["splicing/x"]["test"]
+        placed = test["training"]["placed"]
+        assert (placed["bases"], placed["bases_covered"], placed["overlapping"]) == (60 + 70, 60 + 70, 2)
+        assert test["by_label"] == test["by_source"] == {}
+    (other,) = lk.leakage(sets, regions, sequences_of(bases), groups)["data_sets"]["task/set"].values()
+    assert list(other["by_label"]) == ["1"]
+
+
 @pytest.mark.parametrize("strand", [str, opposite])
 def test_a_planted_leak_by_sequence(run, tmp_path, strand):
     _, bases, groups = run

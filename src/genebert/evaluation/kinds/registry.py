@@ -4,9 +4,10 @@ from typing import Any
 
 from genebert.errors import InputError
 from genebert.evaluation.kinds.base import Kind
+from genebert.evaluation.kinds.base_classes import BaseClasses
 from genebert.evaluation.kinds.two_class import TwoClass
 
-KINDS: dict[str, type[Kind]] = {TwoClass.name: TwoClass}
+KINDS: dict[str, type[Kind]] = {one.name: one for one in (TwoClass, BaseClasses)}
 
 
 def kind_of(card: dict[str, Any], where: str) -> Kind:

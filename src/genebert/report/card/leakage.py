@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from genebert.corpus.groups import TRAIN, VALID, Groups
 from genebert.errors import InputError
@@ -104,18 +106,28 @@ def find_sequences(texts: list[str], sequences: RegionSequences) -> pd.DataFrame
 def read_examples(path: str | Path) -> pd.DataFrame:
     """Read one split of a task: columns `COLUMNS`, and `placed` (bool), whether the example has a place.
 
+    Places with inside_start and inside_end are compared as far as these reach, for the rest of them is N; sequence and
+    source may then be missing. Labels of every base are left away: they are no groups of examples.
+
     Raises
     ------
     InputError
         No such file, not parquet, a missing column, half a place, an end not behind its start, or an empty sequence.
     """
     try:
-        frame = pd.read_parquet(path)
+        schema = pq.read_schema(path)
+        per_base = {name for name in schema.names if pa.types.is_list(schema.field(name).type)}
+        frame = pd.read_parquet(path, columns=[name for name in schema.names if name not in per_base])
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read as parquet ({error}); run the rule of its task again") from error
-    if missing := [column for column in COLUMNS if column not in frame]:
+    if inside := {"inside_start", "inside_end"} <= set(frame):
+        frame["start"] = frame[["start", "inside_start"]].max(axis=1)
+        frame["end"] = frame[["end", "inside_end"]].min(axis=1)
+    optional = (per_base & {"label"}) | ({"sequence", "source"} if inside else set())
+    if missing := [column for column in COLUMNS if column not in frame and column not in optional]:
         raise InputError(f"{path}: has no column {', '.join(missing)}; expected {', '.join(COLUMNS)}")
-    frame = frame[list(COLUMNS)]
+    # Objects: whole numbers stay whole beside data sets without labels of examples, and no letters are still letters.
+    frame = frame.reindex(columns=list(COLUMNS)).astype({"label": object, "sequence": object, "source": object})
     known = frame[["chrom", "start", "end"]].notna()
     placed = known.all(axis=1)
     for wrong, what in (
