@@ -1,6 +1,6 @@
 """The splicing task: none, acceptor or donor for every base of a gene, from SpliceAI's tables.
 
-Genes, labels, blocks and the published split as SpliceAI (docs/facts.md 8, 38); a split by gene for a table, or a part
+Genes, labels, blocks and the published split as SpliceAI (docs/facts.md 8, 40); a split by gene for a table, or a part
 of the genome, that has not all of its chromosomes.
 """
 
