@@ -160,6 +160,19 @@ def test_matrices_that_match_the_wrong_bases_keep_their_ranking(sets, caplog):
     assert average_precision(sets["test"], model.score(sets["test"])) > 0.5
 
 
+def test_trees_bear_sites_where_none_should_be():
+    """Without the penalty on their leaves a few such sites give bases without one a probability of 1."""
+    train, valid, test = (gene_blocks(size, seed) for seed, size in enumerate((100, 20, 20)))
+    rng, labels = np.random.default_rng(0), train.labels.copy()
+    rows, places = np.nonzero(labels == 0)
+    odd = rng.choice(len(rows), 40, replace=False)
+    labels[rows[odd], places[odd]] = rng.integers(1, 3, 40)
+    model = make("splice-trees", ratio=200).fit(altered(train, label=list(labels)), valid, 0)
+    scores = model.score(test)
+    assert average_precision(test, scores) > 0.95
+    assert scores[test.labels == 0][:, 1:].max() < 0.9
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_bad_input(sets, name):
     with pytest.raises(InputError, match=f"{name}: found a task of kind two-class, expected base-classes"):
