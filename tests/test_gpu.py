@@ -10,9 +10,11 @@ import torch
 from finetune_inputs import SETTINGS, make_folder, toy
 from method_inputs import examples, make_method
 from safetensors.torch import load_file
+from splice_blocks import SpliceClasses, gene_sets
 from toy_training import MODEL, TRAINING, contents, run, toy_objective, without_dropout
 
 from genebert.corpus.masks import mask_kmers
+from genebert.methods.dilated_cnn import DilatedCnn80, DilatedCnnModel
 from genebert.models.devices import has_bfloat16
 from genebert.training.loop import Interrupted
 from genebert.training.meter import matrix_rate
@@ -143,6 +145,19 @@ def test_a_classifier_is_trained_saved_and_read(tmp_path, frozen, monkeypatch):
         read = type(fitted).read(folder, fitted.method, fitted.kind, fitted.record)
         assert read.encoder.place.type == ("cuda" if available else "cpu")
         assert np.allclose(read.score(test), scores, atol=1e-4)
+
+
+def test_a_network_on_splice_sites_is_trained_saved_and_read(tmp_path, monkeypatch):
+    sets = gene_sets(30)
+    model = DilatedCnn80(SpliceClasses(), {"epochs": 3, "batch": 6}, {}, {}).fit(sets["train"], sets["valid"], 1)
+    settings = model.record["settings"]
+    assert settings["device"] == "cuda" and settings["precision_used"] == "bfloat16"
+    scores = replace(model, precision="float32").score(sets["test"])
+    np.testing.assert_allclose(model.score(sets["test"]), scores, atol=0.1)
+    model.save(tmp_path / "kept")
+    monkeypatch.setattr("genebert.methods.dilated_cnn.choose_device", lambda: CPU)
+    back = DilatedCnnModel.read(tmp_path / "kept", model.method, model.kind, model.record)
+    np.testing.assert_allclose(replace(back, precision="float32").score(sets["test"]), scores, atol=1e-4)
 
 
 def test_memory_and_rate_are_told(tmp_path, caplog):

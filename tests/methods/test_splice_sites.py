@@ -10,7 +10,7 @@ from genebert.errors import InputError
 from genebert.evaluation.kinds.two_class import TwoClass
 from genebert.genome.bases import decode, encode
 from genebert.methods.registry import baselines, find_method
-from genebert.methods.splice_sites import WindowModel, base_frequencies, log_odds, sample_windows
+from genebert.methods.splice_sites import TREES, WindowModel, base_frequencies, log_odds, sample_windows
 
 NAMES = ("splice-pwm", "splice-logreg", "splice-trees")
 LEAST = {"splice-pwm": 0.9, "splice-logreg": 0.9, "splice-trees": 0.8}
@@ -158,6 +158,20 @@ def test_matrices_that_match_the_wrong_bases_keep_their_ranking(sets, caplog):
     slopes = [one["slope"] for one in model.record["settings"]["calibration"].values()]
     assert min(slopes) > 0 and "other bases match a matrix better than its sites" in caplog.text
     assert average_precision(sets["test"], model.score(sets["test"])) > 0.5
+
+
+def test_trees_bear_sites_where_none_should_be(monkeypatch):
+    """Without the penalty on their leaves a few such sites give bases without one a probability of 1."""
+    monkeypatch.setitem(TREES, "max_iter", 20)
+    train, valid, test = (gene_blocks(size, seed) for seed, size in enumerate((100, 20, 20)))
+    rng, labels = np.random.default_rng(0), train.labels.copy()
+    rows, places = np.nonzero(labels == 0)
+    odd = rng.choice(len(rows), 40, replace=False)
+    labels[rows[odd], places[odd]] = rng.integers(1, 3, 40)
+    model = make("splice-trees", ratio=200).fit(altered(train, label=list(labels)), valid, 0)
+    scores = model.score(test)
+    assert average_precision(test, scores) > 0.95
+    assert scores[test.labels == 0][:, 1:].max() < 0.9
 
 
 @pytest.mark.parametrize("name", NAMES)
