@@ -28,7 +28,8 @@ def mappings(hint, where=""):
 
 REMOVABLE = {
     "simulate.chromosomes": 100_000, "accessibility.beds": "a.bed", "models": {"of": "genebert"},
-    "tasks.promoter": {"path": "a.bed"}, "tasks.splicing": {"table": "a.txt", "split": "gene"}, "tasks.tfbs.own": {"peaks": "a.bed", "factor": "CTCF"},
+    "tasks.splicing": {"table": "a.txt", "split": "gene"},
+    "tasks.promoter": {"path": "a.bed"}, "tasks.tfbs.own": {"peaks": "a.bed", "factor": "CTCF"},
     "learning_curves": {}, "unavailable": "no data", **{f"tables.table{n}": ["cnn"] for n in (1, 2, 6)},
 }  # fmt: skip
 

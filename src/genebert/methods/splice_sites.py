@@ -18,6 +18,7 @@ from scipy.special import softmax
 
 from genebert.errors import InputError
 from genebert.evaluation.examples import Examples
+from genebert.evaluation.kinds.base_classes import ACCEPTOR, DONOR, NONE, SITES
 from genebert.files import read_json, write_json
 from genebert.genome.bases import N_CODE
 from genebert.methods.base import Fitted, Method
@@ -25,8 +26,6 @@ from genebert.settings.fields import Block, key
 from genebert.settings.rules import Count, Positive
 
 logger = logging.getLogger(__name__)
-NONE, ACCEPTOR, DONOR = range(3)
-SITES = {"acceptor": ACCEPTOR, "donor": DONOR}
 # Bases of a site's matrix before and after its base, which is the first of the exon (acceptor) or the last (donor):
 # 20 of the intron and 3 of the exon, 3 of the exon and 6 of the intron (Yeo and Burge 2004, J Comput Biol 11:377).
 MATRICES = {ACCEPTOR: (20, 2), DONOR: (2, 6)}

@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 
 from genebert.errors import InputError
+from genebert.evaluation.kinds.base_classes import ACCEPTOR, DONOR
 from genebert.genome.bases import encode
 from genebert.genome.fasta import Genome
 from genebert.sources.splice_table import SpliceTable
 
 logger = logging.getLogger(__name__)
-NONE, ACCEPTOR, DONOR, NOT_EVALUATED = 0, 1, 2, -1
 NAMES = {ACCEPTOR: "acceptor", DONOR: "donor"}
 EXPECTED = 0.9  # share of GT and of AG: about 0.99 in genes of human, 0.06 anywhere else
 FEW = 5  # sites without GT or AG that stop nothing: a table of some genes may hold rare ones

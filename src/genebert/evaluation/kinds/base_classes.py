@@ -16,8 +16,8 @@ from genebert.evaluation.site_ranks import METRICS, TOP, Ranks, highest, interva
 if TYPE_CHECKING:
     import torch
 
-SITES = {"acceptor": 1, "donor": 2}
-NOT_EVALUATED = -1
+NONE, ACCEPTOR, DONOR, NOT_EVALUATED = 0, 1, 2, -1
+SITES = {"acceptor": ACCEPTOR, "donor": DONOR}
 NEEDED = ("gene", "chrom", "start", "end", "strand")
 
 
