@@ -6,9 +6,12 @@ or at the scores of true ones, some blocks at a time, and both metrics follow fr
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.sparse import csr_array
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array  # loaded where it is needed: every plan loads the kinds of its tasks
 
 TOP = {"top_half_k": 0.5, "top_k": 1.0, "top_2k": 2.0, "top_4k": 4.0}
 METRICS = (*TOP, "auprc")
@@ -28,8 +31,8 @@ class Ranks:
     2 u + 2 those above it and below the next; row 0, what lies below them all, is left empty.
     """
 
-    others: csr_array  # int64 [rows, genes]
-    true: csr_array  # the same; every other row is empty
+    others: "csr_array"  # int64 [rows, genes]
+    true: "csr_array"  # the same; every other row is empty
     n: np.ndarray  # int64 [genes]: positions of each gene
 
 
@@ -53,6 +56,8 @@ def rank_sites(scores: np.ndarray, labels: np.ndarray, label: int, genes: np.nda
     genes : int64 [n]
         Number of the gene of each row, from 0.
     """
+    from scipy.sparse import csr_array
+
     n_genes = int(genes.max(initial=-1)) + 1
     levels = np.unique(np.concatenate([scores[rows][labels[rows] == label] for rows in _blocks(scores)]))
     shape = 2 * len(levels) + 1, n_genes
@@ -73,7 +78,9 @@ def rank_sites(scores: np.ndarray, labels: np.ndarray, label: int, genes: np.nda
     return Ranks(others, true, n)
 
 
-def _counted(place: np.ndarray, gene: np.ndarray, shape: tuple[int, int]) -> csr_array:
+def _counted(place: np.ndarray, gene: np.ndarray, shape: tuple[int, int]) -> "csr_array":
+    from scipy.sparse import csr_array
+
     return csr_array((np.ones(len(place), dtype=np.int64), (place, gene)), shape=shape)
 
 
