@@ -21,6 +21,7 @@ from typing import Any, BinaryIO, TextIO
 from genebert.errors import InputError
 
 logger = logging.getLogger(__name__)
+_OF_WRITING = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # no reader meets these
 _HEAD = 512  # bytes that tell what a file is
 _PAGE = "an HTML or XML page"
 _POINTER = "a pointer of Git LFS in place of the file"
@@ -63,6 +64,8 @@ def open_bytes(path: str | Path) -> Iterator[BinaryIO]:
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise InputError(f"{path}: gzip data cut short or damaged ({error}); fetch the file again") from error
     except OSError as error:
+        if error.errno in _OF_WRITING:  # inside the block, by who writes what was read
+            raise
         raise InputError(
             f"{path}: cannot be read ({error.strerror or error}); expected a plain or gzip file"
         ) from error

@@ -94,3 +94,62 @@ def test_starts_of_h5ad_are_whole_numbers(toy, tmp_path, start, found):
     var.iloc[0, 1] = start
     with pytest.raises(InputError, match=f"m.h5ad: var columns start, end must hold whole numbers .*{found}"):
         run(toy, tmp_path / "cut", h5ad_inputs(tmp_path, var=var))
+
+
+def test_columns_of_h5ad_that_disagree_with_the_names(toy, tmp_path, caplog):
+    """An exported GRanges has starts that are counted from 1."""
+    caplog.set_level("INFO")
+    places = pd.DataFrame([peak.split("-") for peak in PEAKS], columns=["seqnames", "start", "end"], dtype=object)
+    var = places.set_index(pd.Index(PEAKS, dtype=object)).astype({"start": int, "end": int})
+    run(toy, tmp_path / "same", h5ad_inputs(tmp_path, var=var.copy()))
+    assert f"{tmp_path}/m.h5ad: regions are var columns seqnames, start, end, 0-based" in caplog.messages
+    var["start"] += 1
+    with pytest.raises(InputError, match=r"m\.h5ad: the var columns of chr2-100-200 say chr2:101-200 .*counted from 1"):
+        run(toy, tmp_path / "other", h5ad_inputs(tmp_path, var=var))
+    inputs = h5ad_inputs(tmp_path, var=var.set_index(pd.Index([f"peak{i}" for i in range(len(var))], dtype=object)))
+    assert run(toy, tmp_path / "odd names", inputs)[1].n_vars == len(KEPT)
+
+
+def test_a_peak_beyond_the_end_takes_no_other_with_it(toy, tmp_path):
+    (tmp_path / "A.bed").write_text("chr1\t100\t200\nchr1\t1800\t1950\n")
+    more = [f"chr2-{i}0-{i}5" for i in range(1, 30)]
+    lines = [name.replace("-", "\t") + "\n" for name in ["chr1-1900-2010", *more]]
+    (tmp_path / "B.bed").write_text("".join(lines))
+    inputs = MatrixInputs("bed", beds={"A": tmp_path / "A.bed", "B": tmp_path / "B.bed"})
+    summary, bulk, _ = run(toy, tmp_path / "out", inputs)
+    assert bulk.var_names.tolist() == ["chr1-100-200", "chr1-1800-1950", *more]
+    assert {step["step"]: step["dropped"] for step in summary["dropped_regions"]}["beyond_end"] == 1
+
+
+LINES = {
+    "a comma": ("1 1 2,7", r"line 4 is '1 1 2,7'; expected row, column and a number, and nothing else"),
+    "a column more": ("1 1 2 9", "line 4 is '1 1 2 9'"),
+    "letters": ("1 1 2abc", "line 4 is '1 1 2abc'"),
+    "half a column": ("1 1.7 2", r"line 4 is '1 1\.7 2'"),
+}
+
+
+@pytest.mark.parametrize("line", LINES)
+@pytest.mark.parametrize("kind", ["integer", "real"])
+def test_a_line_of_matrix_market_that_holds_more_is_refused(toy, tmp_path, line, kind):
+    inputs = mtx_inputs(tmp_path)
+    lines = [f"%%MatrixMarket matrix coordinate {kind} general", "8 9 3", "1 2 1", LINES[line][0], "2 1 1"]
+    inputs.matrix.write_text("\n".join(lines) + "\n")
+    with pytest.raises(InputError, match=f"m.mtx: {LINES[line][1]}|not a whole number|not a valid Matrix Market entry"):
+        run(toy, tmp_path / "out", inputs)
+
+
+@pytest.mark.parametrize(
+    "text", ["1 2 1\n1\t3 2 \n 2 1  1\n", "1 2 1.0\r\n1 3 2e0\r\n2 1 1e0\r\n", "1 2 1\n1 3 2.\n2 1 1"]
+)
+def test_all_ways_to_write_an_entry(toy, tmp_path, text):
+    inputs = mtx_inputs(tmp_path)
+    inputs.matrix.write_text("%%MatrixMarket matrix coordinate real general\n8 9 3\n" + text)
+    assert run(toy, tmp_path / "out", inputs)[0]["accessible_pairs"] == 3
+
+
+def test_a_matrix_in_utf_16_is_told(toy, tmp_path):
+    inputs = mtx_inputs(tmp_path)
+    inputs.matrix.write_text(inputs.matrix.read_text(), encoding="utf-16")
+    with pytest.raises(InputError, match=r"m\.mtx: is text in UTF-16; expected a Matrix Market file in ASCII or UTF-8"):
+        run(toy, tmp_path / "out", inputs)

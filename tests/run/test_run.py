@@ -9,7 +9,10 @@ from genebert.errors import InputError
 from genebert.models.folders import weights_file
 from genebert.settings.models import reads
 
-NO_WEIGHTS = {"model": {"sequence_encoder": {"weights": None}, "region_encoder": {"weights": None}}}
+NO_WEIGHTS = {
+    "model": {"sequence_encoder": {"weights": None}, "region_encoder": {"weights": None}},
+    "models": {"dnabert": {"training": {"steps": 5}}},
+}
 
 
 def asked(**values: str) -> SimpleNamespace:

@@ -60,7 +60,7 @@ def test_processes_that_do_not_share_out_a_batch(processes, nodes):
 def test_processes_of_a_model_that_is_only_a_start():
     later = {"model": {"sequence_encoder": {"weights": None}}, "models": {
         "first": {"training": {"batch": 100}}, "later": {"sequence_encoder": {"weights": "model:first"}},
-    }, "tables": {"table1": {"promoter/prom-core": ["later"]}}}  # fmt: skip
+    }, "tables": {"table1": {"promoter/prom-core": ["later"]}}, "unavailable": {"dnabert": "not here"}}  # fmt: skip
     lines = problems({**later, "resources": {"pretrain": {"processes": 8}}})
     assert lines == ["model first: training.batch: found 100, expected a multiple of the 8 processes"]
 
@@ -155,3 +155,12 @@ def test_the_run_says_it_too():
     with pytest.raises(InputError, match=r"^model genebert: training\.batch: found 128"):
         run_of({"resources": {"pretrain": {"processes": 3}}})
     assert set(MODELS) <= set(run_of({}).models.names)
+
+
+def test_a_pretrained_model_is_not_a_random_network():
+    """As where the block of own data that trains it was lost; one from scratch has no loss, and is meant to be."""
+    lines = problems({"model": {"sequence_encoder": {"weights": None}}})
+    found = "found 0, and no sequence_encoder.weights: its weights would be random; expected one"
+    assert [line for line in lines if "random" in line] == [f"model dnabert: training.steps: {found}"]
+    trained = {"model": {"sequence_encoder": {"weights": None}}, "models": {"dnabert": {"training": {"steps": 5}}}}
+    assert not [line for line in problems(trained) if "random" in line]

@@ -106,7 +106,8 @@ def _load(
 
     blacklist = None if settings.blacklist is None else read(settings.blacklist)
     if settings.format == "bed":
-        return pseudobulk_from_beds({name: read(path) for name, path in settings.beds.items()}), blacklist
+        peaks = {name: read(path) for name, path in settings.beds.items()}
+        return pseudobulk_from_beds(peaks, lengths), blacklist
     matrix = read_matrix(settings)
     check_build(matrix.regions, lengths, matrix.where, build, chromosomes, matrix.stated)
     detected = settings.binarise == "min_fraction"

@@ -13,6 +13,7 @@ import pandas as pd
 from genebert.accessibility.blocks import Block, CountMatrix
 from genebert.accessibility.repeats import OutOfOrder, ways_without_repeats
 from genebert.errors import InputError
+from genebert.genome.builds import past_end
 from genebert.genome.intervals import check_unique, merge_overlapping
 
 logger = logging.getLogger(__name__)
@@ -138,13 +139,23 @@ def pseudobulk_from_matrix(matrix: CountMatrix, min_cells: int = 1, *, detected:
     )
 
 
-def pseudobulk_from_beds(peaks: dict[str, pd.DataFrame]) -> PseudoBulk:
+def pseudobulk_from_beds(peaks: dict[str, pd.DataFrame], lengths: dict[str, int]) -> PseudoBulk:
     """Merge the peaks of all types into union regions, and count each type's peaks in them.
 
-    Peaks that share at least one base are merged, also in chains and across types; book-ended peaks are not.
+    Peaks that share at least one base are merged, also in chains and across types; book-ended peaks are not. Those that
+    end beyond their chromosome (bases by name in `lengths`) are merged among themselves: they will be dropped, and
+    would take with them what lies inside.
     """
     types = sorted(peaks)
-    regions, group = merge_overlapping(pd.concat([peaks[name] for name in types]))
+    every = pd.concat([peaks[name] for name in types])
+    over = past_end(every, lengths) > 0
+    regions, group, merged = [], np.empty(len(every), dtype=np.int64), 0
+    for some in (~over, over):
+        union, number = merge_overlapping(every[some])
+        group[some] = number + merged
+        regions.append(union)
+        merged += len(union)
+    regions = pd.concat(regions, ignore_index=True)
     owner = np.repeat(np.arange(len(types)), [len(peaks[name]) for name in types])
     counts = np.bincount(owner * len(regions) + group, minlength=len(types) * len(regions))
     return PseudoBulk(regions, types, counts.reshape(len(types), len(regions)))

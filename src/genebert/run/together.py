@@ -9,6 +9,7 @@ from typing import Any
 from genebert.errors import InputError
 from genebert.genome.kmers import check_length
 from genebert.run.models import OTHER_MODEL, Models, is_trained
+from genebert.settings.models import LossSettings
 from genebert.settings.resources import Resources
 from genebert.settings.training import share_of
 from genebert.tasks.registry import all_tasks
@@ -55,10 +56,22 @@ def together_problems(config: dict[str, Any], models: Models, sets: Sets) -> Ite
 
 
 def _start_problems(models: Models, name: str) -> Iterator[tuple[str, str]]:
+    for other in models.ancestry(name):
+        model = models.resolved[other]
+        if not model["training"]["steps"] and _has_loss(model) and model["sequence_encoder"]["weights"] is None:
+            yield (
+                other,
+                "training.steps: found 0, and no sequence_encoder.weights: its weights would be random; expected one",
+            )
     for other in models.ancestry(name)[1:]:
         if models.reason_of_absence(other):
             found = f"found {OTHER_MODEL}{other}, which `unavailable` lists"
             yield name, f"sequence_encoder.weights: {found}; expected another start, or this model there too"
+
+
+def _has_loss(model: dict[str, Any]) -> bool:
+    """Say whether a model is meant to be trained, here or elsewhere: one from scratch has no loss."""
+    return LossSettings(**model["losses"]).any
 
 
 def _process_problems(models: Models, name: str, processes: int) -> Iterator[tuple[str, str]]:

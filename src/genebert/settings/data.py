@@ -102,7 +102,7 @@ class AccessibilitySettings(Block):
     format: Literal["mtx", "dgcmatrix", "seurat", "h5ad", "bed"] = key("seurat", "form of the matrix")
     matrix: FilePath | None = key(
         "{data}/descartes-cerebrum/GSM4508930_cerebrum_filtered.seurat.RDS.gz",
-        "peaks x cells (mtx and h5ad may also be cells x peaks)",
+        "peaks x cells (mtx may also be cells x peaks, and h5ad is)",
     )
     assay: Text | None = key("peaks", "seurat: which assay")
     peaks: FilePath | None = key(
@@ -150,6 +150,8 @@ class AccessibilitySettings(Block):
             yield f"barcodes: found {show(self.barcodes)}, but only accessibility.format mtx reads it; expected null"
         if self.binarise == "min_fraction" and self.min_fraction is None:
             yield "min_fraction: found null, but accessibility.binarise min_fraction needs it"
+        if self.binarise != "min_fraction" and self.min_fraction is not None:
+            yield f"min_fraction: found {self.min_fraction}, but only binarise min_fraction reads it; expected null"
         if self.binarise == "min_fraction" and self.format == "bed":
             yield "binarise: found min_fraction, but accessibility.format bed has no cells; expected any"
 

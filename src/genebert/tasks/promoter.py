@@ -89,7 +89,11 @@ def _usable_promoters(
     listed = read_promoters(path, genome.build)
     sites = pd.DataFrame({"chrom": listed["chrom"], "start": listed["tss"], "end": listed["tss"] + 1})
     check_regions(sites, genome.all_lengths, path, genome.build, chromosomes)
-    promoters = on_chromosomes(listed, chromosomes, path, "promoters").reset_index(drop=True)
+    promoters = on_chromosomes(listed, chromosomes, path, "promoters")
+    repeated = promoters.duplicated(["chrom", "tss", "strand"])
+    if repeated.any():
+        logger.info("%s: %d promoters stand at the place of another, which is taken", path, int(repeated.sum()))
+    outside, promoters = len(listed) - len(promoters), promoters[~repeated].reset_index(drop=True)
     parents = core.parent_windows(promoters, genome)
     complete = (parents < N_CODE).all(axis=1)
     parents = parents[complete]
@@ -104,7 +108,8 @@ def _usable_promoters(
         )  # fmt: skip
     counts = {
         "listed": len(listed),
-        "outside_chromosomes": len(listed) - len(promoters),
+        "outside_chromosomes": outside,
+        "repeated": int(repeated.sum()),
         "with_n_or_beyond_end": len(promoters) - len(parents),
         "used": len(parents),
     }
