@@ -203,8 +203,8 @@ def _compare_names(var: pd.DataFrame, regions: pd.DataFrame, path: str | Path, c
         row = int(differs.argmax())
         shown = "{chrom}:{start}-{end}".format(**regions.iloc[row])
         raise InputError(
-            f"{path}: the var columns of {var.index[row]} say {shown} (0-based), expected the same place in both; are the "
-            "columns counted from 1, as those of a GRanges? Then subtract 1 from the starts, or leave the columns out"
+            f"{path}: the var columns of {var.index[row]} say {shown} (0-based), expected the same place in both; are "
+            "the columns counted from 1, as those of a GRanges? Then subtract 1 from the starts, or drop the columns"
         )
 
 

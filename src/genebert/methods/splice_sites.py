@@ -18,7 +18,7 @@ from scipy.special import softmax
 
 from genebert.errors import InputError
 from genebert.evaluation.examples import Examples
-from genebert.evaluation.kinds.base_classes import ACCEPTOR, DONOR, NONE, SITES
+from genebert.evaluation.site_labels import ACCEPTOR, DONOR, NONE, SITES
 from genebert.files import read_json, write_json
 from genebert.genome.bases import N_CODE
 from genebert.methods.base import Fitted, Method

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from genebert.errors import InputError
-from genebert.evaluation.kinds.base_classes import ACCEPTOR, DONOR
+from genebert.evaluation.site_labels import ACCEPTOR, DONOR
 from genebert.genome.bases import encode
 from genebert.genome.fasta import Genome
 from genebert.sources.splice_table import SpliceTable

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from genebert.errors import InputError
 from genebert.evaluation.examples import SPLITS
-from genebert.evaluation.kinds.base_classes import ACCEPTOR, DONOR, NOT_EVALUATED, BaseClasses
+from genebert.evaluation.site_labels import ACCEPTOR, DONOR, KIND, NOT_EVALUATED
 from genebert.files import atomic_path, read_json, write_json
 from genebert.genome.builds import check_regions
 from genebert.genome.fasta import Genome
@@ -212,7 +212,7 @@ def _build(settings: SplicingSettings, sources: Sources, folder: Path) -> dict[s
         _write_split(folder / f"{name}.parquet", genes, np.flatnonzero(split == name), sites, block)
     card = {
         "task": "splicing",
-        "kind": BaseClasses.name,
+        "kind": KIND,
         "settings": asdict(settings),
         "files": {"table": path.name, "genome": genome.path.name},
         "build": table.told,
@@ -241,7 +241,7 @@ class SplicingTask(Task):
     section = dict[DataSetName, SplicingSet]
     default: ClassVar = {}
     places = True
-    kind = BaseClasses.name
+    kind = KIND
 
     def files(self, settings: dict[str, Any]) -> dict[str, str]:
         """Return the table."""

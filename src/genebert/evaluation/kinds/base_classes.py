@@ -11,13 +11,12 @@ import pandas as pd
 from genebert.errors import InputError
 from genebert.evaluation.examples import Examples
 from genebert.evaluation.kinds.base import Kind, Scored
+from genebert.evaluation.site_labels import KIND, NOT_EVALUATED, SITES
 from genebert.evaluation.site_ranks import METRICS, TOP, Ranks, highest, interval, rank_sites, resampled, site_metrics
 
 if TYPE_CHECKING:
     import torch
 
-NONE, ACCEPTOR, DONOR, NOT_EVALUATED = 0, 1, 2, -1
-SITES = {"acceptor": ACCEPTOR, "donor": DONOR}
 NEEDED = ("gene", "chrom", "start", "end", "strand")
 
 
@@ -52,7 +51,7 @@ def _means(by_site: dict[str, dict[str, Any]]) -> dict[str, Any]:
 class BaseClasses(Kind):
     """Scores are probabilities of none, acceptor and donor, float [n, length, 3]."""
 
-    name = "base-classes"
+    name = KIND
     outputs = 1 + len(SITES)
     output_words = "three logits of every base"
     selects = "AUPRC"
