@@ -143,6 +143,7 @@ def text_of_length(length):
         (b">2\n\n>3\nACGT\n", ["chr2"], "toy", "g.fa: chr2 has a name but no bases"),
         (b">\nACGT\n", ["chr2"], "toy", "g.fa: chromosomes chr2 not found"),
         (b">2\nACGT\n>chr2\nACGT\n>3\nA\n", ["chr2", "chr3"], "toy", "g.fa: chromosome chr2 comes twice"),
+        (b">20\nACGT\n>chr20\nACG\n", ["chr20"], "toy", "g.fa: chromosome chr20 comes twice"),
         (b">2\nACGT\nAC\nACGT\n", ["chr2"], "toy", "g.fa: cannot be indexed .*; expected lines of equal length"),
         (
             b">20\nACGT\n",
