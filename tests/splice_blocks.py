@@ -1,4 +1,4 @@
-"""Genes with planted splice sites, their kind of task, and Keras files, for the tests of methods on splice sites."""
+"""Genes with planted splice sites, methods for them, and Keras files, for the tests of methods on splice sites."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,8 +10,9 @@ import torch
 from sklearn.metrics import average_precision_score
 
 from genebert.evaluation.examples import Examples
-from genebert.evaluation.kinds.base import Kind
+from genebert.evaluation.kinds.base_classes import BaseClasses
 from genebert.genome.bases import N_CODE, decode, encode
+from genebert.methods.registry import find_method
 from genebert.models.spliceai import SpliceNet
 
 DONOR = "CAGGTAAGT"  # three bases of the exon, six of the intron
@@ -19,33 +20,9 @@ ACCEPTOR = "TTTCTTTCCTTTTCTTGCAGGTC"  # twenty bases of the intron, three of the
 BLOCK = 100
 
 
-class SpliceClasses(Kind):
-    """Classes of bases of which some are not evaluated (-1); the mean average precision of the sites selects."""
-
-    name = "base-classes"
-    outputs = 3
-    output_words = "three logits of every base"
-    selects = "AP"
-    columns = {}  # noqa: RUF012
-
-    def __init__(self, card: dict | None = None):
-        super().__init__(card or {})
-
-    def check(self, labels: np.ndarray, where: str) -> None:
-        raise NotImplementedError
-
-    states = metrics = predictions = check
-
-    def loss(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        return torch.nn.functional.cross_entropy(outputs.flatten(0, 1), labels.flatten().long(), ignore_index=-1)
-
-    def scores(self, outputs: torch.Tensor) -> torch.Tensor:
-        return outputs.softmax(-1)
-
-    def select(self, examples: Examples, scores: np.ndarray) -> float:
-        at = examples.labels >= 0
-        of = (average_precision_score(examples.labels[at] == one, scores[at][:, one]) for one in (1, 2))
-        return float(np.mean(list(of)))
+def make(name: str = "spliceai-80", **options):
+    """Return a method for classes of bases."""
+    return find_method(name)(BaseClasses({}), options, {}, {})
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +85,9 @@ def gene_sets(n: int = 60) -> dict[str, GeneBlocks]:
 
 def average_precision(examples: Examples, scores: np.ndarray) -> float:
     """Return the mean average precision of acceptors and donors."""
-    return SpliceClasses().select(examples, scores)
+    at = examples.labels >= 0
+    of = (average_precision_score(examples.labels[at] == one, scores[at][:, one]) for one in (1, 2))
+    return float(np.mean(list(of)))
 
 
 def write_keras(path: Path, network: SpliceNet) -> None:

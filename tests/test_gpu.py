@@ -10,15 +10,14 @@ import torch
 from finetune_inputs import SETTINGS, make_folder, toy
 from method_inputs import examples, make_method
 from safetensors.torch import load_file
-from splice_blocks import SpliceClasses, gene_sets
-from toy_training import MODEL, TRAINING, contents, run, toy_objective, without_dropout
+from splice_blocks import gene_sets, make
+from toy_training import MODEL, TRAINING, at_step, contents, run, toy_objective, without_dropout
 
 from genebert.corpus.masks import mask_kmers
-from genebert.methods.dilated_cnn import DilatedCnn80, DilatedCnnModel
+from genebert.methods.dilated_cnn import DilatedCnnModel
 from genebert.models.devices import has_bfloat16
 from genebert.training.loop import Interrupted
 from genebert.training.meter import matrix_rate
-from genebert.training.objectives.genebert import GeneBERTObjective
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU with CUDA")]
 GPU, CPU = torch.device("cuda"), torch.device("cpu")
@@ -103,15 +102,8 @@ def test_bfloat16_is_used_and_learns(tmp_path):
 def test_a_stopped_training_goes_on(tmp_path, monkeypatch):
     """With the same bytes, dropout included: its random numbers are a function of seed, step and place."""
     expected = contents(run(tmp_path / "whole", device="cuda"))
-    real = GeneBERTObjective.compute
-
-    def compute(self, share, step, *, train=True):
-        if step == 4 and train:
-            signal.raise_signal(signal.SIGTERM)
-        return real(self, share, step, train=train)
-
     with monkeypatch.context() as patch, pytest.raises(Interrupted):
-        patch.setattr(GeneBERTObjective, "compute", compute)
+        at_step(patch, 4, lambda: signal.raise_signal(signal.SIGTERM))
         run(tmp_path / "stopped", device="cuda")
     assert contents(run(tmp_path / "stopped", device="cuda")) == expected
 
@@ -149,7 +141,7 @@ def test_a_classifier_is_trained_saved_and_read(tmp_path, frozen, monkeypatch):
 
 def test_a_network_on_splice_sites_is_trained_saved_and_read(tmp_path, monkeypatch):
     sets = gene_sets(30)
-    model = DilatedCnn80(SpliceClasses(), {"epochs": 3, "batch": 6}, {}, {}).fit(sets["train"], sets["valid"], 1)
+    model = make("spliceai-80", epochs=3, batch=6).fit(sets["train"], sets["valid"], 1)
     settings = model.record["settings"]
     assert settings["device"] == "cuda" and settings["precision_used"] == "bfloat16"
     scores = replace(model, precision="float32").score(sets["test"])

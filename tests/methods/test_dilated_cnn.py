@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from splice_blocks import BLOCK, SpliceClasses, average_precision, gene_blocks, gene_sets, write_keras
+from splice_blocks import BLOCK, average_precision, gene_blocks, gene_sets, make, write_keras
 
 from genebert.errors import InputError
 from genebert.evaluation.kinds.two_class import TwoClass
@@ -15,10 +15,6 @@ from genebert.models.spliceai import PUBLISHED, SpliceNet
 
 torch.set_num_threads(1)
 QUICK = {"batch": 6, "epochs": 2, "precision": "float32"}
-
-
-def make(name: str = "spliceai-80", **options):
-    return find_method(name)(SpliceClasses(), options, {}, {})
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,10 @@ import math
 
 import numpy as np
 import pytest
-from splice_blocks import ACCEPTOR, BLOCK, DONOR, SpliceClasses, average_precision, gene_blocks, gene_sets
+from splice_blocks import ACCEPTOR, BLOCK, DONOR, average_precision, gene_blocks, gene_sets, make
 
 from genebert.errors import InputError
+from genebert.evaluation.kinds.base_classes import BaseClasses
 from genebert.evaluation.kinds.two_class import TwoClass
 from genebert.genome.bases import decode, encode
 from genebert.methods.registry import baselines, find_method
@@ -14,10 +15,6 @@ from genebert.methods.splice_sites import TREES, WindowModel, base_frequencies, 
 
 NAMES = ("splice-pwm", "splice-logreg", "splice-trees")
 LEAST = {"splice-pwm": 0.9, "splice-logreg": 0.9, "splice-trees": 0.8}
-
-
-def make(name: str, **options):
-    return find_method(name)(SpliceClasses(), options, {}, {})
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +63,7 @@ def test_logits_are_a_plain_sum():
     weights, bias = rng.normal(size=(5, 5, 3)).astype(np.float32), rng.normal(size=3).astype(np.float32)
     weights[3] = 0
     codes = rng.integers(0, 5, (2, 9)).astype(np.uint8)
-    found = WindowModel("x", SpliceClasses(), {}, weights, bias).logits(codes)
+    found = WindowModel("x", BaseClasses({}), {}, weights, bias).logits(codes)
     for row in range(2):
         for place in range(5):
             expected = bias + sum(weights[i, codes[row, place + i]] for i in range(5))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from toy_training import MODEL, TRAINING, contents, run, toy_data
+from toy_training import MODEL, TRAINING, at_step, contents, run, toy_data
 
 from genebert.genome.sequences import RegionSequences
 from genebert.training.checkpoint import load_checkpoint, save_checkpoint
@@ -14,18 +14,6 @@ from genebert.training.loop import Interrupted
 from genebert.training.objectives.genebert import GeneBERTObjective, mask_rate, stream_seed
 
 CPU = torch.device("cpu")
-
-
-def at_step(monkeypatch, number, action):
-    """Do something before the losses of a step are computed, as long as the patch lasts."""
-    real = GeneBERTObjective.compute
-
-    def compute(self, share, step, *, train=True):
-        if step == number and train:
-            action()
-        return real(self, share, step, train=train)
-
-    monkeypatch.setattr(GeneBERTObjective, "compute", compute)
 
 
 def die():

@@ -76,5 +76,17 @@ def without_dropout(settings: ModelSettings) -> ModelSettings:
     )
 
 
+def at_step(monkeypatch, number: int, action) -> None:
+    """Do something before the losses of a step are computed, as long as the patch lasts."""
+    real = GeneBERTObjective.compute
+
+    def compute(self, share, step, *, train=True):
+        if step == number and train:
+            action()
+        return real(self, share, step, train=train)
+
+    monkeypatch.setattr(GeneBERTObjective, "compute", compute)
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}

@@ -149,13 +149,9 @@ def pseudobulk_from_beds(peaks: dict[str, pd.DataFrame], lengths: dict[str, int]
     types = sorted(peaks)
     every = pd.concat([peaks[name] for name in types])
     over = past_end(every, lengths) > 0
-    regions, group, merged = [], np.empty(len(every), dtype=np.int64), 0
-    for some in (~over, over):
-        union, number = merge_overlapping(every[some])
-        group[some] = number + merged
-        regions.append(union)
-        merged += len(union)
-    regions = pd.concat(regions, ignore_index=True)
+    (inside, group_inside), (beyond, group_beyond) = (merge_overlapping(every[some]) for some in (~over, over))
+    regions, group = pd.concat([inside, beyond], ignore_index=True), np.empty(len(every), dtype=np.int64)
+    group[~over], group[over] = group_inside, group_beyond + len(inside)
     owner = np.repeat(np.arange(len(types)), [len(peaks[name]) for name in types])
     counts = np.bincount(owner * len(regions) + group, minlength=len(types) * len(regions))
     return PseudoBulk(regions, types, counts.reshape(len(types), len(regions)))

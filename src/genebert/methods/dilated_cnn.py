@@ -17,10 +17,11 @@ from safetensors.torch import save_file
 from genebert.errors import InputError
 from genebert.evaluation.examples import Examples
 from genebert.evaluation.kinds.base import Kind
+from genebert.evaluation.site_labels import KIND
 from genebert.files import sha256
 from genebert.methods.base import Fitted, Method, Unavailable
 from genebert.methods.splice_sites import block_length
-from genebert.models.devices import autocast, choose_device, has_bfloat16
+from genebert.models.devices import autocast, choose_device, computed_in
 from genebert.models.spliceai import CLASSES, PUBLISHED, PUBLISHED_CONTEXT, SpliceNet, find_published, read_published
 from genebert.models.weights import fill, read_tensors
 from genebert.settings.fields import Block, key
@@ -49,13 +50,6 @@ class DilatedCnnSettings(Block):
     patience: Count = key(10, "epochs without a better validation metric before training stops")
     ensemble: Count = key(1, "networks, each from weights and an order of its own; the mean of their probabilities")
     precision: Precision = key("auto", "auto: bf16 autocast where the processor has it; or float32, bfloat16")
-
-
-def _precision(wanted: str, place: torch.device) -> str:
-    """Return what is computed in: float32 or bfloat16."""
-    if wanted == "auto":
-        return "bfloat16" if has_bfloat16(place) else "float32"
-    return wanted
 
 
 def _batch(examples: Examples, rows: np.ndarray, context: int, place: torch.device) -> torch.Tensor:
@@ -127,7 +121,7 @@ class DilatedCnn(Method):
     context: ClassVar[int]
     fitted = DilatedCnnModel
     Settings = DilatedCnnSettings
-    kinds = ("base-classes",)
+    kinds = (KIND,)
     packages = ("torch", "numpy")
 
     def __init__(self, kind: Kind, options: dict[str, Any], files: dict[str, str | Path], card: dict[str, Any]):
@@ -140,7 +134,7 @@ class DilatedCnn(Method):
         """
         block_length(train, self.name)
         place = choose_device()
-        precision = _precision(self.settings.precision, place)
+        precision = computed_in(self.settings.precision, place)
         networks, courses = [], []
         for member in range(self.settings.ensemble):
             if self.settings.ensemble > 1:
@@ -260,7 +254,7 @@ class Published(Method):
 
     name = "spliceai-published"
     fitted = PublishedModel
-    kinds = ("base-classes",)
+    kinds = (KIND,)
     deterministic = True
     packages = ("torch", "h5py", "numpy")
 

@@ -11,6 +11,7 @@ from genebert.evaluation.examples import Examples
 from genebert.genome.bases import BASES, N_CODE
 from genebert.genome.kmers import SPECIALS, kmer_ids
 from genebert.methods.base import Fitted, Method
+from genebert.methods.scikit import choose_penalty, read_parts, write_parts
 
 # Inverse strengths of the L2 penalty; on 340 standardised counts the small ones win (prom-core: 0.845 at 0.001).
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
@@ -84,21 +85,12 @@ class FeatureModel(Fitted):
 
     def write(self, folder: Path) -> None:
         """Write ``model.joblib``."""
-        import joblib
-
-        joblib.dump((self.classifier, self.features), folder / "model.joblib")
+        write_parts(folder, self.classifier, self.features)
 
     @classmethod
     def read(cls, folder: Path, *about: Any) -> Self:
         """Read ``model.joblib``."""
-        import joblib
-
-        path = folder / "model.joblib"
-        try:
-            classifier, features = joblib.load(path)
-        except Exception as error:  # a damaged pickle makes the reader raise nearly anything
-            raise InputError(f"{path}: cannot be read ({type(error).__name__}); expected a saved classifier") from error
-        return cls(*about, classifier, features)
+        return cls(*about, *read_parts(folder))
 
 
 class KmerLogreg(Method):
@@ -113,26 +105,24 @@ class KmerLogreg(Method):
     def fit(self, train: Examples, valid: Examples, seed: int) -> FeatureModel:
         """Fit on `train`; the penalty is the one with the smallest loss on `valid`."""
         from sklearn.linear_model import LogisticRegression
-        from sklearn.metrics import log_loss
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
 
         features = {"kmers": (1, 2, 3, 4)}
         of_train, of_valid = count_features(train, **features), count_features(valid, **features)
-        models, losses = {}, {}
-        for penalty in PENALTIES:
+
+        def fit(penalty: float) -> Any:
             model = make_pipeline(StandardScaler(), LogisticRegression(C=penalty, max_iter=5000))
-            models[penalty] = model.fit(of_train, train.labels)
-            # The loss, not the AUC: on a few hundred examples the AUC's noise hides the difference.
-            losses[penalty] = log_loss(valid.labels, model.predict_proba(of_valid)[:, 1])
-        best = min(PENALTIES, key=losses.get)
+            return model.fit(of_train, train.labels)
+
+        best, model = choose_penalty(PENALTIES, fit, of_valid, valid.labels)
         settings = {
             "kmers": list(features["kmers"]),
             "positional_one_hot": False,
             "inverse_penalties": list(PENALTIES),
             "chosen_inverse_penalty": best,
         }
-        return FeatureModel(self.name, self.kind, self.record(settings), models[best], features)
+        return FeatureModel(self.name, self.kind, self.record(settings), model, features)
 
 
 class BoostedTrees(Method):

@@ -24,7 +24,7 @@ from genebert.genome.kmers import save_tokenizer, vocabulary_k
 from genebert.methods.base import Fitted, Method, Unavailable
 from genebert.methods.classifier import Classifier, Features, Probe, Reading, encode, predict
 from genebert.models.bert import load_encoder, read_bert_config
-from genebert.models.devices import autocast, choose_device
+from genebert.models.devices import autocast, choose_device, computed_in
 from genebert.models.folders import WEIGHTS, weights_file
 from genebert.models.tokens import Tokens, tokenise
 from genebert.models.weights import fill, read_tensors
@@ -63,8 +63,7 @@ def _precision(settings: FinetuneSettings, place: torch.device) -> str:
     """Return what the encoder computes in: float32 or bfloat16."""
     if settings.frozen and settings.precision == "auto":
         return "float32"
-    with autocast(settings.precision, place):
-        return "bfloat16" if torch.is_autocast_enabled(place.type) else "float32"
+    return computed_in(settings.precision, place)
 
 
 class Encoder:

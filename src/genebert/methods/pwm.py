@@ -14,6 +14,7 @@ from genebert.evaluation.kinds.base import Kind
 from genebert.files import read_json, sha256, write_json
 from genebert.genome.sequences import RegionSequences
 from genebert.methods.base import Fitted, Method, Unavailable
+from genebert.methods.scikit import calibrate
 from genebert.motifs.jaspar import Motif, read_jaspar
 from genebert.motifs.matrix import MotifSettings
 from genebert.motifs.scan import BestScorer
@@ -21,9 +22,6 @@ from genebert.motifs.scoring import base_counts, score_motifs, strand_background
 
 logger = logging.getLogger(__name__)
 
-# A calibration that falls with the score would turn the ranking round; instead it rises by this much a standard
-# deviation, which leaves the ranking as it is and says about the same of every sequence.
-LEAST_SLOPE = 1e-3
 # Log-odds as in the regions x TFs matrix: counts, pseudocount 1.
 SCORING = {"source": MotifSettings().source, "pseudocount": MotifSettings().pseudocount}
 
@@ -101,19 +99,6 @@ class PwmModel(Fitted):
         return cls(*about, matrix, **settings["calibration"])
 
 
-def _calibrate(score: np.ndarray, label: np.ndarray) -> tuple[float, float]:
-    """Return slope (above 0) and intercept of a logistic regression on the score."""
-    from sklearn.linear_model import LogisticRegression
-
-    mean, spread = score.mean(), score.std() or 1.0
-    model = LogisticRegression().fit(((score - mean) / spread)[:, None], label)
-    slope, intercept = model.coef_[0, 0], model.intercept_[0]
-    if slope <= 0:
-        logger.warning("pwm: negatives match the matrix better than positives; the probabilities say next to nothing")
-        slope, intercept = LEAST_SLOPE, np.log(label.mean() / (1 - label.mean()))
-    return float(slope / spread), float(intercept - slope * mean / spread)
-
-
 class Pwm(Method):
     """``pwm``: the best of the factor's matrices on ``valid``, calibrated on ``train``.
 
@@ -152,7 +137,9 @@ class Pwm(Method):
         matrices = [Matrix(motif, background) for motif in self.motifs]
         auc = {one.motif.matrix_id: self.kind.select(valid, one.best_scores(valid)) for one in matrices}
         best = max(matrices, key=lambda one: auc[one.motif.matrix_id])
-        slope, intercept = _calibrate(best.best_scores(train), train.labels)
+        slope, intercept = calibrate(
+            best.best_scores(train), train.labels, "pwm: negatives match the matrix better than positives"
+        )
         settings = {
             **self.source,
             "matrix": best.motif.matrix_id,

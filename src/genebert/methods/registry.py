@@ -6,6 +6,8 @@ from pkgutil import resolve_name
 
 from genebert.errors import InputError
 from genebert.evaluation.kinds.registry import kind_of
+from genebert.evaluation.kinds.two_class import TwoClass
+from genebert.evaluation.site_labels import KIND
 from genebert.files import read_json
 from genebert.methods.base import Fitted, Method
 
@@ -21,7 +23,7 @@ class Entry:
     kinds: tuple[str, ...] | None = None  # of tasks that it solves, as its class says; None: all
 
 
-TWO, BASES = ("two-class",), ("base-classes",)
+TWO, BASES = (TwoClass.name,), (KIND,)
 METHODS = {
     "finetune": Entry("genebert.methods.finetune:Finetune", needs=("model",), torch=True, gpu=True),
     "pwm": Entry("genebert.methods.pwm:Pwm", needs=("jaspar",), kinds=TWO),

@@ -6,7 +6,6 @@ so are 1 / `kept` times those among all bases, which scores restore: exact for l
 Biometrika 66:403), and next to nothing to the ranks of the sites.
 """
 
-import logging
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,20 +17,19 @@ from scipy.special import softmax
 
 from genebert.errors import InputError
 from genebert.evaluation.examples import Examples
-from genebert.evaluation.site_labels import ACCEPTOR, DONOR, NONE, SITES
+from genebert.evaluation.site_labels import ACCEPTOR, DONOR, KIND, NONE, SITES
 from genebert.files import read_json, write_json
 from genebert.genome.bases import N_CODE
 from genebert.methods.base import Fitted, Method
+from genebert.methods.scikit import calibrate, choose_penalty, read_parts, write_parts
 from genebert.settings.fields import Block, key
 from genebert.settings.rules import Count, Positive
 
-logger = logging.getLogger(__name__)
 # Bases of a site's matrix before and after its base, which is the first of the exon (acceptor) or the last (donor):
 # 20 of the intron and 3 of the exon, 3 of the exon and 6 of the intron (Yeo and Burge 2004, J Comput Biol 11:377).
 MATRICES = {ACCEPTOR: (20, 2), DONOR: (2, 6)}
 PWM_AROUND = 20
-# Of a calibration that would fall with the score and turn the ranking round, a standard deviation.
-LEAST_SLOPE = 1e-3
+FALLING = "splice-pwm: other bases match a matrix better than its sites"
 AT_ONCE = 1 << 18  # bases that are worked on at once
 PENALTIES = (0.01, 0.1, 1.0)  # inverse strengths of the L2 penalty
 # Without the penalty a site among bases that are surely none has a gradient of 1 over next to no curvature, its leaf
@@ -192,7 +190,7 @@ class SplicePwm(Method):
 
     name = "splice-pwm"
     fitted = WindowModel
-    kinds = ("base-classes",)
+    kinds = (KIND,)
     deterministic = True
     packages = ("scikit-learn", "numpy")
 
@@ -212,7 +210,7 @@ class SplicePwm(Method):
         slope, bias = np.zeros((2, 1 + len(SITES)))
         for one in SITES.values():
             among = (known.classes == one) | (known.classes == NONE)
-            slope[one], bias[one] = _calibrate(matched[among, one], known.classes[among] == one)
+            slope[one], bias[one] = calibrate(matched[among, one], known.classes[among] == one, FALLING)
         bias[1:] += np.log(known.kept)
         settings = {
             **asdict(self.settings),
@@ -225,21 +223,6 @@ class SplicePwm(Method):
         }
         weights, bias = ((weights * slope).astype(np.float32), bias.astype(np.float32))
         return WindowModel(self.name, self.kind, self.record(settings), weights, bias)
-
-
-def _calibrate(score: np.ndarray, site: np.ndarray) -> tuple[float, float]:
-    """Return slope (above 0) and intercept of a logistic regression on the score."""
-    from sklearn.linear_model import LogisticRegression
-
-    mean, spread = float(score.mean()), float(score.std()) or 1.0
-    model = LogisticRegression().fit(((score - mean) / spread)[:, None], site)
-    slope, intercept = float(model.coef_[0, 0]), float(model.intercept_[0])
-    if slope <= 0:
-        logger.warning(
-            "splice-pwm: other bases match a matrix better than its sites; the probabilities say next to nothing"
-        )
-        slope, intercept = LEAST_SLOPE, float(np.log(site.mean() / (1 - site.mean())))
-    return slope / spread, intercept - slope * mean / spread
 
 
 # --------------------------------------------------------------------------------------------------- the 80 nt window
@@ -265,25 +248,25 @@ class SpliceLogreg(Method):
     name = "splice-logreg"
     fitted = WindowModel
     Settings = WindowSettings
-    kinds = ("base-classes",)
+    kinds = (KIND,)
     packages = ("scikit-learn", "numpy")
 
     def fit(self, train: Examples, valid: Examples, seed: int) -> WindowModel:
         """Fit on `train`; `valid` chooses the penalty."""
         from sklearn.linear_model import LogisticRegression
-        from sklearn.metrics import log_loss
 
         around, ratio = self.settings.around, self.settings.ratio
         seen, held = (sample_windows(one, around, ratio, seed, self.name) for one in (train, valid))
         inputs, held_inputs = _one_hot(seen.windows), _one_hot(held.windows)
-        models, losses = {}, {}
-        for penalty in PENALTIES:
-            models[penalty] = LogisticRegression(C=penalty, max_iter=1000).fit(inputs, seen.classes)
-            losses[penalty] = log_loss(held.classes, models[penalty].predict_proba(held_inputs))
-        best = min(PENALTIES, key=losses.get)
-        weights = models[best].coef_.reshape(1 + len(SITES), 2 * around + 1, N_CODE).transpose(1, 2, 0)
+        best, model = choose_penalty(
+            PENALTIES,
+            lambda penalty: LogisticRegression(C=penalty, max_iter=1000).fit(inputs, seen.classes),
+            held_inputs,
+            held.classes,
+        )
+        weights = model.coef_.reshape(1 + len(SITES), 2 * around + 1, N_CODE).transpose(1, 2, 0)
         weights = np.pad(weights, ((0, 0), (0, 1), (0, 0))).astype(np.float32)  # an N counts for nothing
-        bias = models[best].intercept_ - np.log(seen.kept) * (np.arange(1 + len(SITES)) == NONE)
+        bias = model.intercept_ - np.log(seen.kept) * (np.arange(1 + len(SITES)) == NONE)
         settings = asdict(self.settings) | {
             "others_kept": seen.kept,
             "inverse_penalties": list(PENALTIES),
@@ -324,21 +307,12 @@ class SpliceTreesModel(Fitted):
 
     def write(self, folder: Path) -> None:
         """Write ``model.joblib``."""
-        import joblib
-
-        joblib.dump((self.classifier, self.around, self.kept), folder / "model.joblib")
+        write_parts(folder, self.classifier, self.around, self.kept)
 
     @classmethod
     def read(cls, folder: Path, *about: Any) -> Self:
         """Read ``model.joblib``."""
-        import joblib
-
-        path = folder / "model.joblib"
-        try:
-            found = joblib.load(path)
-        except Exception as error:  # a damaged pickle makes the reader raise nearly anything
-            raise InputError(f"{path}: cannot be read ({type(error).__name__}); expected a saved classifier") from error
-        return cls(*about, *found)
+        return cls(*about, *read_parts(folder))
 
 
 class SpliceTrees(Method):
@@ -351,7 +325,7 @@ class SpliceTrees(Method):
     name = "splice-trees"
     fitted = SpliceTreesModel
     Settings = WindowSettings
-    kinds = ("base-classes",)
+    kinds = (KIND,)
     packages = ("scikit-learn", "numpy")
 
     def fit(self, train: Examples, valid: Examples, seed: int) -> SpliceTreesModel:

@@ -19,8 +19,15 @@ def has_bfloat16(device: torch.device) -> bool:
     return torch.ops.mkldnn._is_mkldnn_bf16_supported() and torch.cpu._is_avx512_bf16_supported()
 
 
+def computed_in(precision: str, device: torch.device) -> str:
+    """Return float32 or bfloat16 for a precision: auto is bfloat16 where :func:`has_bfloat16`."""
+    if precision == "auto":
+        return "bfloat16" if has_bfloat16(device) else "float32"
+    return precision
+
+
 def autocast(precision: str, device: torch.device) -> contextlib.AbstractContextManager:
-    """Return the autocast context of a precision: float32, bfloat16, or auto (bfloat16 where :func:`has_bfloat16`)."""
-    if precision == "bfloat16" or (precision == "auto" and has_bfloat16(device)):
+    """Return the autocast context of a precision (:func:`computed_in`)."""
+    if computed_in(precision, device) == "bfloat16":
         return torch.autocast(device.type, dtype=torch.bfloat16)
     return contextlib.nullcontext()

@@ -58,7 +58,8 @@ def together_problems(config: dict[str, Any], models: Models, sets: Sets) -> Ite
 def _start_problems(models: Models, name: str) -> Iterator[tuple[str, str]]:
     for other in models.ancestry(name):
         model = models.resolved[other]
-        if not model["training"]["steps"] and _has_loss(model) and model["sequence_encoder"]["weights"] is None:
+        meant = LossSettings(**model["losses"]).any  # one from scratch has no loss
+        if meant and not model["training"]["steps"] and model["sequence_encoder"]["weights"] is None:
             yield (
                 other,
                 "training.steps: found 0, and no sequence_encoder.weights: its weights would be random; expected one",
@@ -67,11 +68,6 @@ def _start_problems(models: Models, name: str) -> Iterator[tuple[str, str]]:
         if models.reason_of_absence(other):
             found = f"found {OTHER_MODEL}{other}, which `unavailable` lists"
             yield name, f"sequence_encoder.weights: {found}; expected another start, or this model there too"
-
-
-def _has_loss(model: dict[str, Any]) -> bool:
-    """Say whether a model is meant to be trained, here or elsewhere: one from scratch has no loss."""
-    return LossSettings(**model["losses"]).any
 
 
 def _process_problems(models: Models, name: str, processes: int) -> Iterator[tuple[str, str]]:

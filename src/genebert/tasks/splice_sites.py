@@ -18,7 +18,6 @@ from genebert.genome.fasta import Genome
 from genebert.sources.splice_table import SpliceTable
 
 logger = logging.getLogger(__name__)
-NAMES = {ACCEPTOR: "acceptor", DONOR: "donor"}
 EXPECTED = 0.9  # share of GT and of AG: about 0.99 in genes of human, 0.06 anywhere else
 FEW = 5  # sites without GT or AG that stop nothing: a table of some genes may hold rare ones
 SHIFTS = sorted(range(-3, 4), key=abs)  # that a table may be off by: the smallest first

@@ -78,6 +78,11 @@ class SplicingSet(SplicingSettings):
     table: FilePath = key(doc="a table as SpliceAI's canonical_dataset.txt or gtex_dataset.txt")
 
 
+def _lengths(genes: pd.DataFrame) -> np.ndarray:
+    """Return the bases of each gene's transcript (int64 [n])."""
+    return (genes["tx_end"] - genes["tx_start"] + 1).to_numpy()
+
+
 # ------------------------------------------------------------------------------------------------------ splits
 
 
@@ -118,8 +123,7 @@ def gene_blocks(genes: pd.DataFrame, block: int) -> pd.DataFrame:
     The first block begins at the first base transcribed; the last one may reach beyond the transcript and the
     chromosome.
     """
-    inside = transcripts(genes)
-    number = -(-(inside["end"] - inside["start"]).to_numpy() // block)
+    inside, number = transcripts(genes), -(-_lengths(genes) // block)
     row = np.repeat(np.arange(len(genes)), number)
     place = ranges(np.zeros(len(genes), dtype=np.int64), number) * block
     of = genes.iloc[row].reset_index(drop=True)
@@ -136,8 +140,7 @@ def gene_blocks(genes: pd.DataFrame, block: int) -> pd.DataFrame:
 def _block_labels(rows: np.ndarray, genes: pd.DataFrame, sites: Sites, block: int) -> np.ndarray:
     """Return the labels of all blocks of some genes, end to end (int8)."""
     parts = []
-    for row in rows:
-        length = int(genes["tx_end"].iloc[row] - genes["tx_start"].iloc[row] + 1)
+    for row, length in zip(rows, _lengths(genes.iloc[rows]).tolist(), strict=True):
         parts += [labels_of(sites, row, length), np.full(-length % block, NOT_EVALUATED, dtype=np.int8)]
     return np.concatenate(parts)
 
@@ -162,7 +165,7 @@ def _write_split(path: Path, genes: pd.DataFrame, rows: np.ndarray, sites: Sites
 
 def _counts(genes: pd.DataFrame, sites: Sites, split: np.ndarray, block: int) -> dict[str, dict[str, int]]:
     """Return what each split holds."""
-    lengths = (genes["tx_end"] - genes["tx_start"] + 1).to_numpy()
+    lengths = _lengths(genes)
     found = {}
     for name in SPLITS:
         here, label = split == name, sites.label[(split == name)[sites.gene]]
@@ -206,7 +209,7 @@ def _build(settings: SplicingSettings, sources: Sources, folder: Path) -> dict[s
                 f"acceptors and {count['donors']} donors of {len(genes)} genes in all; expected some of each (more "
                 "genes, other fractions, or split: gene)"
             )
-    places, lengths = transcripts(genes), (genes["tx_end"] - genes["tx_start"] + 1).to_numpy()
+    places, lengths = transcripts(genes), _lengths(genes)
     _, group = merge_overlapping(places)
     for name in SPLITS:
         _write_split(folder / f"{name}.parquet", genes, np.flatnonzero(split == name), sites, block)
