@@ -75,9 +75,6 @@ def test_good_labels():
     KIND.check(np.array([[0, 1, 2, -1]], dtype=np.int8), "x")
     assert KIND.about == {"kind": "base-classes"} and isinstance(KIND, BaseClasses)
     assert KIND.strata(np.array([[0, -1], [0, 2], [1, 0]])).tolist() == [False, True, True]
-    assert KIND.turn(np.array([[0, 1, 2]])).tolist() == [[2, 1, 0]]
-    turned = KIND.turn(np.arange(12).reshape(2, 2, 3))
-    assert turned[0].tolist() == [[3, 4, 5], [0, 1, 2]]
 
 
 # ------------------------------------------------------------------------------------------------------ networks

@@ -92,7 +92,7 @@ def test_same_seed_same_scores_and_other_seeds_differ(folder, tables):
 
 
 def test_order_depends_on_seed_and_epoch():
-    orders = {(seed, epoch): tuple(module._order(50, seed, epoch)) for seed in (0, 1) for epoch in (1, 2)}
+    orders = {(seed, epoch): tuple(module.order_of(50, seed, epoch)) for seed in (0, 1) for epoch in (1, 2)}
     assert len(set(orders.values())) == 4
     assert all(sorted(order) == list(range(50)) for order in orders.values())
 

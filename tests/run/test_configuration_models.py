@@ -122,7 +122,9 @@ def test_equal_models_are_trained_once():
     }
     # one row each of Tables 7 and 8 is the headline model
     same = {name for name, first in models_of(CONFIG, MODELS).canonical.items() if first == "genebert"}
-    assert same == {"genebert", "genebert-2e-4", "genebert-frozen", "swin-t-224", "batch-128", "lambda-0.5"}
+    again = {f"genebert-{context}" for context in ("80nt", "256nt", "400nt", "2k")}  # rows of Table 4
+    again |= {"genebert-2e-4", "genebert-frozen"}
+    assert same == {"genebert", "swin-t-224", "batch-128", "lambda-0.5"} | again
     assert models_of(CONFIG, MODELS).canonical["dnabert-2e-4"] == "dnabert"
     # without published weights, from-scratch is no-losses
     bare = merge(CONFIG, {"model": {"sequence_encoder": {"weights": None}}})

@@ -178,20 +178,20 @@ def test_what_an_entry_sets_is_not_searched_over():
     run = run_of(
         {"finetune": {"tfbs": {"grid": grid}}, "models": {"none": {"of": "genebert", "finetune": {"grid": {}}}}}
     )
-    assert run.finetune_settings("tfbs", "genebert")["grid"] == grid
-    fixed = run.finetune_settings("tfbs", "dnabert-2e-4")
+    assert run.models.finetune_settings("tfbs", "genebert")["grid"] == grid
+    fixed = run.models.finetune_settings("tfbs", "dnabert-2e-4")
     assert (fixed["learning_rate"], fixed["grid"]) == (2e-4, {"epochs": [3, 5]})
-    assert run.finetune_settings("tfbs", "none")["grid"] == {}
+    assert run.models.finetune_settings("tfbs", "none")["grid"] == {}
     # nor is what a task sets, by the default's grid
     run = run_of({"finetune": {"default": {"grid": grid}, "tfbs": {"epochs": 2}}})
-    assert run.finetune_settings("tfbs", "genebert")["grid"] == {"learning_rate": [1e-5, 1e-4]}
-    assert run.finetune_settings("promoter", "genebert")["grid"] == grid
+    assert run.models.finetune_settings("tfbs", "genebert")["grid"] == {"learning_rate": [1e-5, 1e-4]}
+    assert run.models.finetune_settings("promoter", "genebert")["grid"] == grid
 
 
 def test_settings_of_an_entry_go_over_those_of_the_task():
     default = CONFIG["finetune"]["default"]
-    assert run_of({}).finetune_settings("tfbs", "genebert") == default
-    assert run_of({}).finetune_settings("tfbs", "dnabert-2e-4") == default | {"learning_rate": 2e-4}
+    assert run_of({}).models.finetune_settings("tfbs", "genebert") == default
+    assert run_of({}).models.finetune_settings("tfbs", "dnabert-2e-4") == default | {"learning_rate": 2e-4}
     run = run_of({
         "finetune": {"tfbs": {"epochs": 4, "learning_rate": 1e-3}},
         "models": {
@@ -202,8 +202,8 @@ def test_settings_of_an_entry_go_over_those_of_the_task():
     changes = {"genebert": {"learning_rate": 1e-3}, "dnabert-2e-4": {"learning_rate": 5e-4, "frozen": True}}
     changes["mine"] = {"learning_rate": 1e-3, "batch": 8}
     for name, change in changes.items():
-        assert run.finetune_settings("tfbs", name) == default | {"epochs": 4} | change
-    assert run.finetune_settings("promoter", "genebert") == default
+        assert run.models.finetune_settings("tfbs", name) == default | {"epochs": 4} | change
+    assert run.models.finetune_settings("promoter", "genebert") == default
 
 
 def test_files():

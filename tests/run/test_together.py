@@ -164,3 +164,38 @@ def test_a_pretrained_model_is_not_a_random_network():
     assert [line for line in lines if "random" in line] == [f"model dnabert: training.steps: {found}"]
     trained = {"model": {"sequence_encoder": {"weights": None}}, "models": {"dnabert": {"training": {"steps": 5}}}}
     assert not [line for line in problems(trained) if "random" in line]
+
+
+# ------------------------------------------------------------------------------------------------------ splicing
+
+SPLICING = {"tasks": {"splicing": {"toy": {"table": "x.txt", "split": "gene"}}}, **ONE_ROW}
+
+
+def test_settings_of_windows_belong_to_classes_of_bases():
+    rows = {"tables": ONE_ROW["tables"] | {"table1": {"promoter/prom-core": ["genebert-80nt"]}}}
+    assert problems(rows) == [
+        "model genebert-80nt: finetune.context: found in a row of promoter, expected it for classes of bases only"
+    ]
+    curve = {"learning_curves": {"promoter/prom-core": {"finetune": {"context": 80, "epochs": 3}}}}
+    assert problems(curve) == [
+        "config: learning_curves.promoter/prom-core.finetune: found context, expected it for classes of bases only"
+    ]
+    curve = {"learning_curves": {"splicing/toy": {"models": ["genebert", "splice-pwm"], "finetune": {"context": 80}}}}
+    assert problems({**SPLICING, **curve}) == []
+
+
+def test_a_site_belongs_to_one_strand():
+    curve = {"splicing/toy": {"models": ["genebert"]}}
+    for finetune in ({"splicing": {"strands": "both"}}, {"default": {"grid": {"strands": ["given", "both"]}}}):
+        assert problems({**SPLICING, "learning_curves": curve, "finetune": finetune}) == [
+            "model genebert: finetune.splicing.strands: found both, expected given: a site belongs to one strand"
+        ]
+
+
+def test_models_of_splicing_are_fine_tuned_on_bases():
+    run = run_of({**SPLICING, "finetune": {"splicing": {"context": 400, "negatives": 0.1}}})
+    assert [run.method_of("splicing", name) for name in ("genebert", "splice-pwm")] == ["tag", "splice-pwm"]
+    assert run.method_of("promoter", "genebert") == "finetune"
+    assert run.models.finetune_settings("splicing", "genebert")["context"] == 400
+    assert run.models.finetune_settings("splicing", "genebert-80nt")["context"] == 80
+    assert "context" not in run.models.finetune_settings("promoter", "genebert")

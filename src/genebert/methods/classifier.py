@@ -62,8 +62,9 @@ def _read(encoder: nn.Module, reading: Reading, ids: torch.Tensor, mask: torch.T
 class Classifier(_LinearHead):
     """A BERT and a linear head; all weights are trained."""
 
-    def __init__(self, encoder: nn.Module, reading: Reading, outputs: int, dropout: float):
-        super().__init__(encoder.config.hidden_size, outputs, dropout, encoder.config.initializer_range)
+    def __init__(self, encoder: nn.Module, reading: Reading, outputs: int, dropout: float, states: int = 1):
+        width = states * encoder.config.hidden_size  # `reading` gives so many states side by side
+        super().__init__(width, outputs, dropout, encoder.config.initializer_range)
         self.encoder = encoder
         self.reading = reading
 
@@ -95,9 +96,9 @@ class Probe(_LinearHead):
 @torch.no_grad()
 def _in_batches(read: Callable[..., torch.Tensor], inputs: Tokens | Features, precision: str) -> torch.Tensor:
     """Return what `read` makes of all inputs, in their order; nothing is trained."""
-    order = inputs.order()
+    order, pieces = inputs.order(), getattr(inputs, "pieces", 1)
     with autocast(precision, order.device):
-        found = torch.cat([read(*inputs.batch(rows)) for rows in order.split(PREDICT_BATCH)])
+        found = torch.cat([read(*inputs.batch(rows)) for rows in order.split(max(1, PREDICT_BATCH // pieces))])
     return torch.empty_like(found).index_copy_(0, order, found)
 
 

@@ -6,10 +6,11 @@ the weights of the best epoch make the scores.
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, NamedTuple, Self
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -54,12 +55,12 @@ def _optimiser(model: nn.Module, settings: FinetuneSettings, steps: int):
     return optimiser, torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
 
 
-def _order(n: int, seed: int, epoch: int) -> np.ndarray:
+def order_of(n: int, seed: int, epoch: int) -> np.ndarray:
     """Return the order of the training examples in an epoch (int64 [n])."""
     return np.random.default_rng((seed, epoch)).permutation(n)
 
 
-def _precision(settings: FinetuneSettings, place: torch.device) -> str:
+def precision_of(settings: FinetuneSettings, place: torch.device) -> str:
     """Return what the encoder computes in: float32 or bfloat16."""
     if settings.frozen and settings.precision == "auto":
         return "float32"
@@ -86,9 +87,9 @@ class Encoder:
         """The BERT as it is, for probes."""
         return load_encoder(self.folder, 0.0).to(self.place)
 
-    def reading(self, settings: FinetuneSettings) -> Reading:
-        """Return how heads take their states."""
-        return partial(self.kind.states, pooling=settings.pooling, k=self.k)
+    def reading(self, settings: FinetuneSettings) -> tuple[Reading, int]:
+        """Return how heads take their states, and how many of them side by side."""
+        return partial(self.kind.states, pooling=settings.pooling, k=self.k), 1
 
     def tokens(self, examples: Examples, strands: str = "given") -> Tokens:
         """Return token ids; those of both strands one after the other."""
@@ -104,25 +105,36 @@ class Encoder:
         tokens = self.tokens(examples, settings.strands)
         if not settings.frozen:
             return tokens
-        made, precision = self._made[examples], _precision(settings, self.place)
+        made, precision = self._made[examples], precision_of(settings, self.place)
         key = (settings.strands, settings.pooling, precision)
         if key not in made:
-            made[key] = encode(self.frozen, tokens, self.reading(settings), precision)
+            made[key] = encode(self.frozen, tokens, self.reading(settings)[0], precision)
         return made[key]
 
-    def network(self, train: Examples, settings: FinetuneSettings, seed: int) -> Classifier | Probe:
-        """Return a network before training; `seed` sets its weights and the dropout that follows."""
+    def network(self, training: Tokens | Features | None, settings: FinetuneSettings, seed: int) -> Classifier | Probe:
+        """Return a network before training; `seed` sets its weights and the dropout that follows.
+
+        A probe needs the `training` examples as it reads them.
+        """
         if settings.frozen:
-            inputs, sd = self.inputs(train, settings), self.config.get("initializer_range", 0.02)
             torch.manual_seed(seed)
-            return Probe(inputs, self.kind.outputs, settings.dropout, sd).to(self.place)
+            sd = self.config.get("initializer_range", 0.02)
+            return Probe(training, self.kind.outputs, settings.dropout, sd).to(self.place)
         encoder = load_encoder(self.folder, settings.dropout, settings.attention_dropout)
         torch.manual_seed(seed)
         return self.classifier(encoder, settings)
 
     def classifier(self, encoder: nn.Module, settings: FinetuneSettings) -> Classifier:
         """Return a BERT with a new head."""
-        return Classifier(encoder, self.reading(settings), self.kind.outputs, settings.dropout).to(self.place)
+        reading, states = self.reading(settings)
+        return Classifier(encoder, reading, self.kind.outputs, settings.dropout, states).to(self.place)
+
+
+class Training(NamedTuple):
+    """What the epochs of a training see."""
+
+    n: int  # examples an epoch
+    epoch: Callable[[int], tuple[Tokens | Features, torch.Tensor, torch.Tensor]]  # -> inputs, labels, order of rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,10 +144,15 @@ class FinetunedModel(Fitted):
     encoder: Encoder
     network: Classifier | Probe
     settings: FinetuneSettings
+    Encoder: ClassVar = Encoder
+    Settings: ClassVar = FinetuneSettings
 
     def score(self, examples: Examples) -> np.ndarray:
         """Return the scores of the task's kind (float64 [n, ...]), means over the strands read."""
-        inputs, precision = self.encoder.inputs(examples, self.settings), _precision(self.settings, self.encoder.place)
+        inputs, precision = (
+            self.encoder.inputs(examples, self.settings),
+            precision_of(self.settings, self.encoder.place),
+        )
         found = predict(self.network, inputs, self.kind, precision)
         found = found.reshape(STRANDS[self.settings.strands], len(examples), *found.shape[1:])
         return np.stack([found[0], *map(self.kind.turn, found[1:])]).mean(0)
@@ -152,9 +169,10 @@ class FinetunedModel(Fitted):
     @classmethod
     def read(cls, folder: Path, method: str, kind: Kind, record: dict[str, Any]) -> Self:
         """Read what :meth:`write` wrote; it computes in the precision that it was trained in."""
-        values = {one.name: record["settings"][one.name] for one in fields(FinetuneSettings)}
-        settings = FinetuneSettings(**values | {"precision": record["settings"]["precision_used"]})
-        encoder, head = Encoder(folder, kind), read_tensors(folder / HEAD)
+        used = record["settings"]
+        values = {one.name: used[one.name] for one in fields(cls.Settings) if one.name in used}
+        settings = cls.Settings(**values | {"precision": used["precision_used"]})
+        encoder, head = cls.Encoder(folder, kind), read_tensors(folder / HEAD)
         if settings.frozen:
             mean = head.get("mean", torch.zeros(1))  # a missing tensor is told below
             network = Probe(Features(mean[None]), kind.outputs, settings.dropout, 0.0)
@@ -182,7 +200,7 @@ class Finetune(Method):
         record = read_json(path) if path.is_file() else None
         if record and "unavailable" in record:
             raise Unavailable(record["unavailable"])
-        self.encoder = Encoder(folder, self.kind)
+        self.encoder = self.fitted.Encoder(folder, self.kind)
         weights = weights_file(folder)
         self.source = {"model_sha256": sha256(weights), "model_file": weights.name, "model_record": record}
 
@@ -204,9 +222,11 @@ class Finetune(Method):
             for change, one in self.settings.combinations():
                 if change:
                     logger.info("grid: %s", ", ".join(f"{name} {value}" for name, value in change.items()))
-                model = FinetunedModel(self.name, self.kind, {}, encoder, encoder.network(train, one, seed), one)
+                training = self.training(train, one, seed)
+                network = encoder.network(training.epoch(1)[0] if one.frozen else None, one, seed)
+                model = self.fitted(self.name, self.kind, {}, encoder, network, one)
                 try:
-                    trained = self._train(model, train, valid, seed)
+                    trained = self._train(model, training, valid, seed)
                 except Diverged as error:
                     failed = failed or error
                     logger.warning("%s", error)
@@ -220,25 +240,34 @@ class Finetune(Method):
         if best is None:
             raise failed
         _, chosen, model, trained = best
-        record = self._record(model.settings) | trained | self.source
+        record = self.about(model.settings) | trained | self.source
         if self.settings.grid:
             record["grid_search"] = {"trials": trials, "chosen": chosen}
         return replace(model, record=record)
 
-    def _train(self, model: FinetunedModel, train: Examples, valid: Examples, seed: int) -> dict[str, Any]:
-        """Train a model; return the best epoch, whose weights it has then, and the history."""
-        network, settings = model.network, model.settings
-        place, precision = self.encoder.place, _precision(settings, self.encoder.place)
+    def training(self, train: Examples, settings: FinetuneSettings, seed: int) -> Training:
+        """Return what epochs see: all examples, in an order of their own; those of both strands one after the other."""
         inputs, labels = self.encoder.inputs(train, settings), train.labels
         readings = [labels, self.kind.turn(labels)][: STRANDS[settings.strands]]
-        target = torch.from_numpy(np.concatenate(readings)).to(place)
-        n = len(target)
+        target = torch.from_numpy(np.concatenate(readings)).to(self.encoder.place)
+
+        def epoch(number: int) -> tuple[Tokens | Features, torch.Tensor, torch.Tensor]:
+            order = order_of(len(target), seed, number)
+            return inputs, target, torch.from_numpy(order).to(self.encoder.place)
+
+        return Training(len(target), epoch)
+
+    def _train(self, model: FinetunedModel, training: Training, valid: Examples, seed: int) -> dict[str, Any]:
+        """Train a model; return the best epoch, whose weights it has then, and the history."""
+        network, settings, n = model.network, model.settings, training.n
+        place, precision = self.encoder.place, precision_of(settings, self.encoder.place)
         optimiser, schedule = _optimiser(network, settings, settings.epochs * -(-n // settings.batch))
         rates = []
 
         def train_epoch(epoch: int) -> float:
             total = torch.zeros((), device=place, dtype=torch.float64)
-            for rows in torch.from_numpy(_order(n, seed, epoch)).to(place).split(settings.batch):
+            inputs, target, order = training.epoch(epoch)
+            for rows in order.split(settings.batch):
                 with autocast(precision, place):
                     outputs = network(*inputs.batch(rows))
                 loss = self.kind.loss(outputs, target[rows])
@@ -257,7 +286,8 @@ class Finetune(Method):
         history = [epoch | {"learning_rate": rate} for epoch, rate in zip(history, rates, strict=True)]
         return {"best_epoch": best, "history": history}
 
-    def _record(self, used: FinetuneSettings) -> dict[str, Any]:
+    def about(self, used: FinetuneSettings) -> dict[str, Any]:
+        """Return method and settings for the record."""
         head = f"linear, {self.kind.output_words}, on {SEEN[used.pooling]}" + (", standardised" if used.frozen else "")
         return {
             "method": {
@@ -269,7 +299,7 @@ class Finetune(Method):
             "settings": {
                 **asdict(used),
                 "grid": self.settings.grid,
-                "precision_used": _precision(used, self.encoder.place),
+                "precision_used": precision_of(used, self.encoder.place),
                 "device": self.encoder.place.type,
                 "k": self.encoder.k,
             },

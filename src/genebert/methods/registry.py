@@ -26,6 +26,7 @@ class Entry:
 TWO, BASES = (TwoClass.name,), (KIND,)
 METHODS = {
     "finetune": Entry("genebert.methods.finetune:Finetune", needs=("model",), torch=True, gpu=True),
+    "tag": Entry("genebert.methods.tagger:Tagger", needs=("model",), torch=True, gpu=True, kinds=BASES),
     "pwm": Entry("genebert.methods.pwm:Pwm", needs=("jaspar",), kinds=TWO),
     "kmer-logreg": Entry("genebert.methods.features:KmerLogreg", kinds=TWO),
     "boosted-trees": Entry("genebert.methods.features:BoostedTrees", kinds=TWO),
@@ -48,6 +49,11 @@ def baselines(kind: str | None = None) -> list[str]:
     """
     own = {name: entry for name, entry in METHODS.items() if "model" not in entry.needs}
     return [name for name, entry in own.items() if kind is None or entry.kinds is None or kind in entry.kinds]
+
+
+def fine_tuning(kind: str) -> str:
+    """Return the method by which models are fine-tuned on tasks of a kind."""
+    return "tag" if kind == KIND else "finetune"
 
 
 def find_method(name: str) -> type[Method]:

@@ -1,6 +1,6 @@
 """Token ids of DNA sequences for a BERT over k-mers: ``[CLS] k-mers [SEP]``."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -29,19 +29,23 @@ class Tokens:
     ids: torch.Tensor  # int16 [n, longest]: ``[CLS] k-mers [SEP]``, then [PAD]
     lengths: torch.Tensor  # int64 [n]: tokens that are not padding
     padded: bool  # whether any token is; known beforehand so that a GPU need not be asked at every batch
+    pieces: int = 1  # rows of `ids` that belong together, see genebert.methods.windows; then [n * pieces, longest]
 
     def to(self, device: torch.device) -> "Tokens":
         """Return the same on another device."""
-        return Tokens(self.ids.to(device), self.lengths.to(device), self.padded)
+        return replace(self, ids=self.ids.to(device), lengths=self.lengths.to(device))
 
     def order(self) -> torch.Tensor:
         """Return the rows by length, for batches that are as narrow as can be (int64 [n])."""
         return torch.argsort(self.lengths, stable=True)
 
     def batch(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Return ids (int64 [rows, longest of them]) and the attention mask, None for a set without padding."""
+        """Return ids (int64 [rows, longest of them]) and the attention mask, None for a set without padding.
+
+        Of pieces the rows are [rows * pieces], those of one example one after the other.
+        """
         if not self.padded:
-            return self.ids[rows].long(), None
+            return self.ids.view(len(self.lengths), -1)[rows].view(-1, self.ids.shape[1]).long(), None
         lengths = self.lengths[rows]
         longest = int(lengths.max())
         mask = (torch.arange(longest, device=lengths.device) < lengths[:, None]).long()
@@ -57,6 +61,14 @@ class Tokens:
             source = np.where((place > 0) & (place < last), last - place, place)
             turned[start : start + ROWS] = opposite[np.take_along_axis(ids[start : start + ROWS], source, 1)]
         return Tokens(torch.from_numpy(np.concatenate([ids, turned])), self.lengths.cpu().repeat(2), self.padded)
+
+
+def tokens_of(codes: np.ndarray, k: int) -> np.ndarray:
+    """Return the token ids (int16 [n, length - k + 3]) of sequences of one length, codes (uint8 [n, length])."""
+    ids = np.empty((len(codes), codes.shape[1] - k + 3), dtype=np.int16)
+    ids[:, 0], ids[:, -1] = CLS, SEP
+    ids[:, 1:-1] = kmer_ids(codes, k, np.int16)
+    return ids
 
 
 def tokenise(sequences: Sequences, k: int, max_tokens: int) -> Tokens:

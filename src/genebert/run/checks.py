@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from genebert.errors import InputError
+from genebert.evaluation.site_labels import KIND as BASES
 from genebert.genome.builds import BUILD_LENGTHS
 from genebert.genome.chromosomes import normalise_chromosome
 from genebert.methods.registry import METHODS, baselines
@@ -15,6 +16,7 @@ from genebert.run.models import Models
 from genebert.run.together import Sets, said_once, together_problems
 from genebert.settings.data import SimulationSettings
 from genebert.settings.fields import complete, key_names, problems, without_removed
+from genebert.settings.fitting import only_of_taggers
 from genebert.settings.load import PLACEHOLDER
 from genebert.settings.models import TrainedModelSettings
 from genebert.settings.sentences import dotted, show, suggest
@@ -181,6 +183,9 @@ def _row_problems(config: dict, models: Models, folder: Path) -> Iterator[str]:
                 elif name in simple and "jaspar" in METHODS[name].needs and task not in factors:
                     expected = f"expected it below {', '.join(factors)} only"
                     yield f"{where}.{key}: found {name}, which needs a factor; {expected}"
+    for key, curve in config["learning_curves"].items():
+        if kinds.get(key.partition("/")[0]) != BASES and (odd := only_of_taggers(curve["finetune"])):
+            yield f"learning_curves.{key}.finetune: found {', '.join(odd)}, expected it for classes of bases only"
     for name in config["unavailable"]:
         if name not in (*known, *names, *simple):
             yield f"unavailable: unknown model or data set {name}; {suggest(str(name), [*known, *simple, *names])}"

@@ -4,6 +4,7 @@ from dataclasses import dataclass, make_dataclass
 from functools import cache
 from typing import Annotated, Any
 
+from genebert.evaluation.site_labels import KIND as BASES
 from genebert.settings.data import (
     AccessibilitySettings,
     CorpusSettings,
@@ -12,7 +13,7 @@ from genebert.settings.data import (
     SimulationSettings,
 )
 from genebert.settings.fields import Block, key
-from genebert.settings.fitting import Changes, CurveSettings, FinetuneSettings, Row
+from genebert.settings.fitting import Changes, CurveSettings, FinetuneSettings, Row, TaggerChanges
 from genebert.settings.models import ModelEntry, TrainedModelSettings
 from genebert.settings.resources import Resources
 from genebert.settings.rules import Chromosome, FilePath, Name, Rule, Seed, Text
@@ -39,6 +40,11 @@ class Tables(Block):
     table6: Rows = key({"tfbs": ["pwm", "cnn", "dnabert", "genebert"]}, "TF binding sites by cell and tissue")
 
 
+def changes_of(kind: str) -> Any:
+    """Return the type of what differs in fine-tuning for tasks of a kind."""
+    return TaggerChanges if kind == BASES else Changes
+
+
 def _of_tasks(name: str, doc: str, fields: list[tuple[str, Any, Any]]) -> type[Block]:
     """Return a block class with a key for each task."""
     namespace = {"block": name.lower(), "__doc__": doc, "__module__": __name__}
@@ -60,7 +66,7 @@ def _config_class(tasks: tuple[Task, ...]) -> type[Block]:
          key([0, 1, 2, 3, 4], "each is a row of scores; tables show mean and sd")),
         ("keep_classifiers", bool, key(False, "keep what was fitted below results/{run}/classifiers/")),
         ("default", FinetuneSettings, key(FinetuneSettings(), "of every task")),
-        *((task.name, Changes, key({}, f"over the default, for {task.name}")) for task in tasks),
+        *((task.name, changes_of(task.kind), key({}, f"over the default, for {task.name}")) for task in tasks),
     ]  # fmt: skip
     Tasks = _of_tasks("Tasks", "Downstream data sets.", sections)
     Finetune = _of_tasks("Finetune", "Fine-tuning of pre-trained models.", fitting)

@@ -7,6 +7,7 @@ from typing import Any
 
 from genebert.errors import InputError
 from genebert.models.backbones import IMAGE_BACKBONES
+from genebert.settings.fitting import lay_over
 from genebert.settings.load import PLACEHOLDER, expand, load_yaml, merge
 from genebert.settings.models import reads
 from genebert.settings.sentences import suggest
@@ -88,6 +89,11 @@ class Models:
         if region["weights"] == "imagenet" and region["name"] in IMAGENET_FILES:
             region["weights"] = f"{PLACEHOLDER}/{IMAGENET_FILES[region['name']]}"
         return expand(model, self.config["data"])
+
+    def finetune_settings(self, task: str, name: str) -> dict[str, Any]:
+        """Return how a model is fine-tuned on a task: the default, the task's settings, those of the model's entry."""
+        block = self.config["finetune"]
+        return lay_over(lay_over(block["default"], block[task]), self.entry(name).get("finetune", {}))
 
     @cached_property
     def resolved(self) -> dict[str, dict[str, Any]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from genebert.errors import InputError
 from genebert.genome.chromosomes import normalise_chromosome
-from genebert.methods.registry import METHODS, baselines
+from genebert.methods.registry import METHODS, baselines, fine_tuning
 from genebert.models.backbones import HUB
 from genebert.models.folders import WEIGHTS, weights_file
 from genebert.run.checks import checked, data_sets
@@ -25,7 +25,6 @@ from genebert.settings.resources import Resources
 from genebert.sources.registry import load_registry, select
 from genebert.tasks.registry import all_tasks
 
-FINETUNE = "finetune"
 SPLITS = [f"{split}.parquet" for split in ("train", "valid", "test")]
 TASK_FILES = [*SPLITS, "card.json"]
 MODEL_FILES = ("config.json", "model.safetensors", "vocab.txt", "model.json")
@@ -39,11 +38,6 @@ def read_run(folder: str | Path, overlays: Iterable[str | Path] = ()) -> "Run":
     for path in overlays:
         config = merge(config, load_yaml(path))
     return Run(config, Path(folder))
-
-
-def method_of(row: str) -> str:
-    """Return the method of a table's row: the baseline of that name, or fine-tuning of the model of that name."""
-    return row if row in baselines() else FINETUNE
 
 
 def normalised(config: dict) -> dict:
@@ -199,28 +193,26 @@ class Run:
         """Return why a data set (task/data set) or method cannot be had, None for one that can."""
         return self.models.reason_of_absence(method, name)
 
-    def finetune_settings(self, task: str, method: str) -> dict[str, Any]:
-        """Return how a model is fine-tuned on a task: the default, the task's settings, those of the model's entry."""
-        block = self.config["finetune"]
-        settings = lay_over(block["default"], block[task])
-        return lay_over(settings, self.models.entry(method).get("finetune", {}))
-
     def transfer_folders(self, wildcards: Any) -> dict[str, str]:
         """Return name -> folder of the other data sets that a method fitted on this one is tested on."""
         others = self.sets[wildcards.task][wildcards.dataset].get("transfer", [])
         able = [name for name in others if f"{wildcards.task}/{name}" not in self.config["unavailable"]]
         return {name: f"{self.results}/tasks/{wildcards.task}/{name}" for name in able}
 
-    def method_files(self, method: str) -> dict[str, list[str]]:
-        """Return what a method is made from: a model's folder, or motif matrices."""
+    def method_of(self, task: str, row: str) -> str:
+        """Return the method of a table's row: the baseline of that name, or fine-tuning of the model of that name."""
+        return row if row in baselines() else fine_tuning(self.tasks[task].kind)
+
+    def method_files(self, task: str, row: str) -> dict[str, list[str]]:
+        """Return what the method of a row is made from: a model's folder, or motif matrices."""
         files = {"model": self.model_files, "jaspar": lambda _: [f"{self.jaspar}.txt"]}
-        return {name: files[name](method) for name in METHODS[method_of(method)].needs}
+        return {name: files[name](row) for name in METHODS[self.method_of(task, row)].needs}
 
     def fit_part_inputs(self, wildcards: Any) -> dict[str, list[str]]:
         """Return what a method is fitted from: the data set's splits and card, its own files, bases of places."""
         data = self.stage(f"tasks/{wildcards.task}/{wildcards.dataset}", *TASK_FILES)
         bases = {"genome": self.genome} if self.tasks[wildcards.task].places else {}
-        return {"data": data} | bases | self.method_files(wildcards.method)
+        return {"data": data} | bases | self.method_files(wildcards.task, wildcards.method)
 
     def fit_inputs(self, wildcards: Any) -> dict[str, list[str]]:
         """Return the same with the test sets of other data sets."""
@@ -235,14 +227,13 @@ class Run:
         """Return the same for the points of a learning curve."""
         curve = self.config["learning_curves"][f"{wildcards.task}/{wildcards.dataset}"]
         job = self._fit_job(wildcards)
-        if job["method"] == FINETUNE:
+        if "model" in job["files"]:
             job["options"] = lay_over(job["options"], curve["finetune"])
         return job | {"sizes": curve["sizes"]}
 
     def _fit_job(self, wildcards: Any) -> dict[str, Any]:
         task, name = wildcards.task, wildcards.method
-        method = method_of(name)
-        firsts = {key: Path(paths[0]) for key, paths in self.method_files(name).items()}
+        firsts = {key: Path(paths[0]) for key, paths in self.method_files(task, name).items()}
         files = {key: str(first.parent if key == "model" else first) for key, first in firsts.items()}
         files |= {"genome": self.genome[0]} if self.tasks[task].places else {}
         options = {"release": self.config["motifs"]["release"]} if "jaspar" in files else {}
@@ -250,8 +241,8 @@ class Run:
             "task": task,
             "dataset": wildcards.dataset,
             "name": name,
-            "method": method,
-            "options": self.finetune_settings(task, name) if method == FINETUNE else options,
+            "method": self.method_of(task, name),
+            "options": self.models.finetune_settings(task, name) if "model" in files else options,
             "files": files,
             "data": f"{self.results}/tasks/{task}/{wildcards.dataset}",
             "seeds": self.seeds,
@@ -259,7 +250,8 @@ class Run:
 
     def fit_gpu(self, wildcards: Any, rule: str = "fit") -> int:
         """Return the GPUs of a fit: none for what is no network."""
-        return self.resources.of(rule)["gpu"] if METHODS[method_of(wildcards.method)].gpu else 0
+        method = self.method_of(wildcards.task, wildcards.method)
+        return self.resources.of(rule)["gpu"] if METHODS[method].gpu else 0
 
     def kept_classifiers(self, folder: str) -> dict[str, str]:
         """Return the folder of kept classifiers as an output, if they are kept."""

@@ -7,11 +7,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from genebert.errors import InputError
+from genebert.evaluation.site_labels import KIND as BASES
 from genebert.genome.kmers import check_length
 from genebert.run.models import OTHER_MODEL, Models, is_trained
+from genebert.settings.fitting import only_of_taggers
 from genebert.settings.models import LossSettings
 from genebert.settings.resources import Resources
 from genebert.settings.training import share_of
+from genebert.tasks.base import Task
 from genebert.tasks.registry import all_tasks
 
 Sets = dict[str, dict[str, dict[str, Any]]]  # task -> data set -> settings
@@ -53,6 +56,7 @@ def together_problems(config: dict[str, Any], models: Models, sets: Sets) -> Ite
                     task, _, one = data_set.partition("/")
                     bases = tasks[task].bases(sets[task][one])
                     yield from _length_problems(models.resolved[name], name, bases, f"tasks.{task}: a sequence")
+                    yield from _tagger_problems(models, name, tasks[task])
 
 
 def _start_problems(models: Models, name: str) -> Iterator[tuple[str, str]]:
@@ -77,6 +81,18 @@ def _process_problems(models: Models, name: str, processes: int) -> Iterator[tup
                 share_of(model["training"]["batch"], processes)
             except InputError as error:
                 yield other, str(error)
+
+
+def _tagger_problems(models: Models, name: str, task: Task) -> Iterator[tuple[str, str]]:
+    """Say which settings of fine-tuning a task's method does not read, or cannot have."""
+    if task.kind != BASES:
+        for key in only_of_taggers(models.entry(name).get("finetune", {})):
+            yield name, f"finetune.{key}: found in a row of {task.name}, expected it for classes of bases only"
+        return
+    settings = models.finetune_settings(task.name, name)
+    for value in (settings["strands"], *settings["grid"].get("strands", [])):
+        if value != "given":
+            yield name, f"finetune.{task.name}.strands: found {value}, expected given: a site belongs to one strand"
 
 
 def _length_problems(model: dict[str, Any], name: str, bases: int | None, where: str) -> Iterator[tuple[str, str]]:

@@ -1,6 +1,7 @@
 """Settings of fine-tuning and of learning curves."""
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
@@ -67,7 +68,29 @@ class FinetuneSettings(Block):
         return [(change, replace(self, grid={}, **change)) for change in changes]
 
 
+@dataclass(frozen=True)
+class TaggerSettings(FinetuneSettings):
+    """How a pre-trained model is fine-tuned to say the class of every base.
+
+    It reads windows, and a step has `batch` of them; `pooling` is not read, for each base has a state of its own.
+    """
+
+    context: Annotated[int, Rule(at_least=2, even=True)] | None = key(
+        None,
+        "splicing: bases that each base sees at least, half on either side; null: an eighth of the encoder's length "
+        "on either side",
+        more="A base sees up to half as many more, as it lies in its window. What is longer than the encoder's length "
+        "is read in overlapping pieces; a base then has its own state and the mean of those of its context.",
+    )
+    negatives: Annotated[float, Rule(above=0, at_most=1)] = key(
+        1.0,
+        "splicing: share of the windows without a site that an epoch sees, drawn anew for each",
+        more="The probabilities are made those among all bases again.",
+    )
+
+
 Changes = Annotated[FinetuneSettings, Rule(partial=True)]
+TaggerChanges = Annotated[TaggerSettings, Rule(partial=True)]
 Row = Annotated[
     list[Annotated[str, Rule(some=True, expected="the name of a model or baseline")]], Rule(some=True, unique=True)
 ]
@@ -83,7 +106,12 @@ class CurveSettings(Block):
     sizes: Annotated[
         list[Annotated[int, Rule(at_least=2)]], Rule(least=2, unique=True, expected="at least two numbers of examples")
     ] = key([50, 100, 200, 500, 1000, 2000], "numbers of examples; those beyond what there is are left out")
-    finetune: Changes = key({}, "over the fine-tuning of task and model")
+    finetune: TaggerChanges = key({}, "over the fine-tuning of task and model")
+
+
+def only_of_taggers(settings: Mapping[str, Any]) -> list[str]:
+    """Return the keys among settings that only fine-tuning on classes of bases reads."""
+    return [name for name in settings if name not in FinetuneSettings.__dataclass_fields__]
 
 
 def lay_over(settings: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:

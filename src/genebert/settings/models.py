@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from genebert.settings.fields import Block, Problem, Where, key, problems
-from genebert.settings.fitting import Changes
+from genebert.settings.fitting import TaggerChanges
 from genebert.settings.rules import Count, FilePath, Name, NotNegative, Positive, Rule, ShareBelow1
 from genebert.settings.sentences import show
 from genebert.settings.training import TrainingSettings
@@ -182,7 +182,7 @@ class ModelEntry(TrainedModelSettings):
     block = "models"
 
     of: Name | None = key(None, "the same pre-trained model as that one, fine-tuned in another way")
-    finetune: Changes = key({}, "how it is fine-tuned")
+    finetune: TaggerChanges = key({}, "how it is fine-tuned")
 
 
 def reads(model: Mapping[str, Any]) -> tuple[str, ...]:

@@ -98,6 +98,10 @@ def _block_schema(cls: type[Block], partial: bool) -> dict[str, Any]:
 # ------------------------------------------------------------------------------------------------------------ the page
 
 
+# Blocks that stand at several places -> the one with the table; of one that adds to another, that holds what is added.
+ONCE = {"FinetuneSettings": "finetune.default.", "TaggerSettings": "finetune.splicing.", "ModelEntry": "model."}
+
+
 def to_markdown(cls: type[Block]) -> str:
     """Return the tables of a reference page: key, what it may be, default, meaning; one table a block."""
     return "\n".join(_tables(cls, ""))
@@ -112,7 +116,10 @@ def _tables(cls: type[Block], prefix: str) -> Iterator[str]:
     yield from (f"## {prefix[:-1] or 'The top'}", "", cls.__doc__.split("\n")[0], "")
     yield from ("| key | may be | default | meaning |", "| --- | --- | --- | --- |")
     below = []
+    shown_before = [hints(one) for one in cls.__bases__ if one.__name__ in ONCE]
     for name, (hint, one) in hints(cls, internal=False).items():
+        if any(name in keys for keys in shown_before):
+            continue
         bare, rule = unwrapped(hint)
         inner = _inner_block(bare)
         value = default_of(one)
@@ -124,10 +131,7 @@ def _tables(cls: type[Block], prefix: str) -> Iterator[str]:
         yield f"| `{name}` | {_cell(words(hint))} | {_cell(shown)} | {_cell(meaning)} |"
     yield ""
     for inner, where in below:
-        # Parts of blocks that have a table of their own are not repeated.
-        if not (where.startswith("resources.") or inner.__name__ in ("FinetuneSettings", "ModelEntry")) or (
-            where == "finetune.default."
-        ):
+        if not where.startswith("resources.") and ONCE.get(inner.__name__, where) == where:
             yield from _tables(inner, where)
 
 

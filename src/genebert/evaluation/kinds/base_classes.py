@@ -105,13 +105,6 @@ class BaseClasses(Kind):
         """Return the probabilities of the classes [n, length, 3] of logits."""
         return outputs.softmax(-1)
 
-    def turn(self, values: np.ndarray) -> np.ndarray:
-        """Return labels [n, length] or scores [n, length, 3] from the last base to the first.
-
-        A splice site belongs to one strand: a model that reads both strands learns sites that no transcript has.
-        """
-        return values[:, ::-1]
-
     def select(self, examples: Examples, scores: np.ndarray) -> float:
         """Return the mean average precision of acceptors and donors."""
         labels, scores = _checked(Scored(examples, scores))

@@ -1,0 +1,149 @@
+"""Fine-tuning of a BERT over k-mers to say of every base what class it has, in windows over blocks of genes.
+
+As :mod:`genebert.methods.finetune`, but for what an example is: a window (:mod:`genebert.methods.windows`), whose core
+is labelled. Tokens of an epoch are made when it begins, and those of blocks as they are scored: the windows of a genome
+overlap, and all of them would be many times its size.
+"""
+
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+import torch
+
+from genebert.errors import InputError
+from genebert.evaluation.examples import Examples
+from genebert.evaluation.kinds.base import Kind
+from genebert.evaluation.site_labels import KIND, NONE, NOT_EVALUATED
+from genebert.methods.classifier import Features, Reading, encode, predict
+from genebert.methods.finetune import Encoder, Finetune, FinetunedModel, Training, order_of, precision_of
+from genebert.methods.splice_sites import block_length
+from genebert.methods.windows import Layout, Windows, core_states, make_layout
+from genebert.models.tokens import Tokens
+from genebert.settings.fitting import TaggerSettings
+
+# Of a layout, in the record.
+PARTS = ("core", "piece")
+# Bases, margins included, that are scored at a time.
+SCORED = 1 << 22
+
+
+class WindowEncoder(Encoder):
+    """A model folder, and what networks read of windows through it."""
+
+    def layout(self, settings: TaggerSettings) -> Layout:
+        """Return how long windows are."""
+        return make_layout(settings.context, self.positions, self.k)
+
+    def reading(self, settings: TaggerSettings) -> tuple[Reading, int]:
+        """Return how heads take the states of cores; with pieces, twice as wide."""
+        layout = self.layout(settings)
+        return partial(core_states, kind=self.kind, k=self.k, layout=layout), 1 + (layout.pieces > 1)
+
+    def read(self, windows: Windows, rows: np.ndarray, settings: TaggerSettings) -> Tokens | Features:
+        """Return what a network of these settings reads of some windows."""
+        tokens = windows.tokens(rows, self.k).to(self.place)
+        if not settings.frozen:
+            return tokens
+        return encode(self.frozen, tokens, self.reading(settings)[0], precision_of(settings, self.place))
+
+
+@dataclass(frozen=True, eq=False)
+class TaggerModel(FinetunedModel):
+    """A trained network over windows."""
+
+    Encoder: ClassVar = WindowEncoder
+    Settings: ClassVar = TaggerSettings
+
+    def score(self, examples: Examples) -> np.ndarray:
+        """Return the scores of the task's kind: probabilities of none, acceptor, donor (float32 [n, block, 3])."""
+        block, layout = block_length(examples, self.method), self.encoder.layout(self.settings)
+        precision = precision_of(self.settings, self.encoder.place)
+        scores = np.empty((len(examples), block, self.kind.outputs), dtype=np.float32)
+        windows = Windows(examples, block, layout)
+        step = max(1, SCORED // (windows.per_block * layout.bases))
+        for start in range(0, len(examples), step):
+            here = scores[start : start + step]
+            rows = start * windows.per_block + np.arange(len(here) * windows.per_block)
+            inputs = self.encoder.read(windows, rows, self.settings)
+            here[:] = windows.joined(predict(self.network, inputs, self.kind, precision))
+        return scores
+
+
+class _Sample(NamedTuple):
+    """The windows that epochs see."""
+
+    sites: np.ndarray  # those with a site: all of them, each time (int64)
+    others: np.ndarray  # int64
+    drawn: int  # of the others, each time
+    kept: float  # share of the bases without a site that are seen
+
+
+def _sample(windows: Windows, share: float) -> _Sample:
+    labels = windows.labels
+    with_site, known = (labels > NONE).any(axis=1), (labels != NOT_EVALUATED).any(axis=1)
+    sites, others = np.flatnonzero(with_site), np.flatnonzero(known & ~with_site)
+    drawn = min(len(others), round(share * len(others)) or 1)
+    near, far = (int((labels[rows] == NONE).sum()) for rows in (sites, others))
+    seen = far * drawn / len(others) if len(others) else 0.0
+    return _Sample(sites, others, drawn, (near + seen) / (near + far))
+
+
+class Tagger(Finetune):
+    """``tag``: fine-tuning of the BERT in the folder ``model`` on classes of bases; see :class:`Finetune`."""
+
+    name = "tag"
+    fitted = TaggerModel
+    Settings = TaggerSettings
+    kinds = (KIND,)
+
+    def __init__(self, kind: Kind, options: dict[str, Any], files: dict[str, str | Path], card: dict[str, Any]):
+        super().__init__(kind, options, files, card)
+        for _, one in self.settings.combinations():
+            if one.strands != "given":
+                raise InputError(f"finetune.strands: found {one.strands}, expected given: a site belongs to one strand")
+            self.encoder.layout(one)
+
+    def prepare(self, examples: Examples) -> None:
+        """Refuse blocks of several lengths."""
+        block_length(examples, self.name)
+
+    def _windows(self, examples: Examples, settings: TaggerSettings) -> Windows:
+        return Windows(examples, block_length(examples, self.name), self.encoder.layout(settings))
+
+    def training(self, train: Examples, settings: TaggerSettings, seed: int) -> Training:
+        """Return what epochs see: all windows with a site, and a share of the others that each draws anew."""
+        windows, place = self._windows(train, settings), self.encoder.place
+        sample = _sample(windows, settings.negatives)
+        n = len(sample.sites) + sample.drawn
+
+        def epoch(number: int) -> tuple[Tokens | Features, torch.Tensor, torch.Tensor]:
+            drawn = np.random.default_rng((seed, number, 1)).permutation(sample.others)[: sample.drawn]
+            rows = np.sort(np.concatenate([sample.sites, drawn]))
+            inputs = self.encoder.read(windows, rows, settings)
+            target, order = torch.from_numpy(windows.labels[rows]), torch.from_numpy(order_of(n, seed, number))
+            return inputs, target.to(place), order.to(place)
+
+        return Training(n, epoch)
+
+    def fit(self, train: Examples, valid: Examples, seed: int) -> TaggerModel:
+        """Train on `train`; see :meth:`Finetune.fit`. Afterwards the probabilities are those among all bases."""
+        fitted = super().fit(train, valid, seed)
+        kept = _sample(self._windows(train, fitted.settings), fitted.settings.negatives).kept
+        # Seen among fewer bases without a site, sites were more likely by 1 / kept.
+        with torch.no_grad():
+            fitted.network.linear.bias[NONE + 1 :] += np.log(kept)
+        return replace(fitted, record=fitted.record | {"negatives": round(kept, 6)})
+
+    def about(self, used: TaggerSettings) -> dict[str, Any]:
+        """Return method and settings for the record."""
+        layout, record = self.encoder.layout(used), super().about(used)
+        seen = "the mean of the last hidden states of the k-mers that cover a base"
+        if layout.pieces > 1:
+            seen += ", and the mean of these over its context"
+        record["method"]["classifier"] = f"linear, {self.kind.output_words}, on {seen}" + ", standardised" * used.frozen
+        del record["settings"]["pooling"]  # each base has a state of its own
+        record["settings"] |= {"window_bp": layout.bases, **{f"{name}_bp": getattr(layout, name) for name in PARTS}}
+        return record
