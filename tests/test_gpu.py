@@ -14,7 +14,9 @@ from splice_blocks import gene_sets, make
 from toy_training import MODEL, TRAINING, at_step, contents, run, toy_objective, without_dropout
 
 from genebert.corpus.masks import mask_kmers
+from genebert.evaluation.kinds.base_classes import BaseClasses
 from genebert.methods.dilated_cnn import DilatedCnnModel
+from genebert.methods.registry import find_method, load_classifier
 from genebert.models.devices import has_bfloat16
 from genebert.training.loop import Interrupted
 from genebert.training.meter import matrix_rate
@@ -150,6 +152,22 @@ def test_a_network_on_splice_sites_is_trained_saved_and_read(tmp_path, monkeypat
     monkeypatch.setattr("genebert.methods.dilated_cnn.choose_device", lambda: CPU)
     back = DilatedCnnModel.read(tmp_path / "kept", model.method, model.kind, model.record)
     np.testing.assert_allclose(replace(back, precision="float32").score(sets["test"]), scores, atol=1e-4)
+
+
+def test_a_tagger_is_trained_saved_and_read(tmp_path, monkeypatch):
+    """In windows of several pieces, a part of them drawn anew for each epoch."""
+    sets, folder = gene_sets(30), make_folder(tmp_path / "model", positions=128)
+    options = {"context": 300, "negatives": 0.5, "epochs": 2, "learning_rate": 2e-3, "precision": "float32"}
+    method = find_method("tag")(BaseClasses({}), options, {"model": folder}, {})
+    model = method.fit(sets["train"], sets["valid"], 0)
+    assert model.record["settings"]["device"] == "cuda"
+    scores = model.score(sets["test"])
+    model.save(tmp_path / "kept")
+    for available in (True, False):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda available=available: available)
+        read = load_classifier(tmp_path / "kept")
+        assert read.encoder.place.type == ("cuda" if available else "cpu")
+        np.testing.assert_allclose(read.score(sets["test"]), scores, atol=1e-4)
 
 
 def test_memory_and_rate_are_told(tmp_path, caplog):

@@ -30,6 +30,7 @@ LINES = {
         r"plain +[\d,]+ +1\.00 +[\d,]+ +1\.00$",
         r"ours +[\d,]+ +\d+\.\d\d +[\d,]+ +\d+\.\d\d$",
         r"ours, float32 +[\d,]+ +\d+\.\d\d +[\d,]+ +\d+\.\d\d$",
+        r"2,000 +[\d,]+ +[\d,]+ +\d+\.\d\d$",
         r"sums over 81 bases +[\d,]+$",
         r"2 x 3 trees +[\d,]+$",
     ],
