@@ -8,7 +8,7 @@ from genebert.paper import PAPER_SPLICING
 from genebert.report.tables.blocks import Block, Column
 from genebert.report.text import count, percent
 
-PARTS = {"all": "Training, validation and test", "test": "Test"}
+PARTS = {"all": "All splits", "test": "Test"}
 
 
 def coverage_block(title: str, subtitle: str, paths: Iterable[str | Path]) -> list[Block]:
@@ -25,9 +25,10 @@ def coverage_block(title: str, subtitle: str, paths: Iterable[str | Path]) -> li
         found = [parts[part] for _, _, parts in rows]
         columns += [
             Column("Sites", [count(one["sites"]) for one in found], spanner),
-            Column("covered", [percent(one["share_of_sites"]) for one in found], spanner),
+            Column("Covered", [count(one["sites_covered"]) for one in found], spanner),
+            Column("Share", [percent(one["share_of_sites"], 2) for one in found], spanner),
             Column("Bases", [count(one["bases"]) for one in found], spanner),
-            Column("covered", [percent(one["share_of_bases"]) for one in found], spanner),
+            Column("Share of bases", [percent(one["share_of_bases"], 2) for one in found], spanner),
         ]
     regions = told[0]["regions"]
     shown = "" if regions["region_bp"] is None else f", the middle {regions['region_bp']} bases of each"
@@ -36,8 +37,8 @@ def coverage_block(title: str, subtitle: str, paths: Iterable[str | Path]) -> li
         "Covered: the base and half the context on either side of it lie in bases that training samples of "
         f"pre-training are made of: {regions['number']:,} regions{shown}, {regions['bases']:,} different bases. "
         "Context 0: the base alone. Evaluated bases of a gene; bases of two genes count twice, as in the metrics.",
-        f"The paper: {covered:,} of {sites:,} sites fully covered ({percent(covered / sites)}), and "
-        f"{percent(PAPER_SPLICING['share'])}, of which it does not say what it is a share of, nor for which window.",
+        f"The paper: {covered:,} of {sites:,} sites are fully covered, which is {percent(covered / sites)}; it writes "
+        f"{percent(PAPER_SPLICING['share'])} and does not say of what, nor for which window.",
     ]
     heading = f"{title}: what pre-training has seen"
     return [Block("coverage", heading, subtitle, columns, notes, grouped=True)]

@@ -3,7 +3,7 @@
 Columns: dataset (``task/dataset``), model (the paper's name), our_model (its counterpart here), one or more of the
 paper's metrics, all of one kind of task (:mod:`genebert.report.tables.kinds`), source, and any further columns, which
 are shown as they are (cell type, context). Where a column reported_by is not empty, the row is no row of the paper but
-says what somebody else reports of that model.
+says what somebody else reports of that model (docs/facts.md 43).
 """
 
 from pathlib import Path

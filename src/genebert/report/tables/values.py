@@ -170,18 +170,24 @@ class _Table:
         self.shown = shown_of(self.metrics)
         self.entries: list[dict[str, Any]] = []
 
-    def _elsewhere(self, dataset: str, model: str) -> dict[str, Any]:
-        """Return what others report of a model, a column each; NaN where they report nothing."""
+    def _others(self, dataset: str, model: str) -> list[dict[str, Any]]:
+        """Return the rows of others about a model."""
+        here = self.elsewhere[(self.elsewhere["dataset"] == dataset) & (self.elsewhere["our_model"] == model)]
+        return here.to_dict("records")
+
+    def _elsewhere(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        """Return what others report, a column each; NaN where they report nothing."""
         columns = [(who, name) for who in self.elsewhere[ELSEWHERE].unique() for name in self.metrics]
         found = {elsewhere_column(name, who): np.nan for who, name in columns}
-        here = self.elsewhere[(self.elsewhere["dataset"] == dataset) & (self.elsewhere["our_model"] == model)]
-        for row in here.to_dict("records"):
+        for row in rows:
             found |= {elsewhere_column(name, row[ELSEWHERE]): row[name] for name in self.metrics}
         return found
 
     def add(self, place: tuple[str, str], ours: dict[str, Any], theirs: dict[str, Any], labels: dict[str, str]) -> None:
         """Add a row of `place`, data set and model."""
-        entry = {"dataset": place[0], **{label: theirs.get(label, "") for label in self.labels}, **labels}
+        others = self._others(*place)
+        named = theirs or (others[0] if others else {})
+        entry = {"dataset": place[0], **{label: named.get(label, "") for label in self.labels}, **labels}
         entry |= _own_labels(entry, self.shown, available(self.scores.get(place, [])))
         entry |= {"model": place[1], "paper_model": theirs.get("model", "")}
         for name in self.metrics:
@@ -189,7 +195,7 @@ class _Table:
             entry[f"{name}_mean"] = ours.get(f"{name}_mean", np.nan)
             entry[f"{name}_sd"] = ours.get(f"{name}_sd", np.nan)
             entry[f"{name}_difference"] = entry[f"{name}_mean"] - entry[f"{name}_paper"]
-        entry |= self._elsewhere(*place)
+        entry |= self._elsewhere(others)
         self.entries.append({**entry, **ours, "source": theirs.get("source", "")})
 
     def add_data_set(self, dataset: str, models: list[str]) -> None:
@@ -205,8 +211,7 @@ class _Table:
             self.add((dataset, theirs["our_model"]), absent, theirs, of_data_set)
         others = self.elsewhere[self.elsewhere["dataset"] == dataset].drop_duplicates("our_model")
         for theirs in others[~others["our_model"].isin([*models, *reported["our_model"]])].to_dict("records"):
-            labels = {label: theirs[label] for label in self.labels}
-            self.add((dataset, theirs["our_model"]), absent, {}, labels | of_data_set)
+            self.add((dataset, theirs["our_model"]), absent, {}, of_data_set)
 
 
 def build_values(

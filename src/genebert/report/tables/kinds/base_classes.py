@@ -7,7 +7,7 @@ import pandas as pd
 from genebert.evaluation.site_labels import SITES
 from genebert.report.tables.kinds.base import Count, Figure, Metric, Score, Scores, Shown, available, value_at
 from genebert.report.text import count, percent
-from genebert.sources.splice_table import PUBLISHED_CANONICAL
+from genebert.sources.splice_table import PUBLISHED_CANONICAL, TEST_CHROMOSOMES
 
 OWN = "own"  # context of a model that reads as many bases as it was pre-trained on
 
@@ -19,7 +19,7 @@ def _context(had: list[Score]) -> str:
         return str(settings["context"])
     if not had:
         return ""
-    return f"{OWN} ({settings['window_bp']})" if settings.get("window_bp") else OWN
+    return f"{OWN} ({settings['window_bp']} bases)" if settings.get("window_bp") else OWN
 
 
 def _genes(score: Score) -> dict[str, Any]:
@@ -46,8 +46,10 @@ def _prevalence_notes(scores: Scores) -> list[str]:
     texts: dict[str, list[str]] = {}
     for (dataset, _), group in scores.items():
         for score in available(group)[:1]:
-            metrics = score["metrics"]
-            n, found = metrics["n_positions"], {site: metrics[site]["n"] for site in SITES}
+            n = value_at(score, ("metrics", "n_positions"))
+            found = {site: value_at(score, ("metrics", site, "n")) for site in SITES}
+            if n is None or None in found.values():
+                continue
             shares = " and ".join(f"{number / n:.2g} ({number:,} {site}s)" for site, number in found.items())
             names = texts.setdefault(f"{shares} in {n:,} bases", [])
             names += [] if dataset in names else [dataset]
@@ -63,19 +65,24 @@ def _gene_notes(scores: Scores) -> list[str]:
     texts: dict[str, str] = {}
     for (dataset, _), group in scores.items():
         for genes in filter(None, map(_genes, available(group))):
-            share = percent(genes["train"] / published["train"])
-            texts[dataset] = (
-                f"{dataset}: {genes['train']:,} genes in training, {share} of the {published['train']:,} that SpliceAI "
-                f"reports, {genes['valid']:,} for validation, {genes['test']:,} tested ({published['test']:,}) on "
-                f"{', '.join(genes['test_chromosomes'])}; {genes['in_table']:,} in its table"
+            of_table, of_published = (
+                percent(genes["train"] / whole) for whole in (genes["in_table"], published["train"])
             )
-    return [f"Genes: {'; '.join(texts.values())}."] if texts else []
+            texts[dataset] = (
+                f"{dataset}: {genes['train']:,} genes in training ({of_table} of the {genes['in_table']:,} in its "
+                f"table, {of_published} of SpliceAI's {published['train']:,}), {genes['valid']:,} for validation, "
+                f"{genes['test']:,} tested on {', '.join(genes['test_chromosomes'])} (SpliceAI: "
+                f"{published['test']:,} on {', '.join(TEST_CHROMOSOMES)})"
+            )
+    return [f"{'; '.join(texts.values())}."] if texts else []
 
 
 def _notes(_values: pd.DataFrame, scores: Scores) -> list[str]:
     return [
         "Top-k: of the k highest scores, k being the number of sites, the share that are sites. PR-AUC: average "
         "precision. Both are means of acceptors and donors, over all bases of the tested genes.",
+        "Context: bases that are seen beside a base, half of them on either side; own: windows of the encoder's own "
+        "length.",
         *_prevalence_notes(scores),
         *_gene_notes(scores),
     ]
@@ -88,8 +95,8 @@ def _further_notes(values: pd.DataFrame) -> list[str]:
     ]
     if "negatives" in values:
         notes.append(
-            "Bases without a site that training saw, all of them or some drawn at random: where not all, scores are "
-            "corrected to the share of sites among all bases, and every base of the tested genes is evaluated."
+            "Negatives seen: share of the bases without a site that the fit used. Where not all, scores are corrected "
+            "to the share of sites among all bases; every base of the tested genes is evaluated in any case."
         )
     return notes
 
@@ -118,7 +125,7 @@ BASE_CLASSES = Shown(
         "n_positions": Count(("metrics", "n_positions"), "Positions", "positions"),
     },
     figures={
-        "negatives": Figure(("negatives",), "Other bases in training", lambda value: percent(value, 2)),
+        "negatives": Figure(("negatives",), "Negatives seen", lambda value: percent(value, 2)),
         "seconds": Figure(("seconds",), "Seconds", count),
     },
     labels={"context": _context},
