@@ -1,6 +1,8 @@
 """Splice sites within pre-training regions, against counting base by base."""
 
+import runpy
 from functools import cache
+from types import SimpleNamespace
 
 import anndata
 import numpy as np
@@ -15,7 +17,7 @@ from genebert.corpus.groups import TRAIN, VALID, Groups, group_regions
 from genebert.errors import InputError
 from genebert.files import read_json
 from genebert.genome.intervals import region_names
-from genebert.report.card.coverage import CONTEXTS, CoverageInputs, coverage, inner, stretches, write_coverage
+from genebert.report.card.coverage import CONTEXTS, coverage, inner, stretches
 
 LENGTH = 300
 places = st.lists(
@@ -119,7 +121,8 @@ def test_against_brute_force(made, rows, region_bp, data):
             assert told["share_of_sites"] == pytest.approx(expected["sites_covered"] / expected["sites"], abs=1e-6)
 
 
-def test_from_the_files_of_a_run(made, tmp_path):
+def test_the_rule_from_the_files_of_a_run(made, tmp_path, root, monkeypatch):
+    """Its script, with what Snakemake gives it."""
     regions = frame([("chr1", 10 * number, 8) for number in range(30)])
     accessible = sp.csr_matrix(np.ones((1, len(regions))))
     # anndata writes no Arrow strings.
@@ -128,8 +131,21 @@ def test_from_the_files_of_a_run(made, tmp_path):
     anndata.AnnData(accessible, obs, var).write_h5ad(tmp_path / "accessible.h5ad")
     groups, _ = group_regions(accessible, regions, ["type"], 2, validation_fraction=0.5)
     groups.save(tmp_path)
-    inputs = CoverageInputs(tmp_path / "accessible.h5ad", tmp_path, 4)
-    write_coverage("splicing/toy", made, inputs, tmp_path / "coverage.json")
+    job = SimpleNamespace(
+        input=SimpleNamespace(
+            accessible=str(tmp_path / "accessible.h5ad"),
+            corpus=[str(tmp_path / "groups.npz"), str(tmp_path / "corpus.json")],
+            splits=list(map(str, made.values())),
+        ),
+        output=[str(tmp_path / "coverage.json")],
+        params=SimpleNamespace(region_bp=4),
+        wildcards=SimpleNamespace(task="splicing", dataset="toy"),
+        log=[str(tmp_path / "log")],
+    )
+    scripts = root / "workflow" / "scripts"
+    monkeypatch.syspath_prepend(str(scripts))
+    runpy.run_path(str(scripts / "coverage.py"), {"snakemake": job})
+    assert "splicing/toy, context 80: 0 of" in (tmp_path / "log").read_text()
     assert read_json(tmp_path / "coverage.json") == {"data_set": "splicing/toy", **coverage(made, regions, groups, 4)}
 
 
