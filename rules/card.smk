@@ -35,3 +35,26 @@ rule card:
         data_sets=RUN.data_set_names(),
     script:
         "../workflow/scripts/card.py"
+
+
+rule coverage:
+    """Count the splice sites, and bases, that lie with their context in what pre-training has read."""
+    input:
+        accessible=rules.accessibility.output.accessible,
+        corpus=RUN.groups,
+        splits=[f"{RESULTS}/tasks/{{task}}/{{dataset}}/{split}" for split in SPLITS],
+    output:
+        f"{RESULTS}/corpus/coverage/{{task}}/{{dataset}}.json",
+    log:
+        f"{LOGS}/coverage/{{task}}/{{dataset}}.log",
+    benchmark:
+        f"{BENCHMARKS}/coverage/{{task}}/{{dataset}}.tsv"
+    conda:
+        "../envs/card.yaml"
+    threads: threads_of("coverage")
+    resources:
+        **growing("coverage"),
+    params:
+        region_bp=RUN.config["corpus"]["region_bp"],
+    script:
+        "../workflow/scripts/coverage.py"

@@ -3,6 +3,7 @@ rule table:
     input:
         scores=RUN.table_scores,
         paper=str(BASE / "config/paper/table{number}.tsv"),
+        coverage=RUN.table_coverage,
     output:
         shown(f"{RESULTS}/tables/table{{number}}", "Tables", {"table": "{number}"}, "table", FORMATS),
     log:

@@ -99,7 +99,7 @@ READERS = {
     "YAML": (load_yaml, "a: für\n", "settings/load.py:load_yaml"),
     "the paper's values": (
         read_paper, columns(("dataset", "model", "our_model", "auc", "source"), ("a/b", "für", "cnn", "0.5", "x")),
-        "report/tables/paper.py:read_paper",
+        "report/tables/paper.py:_read",
     ),
 }  # fmt: skip
 # The one way in itself, functions that are given lines, and text that only the workflow writes.

@@ -150,6 +150,7 @@ def test_the_published_ensemble(installed, tmp_path):
         by_hand = [network(codes).softmax(-1)[0].numpy() for network in model.networks]
     np.testing.assert_allclose(scores[0], np.mean(by_hand, axis=0), atol=1e-6)
     assert len(model.networks) == 5 and set(model.record["settings"]["files"]) == set(PUBLISHED)
+    assert model.record["method"]["held_out"] == ["chr1", "chr3", "chr5", "chr7", "chr9"]
 
     # A saved one holds no weights, and comes back from the same files only.
     model.save(tmp_path / "kept")

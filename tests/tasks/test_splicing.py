@@ -195,6 +195,9 @@ def test_the_card(made):
     assert card["left_out"]["genes_without_junctions"] == 1 and card["genes_overlapping_others"] == 2
     assert card["gene_length"] == {"min": 24, "median": 50, "max": 60}
     assert card["test_overlapping_train"] == 0
+    tested = tables["test"]["chrom"].unique().tolist()
+    numbers = {name: table["gene"].nunique() for name, table in tables.items()}
+    assert card["genes"] == {"in_table": 7, **numbers, "test_chromosomes": sorted(tested)}
 
 
 def test_the_published_split(genome, tmp_path):
@@ -202,6 +205,7 @@ def test_the_published_split(genome, tmp_path):
     genes = {name: set(pd.read_parquet(tmp_path / f"{name}.parquet")["gene"]) for name in SPLITS}
     assert genes["test"] == {"PLUS", "MINUS"} and genes["train"] | genes["valid"] == {"TWIN", "EDGE", "LATER"}
     assert card["left_out"]["genes_with_paralogs_set_aside"] == 1
+    assert card["genes"] == {"in_table": 7, **{name: len(genes[name]) for name in SPLITS}, "test_chromosomes": ["chr1"]}
 
 
 def test_the_same_seed_gives_the_same_bytes(genome, tmp_path):

@@ -58,6 +58,33 @@ def test_named_targets(root, tmp_path, name):
     assert "unavailable" not in {rule for rule, _ in planned}
 
 
+def test_table4_plans_what_it_needs_and_no_other_data_set(root, tmp_path):
+    """Its scores, and how much of its sites pre-training has seen; neither promoters, peaks nor the data card."""
+    (tmp_path / "table.txt").touch()
+    overlay = f"tasks: {{splicing: {{canonical: {{table: {tmp_path}/table.txt}}}}}}"
+    planned, printed = plan(root, tmp_path, ["table4"], overlay)
+    assert of(planned, "task", "task", "dataset") == {("splicing", "canonical")}
+    rows = {("splicing", "canonical", method) for method in CONFIG["tables"]["table4"]["splicing"]}
+    assert of(planned, "fit", "task", "dataset", "method") == rows and len(rows) >= 11
+    assert of(planned, "pretrain", "model") == {("from-scratch",), ("dnabert",), ("genebert",)}
+    assert of(planned, "coverage", "task", "dataset") == {("splicing", "canonical")}
+    assert of(planned, "table", "number") == {("4",)}
+    assert not {"card", "transfer", "fit_part", "learning_curve"} & {rule for rule, _ in planned}
+    assert "results/paper/tables/table4.html" in printed and "epdnew" not in printed and "tasks/tfbs" not in printed
+    # Without a model that is pre-trained here: no atlas.
+    few = f"{overlay}\ntables: {{table4: {{splicing: [splice-pwm, spliceai-80]}}}}"
+    planned, _ = plan(root, tmp_path, ["table4"], few)
+    assert {rule for rule, _ in planned} == {"download", "genome", "task", "fit", "table", "table4"}
+
+
+def test_table4_without_a_set_says_so_and_all_goes_without(root, tmp_path):
+    done = snakemake(root, "-n", "--directory", str(tmp_path), "--", "table4")
+    assert done.returncode == 1
+    assert "table4: tables and tasks have no data set for it; expected some" in done.stdout + done.stderr
+    planned, printed = plan(root, tmp_path, ["all"])
+    assert of(planned, "table", "number") == {("1",), ("2",), ("6",)} and "tables/table4" not in printed
+
+
 def test_the_papers_plan_is_a_small_one(root, tmp_path):
     """All seeds of a method on a data set are one job."""
     planned, _ = plan(root, tmp_path, ["all"], "{}")

@@ -12,4 +12,5 @@ with logged(snakemake.log[0]):
         params.rows,
         ReportSettings(params.run, params.scale, tuple(params.notes)),
         snakemake.output,
+        snakemake.input.coverage,
     )

@@ -27,6 +27,7 @@ from genebert.models.weights import fill, read_tensors
 from genebert.settings.fields import Block, key
 from genebert.settings.rules import Count, Positive
 from genebert.settings.training import Precision
+from genebert.sources.splice_table import TEST_CHROMOSOMES
 from genebert.training.fit import Course, fit
 
 logger = logging.getLogger(__name__)
@@ -145,7 +146,8 @@ class DilatedCnn(Method):
             networks.append(network)
             courses.append(course)
         settings = {**asdict(self.settings), "batch": self._blocks, "precision_used": precision, "device": place.type}
-        record = self.record(settings | {"networks": courses})
+        # Every base of the training blocks that is evaluated is learned from.
+        record = self.record(settings | {"networks": courses}) | {"negatives": 1.0}
         return DilatedCnnModel(self.name, self.kind, record, tuple(networks), precision)
 
     @property
@@ -271,7 +273,12 @@ class Published(Method):
         """Read the networks; neither set is looked at."""
         settings = {"context": PUBLISHED_CONTEXT, "ensemble": len(self.paths), "files": _digests(self.paths)}
         record = {
-            "method": {"kind": "published", "name": self.name, "trained_on": "chr2, 4, 6, 8, 10-22, X and Y of hg19"},
+            "method": {
+                "kind": "published",
+                "name": self.name,
+                "trained_on": "chr2, 4, 6, 8, 10-22, X and Y of hg19",
+                "held_out": list(TEST_CHROMOSOMES),  # tables mark tests on others
+            },
             "settings": settings,
         }
         return PublishedModel(self.name, self.kind, record, _published(self.paths), "float32")

@@ -23,7 +23,7 @@ from genebert.methods.base import Fitted, Method, Unavailable
 from genebert.methods.registry import METHODS, find_method
 
 logger = logging.getLogger(__name__)
-ABOUT = ("factor", "cell", "tissue")  # what score files repeat of a data set's card
+ABOUT = ("factor", "cell", "tissue", "genes")  # what score files repeat of a data set's card
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 All say for each base of a block how likely it is to be none, acceptor and donor. One base in a thousand is a site, so
 they are fitted to all sites and a part, `kept`, of the other bases. The odds of a site against none that are learned
 so are 1 / `kept` times those among all bases, which scores restore: exact for logistic models (Prentice and Pyke 1979,
-Biometrika 66:403), and next to nothing to the ranks of the sites.
+Biometrika 66:403), and next to nothing to the ranks of the sites. Records of fits say `kept` as `negatives`.
 """
 
 from collections.abc import Iterator
@@ -214,6 +214,7 @@ class SplicePwm(Method):
         bias[1:] += np.log(known.kept)
         settings = {
             **asdict(self.settings),
+            "context": 2 * PWM_AROUND,
             "background": background.tolist(),
             "sites": {name: int((sites.classes == one).sum()) for name, one in SITES.items()},
             "calibration": {
@@ -222,7 +223,8 @@ class SplicePwm(Method):
             },
         }
         weights, bias = ((weights * slope).astype(np.float32), bias.astype(np.float32))
-        return WindowModel(self.name, self.kind, self.record(settings), weights, bias)
+        record = self.record(settings) | {"negatives": known.kept}
+        return WindowModel(self.name, self.kind, record, weights, bias)
 
 
 # --------------------------------------------------------------------------------------------------- the 80 nt window
@@ -268,11 +270,13 @@ class SpliceLogreg(Method):
         weights = np.pad(weights, ((0, 0), (0, 1), (0, 0))).astype(np.float32)  # an N counts for nothing
         bias = model.intercept_ - np.log(seen.kept) * (np.arange(1 + len(SITES)) == NONE)
         settings = asdict(self.settings) | {
+            "context": 2 * around,
             "others_kept": seen.kept,
             "inverse_penalties": list(PENALTIES),
             "chosen_inverse_penalty": best,
         }
-        return WindowModel(self.name, self.kind, self.record(settings), weights, bias.astype(np.float32))
+        record = self.record(settings) | {"negatives": seen.kept}
+        return WindowModel(self.name, self.kind, record, weights, bias.astype(np.float32))
 
 
 def _one_hot(windows: np.ndarray) -> Any:
@@ -339,5 +343,11 @@ class SpliceTrees(Method):
             categorical_features=places, early_stopping=True, random_state=seed, **TREES
         )
         model.fit(seen.windows, seen.classes, X_val=held.windows, y_val=held.classes)
-        settings = asdict(self.settings) | {"others_kept": seen.kept, **TREES, "trees": int(model.n_iter_)}
-        return SpliceTreesModel(self.name, self.kind, self.record(settings), model, around, seen.kept)
+        settings = asdict(self.settings) | {
+            "context": 2 * around,
+            "others_kept": seen.kept,
+            **TREES,
+            "trees": int(model.n_iter_),
+        }
+        record = self.record(settings) | {"negatives": seen.kept}
+        return SpliceTreesModel(self.name, self.kind, record, model, around, seen.kept)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from genebert.errors import InputError
+from genebert.evaluation.site_labels import KIND as BASES
 from genebert.genome.chromosomes import normalise_chromosome
 from genebert.methods.registry import METHODS, baselines, fine_tuning
 from genebert.models.backbones import HUB
@@ -159,7 +160,7 @@ class Run:
 
     def shown_models(self) -> list[str]:
         """Return the models that tables show, in their order, without baselines and what cannot be had."""
-        used = {name for rows in self.config["tables"].values() for row in rows.values() for name in row}
+        used = {name for rows in self.rows.values() for row in rows.values() for name in row}
         absent = {*baselines(), *self.config["unavailable"]}
         names = [name for name in self.models.names if name in used]
         return [name for name in names if not absent.intersection({name, self.models.origin(name)})]
@@ -270,6 +271,16 @@ class Run:
                 absent = self.reason_of_absence(name, method)
                 seeds = ["unavailable"] if absent else [f"seed{seed}" for seed in self.seeds]
                 files += self.stage(f"scores/{name}/{method}", *(f"{seed}.json" for seed in seeds))
+        return files
+
+    def table_coverage(self, wildcards: Any) -> list[str]:
+        """Return what says how much of a table's splice sites pre-training has seen: where it shows a model of ours."""
+        rows, files = self.rows[f"table{wildcards.number}"], []
+        for name, methods in rows.items():
+            own = (method for method in methods if method in self.models.names)
+            seen = any(reads(self.models.resolved[one]) and not self.reason_of_absence(name, one) for one in own)
+            if seen and self.tasks[name.partition("/")[0]].kind == BASES:
+                files += self.stage(f"corpus/coverage/{name.partition('/')[0]}", f"{name.partition('/')[2]}.json")
         return files
 
     def table_files(self, table: str) -> list[str]:

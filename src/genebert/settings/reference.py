@@ -34,7 +34,9 @@ def _yaml_lines(name: str, hint: Any, value: Any, doc: str, indent: str) -> Iter
         yield f"{text:<{COMMENT}}# {doc}" if doc else text
     else:
         yield from textwrap.wrap(doc, WIDTH, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ")
-        yield from textwrap.wrap(text, WIDTH, subsequent_indent=f"{indent}  ", break_long_words=False)
+        # Names have hyphens: broken there, a name would be two words.
+        unbroken = {"break_long_words": False, "break_on_hyphens": False}
+        yield from textwrap.wrap(text, WIDTH, subsequent_indent=f"{indent}  ", **unbroken)
     if nested:
         yield from _yaml_block(bare, value, f"{indent}  ")
 

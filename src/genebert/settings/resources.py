@@ -41,6 +41,7 @@ class Resources(Block):
     motifs: Part = key({"threads": 8, "runtime": 240}, "scores of all regions")
     groups: Part = key({}, "samples of pre-training")
     card: Part = key({}, "the data card")
+    coverage: Part = key({}, "splice sites within pre-training regions")
     pretrain: Part = key({"threads": 8, "mem_mb": 64000, "runtime": 2880, "gpu": 1}, "one model")
     curves: Part = key({}, "training curves")
     task: Part = key({}, "one downstream data set")

@@ -194,6 +194,15 @@ def _here(table: SpliceTable, sources: Sources, genome: Genome, path: Path) -> t
     return table.of(with_sites), left_out
 
 
+def _genes(genes: pd.DataFrame, split: np.ndarray, left_out: dict[str, int]) -> dict[str, Any]:
+    """Return how many genes there are, and where those lie that are tested: what tables say of the set."""
+    return {
+        "in_table": len(genes) + sum(left_out.values()),
+        **{name: int((split == name).sum()) for name in SPLITS},
+        "test_chromosomes": genes["chrom"][split == "test"].unique().tolist(),
+    }
+
+
 def _build(settings: SplicingSettings, sources: Sources, folder: Path) -> dict[str, Any]:
     path, genome, block = sources.files["table"], Genome(sources.genome), settings.block_bp
     table = read_splice_table(path, paired=settings.paired, build=genome.build)
@@ -220,6 +229,7 @@ def _build(settings: SplicingSettings, sources: Sources, folder: Path) -> dict[s
         "files": {"table": path.name, "genome": genome.path.name},
         "build": table.told,
         "classes": ["none", "acceptor", "donor"],
+        "genes": _genes(genes, split, left_out),
         "counts": counts,
         "motifs": motifs,
         "gene_length": {"min": int(lengths.min()), "median": int(np.median(lengths)), "max": int(lengths.max())},

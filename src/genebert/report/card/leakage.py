@@ -46,6 +46,16 @@ def covered_bases(examples: pd.DataFrame, regions: pd.DataFrame) -> np.ndarray:
     return covered
 
 
+def shown_places(regions: pd.DataFrame, region_bp: int | None) -> pd.DataFrame:
+    """Return what models are shown of regions (chrom, start, end): so many bases in the middle, None: all."""
+    if region_bp is None:
+        return regions
+    sizes = regions["end"] - regions["start"]
+    shown = sizes.clip(upper=region_bp)
+    start = regions["start"] + (sizes - shown) // 2
+    return regions.assign(start=start, end=start + shown)
+
+
 def kmer_words(codes: np.ndarray, k: int) -> np.ndarray:
     """Pack every window of `k` bases (1 to 32) into one number, two bits a base; N is packed as A.
 
@@ -213,10 +223,7 @@ def leakage(
     used = {"training": np.unique(groups.subset(TRAIN).regions), "validation": np.unique(groups.subset(VALID).regions)}
     targets = {name: (rows, regions) for name, rows in used.items()}
     if region_bp is not None:
-        sizes = regions["end"] - regions["start"]
-        shown = sizes.clip(upper=region_bp)
-        start = regions["start"] + (sizes - shown) // 2
-        targets["training_shown"] = (used["training"], regions.assign(start=start, end=start + shown))
+        targets["training_shown"] = (used["training"], shown_places(regions, region_bp))
 
     text_of, texts = pd.factorize(frame.loc[~placed, "sequence"])
     logger.info("leakage: %d examples with a place, %d different sequences without", placed.sum(), len(texts))

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from genebert.report.tables.paper import PAPER_METRICS
-from genebert.report.tables.values import FURTHER, folded
+from genebert.report.tables.kinds.base import Shown
+from genebert.report.tables.values import elsewhere_column, folded
 from genebert.report.text import NOTHING
+from genebert.report.text import count as count_text
 
 
 @dataclass(frozen=True)
@@ -89,23 +90,39 @@ def best_rows(values: pd.DataFrame, name: str) -> frozenset[int]:
     return frozenset(best.index[best].tolist())
 
 
-def main_block(
-    title: str, subtitle: str, values: pd.DataFrame, metrics: tuple[str, ...], labels: tuple[str, ...], notes: list[str]
-) -> Block:
+@dataclass(frozen=True)
+class Heads:
+    """What the columns of a table are."""
+
+    shown: Shown
+    metrics: tuple[str, ...]  # of the paper, headline last
+    labels: tuple[str, ...] = ()  # further columns of the paper's file
+    reporters: tuple[str, ...] = ()  # who else reports values
+
+
+def main_block(title: str, subtitle: str, values: pd.DataFrame, heads: Heads, notes: list[str]) -> Block:
     """Return the paper's values beside ours; data sets without a row of ours are left to the csv file."""
-    values = values[~folded(values)]
+    values, metrics = values[~folded(values)], heads.metrics
+    named = {name: heads.shown.metrics[name].heading for name in metrics}
     columns = [Column("Data set", values["dataset"].tolist(), number=False)]
-    columns += [_text(name.replace("_", " ").capitalize(), values[name]) for name in labels]
+    columns += [_text(name.replace("_", " ").capitalize(), values[name]) for name in heads.labels]
     columns += [_text("Model", values["model"]), _text("In the paper", values["paper_model"])]
-    columns += [Column(PAPER_METRICS[x][1], [number(v) for v in values[f"{x}_paper"]], "Paper") for x in metrics]
+    columns += [Column(named[x], [number(v) for v in values[f"{x}_paper"]], "Paper") for x in metrics]
+    columns += [
+        Column(named[x], [number(v) for v in values[elsewhere_column(x, reporter)]], reporter)
+        for reporter in heads.reporters
+        for x in metrics
+    ]
     for name in metrics:
         bold = best_rows(values, name) if name == metrics[-1] else frozenset()
-        columns.append(Column(PAPER_METRICS[name][1], _with_sd(values, name), "Ours", bold=bold))
-    if "auc_low" in values:
-        columns.append(Column("AUC 95 %", _joined(values, "auc_low", "to", "auc_high", number), "Ours"))
+        columns.append(Column(named[name], _with_sd(values, name), "Ours", bold=bold))
+    last = metrics[-1]
+    if f"{last}_low" in values:
+        ends = _joined(values, f"{last}_low", "to", f"{last}_high", number)
+        columns.append(Column(f"{named[last]} 95 %", ends, "Ours"))
     for name in metrics:
         shown = [number(value, "+") for value in values[f"{name}_difference"]]
-        columns.append(Column(PAPER_METRICS[name][1], shown, "Difference"))
+        columns.append(Column(named[name], shown, "Difference"))
     columns.append(Column("Seeds", values["n_seeds"].astype(str).tolist()))
     if "n_collapsed" in values:
         bold = frozenset(np.flatnonzero(values["n_collapsed"].fillna(0) > 0).tolist())
@@ -114,23 +131,24 @@ def main_block(
     return Block("main", title, subtitle, columns, notes, grouped=True)
 
 
-def further_block(title: str, subtitle: str, values: pd.DataFrame) -> list[Block]:
+def further_block(title: str, subtitle: str, values: pd.DataFrame, heads: Heads) -> list[Block]:
     """Return what the paper does not report, of the models that were run; nothing if there are none."""
     run = values[values["n_seeds"] > 0].drop_duplicates(["dataset", "model"])
     if run.empty:
         return []
+    shown = heads.shown
     columns = [Column("Data set", run["dataset"].tolist(), number=False), _text("Model", run["model"])]
-    notes = []
-    columns += [Column(heading, _with_sd(run, name), spanner) for name, (_, _, heading, spanner) in FURTHER.items()
-                if f"{name}_mean" in run]  # fmt: skip
-    if "precision_at_validation_threshold_mean" in run:
-        notes.append(
-            "Validation threshold: the one with the largest MCC on the validation examples, chosen for each seed; a "
-            "model that ranks well but whose scores lie on one side of 0.5 has its true precision and recall here."
-        )
-    for name, heading in (("n_train", "n train"), ("n_test", "n test"), ("n_test_positive", "Positive")):
+    columns += [
+        Column(metric.heading, _with_sd(run, name), metric.spanner)
+        for name, metric in shown.further.items()
+        if f"{name}_mean" in run
+    ]
+    headed = {name: (count.heading, count_text) for name, count in shown.counts.items()}
+    headed |= {name: (figure.heading, figure.form) for name, figure in shown.figures.items() if figure.heading}
+    for name, (heading, form) in headed.items():
         if name in run:
-            columns.append(Column(heading, [NOTHING if pd.isna(n) else f"{n:,}" for n in run[name]]))
+            columns.append(Column(heading, [NOTHING if pd.isna(value) else form(value) for value in run[name]]))
+    notes = shown.further_notes(run)
     return [Block("further", f"{title}: further values of ours", subtitle, columns, notes, grouped=True)]
 
 

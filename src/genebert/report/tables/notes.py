@@ -1,11 +1,14 @@
 """The footnotes of a table."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import pandas as pd
 
-from genebert.report.tables.paper import PAPER_METRICS, metrics_of
-from genebert.report.tables.values import NOT_RUN, Rows, Scores, available, folded, models_of
+from genebert.report.tables.blocks import Heads
+from genebert.report.tables.kinds.base import Scores, available
+from genebert.report.tables.paper import ELSEWHERE
+from genebert.report.tables.values import NOT_RUN, Rows, folded, models_of
 from genebert.report.text import ReportSettings
 
 LOSSES = ("mgm", "ngsp", "srm")
@@ -25,36 +28,28 @@ def _together(texts: Mapping[str, str]) -> list[str]:
     return [f"{', '.join(group)}: {text}" for text, group in names.items()]
 
 
-def _source_notes(paper: pd.DataFrame, values: pd.DataFrame, settings: ReportSettings) -> list[str]:
+def _source_notes(paper: pd.DataFrame, values: pd.DataFrame, heads: Heads, settings: ReportSettings) -> list[str]:
     """Return where both sides come from."""
     seeds = sorted({int(seed) for listed in values["seeds"] for seed in listed.split()})
     over = f"; mean ± sd over seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}" if seeds else ""
     notes = [f"Paper: {', '.join(dict.fromkeys(paper['source']))}. Ours: run {settings.run}, {settings.scale}{over}."]
     text = "Difference: ours - paper."
-    if "auc_low" in values:
-        text += " AUC 95 %: bootstrap over test examples, bounds averaged over seeds."
-    headline = PAPER_METRICS[metrics_of(paper)[-1]][1]
-    notes.append(f"{text} Bold: our best {headline} of each data set, and collapsed seeds.")
+    shown, last = heads.shown, heads.metrics[-1]
+    headline = shown.metrics[last].heading
+    if f"{last}_low" in values:
+        text += f" {headline} 95 %: bootstrap over {shown.drawn}, bounds averaged over seeds."
+    bold = ", and collapsed seeds" if shown.collapsed else ""
+    notes.append(f"{text} Bold: our best {headline} of each data set{bold}.")
     trained = values["n_train"].dropna() if "n_train" in values else []
     if len(trained):
         notes.append(f"Training examples a data set: {_span(trained)}.")
     return notes
 
 
-def _constant_notes(values: pd.DataFrame) -> list[str]:
-    """Return what a constant prediction would score on each test set (docs/facts.md 19)."""
-    shares: dict[str, list[str]] = {}
-    tested = values.dropna(subset=["n_test_positive"]) if "n_test_positive" in values else values[:0]
-    for _, row in tested.drop_duplicates("dataset").iterrows():
-        positives = row["n_test_positive"] / row["n_test"]
-        shares.setdefault(f"{max(positives, 1 - positives) / 2:.3f}", []).append(row["dataset"])
-    shares.pop("0.250", None)
-    uneven = "; ".join(f"{precision} / 0.500 on {', '.join(names)}" for precision, names in shares.items())
-    return [
-        "P and R are macro averages over both classes at threshold 0.5. A constant classifier gives 0.250 / 0.500 on "
-        "balanced data" + (f" ({uneven})" if uneven else "") + ", and so does every model whose scores all lie on one "
-        "side of 0.5, at a high AUC too; collapsed counts the seeds where they do."
-    ]
+def _elsewhere_notes(elsewhere: pd.DataFrame) -> list[str]:
+    """Return where the values of others come from."""
+    sources = {who: ", ".join(rows["source"].unique()) for who, rows in elsewhere.groupby(ELSEWHERE, sort=False)}
+    return [f"{who}: {source}." for who, source in sources.items()]
 
 
 def _difference_notes(number: int, paper: pd.DataFrame, values: pd.DataFrame, rows: Rows) -> list[str]:
@@ -66,7 +61,7 @@ def _difference_notes(number: int, paper: pd.DataFrame, values: pd.DataFrame, ro
     }
     if parts := [f"{kind} {', '.join(names)}" for kind, names in alone.items() if names]:
         notes.append(f"Not in the paper's Table {number}: {'; '.join(parts)}.")
-    if missing := int((values["remark"] == NOT_RUN).sum()):
+    if missing := int(((values["remark"] == NOT_RUN) & (values["paper_model"] != "")).sum()):
         text = f"Not part of this run: {missing} of the paper's {len(paper)} rows"
         if names := list(dict.fromkeys(values.loc[folded(values), "dataset"])):
             text += f"; those of {', '.join(names)} stand in the csv file only"
@@ -112,15 +107,24 @@ def _origin_notes(scores: Scores) -> list[str]:
     return [f"Before fine-tuning: {'; '.join(_together(texts))}."] if texts else []
 
 
-def main_notes(
-    number: int, paper: pd.DataFrame, values: pd.DataFrame, scores: Scores, rows: Rows, settings: ReportSettings
-) -> list[str]:
+@dataclass(frozen=True)
+class Told:
+    """What a table is made from, for its notes."""
+
+    number: int
+    paper: pd.DataFrame
+    elsewhere: pd.DataFrame
+    scores: Scores
+    rows: Rows
+    settings: ReportSettings
+
+
+def main_notes(told: Told, values: pd.DataFrame, heads: Heads) -> list[str]:
     """Return the footnotes of the main block: sources, metrics, what is missing and why, what models started from."""
-    notes = _source_notes(paper, values, settings)
-    if "precision" in metrics_of(paper):
-        notes += _constant_notes(values)
-    notes += _difference_notes(number, paper, values, rows)
-    return notes + _unavailable_notes(values, rows) + _origin_notes(scores)
+    notes = _source_notes(told.paper, values, heads, told.settings) + _elsewhere_notes(told.elsewhere)
+    notes += heads.shown.notes(values, told.scores)
+    notes += _difference_notes(told.number, told.paper, values, told.rows)
+    return notes + _unavailable_notes(values, told.rows) + _origin_notes(told.scores)
 
 
 def transfer_notes(transfer: pd.DataFrame, rows: Rows) -> list[str]:

@@ -4,13 +4,17 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 
+import pandas as pd
+
 from genebert.files import write_text
 from genebert.paper import TITLES
-from genebert.report.tables.blocks import Block, further_block, main_block, transfer_blocks
-from genebert.report.tables.notes import main_notes, transfer_notes
-from genebert.report.tables.paper import labels_of, metrics_of, read_paper
+from genebert.report.tables.blocks import Block, Heads, further_block, main_block, transfer_blocks
+from genebert.report.tables.coverage import coverage_block
+from genebert.report.tables.kinds.registry import shown_of
+from genebert.report.tables.notes import Told, main_notes, transfer_notes
+from genebert.report.tables.paper import ELSEWHERE, labels_of, metrics_of, read_elsewhere, read_paper
 from genebert.report.tables.transfer import transfer_values
-from genebert.report.tables.values import Rows, as_csv, build_values, collect
+from genebert.report.tables.values import Rows, as_csv, build_values, collect, elsewhere_column, folded
 from genebert.report.text import ReportSettings, fill
 
 logger = logging.getLogger(__name__)
@@ -25,6 +29,7 @@ def render_table(
     rows: Rows,
     settings: ReportSettings,
     out: Iterable[str | Path],
+    coverage: Iterable[str | Path] = (),
 ) -> list[Block]:
     """Write one of the paper's tables.
 
@@ -42,6 +47,8 @@ def render_table(
     out : iterable of path
         Each in the form that its ending names: ``.csv`` (full precision), ``.md``, ``.html``, ``.tex`` (three
         decimals).
+    coverage : iterable of path
+        What :func:`genebert.report.card.coverage.write_coverage` wrote of data sets of the table.
 
     Returns
     -------
@@ -53,23 +60,38 @@ def render_table(
     InputError
         Files that do not fit (see :func:`read_paper`, :func:`collect`, :func:`build_values`, :func:`transfer_values`).
     """
-    paper, found = read_paper(paper_tsv), collect(scores, rows)
-    values = build_values(paper, found, rows)
+    paper, elsewhere, found = read_paper(paper_tsv), read_elsewhere(paper_tsv), collect(scores, rows)
+    values = build_values(paper, found, rows, elsewhere)
+    heads = _heads(paper, elsewhere, values)
+    elsewhere = elsewhere[elsewhere[ELSEWHERE].isin(heads.reporters)]
     title, subtitle = f"Table {number}. {TITLES[number]}", f"Run {settings.run}: {settings.scale}"
-    notes, matrices = [*main_notes(number, paper, values, found, rows, settings), *settings.notes], []
+    told = Told(number, paper, elsewhere, found, rows, settings)
+    notes, matrices = [*main_notes(told, values, heads), *settings.notes], []
     if number == TRANSFER_TABLE:
         transfer = transfer_values(found, rows)
         about = transfer_notes(transfer, rows)
         matrices = transfer_blocks(title, subtitle, transfer, about)
         notes += [] if matrices else about
-    main = main_block(title, subtitle, values, metrics_of(paper), labels_of(paper), notes)
-    blocks = [main, *further_block(title, subtitle, values), *matrices]
+    main = main_block(title, subtitle, values, heads, notes)
+    covered = coverage_block(title, subtitle, coverage)
+    blocks = [main, *further_block(title, subtitle, values, heads), *matrices, *covered]
     for path in map(Path, out):
         csv = path.suffix == ".csv"
         text = as_csv(values, settings) if csv else fill(f"table{path.suffix}", blocks=blocks, number=number)
         write_text(path, text)
     logger.info("table %d: %d rows", number, len(values))
     return blocks
+
+
+def _heads(paper: pd.DataFrame, elsewhere: pd.DataFrame, values: pd.DataFrame) -> Heads:
+    """Return the columns of a table; what others report only where it stands beside a row that is shown."""
+    metrics, rows = metrics_of(paper), values[~folded(values)]
+    reporters = [
+        who
+        for who in elsewhere[ELSEWHERE].unique()
+        if rows[[elsewhere_column(name, who) for name in metrics]].notna().any(axis=None)
+    ]
+    return Heads(shown_of(metrics), metrics, labels_of(paper), tuple(reporters))
 
 
 def render_transfer(scores: Iterable[str | Path], rows: Rows, settings: ReportSettings, path: str | Path) -> None:

@@ -5,11 +5,13 @@ from typing import Any
 import pandas as pd
 
 from genebert.errors import InputError
-from genebert.report.tables.values import FURTHER, Rows, Scores, available, mean_and_sd, models_of
+from genebert.report.tables.kinds.base import Scores, available
+from genebert.report.tables.kinds.two_class import TWO_CLASS
+from genebert.report.tables.values import Rows, mean_and_sd, models_of
 
 # Column: key of a score file's metrics.
 METRICS = {"auc": "roc_auc", "precision": "precision", "recall": "recall"} | {
-    name: key for name, (part, key, *_) in FURTHER.items() if part == "metrics"
+    name: metric.place[1] for name, metric in TWO_CLASS.further.items() if metric.place[0] == "metrics"
 }
 COLUMNS = ["model", "trained_on", "tested_on", *(f"{name}_{part}" for name in METRICS for part in ("mean", "sd")),
            "n_seeds", "n_test", "n_test_positive", "left_out"]  # fmt: skip

@@ -1,6 +1,7 @@
 """Our values beside the paper's, one row a model: means over the seeds of score files."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from statistics import fmean, median, stdev
 from typing import Any
@@ -10,26 +11,15 @@ import pandas as pd
 
 from genebert.errors import InputError
 from genebert.evaluation.scores import read_score
-from genebert.report.tables.paper import PAPER_METRICS, labels_of, metrics_of
+from genebert.report.tables.kinds.base import Place, Score, Scores, Shown, available, value_at
+from genebert.report.tables.kinds.registry import shown_of
+from genebert.report.tables.paper import ELSEWHERE, labels_of, metrics_of
 from genebert.report.text import ReportSettings
 
 Rows = dict[str, list[str]]  # ``task/dataset`` -> our models
-Scores = dict[tuple[str, str], list[dict[str, Any]]]  # ``task/dataset``, model -> score files in the order of seeds
 
-AT_VALIDATION = "At the validation threshold"
-# Values shown where a score file has them: part of the score file, key, heading, spanning heading.
-FURTHER = {
-    "auprc": ("metrics", "auprc", "AUPRC", ""),
-    "mcc": ("metrics", "mcc", "MCC", "At 0.5"),
-    "accuracy": ("metrics", "accuracy", "Accuracy", "At 0.5"),
-    "precision_at_validation_threshold": ("metrics_at_validation_threshold", "precision", "P", AT_VALIDATION),
-    "recall_at_validation_threshold": ("metrics_at_validation_threshold", "recall", "R", AT_VALIDATION),
-}
 # Labels that belong to a data set, not to a row: key in a score file's `data_set`.
 DATA_SET_LABELS = {"cell_type": "cell", "tissue": "tissue"}
-COUNTS = ("n_train", "n_test", "n_test_positive", "n_seeds", "n_collapsed")
-LAST = ("n_train", "n_test", "n_test_positive", "n_seeds", "seeds", "n_collapsed", "seconds", "remark", "reason",
-        "source")  # fmt: skip
 NOT_RUN = "not part of this run"
 
 
@@ -76,22 +66,18 @@ def models_of(rows: Rows) -> list[str]:
     return list(dict.fromkeys(model for models in rows.values() for model in models))
 
 
-def available(scores: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the score files that hold scores."""
-    return [score for score in scores if "unavailable" not in score]
-
-
 def mean_and_sd(values: list[float]) -> tuple[float, float]:
     """Return mean and sample standard deviation; NaN for the deviation of one value."""
     return fmean(values), stdev(values) if len(values) > 1 else np.nan
 
 
-def _of_all(had: list[dict[str, Any]], part: str, key: str, where: str) -> list[Any]:
+def _of_all(had: list[Score], place: Place, where: str) -> list[Any]:
     """Return a value of every seed, or nothing where no seed has it."""
-    values = [score[part][key] for score in had if key in score.get(part, {})]
+    values = [value for score in had if (value := value_at(score, place)) is not None]
     n = len(had) - len(values)
     if values and n:
-        raise InputError(f"tables: {n} of {len(had)} score files of {where} have no {part}.{key}; expected all or none")
+        name = ".".join(place)
+        raise InputError(f"tables: {n} of {len(had)} score files of {where} have no {name}; expected all or none")
     return values
 
 
@@ -102,8 +88,33 @@ def _one_count(values: list[int], where: str, what: str) -> int:
     return values[0]
 
 
-def _summary(scores: list[dict[str, Any]], metrics: tuple[str, ...], where: str) -> dict[str, Any]:
-    """Return what the seeds of one model on one data set say together."""
+def _measured(had: list[Score], shown: Shown, metrics: tuple[str, ...], where: str) -> dict[str, Any]:
+    """Return what the score files with scores of one model on one data set say together."""
+    row: dict[str, Any] = {}
+    for name, metric in ({name: shown.metrics[name] for name in metrics} | shown.further).items():
+        if values := _of_all(had, metric.place, where):
+            row[f"{name}_mean"], row[f"{name}_sd"] = mean_and_sd(values)
+        elif name in metrics:
+            place = ".".join(metric.place)
+            raise InputError(f"tables: score files of {where} have no {place}; expected the paper's metrics")
+    if intervals := _of_all(had, shown.interval, where):
+        headline = list(shown.metrics)[-1]
+        row[f"{headline}_low"], row[f"{headline}_high"] = map(fmean, zip(*intervals, strict=True))
+    if shown.collapsed and (collapsed := _of_all(had, shown.collapsed, where)):
+        row["n_collapsed"] = sum(collapsed)
+    for name, count in shown.counts.items():
+        if found := [value for score in had if (value := value_at(score, count.place)) is not None]:
+            row[name] = _one_count(found, where, count.words)
+        elif count.always:
+            row[name] = None
+    for name, figure in shown.figures.items():
+        if found := [value for score in had if (value := value_at(score, figure.place)) is not None]:
+            row[name] = median(found)
+    return row
+
+
+def _summary(scores: list[Score], shown: Shown, metrics: tuple[str, ...], where: str) -> dict[str, Any]:
+    """Return what the seeds of one model on one data set say together, and what is to be remarked."""
     had = available(scores)
     reasons = sorted({score["unavailable"] for score in scores if "unavailable" in score})
     row: dict[str, Any] = {"n_seeds": len(had), "seeds": " ".join(str(score["seed"]) for score in had)}
@@ -111,22 +122,8 @@ def _summary(scores: list[dict[str, Any]], metrics: tuple[str, ...], where: str)
     if reasons:
         remarks.append("unavailable" + (f" for {len(scores) - len(had)} of {len(scores)} seeds" if had else ""))
     if had:
-        sources = {name: ("metrics", PAPER_METRICS[name][0]) for name in metrics} | FURTHER
-        for name, (part, key, *_) in sources.items():
-            if values := _of_all(had, part, key, where):
-                row[f"{name}_mean"], row[f"{name}_sd"] = mean_and_sd(values)
-            elif name in metrics:
-                raise InputError(f"tables: score files of {where} have no {part}.{key}; expected the paper's metrics")
-        if intervals := _of_all(had, "metrics", "roc_auc_interval", where):
-            row["auc_low"], row["auc_high"] = map(fmean, zip(*intervals, strict=True))
-        if collapsed := _of_all(had, "metrics", "collapsed", where):
-            row["n_collapsed"] = sum(collapsed)
-        row["n_test"] = _one_count([score["metrics"]["n"] for score in had], where, "test examples")
-        row["n_test_positive"] = had[0]["metrics"].get("n_positive")
-        if trained := [score["n_train"] for score in had if "n_train" in score]:
-            row["n_train"] = _one_count(trained, where, "training examples")
-        if seconds := [score["seconds"] for score in had if "seconds" in score]:
-            row["seconds"] = median(seconds)
+        row |= _measured(had, shown, metrics, where)
+        remarks += shown.remarks(had)
         if had[0]["deterministic"]:
             remarks.append("deterministic")
     return {**row, "remark": "; ".join(remarks), "reason": "; ".join(reasons)}
@@ -148,47 +145,101 @@ def _data_set_labels(dataset: str, reported: pd.DataFrame, scores: Scores, model
     }
 
 
-def build_values(paper: pd.DataFrame, scores: Scores, rows: Rows) -> pd.DataFrame:
+def elsewhere_column(metric: str, reporter: str) -> str:
+    """Return the column of the csv file for what somebody else reports."""
+    return f"{metric}_{re.sub(r'[^a-z0-9]+', '_', reporter.lower())}"
+
+
+def _own_labels(labels: Mapping[str, str], shown: Shown, had: list[Score]) -> dict[str, str]:
+    """Return the labels that our score files give; beside the paper's where they differ."""
+    found = {label: text_of(had) for label, text_of in shown.labels.items() if label in labels}
+    return {
+        label: f"{labels[label]} (ours {text})" if labels[label] not in ("", text) else text
+        for label, text in found.items()
+        if text
+    }
+
+
+class _Table:
+    """Entries of a table, one after the other."""
+
+    def __init__(self, paper: pd.DataFrame, elsewhere: pd.DataFrame | None, scores: Scores):
+        self.paper, self.scores = paper, scores
+        self.elsewhere = paper.assign(**{ELSEWHERE: ""})[:0] if elsewhere is None else elsewhere
+        self.metrics, self.labels = metrics_of(paper), labels_of(paper)
+        self.shown = shown_of(self.metrics)
+        self.entries: list[dict[str, Any]] = []
+
+    def _others(self, dataset: str, model: str) -> list[dict[str, Any]]:
+        """Return the rows of others about a model."""
+        here = self.elsewhere[(self.elsewhere["dataset"] == dataset) & (self.elsewhere["our_model"] == model)]
+        return here.to_dict("records")
+
+    def _elsewhere(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        """Return what others report, a column each; NaN where they report nothing."""
+        columns = [(who, name) for who in self.elsewhere[ELSEWHERE].unique() for name in self.metrics]
+        found = {elsewhere_column(name, who): np.nan for who, name in columns}
+        for row in rows:
+            found |= {elsewhere_column(name, row[ELSEWHERE]): row[name] for name in self.metrics}
+        return found
+
+    def add(self, place: tuple[str, str], ours: dict[str, Any], theirs: dict[str, Any], labels: dict[str, str]) -> None:
+        """Add a row of `place`, data set and model."""
+        others = self._others(*place)
+        named = theirs or (others[0] if others else {})
+        entry = {"dataset": place[0], **{label: named.get(label, "") for label in self.labels}, **labels}
+        entry |= _own_labels(entry, self.shown, available(self.scores.get(place, [])))
+        entry |= {"model": place[1], "paper_model": theirs.get("model", "")}
+        for name in self.metrics:
+            entry[f"{name}_paper"] = theirs.get(name, np.nan)
+            entry[f"{name}_mean"] = ours.get(f"{name}_mean", np.nan)
+            entry[f"{name}_sd"] = ours.get(f"{name}_sd", np.nan)
+            entry[f"{name}_difference"] = entry[f"{name}_mean"] - entry[f"{name}_paper"]
+        entry |= self._elsewhere(others)
+        self.entries.append({**entry, **ours, "source": theirs.get("source", "")})
+
+    def add_data_set(self, dataset: str, models: list[str]) -> None:
+        """Add the rows of a data set: our models, then those that the paper or others report and that were not run."""
+        reported = self.paper[self.paper["dataset"] == dataset]
+        of_data_set = _data_set_labels(dataset, reported, self.scores, models)
+        for model in models:
+            ours = _summary(self.scores[dataset, model], self.shown, self.metrics, f"{model} on {dataset}")
+            for theirs in reported[reported["our_model"] == model].to_dict("records") or [{}]:
+                self.add((dataset, model), ours, theirs, of_data_set)
+        absent = {"n_seeds": 0, "seeds": "", "remark": NOT_RUN, "reason": ""}
+        for theirs in reported[~reported["our_model"].isin(models)].to_dict("records"):
+            self.add((dataset, theirs["our_model"]), absent, theirs, of_data_set)
+        others = self.elsewhere[self.elsewhere["dataset"] == dataset].drop_duplicates("our_model")
+        for theirs in others[~others["our_model"].isin([*models, *reported["our_model"]])].to_dict("records"):
+            self.add((dataset, theirs["our_model"]), absent, {}, of_data_set)
+
+
+def build_values(
+    paper: pd.DataFrame, scores: Scores, rows: Rows, elsewhere: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Join reported and own values, one row a model, in the order of `rows`; reported rows that were not run follow.
 
-    `paper` is from :func:`genebert.report.tables.paper.read_paper`, `scores` from :func:`collect`.
+    `paper` and `elsewhere` are from :mod:`genebert.report.tables.paper`, `scores` from :func:`collect`.
 
     Returns
     -------
     DataFrame
         dataset, labels of the paper's file, model, paper_model; for each metric of the paper {metric}_paper, _mean,
-        _sd, _difference (ours - paper); further metrics; counts; seconds (median over seeds); remark, reason (why
-        unavailable); source. Missing values are NaN.
+        _sd, _difference (ours - paper), and what others report (:func:`elsewhere_column`); further metrics, counts and
+        figures of the kind (seconds: the median over seeds); remark, reason (why unavailable); source. Missing values
+        are NaN.
 
     Raises
     ------
     InputError
         A score file lacks a metric of the paper, or seeds of one model do not fit together.
     """
-    metrics, labels = metrics_of(paper), labels_of(paper)
-    entries: list[dict[str, Any]] = []
-
-    def add(dataset: str, model: str, ours: dict[str, Any], theirs: dict[str, Any]) -> None:
-        entry = {"dataset": dataset, **{label: theirs.get(label, "") for label in labels}, **of_data_set}
-        entry |= {"model": model, "paper_model": theirs.get("model", "")}
-        for name in metrics:
-            entry[f"{name}_paper"] = theirs.get(name, np.nan)
-            entry[f"{name}_mean"] = ours.get(f"{name}_mean", np.nan)
-            entry[f"{name}_sd"] = ours.get(f"{name}_sd", np.nan)
-            entry[f"{name}_difference"] = entry[f"{name}_mean"] - entry[f"{name}_paper"]
-        entries.append({**entry, **ours, "source": theirs.get("source", "")})
-
-    for dataset in dict.fromkeys([*rows, *paper["dataset"]]):
-        reported = paper[paper["dataset"] == dataset]
-        models = rows.get(dataset, [])
-        of_data_set = _data_set_labels(dataset, reported, scores, models)
-        for model in models:
-            ours = _summary(scores[dataset, model], metrics, f"{model} on {dataset}")
-            for theirs in reported[reported["our_model"] == model].to_dict("records") or [{}]:
-                add(dataset, model, ours, theirs)
-        for theirs in reported[~reported["our_model"].isin(models)].to_dict("records"):
-            add(dataset, theirs["our_model"], {"n_seeds": 0, "seeds": "", "remark": NOT_RUN, "reason": ""}, theirs)
-    frame = pd.DataFrame(entries)
-    frame = frame.astype(dict.fromkeys((name for name in COUNTS if name in frame), "Int64"))
-    last = [name for name in LAST if name in frame]
+    table = _Table(paper, elsewhere, scores)
+    for dataset in dict.fromkeys([*rows, *paper["dataset"], *table.elsewhere["dataset"]]):
+        table.add_data_set(dataset, rows.get(dataset, []))
+    shown, frame = table.shown, pd.DataFrame(table.entries)
+    counts = [*shown.counts, "n_seeds", "n_collapsed"]
+    frame = frame.astype(dict.fromkeys((name for name in counts if name in frame), "Int64"))
+    last = [*shown.counts, "n_seeds", "seeds", "n_collapsed", *shown.figures, "remark", "reason", "source"]
+    last = [name for name in last if name in frame]
     return frame[[*frame.columns.drop(last), *last]]

@@ -1,0 +1,72 @@
+"""What a table needs to know of a kind of task: where score files hold its numbers, how they are headed, and notes."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+Score = dict[str, Any]  # a score file
+Scores = dict[tuple[str, str], list[Score]]  # ``task/dataset``, model -> score files in the order of seeds
+Place = tuple[str, ...]  # keys of a value in a score file, from the outside in
+
+
+def value_at(score: Mapping[str, Any], place: Place) -> Any:
+    """Return a value of a score file, None where it has none."""
+    found: Any = score
+    for key in place:
+        if not isinstance(found, Mapping) or key not in found:
+            return None
+        found = found[key]
+    return found
+
+
+def available(scores: list[Score]) -> list[Score]:
+    """Return the score files that hold scores."""
+    return [score for score in scores if "unavailable" not in score]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number shown as mean and sd over seeds."""
+
+    place: Place
+    heading: str
+    spanner: str = ""  # heading over this and its neighbours
+
+
+@dataclass(frozen=True)
+class Count:
+    """A whole number that all seeds of a model agree on."""
+
+    place: Place
+    heading: str
+    words: str  # what is counted, in the plural
+    always: bool = False  # a column also where no score file has it
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A further number of a fit, of which the median over seeds is shown."""
+
+    place: Place
+    heading: str  # nothing: in the csv file only
+    form: Callable[[float | None], str]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What tables show of a kind. Names of metrics, counts and figures are columns of the csv file."""
+
+    metrics: dict[str, Metric]  # those of the paper, columns of its file; the last one that a table has is its headline
+    interval: Place  # the headline's 95 % interval
+    drawn: str  # what its bootstrap draws again
+    further: dict[str, Metric]  # what the paper does not report, where score files have it
+    counts: dict[str, Count]
+    figures: dict[str, Figure]
+    collapsed: Place | None = None  # whether a seed predicts one class only
+    # Column of the paper's file -> its text for a row of ours, from score files that hold scores.
+    labels: dict[str, Callable[[list[Score]], str]] = field(default_factory=dict)
+    remarks: Callable[[list[Score]], list[str]] = lambda _had: []
+    notes: Callable[[pd.DataFrame, Scores], list[str]] = lambda _values, _scores: []  # below the main block
+    further_notes: Callable[[pd.DataFrame], list[str]] = lambda _values: []
