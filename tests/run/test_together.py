@@ -168,7 +168,10 @@ def test_a_pretrained_model_is_not_a_random_network():
 
 # ------------------------------------------------------------------------------------------------------ splicing
 
-SPLICING = {"tasks": {"splicing": {"toy": {"table": "x.txt", "split": "gene"}}}, **ONE_ROW}
+SPLICING = {
+    "tasks": {"splicing": {"toy": {"table": "x.txt", "split": "gene"}}},
+    "tables": ONE_ROW["tables"] | {"table4": {}},
+}
 
 
 def test_settings_of_windows_belong_to_classes_of_bases():

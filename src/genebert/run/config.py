@@ -26,6 +26,7 @@ CHROMOSOMES = [*(f"chr{number}" for number in range(1, 23)), "chrX"]
 SPLICING = ["splice-pwm", "splice-logreg", "splice-trees", "spliceai-80", "spliceai-400", "spliceai-2k", "spliceai-10k",
             "spliceai-published"]  # fmt: skip
 NETWORKS = ["from-scratch", "dnabert", "genebert"]
+WINDOWS = [f"{name}-{context}" for name in NETWORKS for context in ("80nt", "256nt", "400nt", "2k")]
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,9 @@ class Tables(Block):
 
     table1: Rows = key({"promoter/prom-core": ["kmer-logreg", "boosted-trees", "cnn", *NETWORKS]}, "promoters")
     table2: Rows = key({"tfbs": ["pwm", "kmer-logreg", "boosted-trees", "cnn", *NETWORKS]}, "TF binding sites")
-    table4: Rows = key({"splicing": [*SPLICING, *NETWORKS]}, "splice sites; left out without a set (tasks.splicing)")
+    table4: Rows = key(
+        {"splicing": [*SPLICING, *NETWORKS, *WINDOWS]}, "splice sites; left out without a set (tasks.splicing)"
+    )
     table6: Rows = key({"tfbs": ["pwm", "cnn", "dnabert", "genebert"]}, "TF binding sites by cell and tissue")
 
 

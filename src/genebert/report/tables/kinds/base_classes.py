@@ -81,8 +81,8 @@ def _notes(_values: pd.DataFrame, scores: Scores) -> list[str]:
     return [
         "Top-k: of the k highest scores, k being the number of sites, the share that are sites. PR-AUC: average "
         "precision. Both are means of acceptors and donors, over all bases of the tested genes.",
-        "Context: bases that are seen beside a base, half of them on either side; own: windows of the encoder's own "
-        "length.",
+        "Context: bases that are seen beside a base, half of them on either side; fine-tuned models see up to half as "
+        "many more, as a base lies in its window. own: windows of the encoder's own length.",
         *_prevalence_notes(scores),
         *_gene_notes(scores),
     ]
