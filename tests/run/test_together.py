@@ -170,7 +170,7 @@ def test_a_pretrained_model_is_not_a_random_network():
 
 SPLICING = {
     "tasks": {"splicing": {"toy": {"table": "x.txt", "split": "gene"}}},
-    "tables": ONE_ROW["tables"] | {"table4": {}},
+    "tables": ONE_ROW["tables"] | {"table4": {"splicing": ["splice-pwm"]}},
 }
 
 
