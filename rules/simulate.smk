@@ -16,6 +16,7 @@ rule simulate:
                 "tfbs/wgEncodeAwgTfbsUtaA549CtcfUniPk.narrowPeak.gz",
                 "tfbs/wgEncodeAwgTfbsUwAg04449CtcfUniPk.narrowPeak.gz",
                 "tfbs/wgEncodeAwgTfbsUwBe2cCtcfUniPk.narrowPeak.gz",
+                "canonical_dataset.txt",
                 "truth.json",
             ],
         ),

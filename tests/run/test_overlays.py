@@ -30,7 +30,8 @@ REMOVABLE = {
     "simulate.chromosomes": 100_000, "accessibility.beds": "a.bed", "models": {"of": "genebert"},
     "tasks.splicing": {"table": "a.txt", "split": "gene"},
     "tasks.promoter": {"path": "a.bed"}, "tasks.tfbs.own": {"peaks": "a.bed", "factor": "CTCF"},
-    "learning_curves": {}, "unavailable": "no data", **{f"tables.table{n}": ["cnn"] for n in (1, 2, 4, 6)},
+    "methods": {"epochs": 3}, "learning_curves": {}, "unavailable": "no data",
+    **{f"tables.table{n}": ["cnn"] for n in (1, 2, 4, 6)},
 }  # fmt: skip
 
 
@@ -41,7 +42,7 @@ def test_all_mappings_are_among_those_that_entries_are_removed_from():
 @pytest.mark.parametrize("where", REMOVABLE)
 def test_null_removes_an_entry_of_a_mapping(where):
     """An overlay can only add to the blocks below it; what was added comes off again."""
-    name = {"learning_curves": "tfbs/gone", "unavailable": "genebert"}.get(where, "gone")
+    name = {"learning_curves": "tfbs/gone", "unavailable": "genebert", "methods": "cnn"}.get(where, "gone")
     added = merge(CONFIG, nested(where, {name: REMOVABLE[where]}))
     again = merge(added, nested(where, {name: None}))
     assert checked(again, MODELS, ROOT / "config") == checked(CONFIG, MODELS, ROOT / "config")

@@ -30,11 +30,13 @@ SMALL = SimulationSettings(
     n_promoters=100,
     cells_per_type=25,
     regions_per_domain=20,
+    n_genes=12,
 )
 FILES = [
-    "blacklist.bed", "cells.tsv", "epdnew.bed", "genome.fa.gz", "matrix.mtx.gz", "peaks.bed", "promoter_motifs.txt",
+    "blacklist.bed", "canonical_dataset.txt", "cells.tsv", "epdnew.bed", "genome.fa.gz", "matrix.mtx.gz",
+    "peaks.bed", "promoter_motifs.txt",
     *(f"tfbs/{name}" for name in sorted(PEAK_FILES.values())),
-    "truth.json", "truth_regions.tsv", "truth_sites.tsv",
+    "truth.json", "truth_regions.tsv", "truth_sites.tsv", "truth_splice.tsv",
 ]  # fmt: skip
 
 
@@ -294,6 +296,10 @@ def test_chromosomes_without_regions_and_a_single_type_work(tmp_path, motifs):
         ),
         ({"chromosomes": {"chr1": 3_000}, "mostly_n": []}, "make the chromosomes longer"),
         ({"n_promoters": 5000}, "promoters, expected 5000"),
+        ({"n_genes": 500}, r"room for \d+ genes, expected 500; make the chromosomes longer or n_genes, exons_per_gene"),
+        ({"exons_per_gene": 1.5}, "simulate.exons_per_gene: found 1.5, expected a number of at least 2"),
+        ({"exon_bp": 20}, "simulate.exon_bp: found 20, expected a number of at least 30"),
+        ({"intron_bp": 69}, "simulate.intron_bp: found 69, expected a number of at least 70"),
         ({"n_cell_types": 9}, "simulate.n_cell_types: found 9, expected a whole number of at least 1 and at most 8"),
         ({"n_regions": 0}, "simulate.n_regions: found 0, expected a whole number of at least 1"),
         ({"region_bp": 50}, "simulate.region_bp: found 50, expected a whole number of at least 120 and at most 900"),

@@ -36,7 +36,9 @@ TINY = SimulationSettings(
     n_regions=700,
     n_promoters=300,
 )
-SMALL = replace(TINY, chromosomes={"chr1": 150_000, "chr2": 120_000}, mostly_n=(), n_regions=300, n_promoters=50)
+SMALL = replace(
+    TINY, chromosomes={"chr1": 150_000, "chr2": 120_000}, mostly_n=(), n_regions=300, n_promoters=50, n_genes=0
+)
 
 
 @pytest.fixture(scope="module")

@@ -181,7 +181,7 @@ def test_tata_negatives_hold_no_n(tmp_path):
 def atlas(tmp_path_factory):
     folder = tmp_path_factory.mktemp("atlas")
     settings = SimulationSettings(
-        chromosomes={"chr1": 400_000, "chr2": 300_000}, mostly_n=[], n_regions=900, n_promoters=400
+        chromosomes={"chr1": 400_000, "chr2": 300_000}, mostly_n=[], n_regions=900, n_promoters=400, n_genes=0
     )
     simulate(settings, load_jaspar(release="JASPAR2018"), folder)
     prepare_genome(folder / "genome.fa.gz", folder / "genome.fa", "simulated", ["chr1", "chr2"])

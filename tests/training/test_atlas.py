@@ -32,7 +32,8 @@ def atlas(tmp_path_factory):
     folder = tmp_path_factory.mktemp("atlas")
     motifs = load_jaspar()
     lengths = dict.fromkeys(CHROMOSOMES, 1_200_000)
-    simulate(SimulationSettings(chromosomes=lengths, mostly_n=(), n_regions=4000, n_promoters=500), motifs, folder)
+    settings = SimulationSettings(chromosomes=lengths, mostly_n=(), n_regions=4000, n_promoters=500, n_genes=0)
+    simulate(settings, motifs, folder)
     fasta = folder / "genome.fa"
     prepare_genome(folder / "genome.fa.gz", fasta, "toy", CHROMOSOMES)
     files = {

@@ -2,7 +2,9 @@
 
 import json
 
+from genebert.methods.registry import METHODS
 from genebert.run.config import config_class
+from genebert.settings.fields import Block
 from genebert.settings.reference import to_markdown, to_schema, to_yaml
 
 HEAD = """\
@@ -30,7 +32,12 @@ def config_file() -> str:
 
 def reference_page() -> str:
     """Return ``docs/configuration.md``."""
-    return f"{INTRODUCTION}\n{to_markdown(config_class())}"
+    methods: dict[type[Block], list[str]] = {}
+    for name, entry in METHODS.items():
+        if entry.settings:
+            methods.setdefault(entry.settings, []).append(name)
+    further = {f"methods.{', methods.'.join(names)}": settings for settings, names in methods.items()}
+    return f"{INTRODUCTION}\n{to_markdown(config_class(), further)}"
 
 
 def schema() -> str:

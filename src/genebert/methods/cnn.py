@@ -4,10 +4,9 @@ One layer of filters scans both strands: at every position the better of the two
 reverse complement have the same score. Global maximum and mean of each filter, one hidden layer.
 """
 
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -19,35 +18,10 @@ from genebert.evaluation.examples import Examples
 from genebert.evaluation.kinds.base import Kind
 from genebert.methods.base import Fitted, Method
 from genebert.models.weights import fill, read_tensors
-from genebert.settings.fields import Block, key
-from genebert.settings.rules import Count, Positive, Rule
+from genebert.settings.methods import CnnSettings
 from genebert.training.fit import Course, fit
 
 PREDICT_BATCH = 512
-
-
-@dataclass(frozen=True)
-class CnnSettings(Block):
-    """Settings of the network and of its training."""
-
-    block = "cnn"
-
-    filters: Count = key(64)
-    width: Count = key(15, "bases that a filter sees; at most the longest odd number of bases in a training sequence")
-    hidden: Count = key(32, "units of the hidden layer")
-    dropout: Annotated[float, Rule(at_least=0, below=1, expected="0 or more and less than 1")] = key(
-        0.3, "before and after the hidden layer"
-    )
-    learning_rate: Positive = key(3e-3, "of AdamW")
-    weight_decay: Annotated[float, Rule(at_least=0, expected="0 or more")] = key(0.1, "of AdamW")
-    batch: Count = key(64, "sequences a step")
-    epochs: Count = key(50, "most epochs")
-    patience: Count = key(8, "epochs without a better validation AUC before training stops")
-
-    def check(self) -> Iterator[str]:
-        """A filter has a middle base."""
-        if self.width % 2 == 0:
-            yield f"width: found {self.width}, expected an odd number (a filter has a middle base)"
 
 
 class Network(nn.Module):

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -24,9 +24,7 @@ from genebert.methods.splice_sites import block_length
 from genebert.models.devices import autocast, choose_device, computed_in
 from genebert.models.spliceai import CLASSES, PUBLISHED, PUBLISHED_CONTEXT, SpliceNet, find_published, read_published
 from genebert.models.weights import fill, read_tensors
-from genebert.settings.fields import Block, key
-from genebert.settings.rules import Count, Positive
-from genebert.settings.training import Precision
+from genebert.settings.methods import DilatedCnnSettings
 from genebert.sources.splice_table import TEST_CHROMOSOMES
 from genebert.training.fit import Course, fit
 
@@ -35,22 +33,6 @@ logger = logging.getLogger(__name__)
 BATCHES = {80: 18, 400: 18, 2000: 12, 10000: 6}
 # Bases scored at once, context included: 32 filters of them are 50 MB, on a GPU 400 MB.
 SCORED = {"cpu": 100_000, "cuda": 800_000}
-
-
-@dataclass(frozen=True)
-class DilatedCnnSettings(Block):
-    """Settings of the network and of its training."""
-
-    block = "dilated_cnn"
-
-    context: Literal[80, 400, 2000, 10000] = key(400, "bases that a base's classes depend on, beside itself")
-    epochs: Count = key(10, "most epochs")
-    learning_rate: Positive = key(1e-3, "of Adam, at first")
-    halve_after: Count = key(6, "the epoch after which, and after each later one, the rate is halved")
-    batch: Count | None = key(None, "blocks a step; null: as published for one GPU, 18, at 2,000 bases 12, at 10,000 6")
-    patience: Count = key(10, "epochs without a better validation metric before training stops")
-    ensemble: Count = key(1, "networks, each from weights and an order of its own; the mean of their probabilities")
-    precision: Precision = key("auto", "auto: bf16 autocast where the processor has it; or float32, bfloat16")
 
 
 def _batch(examples: Examples, rows: np.ndarray, context: int, place: torch.device) -> torch.Tensor:

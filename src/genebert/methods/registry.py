@@ -10,6 +10,8 @@ from genebert.evaluation.kinds.two_class import TwoClass
 from genebert.evaluation.site_labels import KIND
 from genebert.files import read_json
 from genebert.methods.base import Fitted, Method
+from genebert.settings.fields import Block
+from genebert.settings.methods import CnnSettings, DilatedCnnSettings, SplicePwmSettings, SpliceWindowSettings
 
 
 @dataclass(frozen=True)
@@ -21,23 +23,30 @@ class Entry:
     torch: bool = False  # it computes with torch
     gpu: bool = False  # on a GPU where there is one
     kinds: tuple[str, ...] | None = None  # of tasks that it solves, as its class says; None: all
+    settings: type[Block] | None = None  # of the configuration's block `methods`, as its class says
 
 
 TWO, BASES = (TwoClass.name,), (KIND,)
+
+
+def _dilated(place: str) -> Entry:
+    return Entry(place, torch=True, gpu=True, kinds=BASES, settings=DilatedCnnSettings)
+
+
 METHODS = {
     "finetune": Entry("genebert.methods.finetune:Finetune", needs=("model",), torch=True, gpu=True),
     "tag": Entry("genebert.methods.tagger:Tagger", needs=("model",), torch=True, gpu=True, kinds=BASES),
     "pwm": Entry("genebert.methods.pwm:Pwm", needs=("jaspar",), kinds=TWO),
     "kmer-logreg": Entry("genebert.methods.features:KmerLogreg", kinds=TWO),
     "boosted-trees": Entry("genebert.methods.features:BoostedTrees", kinds=TWO),
-    "cnn": Entry("genebert.methods.cnn:Cnn", torch=True, kinds=TWO),
-    "splice-pwm": Entry("genebert.methods.splice_sites:SplicePwm", kinds=BASES),
-    "splice-logreg": Entry("genebert.methods.splice_sites:SpliceLogreg", kinds=BASES),
-    "splice-trees": Entry("genebert.methods.splice_sites:SpliceTrees", kinds=BASES),
-    "spliceai-80": Entry("genebert.methods.dilated_cnn:DilatedCnn80", torch=True, gpu=True, kinds=BASES),
-    "spliceai-400": Entry("genebert.methods.dilated_cnn:DilatedCnn400", torch=True, gpu=True, kinds=BASES),
-    "spliceai-2k": Entry("genebert.methods.dilated_cnn:DilatedCnn2k", torch=True, gpu=True, kinds=BASES),
-    "spliceai-10k": Entry("genebert.methods.dilated_cnn:DilatedCnn10k", torch=True, gpu=True, kinds=BASES),
+    "cnn": Entry("genebert.methods.cnn:Cnn", torch=True, kinds=TWO, settings=CnnSettings),
+    "splice-pwm": Entry("genebert.methods.splice_sites:SplicePwm", kinds=BASES, settings=SplicePwmSettings),
+    "splice-logreg": Entry("genebert.methods.splice_sites:SpliceLogreg", kinds=BASES, settings=SpliceWindowSettings),
+    "splice-trees": Entry("genebert.methods.splice_sites:SpliceTrees", kinds=BASES, settings=SpliceWindowSettings),
+    "spliceai-80": _dilated("genebert.methods.dilated_cnn:DilatedCnn80"),
+    "spliceai-400": _dilated("genebert.methods.dilated_cnn:DilatedCnn400"),
+    "spliceai-2k": _dilated("genebert.methods.dilated_cnn:DilatedCnn2k"),
+    "spliceai-10k": _dilated("genebert.methods.dilated_cnn:DilatedCnn10k"),
     "spliceai-published": Entry("genebert.methods.dilated_cnn:Published", torch=True, gpu=True, kinds=BASES),
 }
 

@@ -9,7 +9,7 @@ Biometrika 66:403), and next to nothing to the ranks of the sites. Records of fi
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -22,8 +22,7 @@ from genebert.files import read_json, write_json
 from genebert.genome.bases import N_CODE
 from genebert.methods.base import Fitted, Method
 from genebert.methods.scikit import calibrate, choose_penalty, read_parts, write_parts
-from genebert.settings.fields import Block, key
-from genebert.settings.rules import Count, Positive
+from genebert.settings.methods import SplicePwmSettings, SpliceWindowSettings
 
 # Bases of a site's matrix before and after its base, which is the first of the exon (acceptor) or the last (donor):
 # 20 of the intron and 3 of the exon, 3 of the exon and 6 of the intron (Yeo and Burge 2004, J Comput Biol 11:377).
@@ -180,16 +179,9 @@ class SplicePwm(Method):
     1984, Biometrika 71:11). So neither site's rank depends on the other's matrix where the other is unlikely.
     """
 
-    @dataclass(frozen=True)
-    class Settings(Block):
-        """Settings of the matrices and of their calibration."""
-
-        block: ClassVar[str] = "splice_pwm"
-        pseudocount: Positive = key(1.0, "sites that are added to each matrix, with the background's shares of bases")
-        ratio: Count = key(100, "bases without a site in the calibration for each site")
-
     name = "splice-pwm"
     fitted = WindowModel
+    Settings = SplicePwmSettings
     kinds = (KIND,)
     deterministic = True
     packages = ("scikit-learn", "numpy")
@@ -230,16 +222,6 @@ class SplicePwm(Method):
 # --------------------------------------------------------------------------------------------------- the 80 nt window
 
 
-@dataclass(frozen=True)
-class WindowSettings(Block):
-    """What the window models are fitted to."""
-
-    block = "splice_windows"
-
-    around: Count = key(40, "bases on each side that are seen, as by the network of 80")
-    ratio: Count = key(20, "bases without a site in training and validation for each site")
-
-
 class SpliceLogreg(Method):
     """``splice-logreg``: logistic regression of the three classes on the one-hot bases of the window, L2 penalty.
 
@@ -249,7 +231,7 @@ class SpliceLogreg(Method):
 
     name = "splice-logreg"
     fitted = WindowModel
-    Settings = WindowSettings
+    Settings = SpliceWindowSettings
     kinds = (KIND,)
     packages = ("scikit-learn", "numpy")
 
@@ -328,7 +310,7 @@ class SpliceTrees(Method):
 
     name = "splice-trees"
     fitted = SpliceTreesModel
-    Settings = WindowSettings
+    Settings = SpliceWindowSettings
     kinds = (KIND,)
     packages = ("scikit-learn", "numpy")
 

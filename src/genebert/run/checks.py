@@ -46,6 +46,7 @@ def checked(config: Mapping, entries: dict[str, dict], folder: Path) -> dict[str
         ({"chromosomes", "genome"}, _build_problems(whole)),
         ({"simulate", "seed"}, _simulation_problems(whole)),
         ({"motifs", "corpus"}, _crop_problems(whole)),
+        ({"methods"}, _method_problems(whole["methods"])),
         ({"model", "models"}, _encoder_problems(whole, entries)),
         ({"tasks", "tables", "learning_curves", "unavailable", "models"}, _row_problems(whole, models, folder)),
     ]
@@ -107,6 +108,19 @@ def _simulation_problems(config: Mapping) -> Iterator[str]:
             layout_regions(SimulationSettings(seed=config["seed"], **config["simulate"]))
         except InputError as error:
             yield str(error)
+
+
+def _method_problems(methods: Mapping) -> Iterator[str]:
+    """Settings of baselines, each of which has a class of them or none."""
+    simple = baselines()
+    able = [name for name in simple if METHODS[name].settings]
+    for name, settings in methods.items():
+        if name not in simple:
+            yield f"methods: unknown baseline {name}; {suggest(name, able)}"
+        elif cls := METHODS[name].settings:
+            yield from map(str, problems(cls, settings, ("methods", name), names=key_names(config_class())))
+        elif settings:
+            yield f"methods.{name}: found {', '.join(map(str, settings))}, expected nothing: it has no settings"
 
 
 def _crop_problems(config: Mapping) -> Iterator[str]:

@@ -107,6 +107,7 @@ def _config_class(tasks: tuple[Task, ...]) -> type[Block]:
         models: Entries = key({}, "changes to entries of config/models.yaml, and further models")
         tasks: Tasks = key(Tasks(), "downstream data sets")
         finetune: Finetune = key(Finetune(), "fine-tuning")
+        methods: dict[Text, dict[str, Any]] = key({}, "baseline -> those of its settings that differ from its defaults")
         tables: Tables = key(Tables(), "rows of the tables")
         learning_curves: dict[Text, CurveSettings] = key(
             {"promoter/prom-core": CurveSettings(finetune={"epochs": 30, "patience": 10})},

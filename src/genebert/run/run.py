@@ -238,6 +238,7 @@ class Run:
         files = {key: str(first.parent if key == "model" else first) for key, first in firsts.items()}
         files |= {"genome": self.genome[0]} if self.tasks[task].places else {}
         options = {"release": self.config["motifs"]["release"]} if "jaspar" in files else {}
+        options |= self.config["methods"].get(name, {})
         return {
             "task": task,
             "dataset": wildcards.dataset,

@@ -16,6 +16,7 @@ from genebert.settings.rules import (
     Share,
     ShareBelow1,
     Text,
+    Whole,
 )
 from genebert.settings.sentences import show
 
@@ -30,6 +31,7 @@ FORMAT_KEYS = {
 # And may be read from besides.
 OPTIONAL_KEYS = {"mtx": ("barcodes",), "dgcmatrix": ("peaks",)}
 CELL_TYPES = 8  # that the simulator knows programs of
+MIN_EXON, MIN_INTRON = 30, 70  # bases of simulated ones: their sites do not touch
 SUM_TOLERANCE = 1e-6  # of four frequencies
 
 
@@ -68,6 +70,15 @@ class SimulationSettings(Block):
     )
     ctcf_shared: Share = key(0.8, "share of a cell line's peaks that all cell lines have")
     ctcf_without_site: ShareBelow1 = key(0.15, "share of a cell line's peaks without a site")
+    n_genes: Whole = key(180, "genes with splice sites; 0: the table of genes is empty")
+    exons_per_gene: Annotated[float, Rule(at_least=2)] = key(7.0, "mean number; no gene has fewer than two")
+    exon_bp: Annotated[float, Rule(at_least=MIN_EXON)] = key(70.0, f"mean length of an exon; the least is {MIN_EXON}")
+    intron_bp: Annotated[float, Rule(at_least=MIN_INTRON)] = key(
+        100.0, f"mean length of an intron; the least is {MIN_INTRON}"
+    )
+    gene_paralogs: Share = key(0.15, "share of the genes that have a paralog: two each are alike")
+    gene_overlaps: Share = key(0.1, "share of the genes that overlap one of the other strand, about")
+    splice_decoys: NotNegative = key(1.0, "decoys in a gene for each of its splice sites: the site's matrix alone")
 
     def check(self) -> Iterator[str]:
         """Names that there are, and shares of one whole."""

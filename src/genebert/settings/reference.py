@@ -1,9 +1,9 @@
 """What follows from the classes of settings: the configuration file, its JSON Schema and its reference page."""
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING
-from types import NoneType
+from types import MappingProxyType, NoneType
 from typing import Any, Literal, get_args, get_origin
 
 import yaml
@@ -104,9 +104,15 @@ def _block_schema(cls: type[Block], partial: bool) -> dict[str, Any]:
 ONCE = {"FinetuneSettings": "finetune.default.", "TaggerSettings": "finetune.splicing.", "ModelEntry": "model."}
 
 
-def to_markdown(cls: type[Block]) -> str:
-    """Return the tables of a reference page: key, what it may be, default, meaning; one table a block."""
-    return "\n".join(_tables(cls, ""))
+def to_markdown(cls: type[Block], further: Mapping[str, type[Block]] = MappingProxyType({})) -> str:
+    """Return the tables of a reference page: key, what it may be, default, meaning; one table a block.
+
+    `further` blocks, by their titles, come last: those that the class names by no type.
+    """
+    tables = [*_tables(cls, "")]
+    for title, block in further.items():
+        tables += _tables(block, f"{title}.")
+    return "\n".join(tables)
 
 
 def _cell(text: str) -> str:

@@ -18,6 +18,7 @@ from genebert.genome.intervals import region_names
 from genebert.motifs.jaspar import Motif
 from genebert.settings.data import SimulationSettings
 from genebert.simulate.ctcf import PEAK_FILES, ctcf_truth, draw_peaks, narrow_peaks, plant_ctcf
+from genebert.simulate.genes import plant_genes
 from genebert.simulate.landscape import Planter, Sequence, background, layout_regions, plant_programs, stream
 from genebert.simulate.programs import HOUSEKEEPING, programs_in_use
 from genebert.simulate.promoters import ELEMENTS, choose_start_sites, epd_bed, write_promoters
@@ -141,14 +142,16 @@ def simulate(settings: SimulationSettings, motifs: list[Motif], folder: str | Pa
 
     The files are ``genome.fa.gz``; ``matrix.mtx.gz`` (peaks x cells), ``peaks.bed``, ``cells.tsv``; ``blacklist.bed``;
     ``epdnew.bed`` and ``promoter_motifs.txt``; ``tfbs/``, CTCF peaks in the form and under the names of UCSC's uniform
-    TFBS (:data:`~genebert.simulate.ctcf.PEAK_FILES`); ``truth.json``, ``truth_regions.tsv`` (program, domain and cell
-    types of each region) and ``truth_sites.tsv`` (every planted motif instance: place, strand, sequence as read on its
-    strand). Equal settings and motifs give equal bytes. Returned is the content of ``truth.json``.
+    TFBS (:data:`~genebert.simulate.ctcf.PEAK_FILES`); ``canonical_dataset.txt``, genes in SpliceAI's form;
+    ``truth.json``, ``truth_regions.tsv`` (program, domain and cell types of each region), ``truth_sites.tsv`` (every
+    planted motif instance: place, strand, sequence as read on its strand) and ``truth_splice.tsv`` (the same of splice
+    sites, branch points and decoys). Equal settings and motifs give equal bytes. Returned is the content of
+    ``truth.json``.
 
     Raises
     ------
     InputError
-        A factor without a motif, or chromosomes too short for regions, promoters or CTCF sites.
+        A factor without a motif, or chromosomes too short for regions, promoters, CTCF sites or genes.
     """
     folder = Path(folder)
     programs = programs_in_use(settings, motifs)
@@ -157,6 +160,8 @@ def simulate(settings: SimulationSettings, motifs: list[Motif], folder: str | Pa
     sequence, regions, promoters, sites, places, peaks = _make_genome(
         settings, motifs, list(programs.values()), [bases, plants, binding]
     )
+    # Last, and from a stream of their own: only bases between all that was planted before change.
+    genes = plant_genes(settings, sequence, promoters, places["centre"].to_numpy(), stream(settings, 6))
     opened = _open_in(settings, regions, reads)
     cells = _cells(settings, names, reads)
     counts = _counts(settings, opened, names, cells, reads)
@@ -175,6 +180,8 @@ def simulate(settings: SimulationSettings, motifs: list[Motif], folder: str | Pa
         path = folder / "tfbs" / PEAK_FILES[name]
         _table(path, narrow_peaks(table, sequence), header=False, float_format="%.6f")
 
+    _table(folder / "canonical_dataset.txt", genes.table, header=False)
+
     labels = np.array(["house-keeping", *names])
     truth_regions = regions[["name", "chrom", "start", "end", "domain"]].assign(
         program=labels[regions["program"] + 1],
@@ -183,6 +190,7 @@ def simulate(settings: SimulationSettings, motifs: list[Motif], folder: str | Pa
     )
     _table(folder / "truth_regions.tsv", truth_regions)
     _table(folder / "truth_sites.tsv", sites)
+    _table(folder / "truth_splice.tsv", genes.sites)
     truth = {
         "simulated": True,
         "settings": asdict(settings),
@@ -203,6 +211,7 @@ def simulate(settings: SimulationSettings, motifs: list[Motif], folder: str | Pa
         "promoters": len(promoters),
         "promoters_with_tata_box": int(promoters["tata"].sum()),
         "ctcf": ctcf_truth(places, peaks),
+        "splicing": genes.truth,
     }
     write_json(folder / "truth.json", truth)
     logger.info("%s: %d regions, %d cells, %d promoters simulated", folder, len(regions), len(cells), len(promoters))

@@ -15,6 +15,7 @@ from genebert.genome.bases import N_CODE
 from genebert.settings.data import SimulationSettings
 from genebert.simulate.landscape import Planter, Sequence
 from genebert.simulate.programs import CTCF, CTCF_PARTNER
+from genebert.simulate.promoters import keep_promoters
 
 # Three data sets of the paper's Table 2 and UCSC's files of them (docs/facts.md 32).
 PEAK_FILES = {
@@ -28,7 +29,6 @@ REACH = 20  # bases from the middle at most
 PEAK_DISTANCE = 150  # between two places: their windows of 101 bases do not overlap
 HALF_WINDOW = 70  # known bases on both sides of a place: a window of 101 at a summit near it has no N
 MIN_GAP = 260  # between two regions that have a site between them: its window touches neither
-PROMOTER = (-250, 100)  # bases relative to the TSS that stay as they are
 SCORE_WITHOUT_SITE = -1.0  # standard deviations from the mean score of the bound sites
 SITE_NOISE, CELL_NOISE, SUMMIT_SD = 0.5, 0.5, 4.0
 # Of UCSC's A549 ATF3 file (docs/facts.md 6): 88 % of the peaks are 484 wide, the narrowest 121, 471 on average; the
@@ -44,10 +44,7 @@ class _Room:
     """Which bases may be written, and where the middle of a peak may lie."""
 
     def __init__(self, sequence: Sequence, promoters: pd.DataFrame):
-        self.kept = sequence.fixed.copy()
-        for tss, strand in zip(promoters["tss"], promoters["strand"], strict=True):
-            first, last = PROMOTER if strand == "+" else (-PROMOTER[1], -PROMOTER[0])
-            self.kept[tss + first : tss + last + 1] = True
+        self.kept = keep_promoters(sequence.fixed, promoters)
         self.crowded = maximum_filter1d(sequence.codes == N_CODE, 2 * HALF_WINDOW + 1, mode="constant")
 
     def free(self, centre: int, start: int, end: int) -> bool:

@@ -14,6 +14,7 @@ GC_BOX, CCAAT_BOX = "SP2", "NFYA"
 ELEMENTS = ["TATA-box", "Inr", "CCAAT-box", "GC-box"]
 PROMOTER_DISTANCE = 350  # between two start sites
 PROMOTER_SPAN = (-180, 100)  # bases, relative to the TSS, with the promoter's own composition
+KEPT = (-250, 100)  # bases, relative to the TSS, that stay as they are
 
 
 def choose_start_sites(
@@ -99,6 +100,15 @@ def write_promoters(promoters: pd.DataFrame, planter: Planter) -> pd.DataFrame:
             planter.put_somewhere(CORE_FACTORS[rng.integers(len(CORE_FACTORS))], *interval(-32, 36), "promoter")
         flags.append((int(promoter.tata), int(pair > 0), int(ccaat), int(gc_box > 0)))
     return pd.DataFrame(flags, columns=ELEMENTS)
+
+
+def keep_promoters(fixed: np.ndarray, promoters: pd.DataFrame) -> np.ndarray:
+    """Return `fixed` (bool [bases]: what must not be overwritten) with all promoters."""
+    kept = fixed.copy()
+    for tss, strand in zip(promoters["tss"], promoters["strand"], strict=True):
+        first, last = KEPT if strand == "+" else (-KEPT[1], -KEPT[0])
+        kept[tss + first : tss + last + 1] = True
+    return kept
 
 
 def epd_bed(promoters: pd.DataFrame) -> pd.DataFrame:
