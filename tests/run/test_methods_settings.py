@@ -71,7 +71,7 @@ def test_the_command_line_gives_numbers():
     assert from_text(dict[str, dict], given)["methods"] is not given["methods"]
 
 
-@pytest.mark.parametrize("name", [name for name in METHODS if name != "finetune"])
+@pytest.mark.parametrize("name", [name for name in METHODS if "model" not in METHODS[name].needs])
 def test_the_registry_names_the_class_that_the_method_takes(name):
     """All that a method takes is a setting of the configuration, or given by the workflow."""
     found = find_method(name).Settings
