@@ -1,5 +1,7 @@
 """SpliceAI's networks as methods: learning, the schedule, ensembles, saved ones, the published files."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -68,6 +70,18 @@ def test_the_callers_random_state_stays(sets):
     before = torch.get_rng_state()
     make(batch=100, epochs=1).fit(sets["valid"], sets["valid"], 1)
     assert torch.equal(before, torch.get_rng_state())
+
+
+def test_a_part_of_the_blocks_without_a_site(sets):
+    """Sites look more likely among fewer other bases; what is taken off the network's last biases is that."""
+    labels = [np.where(i % 2, 0, one).astype(np.int8) for i, one in enumerate(sets["train"].table["label"])]
+    train = replace(sets["train"], table=sets["train"].table.assign(label=labels))
+    still = {"epochs": 1, "batch": 6, "precision": "float32", "learning_rate": 1e-12}
+    whole, part = (make(**still, negatives=share).fit(train, sets["valid"], 0) for share in (1.0, 0.2))
+    kept = part.record["negatives"]
+    assert whole.record["negatives"] == 1 and 0.3 < kept < 0.7
+    difference = (part.networks[0].last.bias - whole.networks[0].last.bias).tolist()
+    assert difference == pytest.approx([0, np.log(kept), np.log(kept)], abs=1e-4)
 
 
 def test_an_ensemble_is_the_mean_of_networks_of_which_the_first_is_that_of_one(sets):

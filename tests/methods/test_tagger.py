@@ -7,15 +7,12 @@ import numpy as np
 import pytest
 import torch
 from finetune_inputs import make_folder
-from hypothesis import given
-from hypothesis import strategies as st
-from splice_blocks import BLOCK, average_precision, gene_blocks, gene_sets
+from splice_blocks import BLOCK, average_precision, gene_sets
 
 from genebert.errors import InputError
 from genebert.evaluation.kinds.base_classes import BaseClasses
 from genebert.methods import tagger as module
 from genebert.methods.registry import find_method, load_classifier
-from genebert.methods.windows import Windows
 from genebert.settings.fitting import TaggerSettings
 
 torch.set_num_threads(1)
@@ -107,20 +104,6 @@ def test_a_context_in_pieces_is_read_too(folder, quick):
 
 
 # ------------------------------------------------------------------------------------------------------ drawn windows
-
-
-@given(st.floats(0.01, 1))
-def test_the_share_of_bases_that_epochs_see(share):
-    windows = Windows(gene_blocks(9, 0), BLOCK, module.make_layout(20, 64, 3))
-    sample = module._sample(windows, share)
-    labels = windows.labels
-    assert set(sample.sites) == set(np.flatnonzero((labels > 0).any(1)))
-    assert ((labels[sample.others] == 0).any(1)).all() and not (labels[sample.others] > 0).any()
-    assert len(sample.sites) + len(sample.others) == ((labels >= 0).any(1)).sum()
-    assert sample.drawn == max(1, round(share * len(sample.others)))
-    none = (labels[sample.sites] == 0).sum(), (labels[sample.others] == 0).sum()
-    expected = (none[0] + none[1] * sample.drawn / len(sample.others)) / sum(none)
-    assert sample.kept == pytest.approx(expected) and (sample.kept == 1 or share < 1)
 
 
 def test_each_epoch_draws_other_windows_and_all_sites(folder, quick):

@@ -17,9 +17,10 @@ from safetensors.torch import save_file
 from genebert.errors import InputError
 from genebert.evaluation.examples import Examples
 from genebert.evaluation.kinds.base import Kind
-from genebert.evaluation.site_labels import KIND
+from genebert.evaluation.site_labels import KIND, NONE
 from genebert.files import sha256
 from genebert.methods.base import Fitted, Method, Unavailable
+from genebert.methods.negatives import seen_rows
 from genebert.methods.splice_sites import block_length
 from genebert.models.devices import autocast, choose_device, computed_in
 from genebert.models.spliceai import CLASSES, PUBLISHED, PUBLISHED_CONTEXT, SpliceNet, find_published, read_published
@@ -128,8 +129,11 @@ class DilatedCnn(Method):
             networks.append(network)
             courses.append(course)
         settings = {**asdict(self.settings), "batch": self._blocks, "precision_used": precision, "device": place.type}
-        # Every base of the training blocks that is evaluated is learned from.
-        record = self.record(settings | {"networks": courses}) | {"negatives": 1.0}
+        kept = seen_rows(train.labels, self.settings.negatives).kept
+        with torch.no_grad():
+            for network in networks:
+                network.last.bias[NONE + 1 :] += np.log(kept)
+        record = self.record(settings | {"networks": courses}) | {"negatives": round(kept, 6)}
         return DilatedCnnModel(self.name, self.kind, record, tuple(networks), precision)
 
     @property
@@ -149,11 +153,12 @@ class DilatedCnn(Method):
         epochs = range(settings.halve_after, settings.epochs + 1)
         schedule = torch.optim.lr_scheduler.MultiStepLR(optimiser, list(epochs), 0.5)
         labels, rates = train.labels, []
+        seen = seen_rows(labels, settings.negatives)
 
-        def train_epoch(_epoch: int) -> float:
+        def train_epoch(epoch: int) -> float:
             rates.append(optimiser.param_groups[0]["lr"])
             total = torch.zeros((), device=place, dtype=torch.float64)
-            for rows in _steps(order.permutation(len(train)), self._blocks):
+            for rows in _steps(order.permutation(seen.draw(seed, epoch)), self._blocks):
                 codes = _batch(train, rows, settings.context, place)
                 with autocast(precision, place):
                     outputs = network(codes)
@@ -163,7 +168,7 @@ class DilatedCnn(Method):
                 optimiser.step()
                 total += loss.detach() * len(rows)
             schedule.step()
-            return float(total) / len(train)
+            return float(total) / len(seen)
 
         model = DilatedCnnModel(self.name, self.kind, {}, (network,), precision)
         remedy = f"a learning rate below {settings.learning_rate}, or precision float32"

@@ -8,7 +8,7 @@ overlap, and all of them would be many times its size.
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -16,9 +16,10 @@ import torch
 from genebert.errors import InputError
 from genebert.evaluation.examples import Examples
 from genebert.evaluation.kinds.base import Kind
-from genebert.evaluation.site_labels import KIND, NONE, NOT_EVALUATED
+from genebert.evaluation.site_labels import KIND, NONE
 from genebert.methods.classifier import Features, Reading, encode, predict
 from genebert.methods.finetune import Encoder, Finetune, FinetunedModel, Training, order_of, precision_of
+from genebert.methods.negatives import seen_rows
 from genebert.methods.splice_sites import block_length
 from genebert.methods.windows import Layout, Windows, core_states, make_layout
 from genebert.models.tokens import Tokens
@@ -72,25 +73,6 @@ class TaggerModel(FinetunedModel):
         return scores
 
 
-class _Sample(NamedTuple):
-    """The windows that epochs see."""
-
-    sites: np.ndarray  # those with a site: all of them, each time (int64)
-    others: np.ndarray  # int64
-    drawn: int  # of the others, each time
-    kept: float  # share of the bases without a site that are seen
-
-
-def _sample(windows: Windows, share: float) -> _Sample:
-    labels = windows.labels
-    with_site, known = (labels > NONE).any(axis=1), (labels != NOT_EVALUATED).any(axis=1)
-    sites, others = np.flatnonzero(with_site), np.flatnonzero(known & ~with_site)
-    drawn = min(len(others), round(share * len(others)) or 1)
-    near, far = (int((labels[rows] == NONE).sum()) for rows in (sites, others))
-    seen = far * drawn / len(others) if len(others) else 0.0
-    return _Sample(sites, others, drawn, (near + seen) / (near + far))
-
-
 class Tagger(Finetune):
     """``tag``: fine-tuning of the BERT in the folder ``model`` on classes of bases; see :class:`Finetune`."""
 
@@ -116,23 +98,20 @@ class Tagger(Finetune):
     def training(self, train: Examples, settings: TaggerSettings, seed: int) -> Training:
         """Return what epochs see: all windows with a site, and a share of the others that each draws anew."""
         windows, place = self._windows(train, settings), self.encoder.place
-        sample = _sample(windows, settings.negatives)
-        n = len(sample.sites) + sample.drawn
+        seen = seen_rows(windows.labels, settings.negatives)
 
         def epoch(number: int) -> tuple[Tokens | Features, torch.Tensor, torch.Tensor]:
-            drawn = np.random.default_rng((seed, number, 1)).permutation(sample.others)[: sample.drawn]
-            rows = np.sort(np.concatenate([sample.sites, drawn]))
+            rows = seen.draw((seed,), number)
             inputs = self.encoder.read(windows, rows, settings)
-            target, order = torch.from_numpy(windows.labels[rows]), torch.from_numpy(order_of(n, seed, number))
+            target, order = torch.from_numpy(windows.labels[rows]), torch.from_numpy(order_of(len(seen), seed, number))
             return inputs, target.to(place), order.to(place)
 
-        return Training(n, epoch)
+        return Training(len(seen), epoch)
 
     def fit(self, train: Examples, valid: Examples, seed: int) -> TaggerModel:
         """Train on `train`; see :meth:`Finetune.fit`. Afterwards the probabilities are those among all bases."""
         fitted = super().fit(train, valid, seed)
-        kept = _sample(self._windows(train, fitted.settings), fitted.settings.negatives).kept
-        # Seen among fewer bases without a site, sites were more likely by 1 / kept.
+        kept = seen_rows(self._windows(train, fitted.settings).labels, fitted.settings.negatives).kept
         with torch.no_grad():
             fitted.network.linear.bias[NONE + 1 :] += np.log(kept)
         return replace(fitted, record=fitted.record | {"negatives": round(kept, 6)})

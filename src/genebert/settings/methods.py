@@ -67,5 +67,10 @@ class DilatedCnnSettings(Block):
     halve_after: Count = key(6, "the epoch after which, and after each later one, the rate is halved")
     batch: Count | None = key(None, "blocks a step; null: as published for one GPU, 18, at 2,000 bases 12, at 10,000 6")
     patience: Count = key(10, "epochs without a better validation metric before training stops")
+    negatives: Annotated[float, Rule(above=0, at_most=1)] = key(
+        1.0,
+        "share of the blocks without a site that an epoch sees, drawn anew for each; as published all",
+        more="The probabilities are made those among all bases again.",
+    )
     ensemble: Count = key(1, "networks, each from weights and an order of its own; the mean of their probabilities")
     precision: Precision = key("auto", "auto: bf16 autocast where the processor has it; or float32, bfloat16")
