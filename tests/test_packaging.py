@@ -66,6 +66,12 @@ def test_the_extras_hold_nothing_else():
     assert ALL.keys() - DECLARED.keys() <= used | {"snakemake"}  # a command
 
 
+def test_what_only_some_may_use_is_an_extra_that_nothing_installs():
+    """Its networks are not for commercial use."""
+    assert [str(one) for one in EXTRAS["published"].values()] == ["spliceai==1.3.1"]
+    assert "spliceai" not in ALL and "published" not in (ROOT / "Makefile").read_text()
+
+
 def test_every_package_has_one_pin_that_fits():
     lines = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if not line.startswith("#")]
     pins = requirements(lines)
