@@ -67,11 +67,12 @@ def test_every_promised_file(finished):
         "models/genebert/model.safetensors", "models/genebert/vocab.txt", "models/genebert/metrics.jsonl",
         "tasks/promoter/prom-core/train.parquet", "tasks/promoter/prom-core/card.json",
         "scores/promoter/prom-core/genebert/seed0.json", "scores/promoter/prom-core/boosted-trees/seed0.parquet",
-        *(f"tables/table{number}.{suffix}" for number in (1, 2, 6) for suffix in ("csv", "md", "html", "tex")),
+        *(f"tables/table{number}.{suffix}" for number in (1, 2, 4, 6) for suffix in ("csv", "md", "html", "tex")),
         *(f"tasks/tfbs/CTCF_BE(2)-C_CTCF_UW/{file}" for file in ("train.parquet", "test.parquet", "card.json")),
         "scores/tfbs/CTCF_BE(2)-C_CTCF_UW/genebert/seed0.parquet", "tables/table6_transfer.csv",
         *(f"figures/learning_curves/promoter/prom-core.{suffix}" for suffix in ("svg", "png", "csv")),
         "figures/pretrain/genebert.svg", "figures/pretrain/dnabert.png",
+        "corpus/coverage/splicing/canonical.json", "scores/splicing/canonical/genebert-80nt/seed0.parquet",
     ):  # fmt: skip
         assert (results / name).stat().st_size > 0, name
     assert not any(path.is_file() for path in (results / "checkpoints").rglob("*"))
@@ -87,23 +88,28 @@ def score(run, dataset, model):
     return json.loads((run / f"results/tiny/scores/{dataset}/{model}/seed0.json").read_text())
 
 
-@pytest.mark.parametrize("number", [1, 2, 6])
+TWO_CLASSES = {"auc": "roc_auc", "precision": "precision", "mcc": "mcc", "auprc": "auprc"}
+SETS = {1: ["promoter/prom-core"], 2: [f"tfbs/{name}" for name in NAMES], 4: ["splicing/canonical"]}
+SETS |= {6: SETS[2]}
+
+
+@pytest.mark.parametrize("number", SETS)
 def test_the_tables_show_what_the_score_files_say(finished, number):
     tables = finished / "results/tiny/tables"
     text = (tables / f"table{number}.md").read_text()
     assert "tiny" in text
     assert "simulated, test size" in text
     (models,) = CONFIG["tables"][f"table{number}"].values()
-    sets = ["promoter/prom-core"] if number == 1 else [f"tfbs/{name}" for name in NAMES]
     table = pd.read_csv(tables / f"table{number}.csv", index_col=["dataset", "model"])
     fitted = table[table["n_seeds"] > 0]
-    assert list(fitted.index) == [(dataset, model) for dataset in sets for model in models]
+    assert list(fitted.index) == [(dataset, model) for dataset in SETS[number] for model in models]
     for dataset, model in fitted.index:
         metrics = score(finished, dataset, model)["metrics"]
         row = fitted.loc[(dataset, model)]
-        for column, key in (("auc", "roc_auc"), ("precision", "precision"), ("mcc", "mcc"), ("auprc", "auprc")):
+        shown = TWO_CLASSES if number != 4 else {"pr_auc": "auprc", "top_k": "top_k"}
+        for column, key in shown.items():
             assert row[f"{column}_mean"] == metrics[key], (dataset, model, column)
-        assert f"{metrics['roc_auc']:.3f}" in text
+        assert f"{metrics[next(iter(shown.values()))]:.3f}" in text
 
 
 def test_the_transfer_matrix_shows_what_the_score_files_say(finished):
