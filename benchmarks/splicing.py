@@ -25,8 +25,9 @@ from transformers import BertModel
 
 from genebert.evaluation.kinds.base_classes import BaseClasses
 from genebert.methods.classifier import Classifier
+from genebert.methods.layouts import Layout, make_layout
 from genebert.methods.splice_sites import TREES, WindowModel
-from genebert.methods.windows import Layout, core_states, make_layout
+from genebert.methods.windows import core_states
 from genebert.models.attention import ATTENTION
 from genebert.models.bert import bert_config
 from genebert.models.devices import autocast, choose_device

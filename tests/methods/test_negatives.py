@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from splice_blocks import BLOCK, gene_blocks
 
+from genebert.methods.layouts import make_layout
 from genebert.methods.negatives import seen_rows
-from genebert.methods.windows import Windows, make_layout
+from genebert.methods.windows import Windows
 
 LABELS = Windows(gene_blocks(9, 0), BLOCK, make_layout(20, 64, 3)).labels
 

@@ -97,7 +97,7 @@ def test_the_record_says_what_was_read(fitted):
 
 def test_a_context_in_pieces_is_read_too(folder, quick):
     found = make(folder, context=300, epochs=1).fit(quick["train"], quick["valid"], 0)
-    assert found.network.linear.in_features == 64 and found.record["settings"]["piece_bp"] == 128
+    assert found.network.linear.in_features == 64 and found.record["settings"]["piece_bp"] == 116
     assert found.record["settings"]["window_bp"] > 300
     assert "mean of these over its context" in found.record["method"]["classifier"]
     assert found.score(quick["test"]).shape == (9, BLOCK, 3)

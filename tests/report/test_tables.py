@@ -128,13 +128,16 @@ def test_best_auc_and_collapsed_seeds_are_bold(tmp_path, paper, scores, files):
 def test_best_rows():
     values = pd.DataFrame(
         {"dataset": list("aaabbccd"), "model": list("xyzxyxxx"),
-         "auc_mean": [0.9001, 0.9004, 0.8, 0.5, np.nan, 0.7, 0.7, np.nan]}
+         "auc_mean": [0.9001, 0.9004, 0.8, 0.5, np.nan, 0.7, 0.7, np.nan], "remark": ""}
     )  # fmt: skip
     # a: equal as printed; b: one model has a value; c: one model on two rows; d: none.
     assert best_rows(values, "auc") == {0, 1}
     values.loc[4, "auc_mean"] = 0.6
     values.index = range(10, 18)
     assert best_rows(values, "auc") == {0, 1, 4}
+    # what has seen its test is no best one
+    values["remark"] = ["these genes were in its training", *[""] * 7]
+    assert best_rows(values, "auc") == {1, 4}
 
 
 @given(st.floats(-1, 1), st.sampled_from(["", "+"]))

@@ -178,7 +178,7 @@ def test_published_networks_are_marked_where_they_have_seen_the_genes(tmp_path, 
 
 @pytest.mark.parametrize(
     ("name", "options", "context"),
-    [("splice-pwm", {"ratio": 10}, "40"), ("splice-logreg", {"around": 6, "ratio": 5}, "12"),
+    [("splice-pwm", {"ratio": 10}, "22 / 8"), ("splice-logreg", {"around": 6, "ratio": 5}, "12"),
      ("spliceai-80", {"epochs": 1, "precision": "float32"}, "80")],
 )  # fmt: skip
 def test_the_table_shows_what_a_fit_wrote(tmp_path, paper, name, options, context):

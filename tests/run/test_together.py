@@ -168,31 +168,53 @@ def test_a_pretrained_model_is_not_a_random_network():
 
 # ------------------------------------------------------------------------------------------------------ splicing
 
-SPLICING = {
-    "tasks": {"splicing": {"toy": {"table": "x.txt", "split": "gene"}}},
-    "tables": ONE_ROW["tables"] | {"table4": {"splicing": ["splice-pwm"]}},
-}
+SPLICING = {"tasks": {"splicing": {"toy": {"table": "x.txt", "split": "gene"}}}}
+
+
+def rows(*names, table: str = "table4", data_set: str = "splicing/toy"):
+    """Return an overlay with one row of splicing."""
+    shown = {"table4": {"splicing": ["splice-pwm"]}}
+    shown[table] = shown.get(table, {}) | {data_set: list(names)}
+    return {**SPLICING, **ONE_ROW, "tables": ONE_ROW["tables"] | shown}
 
 
 def test_settings_of_windows_belong_to_classes_of_bases():
-    rows = {"tables": ONE_ROW["tables"] | {"table1": {"promoter/prom-core": ["genebert-80nt"]}}}
-    assert problems(rows) == [
+    overlay = rows("genebert-80nt", table="table1", data_set="promoter/prom-core")
+    assert problems(overlay) == [
         "model genebert-80nt: finetune.context: found in a row of promoter, expected it for classes of bases only"
     ]
     curve = {"learning_curves": {"promoter/prom-core": {"finetune": {"context": 80, "epochs": 3}}}}
-    assert problems(curve) == [
-        "config: learning_curves.promoter/prom-core.finetune: found context, expected it for classes of bases only"
+    (line,) = problems(curve)
+    assert line.startswith("config: unknown key learning_curves.promoter/prom-core.finetune.context; expected one of")
+
+
+def test_tables_and_curves_hold_data_sets_of_their_kind():
+    """Before anything is fitted: a table could not be rendered."""
+    kinds = "whose kind is base-classes; expected data sets of the kind two-class"
+    assert problems(rows("splice-pwm", table="table1")) == [f"config: tables.table1: found splicing/toy, {kinds}"]
+    assert problems(rows("cnn", data_set="promoter/prom-core")) == [
+        "config: tables.table4: found promoter/prom-core, whose kind is two-class; expected data sets of the kind "
+        "base-classes"
     ]
-    curve = {"learning_curves": {"splicing/toy": {"models": ["genebert", "splice-pwm"], "finetune": {"context": 80}}}}
-    assert problems({**SPLICING, **curve}) == []
+    curve = {**SPLICING, "learning_curves": {"splicing/toy": {"models": ["splice-pwm"]}}}
+    assert problems(curve) == [f"config: learning_curves: found splicing/toy, {kinds}"]
 
 
-def test_a_site_belongs_to_one_strand():
-    curve = {"splicing/toy": {"models": ["genebert"]}}
+def test_what_a_tagger_cannot_have():
+    site = "found both, expected given: a site belongs to one strand"
     for finetune in ({"splicing": {"strands": "both"}}, {"default": {"grid": {"strands": ["given", "both"]}}}):
-        assert problems({**SPLICING, "learning_curves": curve, "finetune": finetune}) == [
-            "model genebert: finetune.splicing.strands: found both, expected given: a site belongs to one strand"
+        assert problems({**rows("genebert"), "finetune": finetune}) == [
+            f"model genebert: finetune.splicing.strands: {site}"
         ]
+    for finetune in ({"pooling": "max"}, {"grid": {"pooling": ["max", "mean"]}}):
+        assert problems({**rows("genebert"), "finetune": {"splicing": finetune}}) == [
+            "model genebert: finetune.splicing.pooling: found, expected none: each base has a state of its own"
+        ]
+    short = {"layout": "windows", "sequence_encoder": {"max_tokens": 44, "weights": None}}
+    few = {**rows("short"), "models": {"short": short}}
+    assert problems(few) == [
+        "model short: sequence_encoder.max_tokens: found 44, expected at least 45 for the classes of bases with k 6"
+    ]
 
 
 def test_models_of_splicing_are_fine_tuned_on_bases():

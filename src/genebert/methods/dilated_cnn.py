@@ -5,6 +5,7 @@ be none, acceptor and donor. The network: :mod:`genebert.models.spliceai`.
 """
 
 import logging
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -251,8 +252,9 @@ class Published(Method):
         super().__init__(kind, options, files, card)
         self.paths = find_published()
         if self.paths is None:
+            where = f"in {folder}" if (folder := os.environ.get("GENEBERT_SPLICEAI")) else "here"
             raise Unavailable(
-                f"{PUBLISHED[0]} to {PUBLISHED[-1]} are not here: install the package spliceai 1.3.1 without its "
+                f"{PUBLISHED[0]} to {PUBLISHED[-1]} are not {where}: install the package spliceai 1.3.1 without its "
                 "dependencies, or name their folder in GENEBERT_SPLICEAI (for non-commercial use only)"
             )
 

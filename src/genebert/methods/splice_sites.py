@@ -176,7 +176,7 @@ class SplicePwm(Method):
     The background is the composition of the training genes. How the two log-odds become probabilities is learned from
     `valid`, whose sites the matrices have not seen: the log of the odds of each site against none rises linearly with
     its own matrix's log-odds (two logistic regressions, which make one softmax with none as reference: Begg and Gray
-    1984, Biometrika 71:11). So neither site's rank depends on the other's matrix where the other is unlikely.
+    1984, Biometrika 71:11). So sites are ranked by their own matrix, but for ties, which the other breaks.
     """
 
     name = "splice-pwm"
@@ -206,7 +206,7 @@ class SplicePwm(Method):
         bias[1:] += np.log(known.kept)
         settings = {
             **asdict(self.settings),
-            "context": 2 * PWM_AROUND,
+            "context": "22 / 8",  # bases of an acceptor's and of a donor's matrix beside the site
             "background": background.tolist(),
             "sites": {name: int((sites.classes == one).sum()) for name, one in SITES.items()},
             "calibration": {

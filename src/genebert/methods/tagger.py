@@ -19,9 +19,10 @@ from genebert.evaluation.kinds.base import Kind
 from genebert.evaluation.site_labels import KIND, NONE
 from genebert.methods.classifier import Features, Reading, encode, predict
 from genebert.methods.finetune import Encoder, Finetune, FinetunedModel, Training, order_of, precision_of
+from genebert.methods.layouts import Layout, make_layout
 from genebert.methods.negatives import seen_rows
 from genebert.methods.splice_sites import block_length
-from genebert.methods.windows import Layout, Windows, core_states, make_layout
+from genebert.methods.windows import Windows, core_states
 from genebert.models.tokens import Tokens
 from genebert.settings.fitting import TaggerSettings
 

@@ -4,7 +4,6 @@ A window has a core, whose bases are labelled and scored, and a margin on either
 block lie end to end. Where the context is longer than an encoder's positions, a window is read in overlapping pieces.
 """
 
-from dataclasses import dataclass
 from functools import cached_property
 from math import ceil
 
@@ -13,72 +12,14 @@ import torch
 from numpy.lib.stride_tricks import sliding_window_view
 from torch.nn import functional
 
-from genebert.errors import InputError
 from genebert.evaluation.examples import Examples
 from genebert.evaluation.kinds.base import Kind
 from genebert.evaluation.site_labels import NOT_EVALUATED
+from genebert.methods.layouts import Layout
 from genebert.models.tokens import Tokens, tokens_of
 
-# Least core, and border of a piece, as a part of what an encoder reads at once.
-PART = 8
-# A core is at least as long, so that a context of a few bases does not need a window for each.
-SHORTEST = 16
 # Bases whose codes are made into tokens at a time.
 AT_ONCE = 1 << 24
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How long the parts of a window are, in bases."""
-
-    piece: int  # what an encoder reads at once
-    pieces: int  # of a window; they overlap by 2 * `border`
-    border: int  # at either end of a piece, whose states are left out; 0 for a single one
-    margin: int  # on either side of the core
-    core: int
-
-    @property
-    def bases(self) -> int:
-        """Bases of a window."""
-        return self.core + 2 * self.margin
-
-    @property
-    def inner(self) -> int:
-        """Bases of a piece whose states are used."""
-        return self.piece - 2 * self.border
-
-
-def make_layout(context: int | None, positions: int, k: int) -> Layout:
-    """Return the windows of an encoder with so many positions, in which each base of the core sees `context` bases.
-
-    Parameters
-    ----------
-    context : int or None
-        Even; half of it lies on either side. None: windows as long as the encoder's positions, with margins of an
-        eighth.
-    positions : int
-        [CLS] and [SEP] take two.
-
-    Raises
-    ------
-    InputError
-        The encoder reads fewer bases than a k-mer and a core need.
-    """
-    longest = positions + k - 3
-    part = longest // PART
-    if part < k:
-        raise InputError(
-            f"max_tokens: found {positions}, expected at least {PART * k - k + 3} for the classes of bases with k {k}"
-        )
-    if context is None:
-        return Layout(longest, 1, 0, part, longest - 2 * part)
-    margin = context // 2
-    if context + part <= longest:
-        core = min(longest - context, max(margin, SHORTEST))
-        return Layout(core + context, 1, 0, margin, core)
-    inner = longest - 2 * part
-    pieces = ceil((margin + context - 2 * part) / inner)
-    return Layout(longest, pieces, part, margin, pieces * inner + 2 * part - context)
 
 
 class Windows:
@@ -110,10 +51,11 @@ class Windows:
         layout = self.layout
         block, place = np.divmod(rows, self.per_block)
         blocks, which = np.unique(block, return_inverse=True)
-        # The same flank on both sides; the last window needs the longer one.
-        beyond = self.per_block * layout.core - self.block
-        found, _ = self.examples.codes(blocks, flank=layout.margin + beyond)
-        return sliding_window_view(found, layout.bases, axis=1)[which, place * layout.core + beyond]
+        # The same flank on both sides; the last window of a block needs the longer one.
+        behind = layout.bases - layout.margin - layout.core
+        flank = max(layout.margin, behind + self.per_block * layout.core - self.block)
+        found, _ = self.examples.codes(blocks, flank=flank)
+        return sliding_window_view(found, layout.bases, axis=1)[which, place * layout.core + flank - layout.margin]
 
     def tokens(self, rows: np.ndarray, k: int) -> Tokens:
         """Return the tokens of some windows, piece by piece."""
@@ -156,5 +98,5 @@ def core_states(states: torch.Tensor, mask: torch.Tensor | None, kind: Kind, k: 
     first = layout.margin - layout.border
     # Differences of sums from the left: torch's pooling would add up every context anew.
     total, width = functional.pad(row.cumsum(1), (0, 0, 1, 0)), 2 * first + 1
-    context = (total[:, width:] - total[:, :-width]) / width
+    context = (total[:, width:] - total[:, :-width])[:, : layout.core] / width
     return torch.cat([row[:, first : first + layout.core], context], -1)

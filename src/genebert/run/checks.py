@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from genebert.errors import InputError
+from genebert.evaluation.kinds.two_class import TwoClass
 from genebert.evaluation.site_labels import KIND as BASES
 from genebert.genome.builds import BUILD_LENGTHS
 from genebert.genome.chromosomes import normalise_chromosome
@@ -16,13 +17,13 @@ from genebert.run.models import Models
 from genebert.run.together import Sets, said_once, together_problems
 from genebert.settings.data import SimulationSettings
 from genebert.settings.fields import complete, key_names, problems, without_removed
-from genebert.settings.fitting import only_of_taggers
 from genebert.settings.load import PLACEHOLDER
 from genebert.settings.models import TrainedModelSettings
 from genebert.settings.sentences import dotted, show, suggest
 from genebert.simulate.landscape import layout_regions
 from genebert.tasks.registry import all_tasks
 
+TWO_CLASSES = TwoClass.name
 SIMULATED = "resources/simulated/"  # paths below it are made by the simulation
 
 
@@ -197,9 +198,11 @@ def _row_problems(config: dict, models: Models, folder: Path) -> Iterator[str]:
                 elif name in simple and "jaspar" in METHODS[name].needs and task not in factors:
                     expected = f"expected it below {', '.join(factors)} only"
                     yield f"{where}.{key}: found {name}, which needs a factor; {expected}"
-    for key, curve in config["learning_curves"].items():
-        if kinds.get(key.partition("/")[0]) != BASES and (odd := only_of_taggers(curve["finetune"])):
-            yield f"learning_curves.{key}.finetune: found {', '.join(odd)}, expected it for classes of bases only"
+    for where, (rows, _) in places.items():
+        expected = BASES if where == "tables.table4" else TWO_CLASSES
+        for key in rows:
+            if (kind := kinds.get(str(key).partition("/")[0], expected)) != expected:
+                yield f"{where}: found {key}, whose kind is {kind}; expected data sets of the kind {expected}"
     for name in config["unavailable"]:
         if name not in (*known, *names, *simple):
             yield f"unavailable: unknown model or data set {name}; {suggest(str(name), [*known, *simple, *names])}"

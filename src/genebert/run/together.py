@@ -9,6 +9,7 @@ from typing import Any
 from genebert.errors import InputError
 from genebert.evaluation.site_labels import KIND as BASES
 from genebert.genome.kmers import check_length
+from genebert.methods.layouts import make_layout
 from genebert.run.models import OTHER_MODEL, Models, is_trained
 from genebert.settings.fitting import only_of_taggers
 from genebert.settings.models import LossSettings
@@ -89,7 +90,13 @@ def _tagger_problems(models: Models, name: str, task: Task) -> Iterator[tuple[st
         for key in only_of_taggers(models.entry(name).get("finetune", {})):
             yield name, f"finetune.{key}: found in a row of {task.name}, expected it for classes of bases only"
         return
-    settings = models.finetune_settings(task.name, name)
+    settings, model = models.finetune_settings(task.name, name), models.resolved[name]
+    try:
+        make_layout(settings.get("context"), model["sequence_encoder"]["max_tokens"], model["k"])
+    except InputError as error:
+        yield name, f"sequence_encoder.{error}"
+    if "pooling" in {**models.config["finetune"][task.name], **settings["grid"]}:
+        yield name, f"finetune.{task.name}.pooling: found, expected none: each base has a state of its own"
     for value in (settings["strands"], *settings["grid"].get("strands", [])):
         if value != "given":
             yield name, f"finetune.{task.name}.strands: found {value}, expected given: a site belongs to one strand"

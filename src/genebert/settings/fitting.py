@@ -22,10 +22,10 @@ class FinetuneSettings(Block):
         more="A linear probe (`frozen`) needs a far larger one than a whole network: about 1e-3 to 1e-2.",
     )
     epochs: Count = key(10, "most epochs; the schedule's length")
-    batch: Count = key(32, "sequences a step")
+    batch: Count = key(32, "sequences, or windows of genes, a step")
     warmup_fraction: ShareBelow1 = key(0.1, "share of the steps with rising rate; then linear decay to zero")
     weight_decay: NotNegative = key(0.01, "not on biases and LayerNorm")
-    patience: Count = key(3, "epochs without a better validation AUC before training stops")
+    patience: Count = key(3, "epochs without a better validation AUC, of splice sites AUPRC, before training stops")
     dropout: ShareBelow1 = key(0.1, "of the encoder's hidden states, and before the classifier")
     attention_dropout: ShareBelow1 | None = key(
         None, "of attention weights; null: as dropout; 0 is faster on a CPU, which has no fused kernel for it"
@@ -75,12 +75,12 @@ class TaggerSettings(FinetuneSettings):
     It reads windows, and a step has `batch` of them; `pooling` is not read, for each base has a state of its own.
     """
 
-    context: Annotated[int, Rule(at_least=2, even=True)] | None = key(
+    context: Annotated[int, Rule(at_least=2, at_most=20_000, even=True)] | None = key(
         None,
         "splicing: bases that each base sees at least, half on either side; null: an eighth of the encoder's length "
         "on either side",
-        more="A base sees up to half as many more, as it lies in its window. What is longer than the encoder's length "
-        "is read in overlapping pieces; a base then has its own state and the mean of those of its context.",
+        more="A base sees up to half as many more, or 15, as it lies in its window. What is longer than the encoder's "
+        "length is read in overlapping pieces; a base then has its own state and the mean of those of its context.",
     )
     negatives: Annotated[float, Rule(above=0, at_most=1)] = key(
         1.0,
@@ -106,7 +106,7 @@ class CurveSettings(Block):
     sizes: Annotated[
         list[Annotated[int, Rule(at_least=2)]], Rule(least=2, unique=True, expected="at least two numbers of examples")
     ] = key([50, 100, 200, 500, 1000, 2000], "numbers of examples; those beyond what there is are left out")
-    finetune: TaggerChanges = key({}, "over the fine-tuning of task and model")
+    finetune: Changes = key({}, "over the fine-tuning of task and model")
 
 
 def only_of_taggers(settings: Mapping[str, Any]) -> list[str]:

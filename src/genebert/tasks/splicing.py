@@ -216,7 +216,7 @@ def _build(settings: SplicingSettings, sources: Sources, folder: Path) -> dict[s
             raise InputError(
                 f"{path}: with split {settings.split}, {name} would hold {count['genes']} genes, {count['acceptors']} "
                 f"acceptors and {count['donors']} donors of {len(genes)} genes in all; expected some of each (more "
-                "genes, other fractions, or split: gene)"
+                f"genes, other fractions{'' if settings.split == 'gene' else ', or split: gene'})"
             )
     places, lengths = transcripts(genes), _lengths(genes)
     _, group = merge_overlapping(places)

@@ -128,12 +128,14 @@ class BaseClasses(Kind):
         ranks = _ranks(labels, scores, genes)
         by_site = {name: {"n": int(one.true.sum())} | site_metrics(one) for name, one in ranks.items()}
         means = {name: float(value) for name, value in _means(by_site).items()}
-        drawn = dict(zip(ranks, resampled(list(ranks.values())), strict=True))
-        for found, values in [(means, _means(drawn)), *((by_site[name], drawn[name]) for name in by_site)]:
-            found |= {f"{metric}_interval": interval(values[metric]) for metric in METRICS}
+        n_genes = int(genes.max()) + 1
+        if n_genes > 1:  # genes drawn again from one are that one
+            drawn = dict(zip(ranks, resampled(list(ranks.values())), strict=True))
+            for found, values in [(means, _means(drawn)), *((by_site[name], drawn[name]) for name in by_site)]:
+                found |= {f"{metric}_interval": interval(values[metric]) for metric in METRICS}
         return {
             "n": len(labels),
-            "n_genes": int(genes.max()) + 1,
+            "n_genes": n_genes,
             "n_positions": int((labels != NOT_EVALUATED).sum()),
             "n_sites": sum(found["n"] for found in by_site.values()),
             **means,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from genebert.report.tables.kinds.base import Shown
+from genebert.report.tables.kinds.base import IN_TRAINING, Shown
 from genebert.report.tables.values import elsewhere_column, folded
 from genebert.report.text import NOTHING
 from genebert.report.text import count as count_text
@@ -83,8 +83,12 @@ def _text(heading: str, values: pd.Series) -> Column:
 
 
 def best_rows(values: pd.DataFrame, name: str) -> frozenset[int]:
-    """Return the rows (from 0) with our best mean, to three decimals, of each data set that has several models."""
+    """Return the rows (from 0) with our best mean, to three decimals, of each data set that has several models.
+
+    A model that has seen what it is tested on is not among them.
+    """
     rows = values.reset_index(drop=True).dropna(subset=[f"{name}_mean"])
+    rows = rows[~rows["remark"].str.contains(IN_TRAINING)]
     shown, several = rows[f"{name}_mean"].round(3), rows.groupby("dataset")["model"].transform("nunique") > 1
     best = several & (shown == shown.groupby(rows["dataset"]).transform("max"))
     return frozenset(best.index[best].tolist())

@@ -10,6 +10,8 @@ Score = dict[str, Any]  # a score file
 Scores = dict[tuple[str, str], list[Score]]  # ``task/dataset``, model -> score files in the order of seeds
 Place = tuple[str, ...]  # keys of a value in a score file, from the outside in
 
+IN_TRAINING = "in its training"  # in the remark of a model that has seen what it is tested on
+
 
 def value_at(score: Mapping[str, Any], place: Place) -> Any:
     """Return a value of a score file, None where it has none."""

@@ -5,7 +5,17 @@ from typing import Any
 import pandas as pd
 
 from genebert.evaluation.site_labels import SITES
-from genebert.report.tables.kinds.base import Count, Figure, Metric, Score, Scores, Shown, available, value_at
+from genebert.report.tables.kinds.base import (
+    IN_TRAINING,
+    Count,
+    Figure,
+    Metric,
+    Score,
+    Scores,
+    Shown,
+    available,
+    value_at,
+)
 from genebert.report.text import count, percent
 from genebert.sources.splice_table import PUBLISHED_CANONICAL, TEST_CHROMOSOMES
 
@@ -34,11 +44,11 @@ def _remarks(had: list[Score]) -> list[str]:
         return []
     tested = _genes(had[0]).get("test_chromosomes")
     if tested is None:
-        return ["which of these genes were in its training is not known"]
+        return [f"which of these genes were {IN_TRAINING} is not known"]
     unseen = set(tested) & set(held_out)
     if unseen == set(tested):
         return []
-    return ["some of these genes were in its training" if unseen else "these genes were in its training"]
+    return [f"{'some of ' * bool(unseen)}these genes were {IN_TRAINING}"]
 
 
 def _prevalence_notes(scores: Scores) -> list[str]:
@@ -82,7 +92,7 @@ def _notes(_values: pd.DataFrame, scores: Scores) -> list[str]:
         "Top-k: of the k highest scores, k being the number of sites, the share that are sites. PR-AUC: average "
         "precision. Both are means of acceptors and donors, over all bases of the tested genes.",
         "Context: bases that are seen beside a base, half of them on either side; fine-tuned models see up to half as "
-        "many more, as a base lies in its window. own: windows of the encoder's own length.",
+        "many more, or 15, as a base lies in its window. own: windows of the encoder's own length.",
         *_prevalence_notes(scores),
         *_gene_notes(scores),
     ]
