@@ -4,7 +4,8 @@
         --table canonical_dataset.txt.gz [--chromosomes chr20] [--threads 2]
 
 Their training had these genes, so that the ensemble must find nearly all sites again: an error of a label, a strand or
-a metric shows at once. Ends with exit status 1 where the top-k accuracy is below `--expected`. For non-commercial use
+a metric shows at once. It had the sites that RNA of GTEx adds as well, which are no sites of this table: its authors
+expect 0.9 and more here (docs/facts.md 39). Ends with exit status 1 where the top-k accuracy is below `--expected`. For non-commercial use
 only (docs/tasks.md).
 """
 
@@ -12,7 +13,7 @@ import argparse
 import json
 import tempfile
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +53,9 @@ def main() -> None:
     parser.add_argument("--genome", type=Path, required=True, help="FASTA of hg19")
     parser.add_argument("--table", type=Path, required=True, help="SpliceAI's canonical_dataset.txt")
     parser.add_argument("--chromosomes", nargs="+", default=["chr20"])
-    parser.add_argument("--expected", type=float, default=0.95, help="least top-k accuracy")
+    parser.add_argument("--expected", type=float, default=0.9, help="least top-k accuracy")
+    parser.add_argument("--precision", choices=["float32", "bfloat16"], default="float32", help="bfloat16: 5 x as fast")
+    parser.add_argument("--predictions", type=Path, help="Parquet for all sites and the highest scores")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
@@ -60,12 +63,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         genes = read_genes(asked.genome, asked.table, asked.chromosomes, Path(folder))
         fitted = find_method("spliceai-published")(kind, {}, {}, {}).fit(genes, genes, 0)
+        fitted = replace(fitted, precision=asked.precision)
         start, scores = time.perf_counter(), np.empty((*genes.labels.shape, 3), dtype=np.float32)
         for first in range(0, len(genes), 50):
             rows = np.arange(first, min(first + 50, len(genes)))
             scores[rows] = fitted.score(genes.subset(rows))
             print(f"{rows[-1] + 1} of {len(genes)} blocks, {time.perf_counter() - start:.0f} s", flush=True)
     found = kind.metrics(Scored(genes, scores))
+    if asked.predictions:
+        kind.predictions(Scored(genes, scores)).to_parquet(asked.predictions)
     counts = {name: found[name] for name in ("n_genes", "n_positions", "n_sites")}
     print(json.dumps(counts | {metric: found[metric] for metric in METRICS}, indent=1))
     for site in ("acceptor", "donor"):

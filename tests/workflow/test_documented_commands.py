@@ -21,6 +21,7 @@ PROGRAMS = ("make", "snakemake", "genebert", "pip", "cp")
 DATA = "../shared/data"  # of the recorded runs
 MINE = "config/mine.yaml"
 BRAIN = "--configfile config/examples/fetal-brain.yaml config/examples/fetal-brain"
+SPLICING = "--configfile config/examples/fetal-brain.yaml config/examples/splicing-chr20.yaml"
 # Command: rules of its plan, among others.
 PLANS = {
     "snakemake -n --quiet rules": {"download", "pretrain", "fit", "learning_curve", "table"},
@@ -34,6 +35,7 @@ PLANS = {
     "snakemake --cores 4 --configfile config/chr20.yaml -- all": {"download", "pretrain", "learning_curve", "table"},
     f"snakemake --cores 2 {BRAIN}-k3.yaml -- table1": {"pretrain", "fit", "table"},
     f"snakemake --cores 2 {BRAIN}-strands.yaml -- table2": {"pretrain", "fit", "table"},
+    f"snakemake --cores 2 {SPLICING} -- table4": {"pretrain", "task", "fit", "coverage", "table"},
 }
 MADE = {"make demo": "config/demo.yaml -- all", "make test": "-m pytest"}
 INSTALLED = {"pip install .": None, "pip install '.[workflow]'": "workflow"}
