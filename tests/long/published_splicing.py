@@ -5,8 +5,8 @@
 
 Their training had these genes, so that the ensemble must find nearly all sites again: an error of a label, a strand or
 a metric shows at once. It had the sites that RNA of GTEx adds as well, which are no sites of this table: its authors
-expect 0.9 and more here (docs/facts.md 39). Ends with exit status 1 where the top-k accuracy is below `--expected`. For non-commercial use
-only (docs/tasks.md).
+expect 0.9 and more here (docs/facts.md 39). Ends with exit status 1 where the top-k accuracy is below `--expected`.
+For non-commercial use only (docs/tasks.md).
 """
 
 import argparse
