@@ -9,6 +9,7 @@ next-sentence training is random, so it is left out here for every model alike.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -28,6 +29,7 @@ class Features:
     """States of a whole set, float32 [n, ..., hidden]: what a :class:`Probe` reads."""
 
     values: torch.Tensor
+    pieces: ClassVar[int] = 1  # as of tokens
 
     def order(self) -> torch.Tensor:
         """Return the rows (int64 [n])."""
@@ -96,7 +98,7 @@ class Probe(_LinearHead):
 @torch.no_grad()
 def _in_batches(read: Callable[..., torch.Tensor], inputs: Tokens | Features, precision: str) -> torch.Tensor:
     """Return what `read` makes of all inputs, in their order; nothing is trained."""
-    order, pieces = inputs.order(), getattr(inputs, "pieces", 1)
+    order, pieces = inputs.order(), inputs.pieces
     with autocast(precision, order.device):
         found = torch.cat([read(*inputs.batch(rows)) for rows in order.split(max(1, PREDICT_BATCH // pieces))])
     return torch.empty_like(found).index_copy_(0, order, found)

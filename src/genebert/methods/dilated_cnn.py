@@ -18,13 +18,21 @@ from safetensors.torch import save_file
 from genebert.errors import InputError
 from genebert.evaluation.examples import Examples
 from genebert.evaluation.kinds.base import Kind
-from genebert.evaluation.site_labels import KIND, NONE
+from genebert.evaluation.site_labels import KIND
 from genebert.files import sha256
 from genebert.methods.base import Fitted, Method, Unavailable
-from genebert.methods.negatives import seen_rows
+from genebert.methods.negatives import SeenRows, seen_rows
 from genebert.methods.splice_sites import block_length
 from genebert.models.devices import autocast, choose_device, computed_in
-from genebert.models.spliceai import CLASSES, PUBLISHED, PUBLISHED_CONTEXT, SpliceNet, find_published, read_published
+from genebert.models.spliceai import (
+    CLASSES,
+    PUBLISHED,
+    PUBLISHED_CONTEXT,
+    VARIABLE,
+    SpliceNet,
+    find_published,
+    read_published,
+)
 from genebert.models.weights import fill, read_tensors
 from genebert.settings.methods import DilatedCnnSettings
 from genebert.sources.splice_table import TEST_CHROMOSOMES
@@ -120,21 +128,18 @@ class DilatedCnn(Method):
         block_length(train, self.name)
         place = choose_device()
         precision = computed_in(self.settings.precision, place)
-        networks, courses = [], []
+        seen, networks, courses = seen_rows(train.labels, self.settings.negatives), [], []
         for member in range(self.settings.ensemble):
             if self.settings.ensemble > 1:
                 logger.info("%s: network %d of %d", self.name, member + 1, self.settings.ensemble)
             # The caller's random state is left as it was.
             with torch.random.fork_rng(devices=[place] if place.type == "cuda" else []):
-                network, course = self._train(train, valid, (seed, member), precision)
+                network, course = self._train(train, valid, seen, (seed, member), precision)
+            seen.restore(network.last.bias)
             networks.append(network)
             courses.append(course)
         settings = {**asdict(self.settings), "batch": self._blocks, "precision_used": precision, "device": place.type}
-        kept = seen_rows(train.labels, self.settings.negatives).kept
-        with torch.no_grad():
-            for network in networks:
-                network.last.bias[NONE + 1 :] += np.log(kept)
-        record = self.record(settings | {"networks": courses}) | {"negatives": round(kept, 6)}
+        record = self.record(settings | {"networks": courses}) | {"negatives": round(seen.kept, 6)}
         return DilatedCnnModel(self.name, self.kind, record, tuple(networks), precision)
 
     @property
@@ -143,7 +148,7 @@ class DilatedCnn(Method):
         return self.settings.batch or BATCHES[self.settings.context]
 
     def _train(
-        self, train: Examples, valid: Examples, seed: tuple[int, int], precision: str
+        self, train: Examples, valid: Examples, seen: SeenRows, seed: tuple[int, int], precision: str
     ) -> tuple[SpliceNet, dict[str, Any]]:
         """Return a trained network, and the history of its training."""
         settings, place = self.settings, choose_device()
@@ -154,7 +159,6 @@ class DilatedCnn(Method):
         epochs = range(settings.halve_after, settings.epochs + 1)
         schedule = torch.optim.lr_scheduler.MultiStepLR(optimiser, list(epochs), 0.5)
         labels, rates = train.labels, []
-        seen = seen_rows(labels, settings.negatives)
 
         def train_epoch(epoch: int) -> float:
             rates.append(optimiser.param_groups[0]["lr"])
@@ -252,10 +256,10 @@ class Published(Method):
         super().__init__(kind, options, files, card)
         self.paths = find_published()
         if self.paths is None:
-            where = f"in {folder}" if (folder := os.environ.get("GENEBERT_SPLICEAI")) else "here"
+            where = f"in {folder}" if (folder := os.environ.get(VARIABLE)) else "here"
             raise Unavailable(
                 f"{PUBLISHED[0]} to {PUBLISHED[-1]} are not {where}: install the package spliceai 1.3.1 without its "
-                "dependencies, or name their folder in GENEBERT_SPLICEAI (for non-commercial use only)"
+                f"dependencies, or name their folder in {VARIABLE} (for non-commercial use only)"
             )
 
     def fit(self, train: Examples, valid: Examples, seed: int) -> PublishedModel:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Self
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -130,7 +130,8 @@ class Encoder:
         return Classifier(encoder, reading, self.kind.outputs, settings.dropout, states).to(self.place)
 
 
-class Training(NamedTuple):
+@dataclass(frozen=True)
+class Training:
     """What the epochs of a training see."""
 
     n: int  # examples an epoch
@@ -149,10 +150,8 @@ class FinetunedModel(Fitted):
 
     def score(self, examples: Examples) -> np.ndarray:
         """Return the scores of the task's kind (float64 [n, ...]), means over the strands read."""
-        inputs, precision = (
-            self.encoder.inputs(examples, self.settings),
-            precision_of(self.settings, self.encoder.place),
-        )
+        inputs = self.encoder.inputs(examples, self.settings)
+        precision = precision_of(self.settings, self.encoder.place)
         found = predict(self.network, inputs, self.kind, precision)
         found = found.reshape(STRANDS[self.settings.strands], len(examples), *found.shape[1:])
         return np.stack([found[0], *map(self.kind.turn, found[1:])]).mean(0)

@@ -5,7 +5,7 @@ is labelled. Tokens of an epoch are made when it begins, and those of blocks as 
 overlap, and all of them would be many times its size.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,11 +16,11 @@ import torch
 from genebert.errors import InputError
 from genebert.evaluation.examples import Examples
 from genebert.evaluation.kinds.base import Kind
-from genebert.evaluation.site_labels import KIND, NONE
+from genebert.evaluation.site_labels import KIND
 from genebert.methods.classifier import Features, Reading, encode, predict
 from genebert.methods.finetune import Encoder, Finetune, FinetunedModel, Training, order_of, precision_of
 from genebert.methods.layouts import Layout, make_layout
-from genebert.methods.negatives import seen_rows
+from genebert.methods.negatives import SeenRows, seen_rows
 from genebert.methods.splice_sites import block_length
 from genebert.methods.windows import Windows, core_states
 from genebert.models.tokens import Tokens
@@ -74,6 +74,13 @@ class TaggerModel(FinetunedModel):
         return scores
 
 
+@dataclass(frozen=True)
+class WindowTraining(Training):
+    """What the epochs of a training see, and which windows those are."""
+
+    seen: SeenRows
+
+
 class Tagger(Finetune):
     """``tag``: fine-tuning of the BERT in the folder ``model`` on classes of bases; see :class:`Finetune`."""
 
@@ -93,12 +100,10 @@ class Tagger(Finetune):
         """Refuse blocks of several lengths."""
         block_length(examples, self.name)
 
-    def _windows(self, examples: Examples, settings: TaggerSettings) -> Windows:
-        return Windows(examples, block_length(examples, self.name), self.encoder.layout(settings))
-
-    def training(self, train: Examples, settings: TaggerSettings, seed: int) -> Training:
+    def training(self, train: Examples, settings: TaggerSettings, seed: int) -> WindowTraining:
         """Return what epochs see: all windows with a site, and a share of the others that each draws anew."""
-        windows, place = self._windows(train, settings), self.encoder.place
+        windows = Windows(train, block_length(train, self.name), self.encoder.layout(settings))
+        place = self.encoder.place
         seen = seen_rows(windows.labels, settings.negatives)
 
         def epoch(number: int) -> tuple[Tokens | Features, torch.Tensor, torch.Tensor]:
@@ -107,15 +112,13 @@ class Tagger(Finetune):
             target, order = torch.from_numpy(windows.labels[rows]), torch.from_numpy(order_of(len(seen), seed, number))
             return inputs, target.to(place), order.to(place)
 
-        return Training(len(seen), epoch)
+        return WindowTraining(len(seen), epoch, seen)
 
-    def fit(self, train: Examples, valid: Examples, seed: int) -> TaggerModel:
-        """Train on `train`; see :meth:`Finetune.fit`. Afterwards the probabilities are those among all bases."""
-        fitted = super().fit(train, valid, seed)
-        kept = seen_rows(self._windows(train, fitted.settings).labels, fitted.settings.negatives).kept
-        with torch.no_grad():
-            fitted.network.linear.bias[NONE + 1 :] += np.log(kept)
-        return replace(fitted, record=fitted.record | {"negatives": round(kept, 6)})
+    def _train(self, model: TaggerModel, training: WindowTraining, valid: Examples, seed: int) -> dict[str, Any]:
+        """Train a model; afterwards its probabilities are those among all bases."""
+        trained = super()._train(model, training, valid, seed)
+        training.seen.restore(model.network.linear.bias)
+        return trained | {"negatives": round(training.seen.kept, 6)}
 
     def about(self, used: TaggerSettings) -> dict[str, Any]:
         """Return method and settings for the record."""

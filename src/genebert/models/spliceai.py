@@ -128,6 +128,8 @@ def count_weights(network: nn.Module) -> int:
 
 # ------------------------------------------------------------------------------------------------- published weights
 
+VARIABLE = "GENEBERT_SPLICEAI"  # of the environment: the folder of the published files
+
 
 def find_published(folder: str | Path | None = None) -> tuple[Path, ...] | None:
     """Return the five published files; None where they are not all there.
@@ -138,7 +140,7 @@ def find_published(folder: str | Path | None = None) -> tuple[Path, ...] | None:
         Where they lie; by default the folder that the environment variable ``GENEBERT_SPLICEAI`` names, else that of
         the package spliceai, which is found without importing it: it would import TensorFlow.
     """
-    folder = folder or os.environ.get("GENEBERT_SPLICEAI")
+    folder = folder or os.environ.get(VARIABLE)
     if not folder:
         package = importlib.util.find_spec("spliceai")
         if package is None or not package.submodule_search_locations:

@@ -15,6 +15,7 @@ from genebert.settings.rules import (
     Seed,
     Share,
     ShareBelow1,
+    SomeShare,
     Text,
     Whole,
 )
@@ -148,7 +149,7 @@ class AccessibilitySettings(Block):
         "any: summed count > 0, as the paper; min_fraction: see the next key",
         more="In a type of 10,000 cells nearly every region has a count somewhere.",
     )
-    min_fraction: Annotated[float, Rule(above=0, at_most=1)] | None = key(
+    min_fraction: SomeShare | None = key(
         None, "min_fraction: accessible if at least this share of the type's cells has a count"
     )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 from genebert.settings.fields import Block, key
-from genebert.settings.rules import Count, NotNegative, Positive, Rule, ShareBelow1
+from genebert.settings.rules import Count, NotNegative, Positive, Rule, ShareBelow1, SomeShare
 from genebert.settings.training import Precision
 
 
@@ -82,7 +82,7 @@ class TaggerSettings(FinetuneSettings):
         more="A base sees up to half as many more, or 15, as it lies in its window. What is longer than the encoder's "
         "length is read in overlapping pieces; a base then has its own state and the mean of those of its context.",
     )
-    negatives: Annotated[float, Rule(above=0, at_most=1)] = key(
+    negatives: SomeShare = key(
         1.0,
         "splicing: share of the windows without a site that an epoch sees, drawn anew for each",
         more="The probabilities are made those among all bases again.",

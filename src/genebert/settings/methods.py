@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from genebert.settings.fields import Block, key
-from genebert.settings.rules import Count, Positive, Rule
+from genebert.settings.rules import Count, Positive, Rule, SomeShare
 from genebert.settings.training import Precision
 
 
@@ -67,7 +67,7 @@ class DilatedCnnSettings(Block):
     halve_after: Count = key(6, "the epoch after which, and after each later one, the rate is halved")
     batch: Count | None = key(None, "blocks a step; null: as published for one GPU, 18, at 2,000 bases 12, at 10,000 6")
     patience: Count = key(10, "epochs without a better validation metric before training stops")
-    negatives: Annotated[float, Rule(above=0, at_most=1)] = key(
+    negatives: SomeShare = key(
         1.0,
         "share of the blocks without a site that an epoch sees, drawn anew for each; as published all",
         more="The probabilities are made those among all bases again.",

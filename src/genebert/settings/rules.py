@@ -48,6 +48,7 @@ Positive = Annotated[float, Rule(above=0)]
 NotNegative = Annotated[float, Rule(at_least=0)]
 Share = Annotated[float, Rule(at_least=0, at_most=1)]
 ShareBelow1 = Annotated[float, Rule(at_least=0, below=1)]
+SomeShare = Annotated[float, Rule(above=0, at_most=1)]
 ProperShare = Annotated[float, Rule(above=0, below=1)]
 
 

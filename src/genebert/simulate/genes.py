@@ -39,7 +39,6 @@ BRANCH = np.array([  # yUnAy; the A that the intron's first base is joined to is
     [0.41, 0.36, 0.40, 0.98, 0.05, 0.00, 0.46],
 ])  # fmt: skip
 INTO_EXON, INTO_INTRON = 3, 20  # bases of a site's matrix in the exon; of the acceptor's in the intron
-COMPLEMENT = np.array([3, 2, 1, 0, N_CODE], dtype=np.uint8)
 BRANCH_BEFORE = (22, 40)  # bases from the branch point to the exon
 # Exons: their bases, and purine-rich hexamers like the enhancers of Fairbrother et al. 2002 (Science 297:1007).
 EXON_BASES = (0.28, 0.25, 0.28, 0.19)
@@ -193,7 +192,7 @@ class _Ground:
     def put(self, parts: list[_Part], places: list[np.ndarray], strand: str, paralog: bool) -> None:
         """Write a gene: its sites, and the other bases of its exons where nothing else is."""
         number, exons = len(self.genes), []
-        written = [part.codes if strand == "+" else COMPLEMENT[part.codes] for part in parts]
+        written = [part.codes if strand == "+" else reverse_complement(part.codes)[::-1] for part in parts]
         for part, place, codes in zip(parts, places, written, strict=True):
             wanted = (part.codes != N_CODE) & ~self.kept[place] & ~self.exonic[place]
             wanted[part.sites] = True

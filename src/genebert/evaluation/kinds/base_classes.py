@@ -11,7 +11,7 @@ import pandas as pd
 from genebert.errors import InputError
 from genebert.evaluation.examples import Examples
 from genebert.evaluation.kinds.base import Kind, Scored
-from genebert.evaluation.site_labels import KIND, NOT_EVALUATED, SITES
+from genebert.evaluation.site_labels import KIND, NOT_EVALUATED, SITES, positions
 from genebert.evaluation.site_ranks import METRICS, TOP, Ranks, highest, interval, rank_sites, resampled, site_metrics
 
 if TYPE_CHECKING:
@@ -172,8 +172,7 @@ class BaseClasses(Kind):
             kept.append(highest(scores[..., label], labels, number))
         row, base = np.divmod(np.unique(np.concatenate(kept)), length)
         here = table[list(NEEDED)].iloc[row].reset_index(drop=True)
-        position = np.where(here["strand"] == "-", here["end"] - 1 - base, here["start"] + base)
-        found = here[["gene", "chrom", "strand"]].assign(position=position, label=labels[row, base])
+        found = here[["gene", "chrom", "strand"]].assign(position=positions(here, base), label=labels[row, base])
         for name, label in SITES.items():
             found[name] = scores[row, base, label]
         return found[list(self.columns)].astype(self.columns)

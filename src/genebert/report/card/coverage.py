@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from genebert.corpus.groups import TRAIN, Groups
 from genebert.errors import InputError
+from genebert.evaluation.site_labels import positions
 from genebert.files import write_json
 from genebert.genome.intervals import merge_overlapping
 from genebert.report.card.leakage import covered_bases, shown_places
@@ -61,7 +62,7 @@ def _blocks(path: Path) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
         row = np.searchsorted(ends, at, side="right")
         base = at - np.append(0, ends)[row]
         here = blocks.iloc[row]
-        start = np.where(here["strand"] == "-", here["end"] - 1 - base, here["start"] + base)
+        start = positions(here, base)
         sites = pd.DataFrame({"chrom": here["chrom"].to_numpy(), "start": start, "end": start + 1})
         first, last = (blocks[[name, f"inside_{name}"]] for name in ("start", "end"))
         yield blocks.assign(start=first.max(axis=1), end=last.min(axis=1))[PLACE], sites
