@@ -1,0 +1,105 @@
+"""Opening VCF and BCF: one sentence for each file that is not what it should be, names of contigs, lengths.
+
+What htslib says by itself never reaches the screen: it may quote a line of the file, with the genotypes of people.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from genebert.errors import InputError
+from genebert.genome.builds import BUILD_LENGTHS, builds_with_lengths
+from genebert.genome.chromosomes import by_rank, normalise_chromosome, refseq_chromosome
+
+if TYPE_CHECKING:
+    from pysam import VariantFile
+
+VCF_ONLY = ("VCF",)
+VCF_OR_BCF = ("VCF", "BCF")
+
+
+@contextmanager
+def reading(path: Path, expected: str) -> Iterator[None]:
+    """Turn what pysam raises in the block into one sentence, and keep htslib's own messages off standard error."""
+    import pysam
+
+    verbosity = pysam.set_verbosity(0)
+    try:
+        yield
+    except InputError:
+        raise
+    except (OSError, ValueError, pysam.SamtoolsError) as error:
+        raise InputError(f"{path}: cannot be read ({' '.join(str(error).split())}); expected {expected}") from error
+    except NotImplementedError as error:
+        # What pysam raises for gzip without blocks, in which it cannot jump.
+        raise InputError(f"{path}: found gzip without blocks, expected a file compressed with `bgzip`") from error
+    finally:
+        pysam.set_verbosity(verbosity)
+
+
+@contextmanager
+def open_vcf(path: Path, formats: tuple[str, ...] = VCF_ONLY, *, samples: bool = True) -> Iterator["VariantFile"]:
+    """Open a VCF, with its index where that lies beside it; what is wrong with them may show only inside the block.
+
+    Parameters
+    ----------
+    formats : tuple of str
+        `VCF_ONLY` or `VCF_OR_BCF`; both are compressed with bgzip.
+    samples : bool
+        Whether it must hold genotypes.
+
+    Raises
+    ------
+    InputError
+        It cannot be read, is cut short, of another format or compression, or without samples.
+    """
+    import pysam
+
+    kind = " or ".join(formats)
+    expected = f"a whole {kind} compressed with `bgzip`, every sample once in its header, and an index made from it"
+    with reading(path, expected), pysam.VariantFile(str(path)) as vcf:
+        if vcf.format not in formats or vcf.compression != "BGZF":
+            found = f"{vcf.format} with the compression {vcf.compression}"
+            raise InputError(f"{path}: found {found}, expected {kind} compressed with `bgzip`")
+        if samples and not vcf.header.samples:
+            raise InputError(f"{path}: found no sample in its header, expected the genotypes of every person")
+        yield vcf
+
+
+def gives_lengths(path: Path, vcf: "VariantFile", build: str) -> bool:
+    """Say whether the header gives lengths of contigs of `build` (hg19, hg38); refuse those of another build."""
+    # Contigs that only the index names are among these, without a length.
+    contigs = vcf.header.contigs.items()
+    lengths = {normalise_chromosome(name): contig.length for name, contig in contigs if contig.length}
+    given = {name: length for name, length in lengths.items() if name in BUILD_LENGTHS[build]}
+    for name, length in given.items():
+        if length != BUILD_LENGTHS[build][name]:
+            fits = builds_with_lengths(given)
+            whose = f"its contigs are those of {fits[0]}" if fits else "they fit no build"
+            raise InputError(
+                f"{path}: its header says that {name} is {length} bases long, in {build} it is "
+                f"{BUILD_LENGTHS[build][name]}; {whose}, expected {build}"
+            )
+    return bool(given)
+
+
+def contigs_of(path: Path, vcf: "VariantFile", chroms: Iterable[str], build: str) -> dict[str, list[str]]:
+    """Return the file's own names of chromosomes: ``20``, ``chr20``, ``NC_000020.10`` are all chr20.
+
+    Raises
+    ------
+    InputError
+        A chromosome is missing, or has the RefSeq name of another build than `build`, where that is a known one.
+    """
+    found: dict[str, list[str]] = {}
+    for name in vcf.header.contigs:
+        refseq = refseq_chromosome(name)
+        chrom = refseq[0] if refseq else normalise_chromosome(name)
+        found.setdefault(chrom, []).append(name)
+        if refseq and refseq[1] != build and build in BUILD_LENGTHS:
+            raise InputError(f"{path}: its contig {name} is {chrom} of {refseq[1]}, expected those of {build}")
+    if missing := [chrom for chrom in by_rank(chroms) if chrom not in found]:
+        held = ", ".join(by_rank(found))[:80] or "no contig"
+        raise InputError(f"{path}: holds {held}; expected {missing[0]} too, where regions lie")
+    return found
