@@ -3,11 +3,14 @@
 import os
 
 import pysam
+from hypothesis import strategies as st
 
 from genebert.genome.fasta import Genome, prepare_genome
 
 HEADER = "##fileformat=VCFv4.2\n"
 FORMAT = '##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">\n'
+# Stretches of repeats, in which an insertion or deletion can be written in many ways.
+SEQUENCE = "CACACACAGTTTTTTACGACGACGACGTTGCA" + "AC" * 70 + "GGGTNNNTATATAGCCCAAATTTGCGCGCA"
 SAMPLES = ["Person_A", "Person_B", "Person_C"]
 
 
@@ -44,13 +47,22 @@ def write_vcf(path, lines, **more):
     return path
 
 
-def quiet(command, *arguments):
+def quiet(command, *arguments, **more):
     """Run one of pysam's bcftools commands without its remarks on standard error."""
     before, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)
     try:
-        return command(*arguments)
+        return command(*arguments, **more)
     finally:
         os.dup2(before, 2)
         os.close(before)
         os.close(null)
+
+
+@st.composite
+def variants(draw):
+    start = draw(st.integers(0, len(SEQUENCE) - 2))
+    ref = SEQUENCE[start : start + draw(st.integers(1, 6))]
+    grown = st.sampled_from([ref[0], ref + ref[-1], ref + ref, ref + ref[-2:], ref[0] + SEQUENCE[start : start + 8]])
+    alt = draw(grown | st.text("ACGT", min_size=1, max_size=5))
+    return start, ref, alt if alt != ref else ref + "A"

@@ -4,6 +4,7 @@ Which alleles are put in, and how, follows `bcftools consensus -H 1` and `-H 2`;
 variants at the window's borders) is in docs/variants.md.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -93,6 +94,21 @@ def _sequence(reference: np.ndarray, start: int, variants: list[_Variant]) -> np
             pieces += [reference[at - start : low - start], bases]
             at = high
     return np.concatenate([*pieces, reference[at - start :]])
+
+
+def put_in(reference: np.ndarray, start: int, variants: Iterable[tuple[int, str, str]]) -> np.ndarray:
+    """Return the bases of a window with some variants.
+
+    Parameters
+    ----------
+    reference : uint8 [length]
+        Base codes of the window, which begins at `start`.
+    variants : iterable of (int, str, str)
+        Start (0-based), reference and alternative of each, normalised and sorted by place. Of those that overlap the
+        first is put in; of one that reaches over a border of the window, what lies within (docs/variants.md).
+    """
+    made = [_variant(*one) for one in variants]
+    return _sequence(reference, start, [one for one, use in zip(made, _taken(made), strict=True) if use])
 
 
 def _check_window(genotypes: Genotypes, chrom: str, start: int, end: int) -> None:

@@ -3,8 +3,8 @@
 What is done with every kind of allele and genotype is the table of docs/variants.md. Messages and logs hold numbers,
 places and alleles, never the name of a sample or a genotype.
 
-Genotypes are taken from the text that htslib makes of a record, for pysam's own way, an object a genotype, takes ten
-times as long as reading (benchmarks/variants.py).
+Genotypes are taken from the text that htslib makes of a record: pysam's own way, an object a genotype, takes four times
+as long (docs/variants.md).
 """
 
 import logging
@@ -25,7 +25,7 @@ from genebert.genome.chromosomes import chromosome_rank
 from genebert.genome.fasta import Genome
 from genebert.genome.genotypes import COUNTS, MISSING, Genotypes, GenotypeTable
 from genebert.genome.intervals import join_touching
-from genebert.genome.vcf import VCF_OR_BCF, contigs_of, gives_lengths, open_vcf
+from genebert.genome.vcf import VCF_OR_BCF, check_index, contigs_of, gives_lengths, open_vcf
 from genebert.settings.variants import VariantSettings
 
 if TYPE_CHECKING:
@@ -311,14 +311,11 @@ def read_genotypes(
     regions = join_touching(regions)
     reader = _Reader(path, genome, settings, regions)
     with open_vcf(path, VCF_OR_BCF, samples=samples is None) as vcf:
-        if vcf.index is None:
-            raise InputError(
-                f"{path}: found no index beside it, expected {path.name}.tbi or .csi (`tabix -p vcf`, `bcftools index`)"
-            )
+        check_index(path, vcf)
         if build in BUILD_LENGTHS:
             gives_lengths(path, vcf, build)
+        names, people = _columns(path, vcf, samples)  # before any record is read
         contigs = contigs_of(path, vcf, regions["chrom"].unique(), build)
-        names, people = _columns(path, vcf, samples)
         for chrom, record in _records(vcf, path, contigs, regions, genome.lengths):
             reader.add(chrom, record, people)
     if not reader.counts["records"]:

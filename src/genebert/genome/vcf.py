@@ -3,6 +3,7 @@
 What htslib says by itself never reaches the screen: it may quote a line of the file, with the genotypes of people.
 """
 
+import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,8 @@ from genebert.genome.chromosomes import by_rank, normalise_chromosome, refseq_ch
 
 if TYPE_CHECKING:
     from pysam import VariantFile
+
+logger = logging.getLogger(__name__)
 
 VCF_ONLY = ("VCF",)
 VCF_OR_BCF = ("VCF", "BCF")
@@ -84,22 +87,40 @@ def gives_lengths(path: Path, vcf: "VariantFile", build: str) -> bool:
     return bool(given)
 
 
+def check_index(path: Path, vcf: "VariantFile") -> None:
+    """Refuse a file without an index, and tell of one that is older than the file."""
+    if vcf.index is None:
+        raise InputError(
+            f"{path}: found no index beside it, expected {path.name}.tbi or .csi (`tabix -p vcf`, `bcftools index`)"
+        )
+    # That is so after some copying too; one of another file shows while records are read.
+    for index in (path.with_name(f"{path.name}{ending}") for ending in (".csi", ".tbi")):
+        if index.is_file() and index.stat().st_mtime < path.stat().st_mtime:
+            logger.warning("%s: is older than %s; if that was changed since, make it again", index, path.name)
+
+
 def contigs_of(path: Path, vcf: "VariantFile", chroms: Iterable[str], build: str) -> dict[str, list[str]]:
-    """Return the file's own names of chromosomes: ``20``, ``chr20``, ``NC_000020.10`` are all chr20.
+    """Return the file's own names of chromosomes that have records: ``20``, ``chr20``, ``NC_000020.10`` are all chr20.
+
+    A header often names the contigs of the whole genome, whatever the file holds.
 
     Raises
     ------
     InputError
-        A chromosome is missing, or has the RefSeq name of another build than `build`, where that is a known one.
+        A chromosome has no record, or has the RefSeq name of another build than `build`, where that is a known one.
     """
-    found: dict[str, list[str]] = {}
-    for name in vcf.header.contigs:
+    names: dict[str, list[str]] = {}
+    for name in vcf.index:
         refseq = refseq_chromosome(name)
         chrom = refseq[0] if refseq else normalise_chromosome(name)
-        found.setdefault(chrom, []).append(name)
+        names.setdefault(chrom, []).append(name)
         if refseq and refseq[1] != build and build in BUILD_LENGTHS:
             raise InputError(f"{path}: its contig {name} is {chrom} of {refseq[1]}, expected those of {build}")
-    if missing := [chrom for chrom in by_rank(chroms) if chrom not in found]:
-        held = ", ".join(by_rank(found))[:80] or "no contig"
-        raise InputError(f"{path}: holds {held}; expected {missing[0]} too, where regions lie")
+    found = {}
+    for chrom in by_rank(chroms):
+        # The index of a BCF has all contigs of the header.
+        found[chrom] = [name for name in names.get(chrom, ()) if next(vcf.fetch(name), None) is not None]
+        if not found[chrom]:
+            held = ", ".join(by_rank(names))[:80] or "none"
+            raise InputError(f"{path}: holds no record of {chrom}, where regions lie; expected some (contigs: {held})")
     return found
