@@ -84,7 +84,11 @@ def test_without_genotypes(genome, tmp_path):
     header = HEADER + '##FORMAT=<ID=DP,Number=1,Type=Integer,Description="x">\n'
     for form, calls in (("DP", ["1", "2", "3"]), ("DP:GT", ["1:0|1", "2:0|1", "3:0|1"])):
         path = write_vcf(tmp_path / "x.vcf.gz", [line(50, "A", "G", *calls, form=form)], header=header)
-        refused(path, genome, f"the record at chr1:51 has the FORMAT {form}, expected GT in it, as the first")
+        refused(path, genome, f"the record at chr1:51 has {form} as its FORMAT, expected GT in it, as the first")
+    path = write_vcf(tmp_path / "x.vcf.gz", [line(50, "A", "G").replace("\t.\n", "\n")])
+    refused(path, genome, "x.vcf.gz: ", "expected")
+    path = write_vcf(tmp_path / "x.vcf.gz", [line(50, "A", "G")])
+    refused(path, genome, "the record at chr1:51 has nothing as its FORMAT, expected GT in it, as the first")
 
 
 def test_other_forms(genome, tmp_path):

@@ -117,9 +117,9 @@ class _Reader:
             return np.zeros((0, 2), np.int16), np.zeros(0, bool), np.zeros(0, bool)
         where = f"{self.path}: the record at {chrom}:{record.start + 1}"
         columns = str(record).rstrip("\n").split("\t")
-        form, texts = columns[GENOTYPE_COLUMN - 1], columns[GENOTYPE_COLUMN:]
+        form, *texts = columns[GENOTYPE_COLUMN - 1 :] or ["nothing"]
         if form.partition(":")[0] != "GT":
-            raise InputError(f"{where} has the FORMAT {form[:80]}, expected GT in it, as the first")
+            raise InputError(f"{where} has {form[:80]} as its FORMAT, expected GT in it, as the first")
         if ":" in form:
             texts = [text.partition(":")[0] for text in texts]
         table = self._table
