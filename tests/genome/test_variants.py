@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pysam import bcftools
 from variant_inputs import HEADER, SAMPLES, SEQUENCE, line, make_genome, quiet, variants, write_vcf
 
-from genebert.genome.genotypes import COUNTS
+from genebert.genome.genotypes import COUNTS, GenotypeTable
 from genebert.genome.variants import read_genotypes
 from genebert.settings.variants import VariantSettings
 
@@ -134,6 +134,14 @@ def test_sites_with_many_missing_alleles(genome, tmp_path):
     found = read(tmp_path, genome, lines, max_missing=0.2)
     assert found.sites["start"].tolist() == [5] and found.counts["too_missing"] == 2
     assert read(tmp_path, genome, lines, max_missing=0.4).sites["start"].tolist() == [3, 5, 7]
+
+
+@pytest.mark.parametrize("text", ["", "x", "0|x", "0|", "0|-1", "0.5", "0||1", "12345"])
+def test_genotypes_that_are_none_are_not_quoted(text):
+    """htslib refuses them in a VCF; a damaged BCF may hold anything."""
+    with pytest.raises(ValueError, match=r"^a genotype that is not made of numbers of alleles$"):
+        GenotypeTable()[text]
+    assert GenotypeTable()["0|12/."] == 0
 
 
 @pytest.mark.parametrize("contig", ["1", "chr1", "Chr1", "NC_000001.11"])

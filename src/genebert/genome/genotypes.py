@@ -1,11 +1,13 @@
 """Genotypes: who carries which alternative allele on which haplotype."""
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 NO, YES, MISSING = 0, 1, -1
+_GENOTYPE = re.compile(r"(\.|[0-9]{1,4})([|/](\.|[0-9]{1,4}))*")
 # What was read, dropped or changed; every key is always there. Of records or alleles, people and haplotypes.
 COUNTS = (
     "records", "filtered", "no_alternative", "other_ref", "swapped_ref", "too_missing", "phase_sets", "alleles",
@@ -46,7 +48,9 @@ class GenotypeTable(dict):
 
     def __missing__(self, text: str) -> int:
         bare = text.lstrip("/|")  # VCF 4.4 may write the phase of the first allele too
-        alleles = [MISSING if allele in (".", "") else int(allele) for allele in bare.replace("|", "/").split("/")]
+        if not _GENOTYPE.fullmatch(bare):
+            raise ValueError("a genotype that is not made of numbers of alleles")
+        alleles = [MISSING if allele == "." else int(allele) for allele in bare.replace("|", "/").split("/")]
         # One dot may stand for a genotype of any ploidy: none of the two is known.
         ploidy = 2 if alleles == [MISSING] else len(alleles)
         first, second = [*alleles, MISSING][:2]
