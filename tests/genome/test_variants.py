@@ -196,6 +196,18 @@ def test_only_what_lies_in_regions(genome, tmp_path, bounds, starts):
     assert [start for start in found.sites["start"] if start != at] == sorted(starts)
 
 
+def test_an_insertion_that_moves_into_a_region(genome, tmp_path):
+    """Written 5 bases to the right of its place, beyond the region's end."""
+    at = SEQUENCE.index("GTTGCA")
+    lines = [line(13, "T", "TT", *["0|1"] * 3), snv(at, *["0|0"] * 3)]
+    found = read(tmp_path, genome, lines, regions_of([("chr1", 7, 10), ("chr1", at, at + 1)]))
+    assert found.sites["start"].tolist() == [8, at]
+    assert counted(found) == {"records": 1, "alleles": 2, "moved": 1}
+    found = read(tmp_path, genome, lines, regions_of([("chr1", 11, 14), ("chr1", at, at + 1)]))
+    assert found.sites["start"].tolist() == [at]
+    assert counted(found) == {"records": 2, "alleles": 1, "moved_out": 1}
+
+
 def test_regions_close_to_each_other_read_each_record_once(tmp_path):
     sequence = "ACGT" * 2000
     genome = make_genome(tmp_path / "g", sequence)

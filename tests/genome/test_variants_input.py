@@ -184,6 +184,9 @@ def test_regions_beyond_the_genome(genome, tmp_path):
     path = write_vcf(tmp_path / "x.vcf.gz", good())
     with pytest.raises(InputError, match=r"regions of x.vcf.gz: region chr1:5-3001 ends beyond chr1"):
         read_genotypes(path, regions_of([("chr1", 5, 3001)]), genome)
+    with pytest.raises(InputError, match=r"regions of x.vcf.gz: some lie on chr2, expected chromosomes of .*: chr1$"):
+        read_genotypes(path, regions_of([("chr1", 5, 30), ("chr2", 5, 30)]), genome)
+    refused(path, genome, "no record in any of the 0 regions", regions=regions_of([]))
 
 
 @pytest.mark.parametrize("allele", ["<DEL>", "<CN0>", "A]2:5]", "R"])
@@ -208,6 +211,14 @@ def test_a_long_deletion_without_bases_that_begins_before_the_region(genome, tmp
     after = read_genotypes(path, regions_of([("chr1", 2000, 2001), ("chr1", 1550, 1551)]), genome,
                            settings=VariantSettings(symbolic="drop"))  # fmt: skip
     assert after.counts["records"] == 2
+
+
+def test_beside_the_regions_no_allele_is_refused(genome, tmp_path):
+    lines = [line(50, "A", "G", *CALLS), line(100, "A", "AT,<INS>", "2|2", "0|1", "0|0")]
+    path = write_vcf(tmp_path / "x.vcf.gz", lines)
+    found = read_genotypes(path, regions_of([("chr1", 0, 60)]), genome)
+    assert found.sites["start"].tolist() == [50] and found.counts["symbolic"] == 0 and found.counts["alleles"] == 1
+    refused(path, genome, "<INS> at chr1:101, which 2 haplotypes carry")
 
 
 def test_more_than_two_alleles_a_person(genome, tmp_path):

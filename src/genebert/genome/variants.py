@@ -21,7 +21,7 @@ from genebert.errors import InputError
 from genebert.genome.alleles import SPANNING, has_bases, normalise
 from genebert.genome.bases import encode
 from genebert.genome.builds import BUILD_LENGTHS, SHARE, check_regions
-from genebert.genome.chromosomes import chromosome_rank
+from genebert.genome.chromosomes import by_rank, chromosome_rank
 from genebert.genome.fasta import Genome
 from genebert.genome.genotypes import COUNTS, MISSING, Genotypes, GenotypeTable
 from genebert.genome.intervals import join_touching
@@ -94,7 +94,8 @@ class _Reader:
         counts["phase_sets"] += "PS" in record.format
         for number, alt in enumerate(alts, 1):
             carried = alleles == number
-            if self._is_sequence(chrom, record.start, ref, alt, int(carried.sum()), counts):
+            # Beside the regions nothing is refused.
+            if self._is_sequence(chrom, record.start, ref, alt, int(carried.sum()) * inside, counts):
                 calls = np.where(alleles < 0, MISSING, carried).astype(np.int8)
                 self._keep((chrom, record.start, ref, alt), record.id or ".", (calls, haploid, phased), counts)
 
@@ -154,7 +155,6 @@ class _Reader:
         """Keep an allele where its normalised place lies in a region."""
         chrom, at, ref, alt = place
         start, ref, alt = normalise(chrom, at, ref, alt, self.genome)
-        counts["alleles"] += 1
         if not self._inside(chrom, start, start + len(ref)):
             counts["moved_out"] += 1
             return
@@ -308,6 +308,9 @@ def read_genotypes(
     path, settings = Path(path), settings or VariantSettings()
     build = genome.build
     check_regions(regions, genome.lengths, f"regions of {path.name}", build)
+    if other := [chrom for chrom in regions["chrom"].unique() if chrom not in genome.lengths]:
+        held = ", ".join(by_rank(genome.lengths))[:80]
+        raise InputError(f"regions of {path.name}: some lie on {other[0]}, expected chromosomes of the genome: {held}")
     regions = join_touching(regions)
     reader = _Reader(path, genome, settings, regions)
     with open_vcf(path, VCF_OR_BCF, samples=samples is None) as vcf:
@@ -351,7 +354,7 @@ def _assembled(reader: _Reader, names: list[str], regions: pd.DataFrame) -> Geno
             "allele written first as that of the first haplotype"
         )
     counts = dict.fromkeys(COUNTS, 0) | dict(reader.counts)
-    counts |= {"unphased_heterozygous": unphased, "haploid": int(haploid.sum())}
+    counts |= {"alleles": len(reader.found), "unphased_heterozygous": unphased, "haploid": int(haploid.sum())}
     genotypes = Genotypes(names, sites, calls, haploid, phased, regions, counts)
     counts["missing_alleles"] = int(genotypes.missing.sum())
     _tell(reader.path, counts)
