@@ -164,6 +164,12 @@ def test_distinct_sequences_and_who_has_them(genome, tmp_path):
     assert made.counts == {"variants": 3, "carried": 3, "skipped": 1}
 
 
+def test_skipped_alleles_are_counted_by_haplotype(genome, tmp_path):
+    lines = [line(5, "AC", "A", "1|1", "0|1", "0|0"), line(6, "C", "T", "1|1", "1|1", "0|0")]
+    made = haplotypes(read(tmp_path, genome, lines), ("chr1", 2, 10), genome)
+    assert made.counts["skipped"] == 3 and len(made.sequences) == 3
+
+
 def test_one_allele_stands_on_both(genome, tmp_path):
     lines = [line(3, "A", "G", "1", "0|1", "0"), line(5, "A", "G", "0", "1|0", "1|0")]
     made = haplotypes(read(tmp_path, genome, lines), ("chr1", 2, 6), genome)

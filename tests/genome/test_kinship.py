@@ -1,5 +1,7 @@
 """Kinship of simulated families."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -63,7 +65,8 @@ def test_missing_genotypes_count_for_neither():
     rng = np.random.default_rng(1)
     calls = rng.choice([-1, 0, 1], (80, 6, 2), p=[0.1, 0.5, 0.4])
     calls[:, 5] = 0
-    found = kinship(genotypes_of(calls))
+    with warnings.catch_warnings(action="error"):
+        found = kinship(genotypes_of(calls))
     for i in range(6):
         for j in range(6):
             expected = one_pair(calls[:, i].tolist(), calls[:, j].tolist())
@@ -90,6 +93,9 @@ def test_other_sites_do_not_count(odd):
 
 def test_thresholds():
     assert [round(value, 4) for value in DEGREES.values()] == [0.3536, 0.1768, 0.0884]
+    exact = np.array([[0.5, 2**-1.5, 2**-2.5], [2**-1.5, 0.5, 2**-3.5], [2**-2.5, 2**-3.5, 0.5]])
+    pairs = {name: rows.tolist() for name, rows in related(exact).items()}
+    assert pairs == {"duplicates": [], "first": [[0, 1]], "second": [[0, 2]]}
     edge = np.array([[0.5, 0.177, 0.0884], [0.177, 0.5, 0.36], [0.0884, 0.36, 0.5]])
     pairs = {name: rows.tolist() for name, rows in related(edge).items()}
     assert pairs == {"duplicates": [[1, 2]], "first": [[0, 1]], "second": [[0, 2]]}

@@ -233,11 +233,12 @@ def test_alleles_without_bases(genome, tmp_path):
         line(3, SEQUENCE[3], f"{other(SEQUENCE[3])},*", "1|2", "0|0", "2|2"),
         line(5, ref, f"<DEL>,{other(ref)}", "1|2", "0|1", "0|0"),
         line(6, SEQUENCE[6], ".", "0|0", "0|0", "0|0"),
+        line(7, SEQUENCE[7], SEQUENCE[7], "0|1", "0|0", "0|0"),
     ]
     found = read(tmp_path, genome, lines, symbolic="drop")
     assert found.calls.tolist() == [[[1, 0], [0, 0], [0, 0]], [[0, 1], [0, 0], [0, 0]]]
-    assert counted(found) == {"records": 3, "alleles": 2, "spanning": 1, "symbolic": 1, "symbolic_carried": 2,
-                              "no_alternative": 1}  # fmt: skip
+    assert counted(found) == {"records": 4, "alleles": 2, "same_as_ref": 1, "spanning": 1, "symbolic": 1,
+                              "symbolic_carried": 2, "no_alternative": 1}  # fmt: skip
 
 
 def test_a_few_records_with_another_ref_are_dropped(genome, tmp_path):

@@ -126,9 +126,9 @@ class _Reader:
         table = self._table
         codes = np.array([table[text] for text in texts])[people]
         rows = np.array(table.rows, dtype=np.int16)[codes]
-        if (ploidy := int(rows[:, 2].max(initial=0))) > 2:
-            raise InputError(f"{where} has genotypes of {ploidy} alleles, expected one or two alleles a person")
-        if int(rows[:, :2].max(initial=0)) > n_alts:
+        if (rows[:, 2] > 2).any():
+            raise InputError(f"{where} has genotypes of {rows[:, 2].max()} alleles, expected one or two a person")
+        if (rows[:, :2] > n_alts).any():
             raise InputError(f"{where} has genotypes of an allele beyond its {n_alts} alternatives, expected none")
         return rows[:, :2], rows[:, 2] == 1, rows[:, 3] == 1
 
