@@ -135,6 +135,7 @@ def test_one_variant_at_a_time():
         ([(101, "C", "CTT"), (103, "T", "A")], "ACTTGAACGT"),
         ([(101, "CG", "C"), (102, "G", "A")], "ACTACGT"),  # the second overlaps
         ([(98, "GGAC", "G"), (107, "TA", "T")], "GTACGT"),
+        ([(97, "ACG", "TTTTT"), (108, "A", "G")], "ACGTACGT"),  # both end at a border
         ([], "ACGTACGT"),
     ):
         assert decode(put_in(reference, 100, variants_)) == expected
@@ -146,8 +147,11 @@ def test_no_alternatives_give_the_reference(genome, tmp_path):
         made = haplotypes(found, ("chr1", *window), genome)
         assert [decode(one) for one in made.sequences] == [SEQUENCE[slice(*window)]]
         assert made.index.dtype == np.int32 and made.index.tolist() == [[0, 0]] * 3
-        assert made.counts == {"variants": variants_, "carried": carried, "skipped": 0} and not made.haploid.any()
-        assert made.sequences[0].dtype == np.uint8
+        assert (
+            made.counts == {"variants": variants_, "carried": carried, "skipped": 0}
+            and made.haploid.tolist() == [False] * 3
+        )
+        assert made.sequences[0].dtype == np.uint8 and made.haploid.dtype == bool
     alone = read_genotypes(tmp_path / "x.vcf.gz", WHOLE, genome, [])
     made = haplotypes(alone, ("chr1", 0, 20), genome)
     assert made.index.shape == (0, 2) and made.sequences == [] and made.haploid.shape == (0,)
@@ -219,6 +223,16 @@ def test_windows_that_are_refused(genome, tmp_path):
         with pytest.raises(InputError, match=r"^window chr\d:-?\d+-\d+: lies in none of the 2 regions whose genotypes"):
             haplotypes(found, window, genome)
     assert len(haplotypes(found, ("chr1", 15, 25), genome).sequences) == 2
+
+
+def test_the_longest_deletion_counts_where_it_takes_bases_of_the_window(tmp_path):
+    genome = make_genome(tmp_path / "g", "GATTCCAGCTAG")
+    lines = [line(1, "ATTCC", "A", *["1|1"] * 3), line(6, "AG", "A", *["1|1"] * 3)]
+    found = read(tmp_path, genome, lines, regions_of([("chr1", 0, 12)]))
+    with pytest.raises(InputError, match="window chr1:4-8: 6 haplotypes have a deletion of 4 bases, expected"):
+        haplotypes(found, ("chr1", 4, 8), genome)
+    assert texts(haplotypes(found, ("chr1", 0, 2), genome)) == [["GA", "GA"]] * 3
+    assert texts(haplotypes(found, ("chr1", 4, 9), genome)) == [["AC", "AC"]] * 3
 
 
 def test_windows_of_which_deletions_leave_nothing(tmp_path):

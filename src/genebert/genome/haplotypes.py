@@ -156,7 +156,7 @@ def haplotypes(genotypes: Genotypes, window: tuple[str, int, int], genome: Genom
     # One row a haplotype; those of a person follow each other.
     packed = np.packbits(calls.reshape(len(rows), 2 * people).T, axis=1)
     sets, of_set = _distinct(packed)
-    carriers = np.bincount(of_set, minlength=len(sets))
+    carriers = np.bincount(of_set)
     found: dict[bytes, int] = {}
     number, skipped = np.zeros(len(sets), dtype=np.int32), 0
     for i, bits in enumerate(np.unpackbits(packed[sets], axis=1, count=len(rows))):
@@ -191,7 +191,7 @@ def _distinct(packed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _check_length(variants: list[_Variant], sequence: np.ndarray, window: tuple[str, int, int], carriers: int) -> None:
     """Refuse a window that is not longer than a deletion in it."""
     chrom, start, end = window
-    longest = max((one.high - one.low - len(one.bases) for one in variants), default=0)
+    longest = max((one.high - one.low - len(one.bases) for one in variants if one.within(start, end)), default=0)
     if longest >= end - start or not len(sequence):
         what = f"a deletion of {longest} bases" if longest >= end - start else "deletions that leave no base of it"
         raise InputError(
