@@ -34,6 +34,12 @@ LINES = {
         r"sums over 81 bases +[\d,]+$",
         r"2 x 3 trees +[\d,]+$",
     ],
+    "variants": [
+        r"8 people, 2 windows of 2,000 bases, \d+ alleles",
+        r"ours, all in +\d+\.\d\d s$",
+        r"bcftools consensus, of 8 people .* x \d+\.\d of ours$",
+        r"the same sequences: yes$",
+    ],
     "workflow": [
         r"plan of the paper's run: .* \d+\.\d\d of the target$",
         r"demo to simulate on 2 cores: .* of the target$",

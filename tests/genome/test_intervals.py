@@ -1,5 +1,7 @@
 """Intervals: order, merging and overlaps, against plain loops over bases."""
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,6 +13,7 @@ from genebert.errors import InputError
 from genebert.genome.intervals import (
     check_bounds,
     check_unique,
+    join_touching,
     merge_overlapping,
     overlapping,
     ranges,
@@ -63,6 +66,19 @@ def test_merging_equals_a_walk_over_bases(rows):
     assert group.tolist() == [
         next(i for i, (c, s, e) in enumerate(expected) if c == chrom and s <= start < e) for chrom, start, _ in rows
     ]
+
+
+@given(intervals)
+def test_joining_leaves_the_same_bases_in_stretches_that_lie_apart(rows):
+    frame = regions_of([(chrom, start, start + size) for chrom, start, size in rows])
+    joined = join_touching(frame)
+
+    def bases(regions):
+        return [(row.chrom, at) for row in regions.itertuples() for at in range(row.start, row.end)]
+
+    assert sorted(bases(joined)) == sorted(set(bases(frame)))
+    for one, other in pairwise(joined.itertuples()):
+        assert one.chrom != other.chrom or one.end < other.start
 
 
 def placed(rows):

@@ -143,6 +143,41 @@ def read_vcf(folder: Path, out: Path) -> list[dict]:
     return [placed(folder, out, VCF), placed(folder, out, TBI)]
 
 
+def people_seed(*, packed: bool) -> list[Files]:
+    """Genotypes of every kind on a genome of their own."""
+    from variant_inputs import SEQUENCE, line, vcf_text
+    from variant_inputs import make_genome as make_one
+
+    def make(folder: Path) -> None:
+        make_one(folder, SEQUENCE)
+        lines = [
+            line(3, "A", "G,<DEL>", "0|1", "1", ".|."),
+            line(8, "G", "GT,T", "1|2:5", "0|0:.", "2|2:7", form="GT:DP"),
+            line(15, "ACG", "A", "0|1", "1/1", "0|0", passed="PASS"),
+            line(16, "CG", "TT", "0|1", "0|1", "0|0"),
+        ]
+        (folder / "plain.vcf").write_text(vcf_text(lines))
+        if packed:
+            index_vcf(folder)
+
+    return [folder_files(make)]
+
+
+def read_people(folder: Path, out: Path) -> list:
+    from genome_inputs import regions_of
+
+    from genebert.genome.fasta import Genome
+    from genebert.genome.haplotypes import haplotypes
+    from genebert.genome.variants import read_genotypes
+    from genebert.settings.variants import VariantSettings
+
+    genome = Genome(folder / "genome.fa")
+    settings = VariantSettings(max_missing=1)
+    found = read_genotypes(folder / VCF, regions_of([("chr1", 2, 60)]), genome, settings=settings)
+    made = haplotypes(found, ("chr1", 2, 60), genome)
+    return [found.sites.to_numpy().tolist(), made.index.tolist(), [one.tolist() for one in made.sequences]]
+
+
 # Weights and configuration.
 
 
@@ -259,6 +294,10 @@ BINARY_READERS = (
     Reader("vcf", lambda: [{"plain.vcf": VARIANTS.encode()}], ("plain.vcf",), read_vcf, same=(), gzip=False,
            prepare=index_vcf),
     Reader("bgzip and index", vcf_seed, (VCF, TBI), read_vcf, m.BYTES, same=(), gzip=False),
+    Reader("genotypes", partial(people_seed, packed=False), ("plain.vcf",), read_people, same=(), gzip=False,
+           prepare=index_vcf),
+    Reader("packed genotypes", partial(people_seed, packed=True), (VCF, TBI), read_people, m.BYTES, same=(),
+           gzip=False),
     Reader("weights", weights_seeds, WEIGHTS, read_weights, (weights_change,), same=(), gzip=False),
     Reader("image weights", image_seeds, TENSORS, read_image_weights, (weights_change,), same=(), gzip=False),
     Reader("overlay", overlay_seeds, ("x.yaml",), read_overlay, (odd_overlay, odd_overlay, *ANY_TEXT), gzip=False,

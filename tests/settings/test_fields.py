@@ -15,10 +15,11 @@ from genebert.settings.fitting import FinetuneSettings
 from genebert.settings.models import LossSettings, RegionEncoderSettings, SequenceEncoderSettings
 from genebert.settings.rules import Count, Rule, words
 from genebert.settings.training import TrainingSettings
+from genebert.settings.variants import VariantSettings
 
 CLASSES = (
     SimulationSettings, MotifSettings, CorpusSettings, TrainingSettings, FinetuneSettings, LossSettings,
-    SequenceEncoderSettings, RegionEncoderSettings,
+    SequenceEncoderSettings, RegionEncoderSettings, VariantSettings,
 )  # fmt: skip
 ODD = st.one_of(
     st.none(), st.booleans(), st.integers(-3, 10**6), st.floats(allow_nan=True), st.text(max_size=5),

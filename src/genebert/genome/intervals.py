@@ -93,6 +93,13 @@ def merge_overlapping(regions: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray]:
     return merged, group
 
 
+def join_touching(regions: pd.DataFrame) -> pd.DataFrame:
+    """Return the stretches that regions cover: merged as by :func:`merge_overlapping`, and book-ended ones joined."""
+    # One base longer, those that touch overlap.
+    merged = merge_overlapping(regions.assign(end=regions["end"] + 1))[0]
+    return merged.assign(end=merged["end"] - 1)
+
+
 def ranges(starts: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """Return ``starts[i], starts[i] + 1, ..., starts[i] + sizes[i] - 1`` for all i, end to end (int64)."""
     return np.repeat(starts - (np.cumsum(sizes) - sizes), sizes) + np.arange(sizes.sum())

@@ -1,8 +1,6 @@
 """Checks of the Hirschsprung cohort: genotypes, their index, phenotypes and regions (docs/facts.md 9)."""
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +9,10 @@ import pandas as pd
 from genebert.errors import InputError
 from genebert.genome.anchors import ANCHORS, SNP, SNP_NAME
 from genebert.genome.bed import read_bed
-from genebert.genome.builds import BUILD_LENGTHS, NOT_TOLD, builds_with_lengths, check_regions, normalise_names
+from genebert.genome.builds import BUILD_LENGTHS, NOT_TOLD, check_regions, normalise_names
 from genebert.genome.chromosomes import by_rank, normalise_chromosome
 from genebert.genome.tables import read_table
+from genebert.genome.vcf import gives_lengths, open_vcf, reading
 from genebert.sources.registry import BUILD
 
 if TYPE_CHECKING:
@@ -33,68 +32,17 @@ PHENOTYPE_COLUMNS = ("sample_id", "status", "sex", "segment", "cohort")
 VCF_NAME, PHENOTYPES_NAME = "cohort.vcf.gz", "phenotypes.tsv"
 
 
-@contextmanager
-def _reading(path: Path, expected: str) -> Iterator[None]:
-    """Turn what pysam raises in the block into one sentence, and keep htslib's own messages off standard error."""
-    import pysam
-
-    verbosity = pysam.set_verbosity(0)
-    try:
-        yield
-    except InputError:
-        raise
-    except (OSError, ValueError, pysam.SamtoolsError) as error:
-        raise InputError(f"{path}: cannot be read ({' '.join(str(error).split())}); expected {expected}") from error
-    except NotImplementedError as error:
-        # What pysam raises for gzip without blocks, in which it cannot jump.
-        raise InputError(f"{path}: found gzip without blocks, expected a file compressed with `bgzip`") from error
-    finally:
-        pysam.set_verbosity(verbosity)
-
-
-@contextmanager
-def _open_vcf(path: Path) -> Iterator["VariantFile"]:
-    """Open a VCF, with its index where that lies beside it; what is wrong with them may show only inside the block."""
-    import pysam
-
-    expected = "a whole VCF compressed with `bgzip`, every sample once in its header, and an index made from it"
-    with _reading(path, expected), pysam.VariantFile(str(path)) as vcf:
-        if (vcf.format, vcf.compression) != ("VCF", "BGZF"):
-            found = f"{vcf.format} with the compression {vcf.compression}"
-            raise InputError(f"{path}: found {found}, expected VCF compressed with `bgzip`")
-        if not vcf.header.samples:
-            raise InputError(f"{path}: found no sample in its header, expected the genotypes of every person")
-        yield vcf
-
-
 def _read_index(path: Path) -> tuple[dict[str, int], str]:
     """Return the number of records by chromosome that a tabix index tells, and the name that the VCF gives to RET's."""
     from pysam import bcftools
 
-    with _reading(path, "the index that `tabix -p vcf` makes"):
+    with reading(path, "the index that `tabix -p vcf` makes"):
         rows = [line.split("\t") for line in bcftools.index("--stats", str(path)).splitlines()]
     contigs = {normalise_chromosome(name): (name, int(number)) for name, _, number in rows}
     chroms = by_rank(contigs)
     if RET not in contigs:
         raise InputError(f"{path}: holds {', '.join(chroms)[:80]}; expected {RET} too, with RET ({AROUND_RET})")
     return {chrom: contigs[chrom][1] for chrom in chroms}, contigs[RET][0]
-
-
-def _gives_lengths(path: Path, vcf: "VariantFile") -> bool:
-    """Say whether the header gives lengths of contigs; refuse those of another build."""
-    # Contigs that only the index names are among these, without a length.
-    contigs = vcf.header.contigs.items()
-    lengths = {normalise_chromosome(name): contig.length for name, contig in contigs if contig.length}
-    given = {name: length for name, length in lengths.items() if name in BUILD_LENGTHS[BUILD]}
-    for name, length in given.items():
-        if length != BUILD_LENGTHS[BUILD][name]:
-            fits = builds_with_lengths(given)
-            whose = f"its contigs are those of {fits[0]}" if fits else "they fit no build"
-            raise InputError(
-                f"{path}: its header says that {name} is {length} bases long, in {BUILD} it is "
-                f"{BUILD_LENGTHS[BUILD][name]}; {whose}, expected {BUILD}"
-            )
-    return bool(given)
 
 
 def _builds_of_snp(vcf: "VariantFile", contig: str) -> list[str]:
@@ -125,9 +73,9 @@ def check_vcf(path: Path) -> dict[str, Any]:
     """
     index = path.with_name(f"{path.name}.tbi")
     around, kinds = 0, Counter(phased=0, unphased=0, missing=0, one_allele=0)
-    with _open_vcf(path) as vcf:
+    with open_vcf(path) as vcf:
         samples = list(vcf.header.samples)
-        by_lengths = _gives_lengths(path, vcf)
+        by_lengths = gives_lengths(path, vcf, BUILD)
         if not index.is_file():
             raise InputError(f"{path}: found no {index.name} beside it, expected its index (`tabix -p vcf`)")
         records, contig = _read_index(index)
@@ -171,7 +119,7 @@ def check_index(path: Path) -> dict[str, Any]:
     records, contig = _read_index(path)
     vcf = path.with_suffix("")
     if vcf.is_file():
-        with _open_vcf(vcf) as opened:
+        with open_vcf(vcf) as opened:
             next(opened.fetch(contig, START, END), None)
     return {"build": None, "counts": {"records": records}, "compared_with_vcf": vcf.is_file()}
 
@@ -218,7 +166,7 @@ def check_phenotypes(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: found only {'controls' if control.all() else 'cases'}, expected both")
     vcf = path.with_name(VCF_NAME)
     if vcf.is_file():
-        with _open_vcf(vcf) as opened:
+        with open_vcf(vcf) as opened:
             samples = list(opened.header.samples)
         _refuse_other_samples(path, table["sample_id"].tolist(), vcf, samples)
 
