@@ -157,5 +157,5 @@ def test_alleles_are_weighed_and_nothing_else():
     assert found == pytest.approx(by_hand / by_hand.sum())
     one, _ = rake(np.array([0.5, 0.5]), np.array([expit(2.0)]))
     assert one == pytest.approx([1 - expit(2.0), expit(2.0)])
-    with pytest.raises(InputError, match=r"^cohort.sites: found frequencies 0.3, 0.4 that no haplotypes"):
+    with pytest.raises(InputError, match=r"^cohort.sites: found frequencies 0.3, 0.4 that no weights"):
         rake(np.array([0.5, 0.0, 0.0, 0.5]), np.array([0.3, 0.4]))

@@ -189,6 +189,11 @@ def test_odds_ratios_of_many(many):
     assert roc_auc_score(many.case, many.risk("rs2435357").sum(axis=1)) == pytest.approx(0.803, abs=0.015)
 
 
+def test_sites_are_independent_in_controls(many):
+    rows = np.stack([many.risk(name) for name in NAMES])[:, ~many.case].reshape(3, -1)
+    assert np.abs(np.corrcoef(rows.astype(float))[np.triu_indices(3, 1)]).max() < 0.035
+
+
 def test_controls_and_cases_are_in_equilibrium(many):
     """Heterozygotes are as many as two independent haplotypes make, at every common variant."""
     for group in (~many.case, many.case):

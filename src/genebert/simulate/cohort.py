@@ -209,12 +209,12 @@ def simulate_cohort(
     texts = _draw_texts(settings, locus, columns, parts[0])
     for column, site in zip(columns.sites, sites, strict=True):
         texts[column] = [site.ref, site.alt]
-    asked = [settings.risk_sites[site.name] for site in sites]
-    targets = np.array([site.frequency.of(settings.population) for site in asked])
+    risk = work_out_risk(settings, [settings.risk_sites[site.name] for site in sites])
     copies = 2 * (settings.cases + settings.controls)
-    founders = draw_founders(settings.founders, columns, targets, settings.recombination / 1000, copies, parts[1])
+    founders = draw_founders(
+        settings.founders, columns, risk.frequency, settings.recombination / 1000, copies, parts[1]
+    )
     copier = Copier(founders, columns, settings.copied_bp)
-    risk = work_out_risk(settings, asked, copier.classes)
     classes = draw_classes(settings, risk, parts[2])
     people = draw_people(settings, risk, classes, parts[2])
     copied = copier.copy(classes, parts[3])

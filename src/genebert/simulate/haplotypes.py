@@ -71,8 +71,7 @@ def draw_founders(
     number : int
         Founders, at least two.
     targets : float64 [n_sites]
-        Frequencies of the risk alleles. A site's carriers are the founders that descend from one haplotype of some
-        doubling, or all others: that which comes nearest to its target.
+        Frequencies of the risk alleles, which the founders' come near to.
     per_base : float
         4 Nr for one base.
     copies : int
@@ -96,17 +95,19 @@ def draw_founders(
 
 
 def _carriers(parents: list[np.ndarray], target: float) -> np.ndarray:
-    """Return which founders carry an allele (bool [n_founders]) whose frequency comes nearest to a target."""
-    ancestor = np.arange(len(parents[-1]))
-    best, nearest = np.zeros(len(ancestor), dtype=bool), np.inf
+    """Return which founders carry a site's risk allele (bool [n_founders]).
+
+    They descend from one haplotype of some doubling, or are all those that do not: the choice whose frequency comes
+    nearest to the target.
+    """
+    ancestor, clades = np.arange(len(parents[-1])), []
     for before in parents[::-1]:
-        for one, count in zip(*np.unique(ancestor, return_counts=True), strict=True):
-            for carries in (True, False):
-                share = count / len(ancestor) if carries else 1 - count / len(ancestor)
-                if 0 < share < 1 and abs(share - target) < nearest:
-                    best, nearest = (ancestor == one) == carries, abs(share - target)
+        clades.append(np.unique(ancestor)[:, None] == ancestor)
         ancestor = before[ancestor]
-    return best
+    both = np.concatenate(clades)
+    both = np.concatenate([both, ~both])
+    both = both[both.any(axis=1) & ~both.all(axis=1)]
+    return both[np.argmin(np.abs(both.mean(axis=1) - target))]
 
 
 # --------------------------------------------------------------------------------------------------------------- copies

@@ -38,7 +38,7 @@ def rake(chances: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarr
     Raises
     ------
     InputError
-        No weights reach the targets, as where two alleles never part.
+        No weights lead to the targets, as where two alleles never part.
     """
     carries, log_odds = class_alleles(len(targets)), np.zeros(len(targets))
     chances = chances / chances.sum()
@@ -55,8 +55,8 @@ def rake(chances: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarr
             return chances, log_odds
     found = ", ".join(f"{one:g}" for one in targets[weighed])
     raise InputError(
-        f"cohort.sites: found frequencies {found} that no haplotypes of the locus have together; expected sites "
-        "farther apart, or more alike in frequency"
+        f"cohort.sites: found frequencies {found} that no weights of the risk alleles lead to, beside the "
+        "odds ratios and the synergy; expected these nearer to 1"
     )
 
 
@@ -72,21 +72,20 @@ class Risk:
 
     @property
     def alone(self) -> np.ndarray:
-        """Log odds ratio of each risk allele when other sites are not looked at: their linkage adds to it."""
+        """Log odds ratio of each risk allele when other sites are not looked at: the synergy adds to it."""
         odds = (share / (1 - share) for share in (self.case_frequency, self.frequency))
         return np.log(next(odds)) - np.log(next(odds))
 
 
-def work_out_risk(settings: CohortSimulationSettings, sites: list[CohortSite], classes: np.ndarray) -> Risk:
-    """Return the risk of haplotypes, from the chances of their classes (float64 [2 ** n_sites]) in the locus.
+def work_out_risk(settings: CohortSimulationSettings, sites: list[CohortSite]) -> Risk:
+    """Return the risk of haplotypes; `sites` are those of the settings in the order of the locus.
 
-    `sites` are those of the settings in the order of the locus. The controls have the frequencies that are asked for,
-    and otherwise the locus' linkage; cases the same but for the weights of risk alleles and, of two or more, the
-    synergy.
+    In controls the sites are independent of each other, whatever their distance: what they do is said to be, and their
+    linkage is not published. In cases each allele has its weight, and two or more together have the synergy.
     """
     frequency = np.array([site.frequency.of(settings.population) for site in sites])
-    controls, _ = rake(classes, frequency)
     carries = class_alleles(len(sites))
+    controls = np.where(carries, frequency, 1 - frequency).prod(axis=1)
     given = np.log([site.odds_ratio or 1.0 for site in sites])
     synergy = np.where(carries.sum(axis=1) > 1, settings.synergy, 1.0)
     asked = [None if site.odds_ratio else site.case_frequency.of(settings.population) for site in sites]
