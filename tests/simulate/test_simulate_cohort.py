@@ -162,6 +162,8 @@ def test_the_variant_alone_predicts_as_published(whole):
         assert carried[group].mean() == pytest.approx(expected, abs=3.5 * error)
     auc = roc_auc_score(whole.case, carried.sum(axis=1))
     assert auc == pytest.approx({"chinese": 0.803, "european": 0.741}[population], abs=0.04)
+    score = sum(site["log_odds_ratio"] * whole.risk(site["name"]).sum(axis=1) for site in whole.truth["sites"])
+    assert roc_auc_score(whole.case, score) == pytest.approx({"chinese": 0.85, "european": 0.80}[population], abs=0.04)
 
 
 def test_frequencies_of_many(many):
