@@ -34,3 +34,37 @@ rule simulate:
         seed=RUN.config["seed"],
     script:
         "../workflow/scripts/simulate.py"
+
+
+rule cohort:
+    """Write a simulated cohort of cases and controls at a locus of the run's genome, with known truth."""
+    input:
+        genome=RUN.genome,
+        jaspar=f"{RUN.jaspar}.txt",
+    output:
+        expand(
+            f"resources/simulated/cohort/{RUN.config['genome']['build']}/{{file}}",
+            file=[
+                "cohort.vcf.gz",
+                "cohort.vcf.gz.tbi",
+                "phenotypes.tsv",
+                "elements.bed",
+                "locus.bed",
+                "effects.tsv",
+                "truth.json",
+            ],
+        ),
+    log:
+        f"{LOGS}/cohort/cohort.log",
+    benchmark:
+        f"{BENCHMARKS}/cohort/cohort.tsv"
+    conda:
+        "../envs/simulate.yaml"
+    threads: threads_of("cohort")
+    resources:
+        **growing("cohort"),
+    params:
+        cohort=RUN.config["cohort"],
+        seed=RUN.config["seed"],
+    script:
+        "../workflow/scripts/cohort.py"

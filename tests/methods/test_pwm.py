@@ -16,8 +16,7 @@ from sklearn.metrics import roc_auc_score
 
 from genebert.errors import InputError
 from genebert.methods.base import Unavailable
-from genebert.methods.pwm import factor_motifs
-from genebert.motifs.jaspar import Motif, read_jaspar
+from genebert.motifs.jaspar import Motif, factor_motifs, read_jaspar
 
 WORD = "TTCAGGCTAAC"
 

@@ -23,7 +23,7 @@ OVERLAYS = [path for path in FILES if path.name not in ("config.yaml", "models.y
 # Blocks whose keys are not the project's.
 FREE_NAMES = (
     ("accessibility", "beds"), ("learning_curves",), ("model", "region_encoder", "arguments"), ("tasks", "promoter"),
-    ("simulate", "chromosomes"), *(("tables", table) for table in CONFIG["tables"]),
+    ("simulate", "chromosomes"), ("cohort", "sites"), *(("tables", table) for table in CONFIG["tables"]),
 )  # fmt: skip
 
 
@@ -94,10 +94,11 @@ def test_resources_have_a_key_for_each_rule():
 
 
 def test_every_key_may_be_left_out():
-    """It has its default, blocks too; but for what a promoter set is made from."""
+    """It has its default, blocks too; but for what a promoter set or a risk site is made from."""
     whole = checked(CONFIG, MODELS, ROOT / "config")
     for path in leaves(CONFIG):
-        if path[:-1] in FREE_NAMES or path[0] == "resources" or any("prom-core" in part for part in path):
+        made = any("prom-core" in part for part in path) or (path[:2] == ("cohort", "sites") and len(path) > 2)
+        if path[:-1] in FREE_NAMES or path[0] == "resources" or made:
             continue
         config = copy.deepcopy(CONFIG)
         block = config

@@ -27,7 +27,9 @@ def mappings(hint, where=""):
 
 
 REMOVABLE = {
-    "simulate.chromosomes": 100_000, "accessibility.beds": "a.bed", "models": {"of": "genebert"},
+    "simulate.chromosomes": 100_000,
+    "cohort.sites": {"factor": "SOX10", "frequency": {"chinese": 0.3}, "odds_ratio": 2.0},
+    "accessibility.beds": "a.bed", "models": {"of": "genebert"},
     "tasks.splicing": {"table": "a.txt", "split": "gene"},
     "tasks.promoter": {"path": "a.bed"}, "tasks.tfbs.own": {"peaks": "a.bed", "factor": "CTCF"},
     "methods": {"epochs": 3}, "learning_curves": {}, "unavailable": "no data",

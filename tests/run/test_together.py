@@ -122,6 +122,20 @@ def test_a_simulation_without_room():
     assert line.endswith("make the chromosomes longer or the regions fewer")
 
 
+def test_a_simulated_cohort_is_one_of_the_run():
+    """Of its build, and on one of its chromosomes; what is not asked for may be anywhere."""
+    asked = {"accessibility": {"blacklist": "resources/simulated/cohort/hg19/elements.bed"}}
+    chr20 = {"chromosomes": ["chr20"]}
+    assert problems(asked) == problems(chr20) == problems({**asked, "chromosomes": [10]}) == []
+    (line,) = problems({**asked, **chr20})
+    assert line == "config: cohort.chromosome: found chr10, expected one that chromosomes lists"
+    (line,) = problems({**asked, "genome": {"build": "hg19-part"}})
+    assert line == (
+        "config: accessibility.blacklist: found resources/simulated/cohort/hg19/elements.bed, expected a path below "
+        "resources/simulated/cohort/hg19-part/, after genome.build"
+    )
+
+
 def test_an_unknown_name_among_many_is_answered_with_the_nearest():
     section = {"data_sets": "all_506", "transfer": []}
     (line,) = problems({"tasks": {"tfbs": section}, "tables": {"table2": {"tfbs/Helicase": ["cnn"]}}})

@@ -1,7 +1,6 @@
 """The best match of the factor's own JASPAR matrix, made a probability by a one-dimensional logistic regression."""
 
 import logging
-import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -15,7 +14,7 @@ from genebert.files import read_json, sha256, write_json
 from genebert.genome.sequences import RegionSequences
 from genebert.methods.base import Fitted, Method, Unavailable
 from genebert.methods.scikit import calibrate
-from genebert.motifs.jaspar import Motif, read_jaspar
+from genebert.motifs.jaspar import Motif, factor_motifs, read_jaspar
 from genebert.motifs.matrix import MotifSettings
 from genebert.motifs.scan import BestScorer
 from genebert.motifs.scoring import base_counts, score_motifs, strand_background
@@ -24,18 +23,6 @@ logger = logging.getLogger(__name__)
 
 # Log-odds as in the regions x TFs matrix: counts, pseudocount 1.
 SCORING = {"source": MotifSettings().source, "pseudocount": MotifSettings().pseudocount}
-
-
-def factor_motifs(motifs: list[Motif], factor: str) -> list[Motif]:
-    """Return the matrices of a transcription factor, in the order of `motifs`.
-
-    Those of its name, JASPAR's variants such as ``JUN(var.2)`` included; where there is none, those of dimers of which
-    it is a partner, such as ``MAX::MYC``. Upper and lower case are the same: JASPAR writes mouse factors ``Ahr``.
-    """
-    partners = [re.sub(r"\(VAR\.\d+\)$", "", motif.name.upper()).split("::") for motif in motifs]
-    factor = factor.upper()
-    own = [motif for motif, names in zip(motifs, partners, strict=True) if names == [factor]]
-    return own or [motif for motif, names in zip(motifs, partners, strict=True) if factor in names]
 
 
 def _regions(codes: np.ndarray, lengths: np.ndarray) -> RegionSequences:

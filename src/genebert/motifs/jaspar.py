@@ -1,6 +1,7 @@
 """Motif count matrices from JASPAR, and their text form."""
 
 import io
+import re
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
@@ -148,3 +149,15 @@ def _read_metadata(path: str | Path) -> dict[str, tuple[str, str]]:
     """Return class and family by matrix id."""
     table = read_table(path, ("matrix_id", "tf_class", "tf_family"))
     return {row.matrix_id: (row.tf_class, row.tf_family) for row in table.itertuples()}
+
+
+def factor_motifs(motifs: list[Motif], factor: str) -> list[Motif]:
+    """Return the matrices of a transcription factor, in the order of `motifs`.
+
+    Those of its name, JASPAR's variants such as ``JUN(var.2)`` included; where there is none, those of dimers of which
+    it is a partner, such as ``MAX::MYC``. Upper and lower case are the same: JASPAR writes mouse factors ``Ahr``.
+    """
+    partners = [re.sub(r"\(VAR\.\d+\)$", "", motif.name.upper()).split("::") for motif in motifs]
+    factor = factor.upper()
+    own = [motif for motif, names in zip(motifs, partners, strict=True) if names == [factor]]
+    return own or [motif for motif, names in zip(motifs, partners, strict=True) if factor in names]

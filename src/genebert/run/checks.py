@@ -25,6 +25,7 @@ from genebert.tasks.registry import all_tasks
 
 TWO_CLASSES = TwoClass.name
 SIMULATED = "resources/simulated/"  # paths below it are made by the simulation
+COHORT = f"{SIMULATED}cohort/"  # and below this by that of a cohort, on the genome of the run
 
 
 def checked(config: Mapping, entries: dict[str, dict], folder: Path) -> dict[str, Any]:
@@ -46,6 +47,7 @@ def checked(config: Mapping, entries: dict[str, dict], folder: Path) -> dict[str
         ({"chromosomes", "corpus"}, _chromosome_problems(whole)),
         ({"chromosomes", "genome"}, _build_problems(whole)),
         ({"simulate", "seed"}, _simulation_problems(whole)),
+        ({"cohort", "chromosomes", "genome"}, _cohort_problems(whole)),
         ({"motifs", "corpus"}, _crop_problems(whole)),
         ({"methods"}, _method_problems(whole["methods"])),
         ({"model", "models"}, _encoder_problems(whole, entries)),
@@ -109,6 +111,17 @@ def _simulation_problems(config: Mapping) -> Iterator[str]:
             layout_regions(SimulationSettings(seed=config["seed"], **config["simulate"]))
         except InputError as error:
             yield str(error)
+
+
+def _cohort_problems(config: Mapping) -> Iterator[str]:
+    """A simulated cohort that is asked for lies on a chromosome of the run, in the folder of its build."""
+    asked = [(where, text) for where, text in _strings(config) if text.startswith(COHORT)]
+    chrom = normalise_chromosome(config["cohort"]["chromosome"])
+    if asked and chrom not in map(normalise_chromosome, config["chromosomes"]):
+        yield f"cohort.chromosome: found {chrom}, expected one that chromosomes lists"
+    for where, text in asked:
+        if not text.startswith(expected := f"{COHORT}{config['genome']['build']}/"):
+            yield f"{dotted(where)}: found {text}, expected a path below {expected}, after genome.build"
 
 
 def _method_problems(methods: Mapping) -> Iterator[str]:

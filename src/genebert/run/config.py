@@ -5,6 +5,7 @@ from functools import cache
 from typing import Annotated, Any
 
 from genebert.evaluation.site_labels import KIND as BASES
+from genebert.settings.cohort import CohortSimulationSettings
 from genebert.settings.data import (
     AccessibilitySettings,
     CorpusSettings,
@@ -97,6 +98,9 @@ def _config_class(tasks: tuple[Task, ...]) -> type[Block]:
             CHROMOSOMES, "chr1-22 and X: the paper does not say; Y and M are left out"
         )
         simulate: SimulationSettings = key(SimulationSettings(), "the toy atlas of config/demo.yaml")
+        cohort: CohortSimulationSettings = key(
+            CohortSimulationSettings(), "a simulated cohort of cases and controls round RET, on the run's genome"
+        )
         genome: GenomeSettings = key(GenomeSettings(), "the reference genome")
         accessibility: AccessibilitySettings = key(AccessibilitySettings(), "from counts to accessible regions")
         motifs: MotifSettings = key(MotifSettings(), "the regions x motifs matrix")

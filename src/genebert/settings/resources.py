@@ -34,6 +34,7 @@ class Resources(Block):
     download: Part = key({"mem_mb": 2000, "runtime": 720}, "5 GB at 0.2 MB/s take 7 hours")
     place: Part = key({}, "check of a file placed by hand")
     simulate: Part = key({}, "the toy atlas")
+    cohort: Part = key({}, "the simulated cohort")
     genome: Part = key({}, "the run's chromosomes as FASTA")
     accessibility: Part = key({"mem_mb": 64000}, "the matrix, summed")
     sequences: Part = key({}, "bases of all regions")
