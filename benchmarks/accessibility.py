@@ -48,8 +48,8 @@ def base_matrix(shared: Path) -> tuple[sp.csc_matrix, pd.Series, str]:
     return matrix, pd.Series([f"type{i % 7}" for i in range(540)]), "random"
 
 
-def write_inputs(folder: Path, copies: tuple[int, int], shared: Path) -> str:
-    """Write the tiled matrix as .mtx.gz, .RDS and .h5ad with its peaks, cells and genome."""
+def write_inputs(folder: Path, copies: tuple[int, int], shared: Path, first: int | None = None) -> str:
+    """Write the tiled matrix, or its `first` peaks, as .mtx.gz, .RDS and .h5ad with its peaks, cells and genome."""
     import anndata
     from scipy.io import mmwrite
 
@@ -59,7 +59,7 @@ def write_inputs(folder: Path, copies: tuple[int, int], shared: Path) -> str:
     from genebert.genome.fasta import prepare_genome
 
     base, types, name = base_matrix(shared)
-    matrix = sp.csc_matrix(sp.block_array([[base] * copies[1]] * copies[0], format="csc"))
+    matrix = sp.csc_matrix(sp.block_array([[base[:first]] * copies[1]] * copies[0], format="csc"))
     peaks, cells = matrix.shape
     starts = np.arange(peaks) * STEP_BP + 50
     names = [f"chr1-{start}-{start + REGION_BP}" for start in starts]
@@ -146,19 +146,20 @@ def main() -> None:
     parser.add_argument("--peak-copies", type=int, default=4)
     parser.add_argument("--cell-copies", type=int, default=8)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--smallest", action="store_true", help="the matrix untiled, once; the figures say nothing")
+    parser.add_argument("--smallest", action="store_true", help="2,000 peaks untiled, once; the figures say nothing")
     parser.add_argument("--formats", nargs="+", default=["mtx", "dgcmatrix", "h5ad"])
     parser.add_argument("--binarise", choices=["any", "min_fraction"], default="any", help="min_fraction counts cells")
     arguments = parser.parse_args()
     root = Path(__file__).resolve().parent.parent
     shared = Path(os.environ.get("GENEBERT_SHARED_DATA", root.parent / "shared" / "data")) / "scatac"
-    copies = (1, 1) if arguments.smallest else (arguments.peak_copies, arguments.cell_copies)
-    repeats = 1 if arguments.smallest else arguments.repeats
+    copies, first, repeats = (arguments.peak_copies, arguments.cell_copies), None, arguments.repeats
+    if arguments.smallest:
+        copies, first, repeats = (1, 1), 2000, 1
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "small").mkdir()
-        in_fresh_process(write_inputs, folder / "small", (1, 1), shared)
-        print(in_fresh_process(write_inputs, folder, copies, shared), flush=True)
+        in_fresh_process(write_inputs, folder / "small", (1, 1), shared, first)
+        print(in_fresh_process(write_inputs, folder, copies, shared, first), flush=True)
         print(f"target: ratio of {TARGET} or less\ndiffers: {DIFFERS}")
         print("format        read: s    cpu     GB   stage: s    cpu     GB   ratio: s    cpu")
         for kind in arguments.formats:

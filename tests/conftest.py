@@ -1,5 +1,6 @@
 """Fixtures that every test may use."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -12,6 +13,25 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Examples are drawn from a fixed seed: a test that passes here passes everywhere.
 settings.register_profile("project", derandomize=True, deadline=None, max_examples=40)
 settings.load_profile("project")
+
+# While test modules and what they import are loaded, and later for what is loaded: Python's collector of cycles would
+# look through it again and again (:func:`genebert.joblog.loading`).
+gc.disable()
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with real Snakemake: tests of minutes at the end would leave the other processes without work."""
+    items.sort(key=lambda item: item.get_closest_marker("workflow") is None)
+
+
+def pytest_collection_finish():
+    gc.freeze()
+    gc.enable()
+
+
+def pytest_unconfigure():
+    gc.unfreeze()
+
 
 ROOT = Path(__file__).resolve().parent.parent
 

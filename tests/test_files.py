@@ -1,5 +1,6 @@
 import bz2
 import fcntl
+import gc
 import gzip
 import json
 import logging
@@ -25,7 +26,7 @@ from safetensors.torch import save_file
 
 from genebert.errors import InputError
 from genebert.files import at_work_alone, atomic_path, open_bytes, read_json, read_lines, read_text, sha256, write_json
-from genebert.joblog import logged
+from genebert.joblog import loading, logged
 
 
 def test_a_file_appears_only_when_the_block_ends_well(tmp_path):
@@ -364,3 +365,25 @@ def test_a_defect_keeps_its_traceback_in_the_log(tmp_path):
     assert "began" in log
     assert "Traceback" in log
     assert "ZeroDivisionError" in log
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_modules_are_loaded_without_the_collector_which_is_then_as_before(tmp_path, monkeypatch, collects):
+    (tmp_path / "sound_module.py").write_text("import gc\nCOLLECTS = gc.isenabled()\n")
+    (tmp_path / "damaged_module.py").write_text("1 / 0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    (gc.enable if collects else gc.disable)()
+    try:
+        with loading():
+            import sound_module
+        assert not sound_module.COLLECTS and gc.isenabled() is collects
+        frozen = gc.get_freeze_count()
+        assert frozen > 0
+        with loading():  # nothing new: what was made meanwhile is not kept from the collector
+            kept = [[] for _ in range(1000)]
+        assert gc.get_freeze_count() <= frozen and len(kept) == 1000
+        with pytest.raises(ZeroDivisionError), loading():
+            import damaged_module  # noqa: F401
+        assert gc.isenabled() is collects
+    finally:
+        gc.enable()

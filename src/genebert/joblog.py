@@ -1,5 +1,7 @@
-"""Logging and exit status of one workflow job."""
+"""What workflow jobs begin and end with: modules that take seconds to load, the log, the exit status."""
 
+import atexit
+import gc
 import logging
 import sys
 from collections.abc import Iterator
@@ -7,6 +9,25 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from genebert.errors import InputError
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """Load modules without Python's collector of cycles, and let it pass over them from then on.
+
+    What is loaded stays, and the collector would look through all of it again and again: a quarter of what a job with
+    torch, transformers and scikit-learn needs to start.
+    """
+    before, collects = len(sys.modules), gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if len(sys.modules) > before:
+            gc.freeze()
+            atexit.register(gc.unfreeze)  # or libraries find leaks at the end, and say so
+        if collects:
+            gc.enable()
 
 
 @contextmanager

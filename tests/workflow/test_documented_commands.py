@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from run_snakemake import TINY, jobs, snakemake
+from run_snakemake import jobs, snakemake
 
 from genebert.run.run import read_run
 
@@ -52,10 +52,9 @@ SMALL = """
 chromosomes: [chr1, chr2, chr3, chr4]
 genome: {build: toy}
 model: {training: {steps: 4, validate_every: 4, validation_batches: 1}}
-models: {dnabert: {training: {steps: 4}}}
 tables:
   table1: {promoter/prom-core: [kmer-logreg, genebert]}
-  table2: {tfbs: [pwm, dnabert]}
+  table2: {tfbs: [pwm]}
   table6: {tfbs: [pwm]}
 finetune: {seeds: [0], promoter: {epochs: 1}, tfbs: {epochs: 1}}
 learning_curves: {promoter/prom-core: {models: [kmer-logreg]}}
@@ -129,13 +128,9 @@ def test_the_python_of_the_readme(root, finished):
 
 
 @pytest.fixture(scope="module")
-def mydata(root, tmp_path_factory):
+def mydata(finished, tmp_path_factory):
     """A folder with the files that config/examples/own-data.yaml names, simulated."""
-    folder = tmp_path_factory.mktemp("own")
-    done = snakemake(root, "--cores", "1", "--directory", str(folder), *TINY, "--", "resources/simulated/peaks.bed")
-    assert done.returncode == 0, done.stdout + done.stderr
-    simulated, own = folder / "resources/simulated", folder / "mydata"
-    own.mkdir()
+    simulated, own = finished / "resources/simulated", tmp_path_factory.mktemp("mydata")
     names = {name: name for name in ("genome.fa.gz", "matrix.mtx.gz", "peaks.bed", "cells.tsv")}
     names |= {"promoters.bed": "epdnew.bed"}
     names |= {"ctcf.narrowPeak.gz": "tfbs/wgEncodeAwgTfbsUtaA549CtcfUniPk.narrowPeak.gz"}

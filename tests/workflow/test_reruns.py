@@ -23,7 +23,7 @@ BOTH = {"promoter", "tfbs"}
 @pytest.mark.parametrize(
     ("overlay", "tasks", "planned"),
     [
-        ("finetune: {tfbs: {epochs: 2}}", {"tfbs"}, {"fit": 4, "table": 2, "transfer": 1}),
+        ("finetune: {tfbs: {epochs: 2}}", {"tfbs"}, {"fit": 2, "table": 2, "transfer": 1}),
         (
             "finetune: {promoter: {batch: 8}}", {"promoter"},
             {"fit": 3, "fit_part": 1, "learning_curve": 1, "table": 1},
@@ -34,7 +34,7 @@ BOTH = {"promoter", "tfbs"}
             "models: {genebert: {finetune: {learning_rate: 0.1}}}", BOTH,
             {"fit": 3, "fit_part": 1, "learning_curve": 1, "table": 3, "transfer": 1},
         ),
-        ("tasks: {tfbs: {transfer: []}}", {"tfbs"}, {"fit": 10, "table": 2, "transfer": 1}),
+        ("tasks: {tfbs: {transfer: []}}", {"tfbs"}, {"fit": 6, "table": 2, "transfer": 1}),
         (
             "learning_curves: {promoter/prom-core: {sizes: [30, 100, 200]}}", {"promoter"},
             {"fit_part": 2, "learning_curve": 1},
@@ -76,7 +76,7 @@ def test_score_files_and_reasons_become_rows(root, finished, tmp_path):
     auc, score["metrics"]["roc_auc"] = score["metrics"]["roc_auc"], 0.123
     file.write_text(json.dumps(score))
     overlay = tmp_path / "overlay.yaml"
-    rows = "tables: {table2: {tfbs: [kmer-logreg, dnabert]}}\n"
+    rows = "tables: {table2: {tfbs: [kmer-logreg, genebert]}}\n"
     overlay.write_text(rows)
     done = changed(root, folder, overlay, "--", "table2")
     assert counts(done) == {"table": 1}
@@ -84,7 +84,7 @@ def test_score_files_and_reasons_become_rows(root, finished, tmp_path):
     assert table.loc[(f"tfbs/{BE2}", "kmer-logreg"), "auc_mean"] == 0.123
     assert "0.123" in text
 
-    reasons = f"unavailable: {{dnabert: the weights need a login, tfbs/{A549}: withdrawn by its authors}}\n"
+    reasons = f"unavailable: {{genebert: the weights need a login, tfbs/{A549}: withdrawn by its authors}}\n"
     overlay.write_text(rows + reasons)
     done = changed(root, folder, overlay, "--", "table2")
     # The one row that is left is fitted again: not tested on the other set any more.
@@ -93,7 +93,7 @@ def test_score_files_and_reasons_become_rows(root, finished, tmp_path):
     assert table.loc[(f"tfbs/{BE2}", "kmer-logreg"), "auc_mean"] == auc
     assert "transfer" not in json.loads(file.read_text())
     reasons = {(A549, "kmer-logreg"): "withdrawn by its authors"}
-    reasons |= dict.fromkeys([(A549, "dnabert"), (BE2, "dnabert")], "the weights need a login")
+    reasons |= dict.fromkeys([(A549, "genebert"), (BE2, "genebert")], "the weights need a login")
     for (name, model), reason in reasons.items():
         row = table.loc[(f"tfbs/{name}", model)]
         assert row["n_seeds"] == 0 and pd.isna(row["auc_mean"]) and "unavailable" in row["remark"], row

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from _job import logged
+from _job import loading, logged
 
 with logged(snakemake.log[0]):
     from genebert.methods.registry import METHODS
@@ -14,7 +14,8 @@ with logged(snakemake.log[0]):
         classifiers=kept,
     )
     if METHODS[job.method].torch:
-        import torch
+        with loading():
+            import torch
 
         torch.set_num_threads(snakemake.threads)
     run_method(job)

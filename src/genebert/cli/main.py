@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from genebert.errors import InputError
+from genebert.joblog import loading
 from genebert.report.text import text_table
 from genebert.sources.registry import load_registry, select, state_of
 
@@ -54,7 +55,8 @@ def sources(arguments: argparse.Namespace) -> int:
 def budget(arguments: argparse.Namespace) -> int:
     """Print what the configured models cost."""
     # torch takes seconds to import; `genebert sources` does without.
-    from genebert.cli.budget import make_budget, render
+    with loading():
+        from genebert.cli.budget import make_budget, render
     from genebert.run.run import read_run
 
     run = read_run(_config_folder(arguments.config), arguments.configfile)

@@ -9,6 +9,7 @@ from genebert.evaluation.kinds.registry import kind_of
 from genebert.evaluation.kinds.two_class import TwoClass
 from genebert.evaluation.site_labels import KIND
 from genebert.files import read_json
+from genebert.joblog import loading
 from genebert.methods.base import Fitted, Method
 from genebert.settings.fields import Block
 from genebert.settings.methods import CnnSettings, DilatedCnnSettings, SplicePwmSettings, SpliceWindowSettings
@@ -75,7 +76,8 @@ def find_method(name: str) -> type[Method]:
     """
     if name not in METHODS:
         raise InputError(f"method: found {name!r}, expected one of {', '.join(METHODS)}")
-    return resolve_name(METHODS[name].place)
+    with loading():
+        return resolve_name(METHODS[name].place)
 
 
 def load_classifier(folder: str | Path) -> Fitted:

@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from genebert.errors import InputError
+from genebert.joblog import loading
 from genebert.settings.models import RegionEncoderSettings
 
 if TYPE_CHECKING:
@@ -46,7 +47,9 @@ def build_region_encoder(settings: RegionEncoderSettings, n_tfs: int, n_regions:
     """Return the region encoder of the settings; InputError for an unknown name, or what the encoder does not take."""
     if settings.name not in REGION_ENCODERS:
         raise InputError(f"region_encoder.name: found {settings.name!r}, expected one of {', '.join(REGION_ENCODERS)}")
-    return import_module(REGION_ENCODERS[settings.name]).build(settings, n_tfs, n_regions)
+    with loading():
+        module = import_module(REGION_ENCODERS[settings.name])
+    return module.build(settings, n_tfs, n_regions)
 
 
 def check_region_encoder(settings: RegionEncoderSettings, n_regions: int) -> None:

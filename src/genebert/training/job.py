@@ -12,7 +12,7 @@ from pathlib import Path
 
 from genebert.errors import InputError
 from genebert.files import at_work_alone, write_json
-from genebert.joblog import logged
+from genebert.joblog import loading, logged
 
 logger = logging.getLogger(__name__)
 PORT = 29500  # where the processes of several nodes meet
@@ -38,17 +38,20 @@ class PretrainJob:
 
 def run(job: PretrainJob) -> None:
     """Train in this process, which may be one of several."""
-    import torch
+    with loading():
+        import torch
 
-    from genebert.settings.training import TrainingSettings
-    from genebert.training.loop import pretrain
-    from genebert.training.objective import OBJECTIVES
-    from genebert.training.parallel import processes
+        from genebert.settings.training import TrainingSettings
+        from genebert.training.loop import pretrain
+        from genebert.training.objective import OBJECTIVES
+        from genebert.training.parallel import processes
+
+        module = import_module(OBJECTIVES[job.objective])
 
     torch.set_num_threads(job.threads)
     training = TrainingSettings(**job.model["training"])
     with processes(job.device) as (ranks, device):
-        objective = import_module(OBJECTIVES[job.objective]).build(job, training, ranks, device)
+        objective = module.build(job, training, ranks, device)
         pretrain(objective, training, job.seed, job.checkpoints, job.output)
 
 
