@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 
 import h5py
@@ -375,15 +376,15 @@ def test_modules_are_loaded_without_the_collector_which_is_then_as_before(tmp_pa
     (gc.enable if collects else gc.disable)()
     try:
         with loading():
-            import sound_module
-        assert not sound_module.COLLECTS and gc.isenabled() is collects
+            sound = import_module("sound_module")
+        assert not sound.COLLECTS and gc.isenabled() is collects
         frozen = gc.get_freeze_count()
         assert frozen > 0
         with loading():  # nothing new: what was made meanwhile is not kept from the collector
             kept = [[] for _ in range(1000)]
         assert gc.get_freeze_count() <= frozen and len(kept) == 1000
         with pytest.raises(ZeroDivisionError), loading():
-            import damaged_module  # noqa: F401
+            import_module("damaged_module")
         assert gc.isenabled() is collects
     finally:
         gc.enable()
