@@ -200,13 +200,13 @@ def test_phenotypes(tmp_path):
         ),
         ("\t", ",", "line 1: the column sample_id is missing; found sample_id,status,sex"),
         ("\tage", "", "line 2: the number of columns is '6', expected 5"),
-        ("C2", "C1", "the sample C1 occurs 2 times, expected once"),
-        ("C2", "", "sample_id of a line is '', expected a name"),
-        ("C1\t1", "C1\t2", "status of C1 is '2', expected 1 (case) or 0 (control)"),
-        ("C1\t1\tM", "C1\t1\tX", "sex of C1 is 'X', expected M or F, or NA"),
-        ("TCA", "T", "segment of C2 is 'T', expected S, L, TCA, or NA"),
-        ("M\tNA", "M\tL", "segment of K1 is 'L', expected NA for a control"),
-        ("\t1\t", "\t0\t", "segment of C1 is 'S', expected NA for a control"),
+        ("C2", "C1", "a sample_id occurs 2 times, expected each once"),
+        ("C2", "", "line 3: sample_id is '', expected a name"),
+        ("C1\t1", "C1\t2", "line 2: status is '2', expected 1 (case) or 0 (control)"),
+        ("C1\t1\tM", "C1\t1\tX", "line 2: sex is 'X', expected M or F, or NA"),
+        ("TCA", "T", "line 3: segment is 'T', expected S, L, TCA, or NA"),
+        ("M\tNA", "M\tL", "line 5: segment is 'L', expected NA for a control"),
+        ("\t1\t", "\t0\t", "line 2: segment is 'S', expected NA for a control"),
         ("K1\t0", "K1\t0\t0\t0\t0", "line 5: the number of columns is '9', expected 6 separated by tabs"),
     ],
 )
@@ -224,11 +224,11 @@ def test_phenotypes_of_one_kind_or_none(tmp_path):
 def test_the_people_of_both_files_must_agree(tmp_path):
     write_cohort(tmp_path)
     place(tmp_path, PHENOTYPES, PEOPLE.replace("K2", "K9").replace("C2", "C9"))
-    missing = "2 of its 4 samples are missing in {}, 2 of the 4 there are missing here, as {}; expected the same people"
-    refused(tmp_path, VCF, None, missing.format("phenotypes.tsv", "C2"))
-    refused(tmp_path, PHENOTYPES, None, missing.format("cohort.vcf.gz", "C9"))
+    missing = "2 of its 4 samples are missing in {}, 2 of the 4 there are missing here; expected the same people"
+    refused(tmp_path, VCF, None, missing.format("phenotypes.tsv"))
+    refused(tmp_path, PHENOTYPES, None, missing.format("cohort.vcf.gz"))
     place(tmp_path, PHENOTYPES, PEOPLE + "X\t1\tM\tS\tHK\t1\n")
-    refused(tmp_path, VCF, None, "0 of its 4 samples are missing in phenotypes.tsv, 1 of the 5 there", "as X;")
+    refused(tmp_path, VCF, None, "0 of its 4 samples are missing in phenotypes.tsv, 1 of the 5 there")
 
 
 def test_regions(tmp_path):

@@ -139,6 +139,15 @@ def _write_vcf(path: Path, genome: Genome, samples: list[str], lines: list[str])
     pysam.tabix_index(str(path), preset="vcf", force=True)
 
 
+def _families(people: People) -> list[str]:
+    """Return a name for each person's family, NA for people without a relative; duplicates are one family too."""
+    found = ["NA"] * len(people.case)
+    for number, (_, *members) in enumerate(people.relatives, 1):
+        for member in members:
+            found[member] = f"SIMF{number:03d}"
+    return found
+
+
 def _write_tables(
     settings: CohortSimulationSettings, locus: Locus, sites: list[RiskSite], about: tuple[Risk, People, list[str]],
     folder: Path,
@@ -152,6 +161,7 @@ def _write_tables(
         "sex": np.where(people.male, "M", "F"),
         "segment": people.segment,
         "cohort": SIMULATED,
+        "family_id": _families(people),
     }
     pd.DataFrame(phenotypes).to_csv(folder / "phenotypes.tsv", **form)
     rows = [(one.name, locus.chrom, one.position + 1, one.risk, one.other) for one in sites]
@@ -183,7 +193,7 @@ def simulate_cohort(
     Equal settings, bases of the locus and motifs give equal bytes. The folder is replaced as a whole; in it are
 
     - ``cohort.vcf.gz`` and its ``.tbi``: phased genotypes; risk sites have their names as ID;
-    - ``phenotypes.tsv``: sample_id, status (1: case), sex, segment, cohort;
+    - ``phenotypes.tsv``: sample_id, status (1: case), sex, segment, cohort, family_id (NA: alone);
     - ``elements.bed``: the windows round the sites, named after them; ``locus.bed``: the whole locus;
     - ``effects.tsv``: log odds ratios of the risk alleles, by which cases were drawn, with the columns of the PGS
       Catalog, and the chromosome as the VCF names it;

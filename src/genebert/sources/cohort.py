@@ -11,7 +11,7 @@ from genebert.genome.anchors import ANCHORS, SNP, SNP_NAME
 from genebert.genome.bed import read_bed
 from genebert.genome.builds import BUILD_LENGTHS, NOT_TOLD, check_regions, normalise_names
 from genebert.genome.chromosomes import by_rank, normalise_chromosome
-from genebert.genome.tables import read_table
+from genebert.genome.tables import read_table, refuse
 from genebert.genome.vcf import gives_lengths, open_vcf, reading
 from genebert.sources.registry import BUILD
 
@@ -128,9 +128,9 @@ def _read_phenotypes(path: Path) -> pd.DataFrame:
     table = read_table(path, PHENOTYPE_COLUMNS)
     if table.empty:
         raise InputError(f"{path}: found a header but no person, expected one line each")
-    name, number = Counter(table["sample_id"]).most_common(1)[0]
+    number = Counter(table["sample_id"]).most_common(1)[0][1]
     if number > 1:
-        raise InputError(f"{path}: the sample {name} occurs {number} times, expected once")
+        raise InputError(f"{path}: a sample_id occurs {number} times, expected each once")
     return table
 
 
@@ -138,10 +138,9 @@ def _refuse_other_samples(path: Path, samples: list[str], other: Path, others: l
     here, there = set(samples), set(others)
     if here != there:
         first, second = (sorted(a - b) for a, b in ((here, there), (there, here)))
-        example = (first or second)[0]
         raise InputError(
             f"{path}: {len(first)} of its {len(here)} samples are missing in {other.name}, {len(second)} of the "
-            f"{len(there)} there are missing here, as {example}; expected the same people in both"
+            f"{len(there)} there are missing here; expected the same people in both"
         )
 
 
@@ -157,11 +156,7 @@ def check_phenotypes(path: Path) -> dict[str, Any]:
         ("segment", control & ~table["segment"].isin(MISSING), "NA for a control"),
     )
     for column, bad, expected in rules:
-        if bad.any():
-            row = table[bad].iloc[0]
-            raise InputError(
-                f"{path}: {column} of {row['sample_id'] or 'a line'} is {row[column]!r}, expected {expected}"
-            )
+        refuse(bad, table[column], path, column, expected)
     if control.all() or not control.any():
         raise InputError(f"{path}: found only {'controls' if control.all() else 'cases'}, expected both")
     vcf = path.with_name(VCF_NAME)
