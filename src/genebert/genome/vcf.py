@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from genebert.errors import InputError
 from genebert.genome.builds import BUILD_LENGTHS, builds_with_lengths
 from genebert.genome.chromosomes import by_rank, normalise_chromosome, refseq_chromosome
@@ -68,6 +70,28 @@ def open_vcf(path: Path, formats: tuple[str, ...] = VCF_ONLY, *, samples: bool =
         if samples and not vcf.header.samples:
             raise InputError(f"{path}: found no sample in its header, expected the genotypes of every person")
         yield vcf
+
+
+def read_samples(path: str | Path) -> list[str]:
+    """Return the names of a VCF's or BCF's samples, in its order."""
+    with open_vcf(Path(path), VCF_OR_BCF) as vcf:
+        return list(vcf.header.samples)
+
+
+def is_simulated(path: str | Path) -> bool:
+    """Say whether a file's header names a simulation as its source, as this workflow's own does."""
+    with open_vcf(Path(path), VCF_OR_BCF, samples=False) as vcf:
+        return any(one.key == "source" and "simulat" in str(one.value).lower() for one in vcf.header.records)
+
+
+def with_records(path: str | Path, places: pd.DataFrame) -> pd.DataFrame:
+    """Return those of some places (chrom, start, end) in which an indexed file has a record; not all are read."""
+    path, kept = Path(path), []
+    with open_vcf(path, VCF_OR_BCF) as vcf:
+        own = {normalise_chromosome(name): name for name in vcf.header.contigs}
+        for chrom, start, end in places[["chrom", "start", "end"]].itertuples(index=False):
+            kept.append(chrom in own and next(vcf.fetch(own[chrom], start, end), None) is not None)
+    return places[kept]
 
 
 def gives_lengths(path: Path, vcf: "VariantFile", build: str) -> bool:

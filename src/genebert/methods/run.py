@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from genebert.errors import InputError
-from genebert.evaluation.examples import SPLITS, Examples, read_card, read_examples, training_rows
+from genebert.evaluation.examples import SPLITS, Examples, read_card, training_rows
 from genebert.evaluation.kinds.base import Kind, Scored
 from genebert.evaluation.kinds.registry import kind_of
 from genebert.evaluation.scores import Outcome, write_score, write_unavailable
@@ -23,7 +23,7 @@ from genebert.methods.base import Fitted, Method, Unavailable
 from genebert.methods.registry import METHODS, find_method
 
 logger = logging.getLogger(__name__)
-ABOUT = ("factor", "cell", "tissue", "genes")  # what score files repeat of a data set's card
+ABOUT = ("factor", "cell", "tissue", "genes", "cohort")  # what score files repeat of a data set's card
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,8 @@ class FitJob:
     seeds: list[int]  # of the fits, and of the choice of examples for `sizes`
     sizes: list[int] | None = None  # numbers of training examples to fit with; all by default
     options: dict[str, Any] = field(default_factory=dict)  # settings of the method that differ from its defaults
-    files: dict[str, str | Path] = field(default_factory=dict)  # what the method needs, and genome for places -> path
+    # What the method needs, genome for places, and those of the task's own that the kind reads again -> path.
+    files: dict[str, str | Path] = field(default_factory=dict)
     transfer: dict[str, str | Path] = field(default_factory=dict)  # other data set of the task -> its task folder
     classifiers: str | Path | None = None  # folder for the fitted classifiers, if they are kept
 
@@ -66,10 +67,10 @@ class _Data(NamedTuple):
 
 def _read(job: FitJob, kind: Kind, card: dict[str, Any]) -> _Data:
     genome = Genome(job.files["genome"]) if "genome" in job.files else None
-    splits, hashes = {}, {}
-    for split in SPLITS:
-        path = Path(job.data) / f"{split}.parquet"
-        splits[split], hashes[split] = read_examples(path, genome, split), sha256(path)
+    paths = {split: Path(job.data) / f"{split}.parquet" for split in SPLITS}
+    hashes = {split: sha256(path) for split, path in paths.items()}
+    splits = kind.read(paths, genome, job.files)
+    for split, path in paths.items():
         kind.check(splits[split].labels, str(path))
     record = {"data_set": {key: card[key] for key in ABOUT if key in card}, "data_sha256": hashes}
     # What is left out of foreign test sets does not depend on the size: all points of a learning curve see the same.
@@ -109,25 +110,52 @@ def _method(job: FitJob, kind: Kind, card: dict[str, Any]) -> Method:
     return found(kind, job.options, job.files, card)
 
 
-def _fit(job: FitJob, method: Method, data: _Data, seed: int, size: int | None) -> tuple[Fitted, Outcome]:
+def _together(records: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what all fits say alike, and the rest of each below ``fits``; of one fit its record."""
+    if len(records) == 1:
+        return records[0]
+    alike = {key for key, value in records[0].items() if all(one.get(key) == value for one in records[1:])}
+    own = [{key: value for key, value in one.items() if key not in alike} for one in records]
+    return {key: records[0][key] for key in records[0] if key in alike} | {"fits": own}
+
+
+def _fit(job: FitJob, method: Method, data: _Data, seed: int, size: int | None) -> tuple[list[Fitted], Outcome]:
+    """Fit once, or for every fold of a cross-validated data set; `size` examples of each training set."""
     start = time.perf_counter()
-    train, valid, test = (data.splits[split] for split in SPLITS)
-    if size is not None:
-        train = train.subset(training_rows(method.kind.strata(train.labels), size, seed))
-    fitted = method.fit(train, valid, seed)
+    fits: list[Fitted] = []
+    seen: dict[str, list[Scored]] = {"valid": [], "test": []}
+    smaller = False
+    for part in method.kind.rotations(data.splits):
+        train = part["train"]
+        if size is not None:
+            train = train.subset(training_rows(method.kind.strata(train.labels), size, seed))
+        smaller |= len(train) < len(part["train"])
+        fits.append(method.fit(train, part["valid"], seed))
+        for name, scored in seen.items():
+            scored.append(Scored(part[name], fits[-1].score(part[name])))
+    fitted = fits[-1]
     outcome = Outcome(
         job.names,
         seed,
         method.kind,
-        Scored(valid, fitted.score(valid)),
-        Scored(test, fitted.score(test)),
+        **{name: method.kind.joined(scored) for name, scored in seen.items()},
         transfer={name: Scored(one, fitted.score(one)) for name, one in data.foreign.items()},
         # The seed also chooses the examples of a smaller training set.
-        deterministic=method.deterministic and len(train) == len(data.splits["train"]),
-        record=fitted.record | data.record | {"n_train": len(train)},
+        deterministic=method.deterministic and not smaller,
+        record=_together([one.record for one in fits]) | data.record | {"n_train": len(train)},
         seconds=time.perf_counter() - start,
     )
-    return fitted, outcome
+    return fits, outcome
+
+
+def _keep(fits: list[Fitted], folder: Path) -> None:
+    """Save a classifier; those of several folds below a folder each, which is whole or not there."""
+    if len(fits) == 1:
+        fits[0].save(folder)
+        return
+    with atomic_path(folder, directory=True) as temporary:
+        for number, fitted in enumerate(fits):
+            fitted.save(temporary / f"fold{number}")
 
 
 def run_method(job: FitJob) -> None:
@@ -172,11 +200,11 @@ def _run(job: FitJob) -> None:
             logger.warning("%s, %s: left out, only %d training examples", job.name, stem, n)
             write_unavailable(path, job.names | {"n_train": size}, seed, f"only {n} training examples", kind)
         else:
-            fitted, outcome = once or _fit(job, method, data, seed, size)
+            fits, outcome = once or _fit(job, method, data, seed, size)
             if size is None and method.deterministic:
-                once = fitted, outcome
+                once = fits, outcome
             if job.classifiers:
-                fitted.save(kept)
+                _keep(fits, kept)
             metrics = write_score(path, replace(outcome, seed=seed))["metrics"]
             numbers = ", ".join(f"{key} {value:.4g}" for key, value in metrics.items() if isinstance(value, float))
             logger.info("%s, %s: %s; %.1f s", job.name, stem, numbers, outcome.seconds)

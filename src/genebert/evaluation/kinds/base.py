@@ -6,20 +6,23 @@ The card of a data set names its kind under ``kind``; docs/architecture.md says 
   for every base, a value for every cell type).
 - A network gives `outputs` numbers for each state that :meth:`Kind.states` takes from the encoder: one state a sequence
   for a label of the sequence, one a base for a label of every base.
-- An example may be part of something larger that the label belongs to, such as one of the two haplotypes of a person:
-  a column of the table says which, each part is trained with the label of the whole, and :meth:`Kind.select`,
-  :meth:`Kind.metrics` and :meth:`Kind.predictions`, which see the table, put the scores together.
+- A kind may read more of its examples than a split's file holds (:meth:`Kind.read`), such as the genotypes of people.
+- A data set may be cross-validated: :meth:`Kind.rotations` then gives the splits of one fit after the other, and
+  :meth:`Kind.joined` puts together what the fits say of their parts.
 
 Kinds are imported by programs without torch: a method that needs it imports it.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from genebert.evaluation.examples import Examples
+from genebert.evaluation.examples import Examples, read_examples
+from genebert.genome.fasta import Genome
 
 if TYPE_CHECKING:
     import torch
@@ -51,6 +54,24 @@ class Kind(ABC):
     def __init__(self, card: dict[str, Any]):
         # A card that makes the same kind again.
         self.about = {"kind": self.name} | {key: card[key] for key in self.reads}
+
+    def read(
+        self, paths: Mapping[str, Path], genome: Genome | None, files: Mapping[str, str | Path]
+    ) -> dict[str, Examples]:
+        """Return the examples of each split: here those of its file, with a `genome` for places.
+
+        `files` are those that the method, and the task, are made from, by name.
+        """
+        return {name: read_examples(path, genome, name) for name, path in paths.items()}
+
+    def rotations(self, splits: Mapping[str, Examples]) -> Iterator[Mapping[str, Examples]]:
+        """Yield the splits of each fit: here there is one."""
+        yield splits
+
+    def joined(self, parts: list[Scored]) -> Scored:
+        """Return what all fits say of their parts: here there is one."""
+        (one,) = parts
+        return one
 
     @abstractmethod
     def check(self, labels: np.ndarray, where: str) -> None:

@@ -5,9 +5,10 @@ from typing import Any
 from genebert.errors import InputError
 from genebert.evaluation.kinds.base import Kind
 from genebert.evaluation.kinds.base_classes import BaseClasses
+from genebert.evaluation.kinds.person import PersonStatus
 from genebert.evaluation.kinds.two_class import TwoClass
 
-KINDS: dict[str, type[Kind]] = {one.name: one for one in (TwoClass, BaseClasses)}
+KINDS: dict[str, type[Kind]] = {one.name: one for one in (TwoClass, BaseClasses, PersonStatus)}
 
 
 def kind_of(card: dict[str, Any], where: str) -> Kind:
