@@ -15,6 +15,7 @@ import pytest
 
 from genebert.accessibility.cells import read_barcodes, read_cells
 from genebert.errors import InputError
+from genebert.evaluation.people import EFFECT_COLUMNS, read_effects, read_people
 from genebert.files import read_json
 from genebert.genome.bed import read_bed, read_chip_peaks, read_peaks
 from genebert.genome.fasta import prepare_genome
@@ -23,6 +24,7 @@ from genebert.motifs.jaspar import read_jaspar
 from genebert.report.curves import read_metrics
 from genebert.report.tables.paper import read_paper
 from genebert.settings.load import load_yaml
+from genebert.settings.people import PeopleSettings
 from genebert.sources.cohort import PHENOTYPE_COLUMNS, check_phenotypes
 from genebert.sources.dream_labels import check_labels
 from genebert.sources.registry import COLUMNS, TFBS_COLUMNS, read_registry, read_tfbs_list
@@ -75,6 +77,16 @@ READERS = {
         check_phenotypes,
         columns(PHENOTYPE_COLUMNS, ("a", "1", "M", "S", "für"), ("b", "0", "F", "NA", "x")),
         "sources/cohort.py:_read_phenotypes",
+    ),
+    "people": (
+        lambda path: read_people(path, PeopleSettings(family="family")).to_dict(),
+        columns(("sample_id", "status", "sex", "family"), ("a", "1", "M", "für"), ("b", "0", "F", "NA")),
+        "evaluation/people.py:read_people",
+    ),
+    "effects": (
+        lambda path: read_effects(path).to_dict(),
+        "# für\n" + columns(EFFECT_COLUMNS, ("1", "5", "A", "C", "0.5")),
+        "evaluation/people.py:read_effects",
     ),
     "labels": (
         check_labels,

@@ -136,7 +136,7 @@ def test_bad_input(tables, folder, jaspar, tmp_path):
     (promoters / "card.json").unlink()
     with pytest.raises(InputError, match=message):
         run("pwm", promoters, tmp_path, files=jaspar)
-    with pytest.raises(InputError, match="method: found 'svm', expected one of finetune, tag, pwm"):
+    with pytest.raises(InputError, match="method: found 'svm', expected one of finetune, tag, haplotypes, pwm"):
         run("svm", folder, tmp_path)
     nowhere = {split: table.assign(chrom=None, start=None, end=None, parent=None) for split, table in tables.items()}
     with pytest.raises(InputError, match="transfer: the training examples have no places"):

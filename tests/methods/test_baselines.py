@@ -59,7 +59,9 @@ def test_the_registry_knows_the_methods():
     for name, entry in METHODS.items():
         method = find_method(name)
         assert method.name == name and ("torch" in method.packages) == entry.torch and method.kinds == entry.kinds
-    with pytest.raises(InputError, match="method: found 'svm', expected one of finetune, tag, pwm, kmer-logreg"):
+    with pytest.raises(
+        InputError, match="method: found 'svm', expected one of finetune, tag, haplotypes, pwm, kmer-logreg"
+    ):
         find_method("svm")
 
 

@@ -39,9 +39,9 @@ def write_table(path):
 
 
 def test_tasks_of_this_package():
-    assert list(all_tasks()) == ["promoter", "splicing", "tfbs"]
+    assert list(all_tasks()) == ["disease", "promoter", "splicing", "tfbs"]
     assert problems({"tasks": {"activity": {}}}) == [
-        "config: unknown key tasks.activity; expected one of promoter, splicing, tfbs"
+        "config: unknown key tasks.activity; expected one of disease, promoter, splicing, tfbs"
     ]
 
 

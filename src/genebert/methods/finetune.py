@@ -223,7 +223,7 @@ class Finetune(Method):
                     logger.info("grid: %s", ", ".join(f"{name} {value}" for name, value in change.items()))
                 training = self.training(train, one, seed)
                 network = encoder.network(training.epoch(1)[0] if one.frozen else None, one, seed)
-                model = self.fitted(self.name, self.kind, {}, encoder, network, one)
+                model = self.model(network, one, training)
                 try:
                     trained = self._train(model, training, valid, seed)
                 except Diverged as error:
@@ -243,6 +243,10 @@ class Finetune(Method):
         if self.settings.grid:
             record["grid_search"] = {"trials": trials, "chosen": chosen}
         return replace(model, record=record)
+
+    def model(self, network: Classifier | Probe, settings: FinetuneSettings, training: Training) -> FinetunedModel:
+        """Return a network with what it is read through, before it is trained and without a record."""
+        return self.fitted(self.name, self.kind, {}, self.encoder, network, settings)
 
     def training(self, train: Examples, settings: FinetuneSettings, seed: int) -> Training:
         """Return what epochs see: all examples, in an order of their own; those of both strands one after the other."""

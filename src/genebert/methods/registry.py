@@ -5,6 +5,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 
 from genebert.errors import InputError
+from genebert.evaluation.kinds.person import PersonStatus
 from genebert.evaluation.kinds.registry import kind_of
 from genebert.evaluation.kinds.two_class import TwoClass
 from genebert.evaluation.site_labels import KIND
@@ -12,7 +13,14 @@ from genebert.files import read_json
 from genebert.joblog import loading
 from genebert.methods.base import Fitted, Method
 from genebert.settings.fields import Block
-from genebert.settings.methods import CnnSettings, DilatedCnnSettings, SplicePwmSettings, SpliceWindowSettings
+from genebert.settings.methods import (
+    CnnSettings,
+    CommonVariantsSettings,
+    DilatedCnnSettings,
+    DisruptedMotifsSettings,
+    SplicePwmSettings,
+    SpliceWindowSettings,
+)
 
 
 @dataclass(frozen=True)
@@ -23,11 +31,12 @@ class Entry:
     needs: tuple[str, ...] = ()  # files that it is made with: "model", a folder with a BERT; "jaspar", motif matrices
     torch: bool = False  # it computes with torch
     gpu: bool = False  # on a GPU where there is one
+    factor: bool = False  # it is about one factor, which the task's data sets have
     kinds: tuple[str, ...] | None = None  # of tasks that it solves, as its class says; None: all
     settings: type[Block] | None = None  # of the configuration's block `methods`, as its class says
 
 
-TWO, BASES = (TwoClass.name,), (KIND,)
+TWO, BASES, PEOPLE = (TwoClass.name,), (KIND,), (PersonStatus.name,)
 
 
 def _dilated(place: str) -> Entry:
@@ -37,7 +46,8 @@ def _dilated(place: str) -> Entry:
 METHODS = {
     "finetune": Entry("genebert.methods.finetune:Finetune", needs=("model",), torch=True, gpu=True),
     "tag": Entry("genebert.methods.tagger:Tagger", needs=("model",), torch=True, gpu=True, kinds=BASES),
-    "pwm": Entry("genebert.methods.pwm:Pwm", needs=("jaspar",), kinds=TWO),
+    "haplotypes": Entry("genebert.methods.haplotypes:Haplotypes", needs=("model",), torch=True, gpu=True, kinds=PEOPLE),
+    "pwm": Entry("genebert.methods.pwm:Pwm", needs=("jaspar",), factor=True, kinds=TWO),
     "kmer-logreg": Entry("genebert.methods.features:KmerLogreg", kinds=TWO),
     "boosted-trees": Entry("genebert.methods.features:BoostedTrees", kinds=TWO),
     "cnn": Entry("genebert.methods.cnn:Cnn", torch=True, kinds=TWO, settings=CnnSettings),
@@ -49,6 +59,14 @@ METHODS = {
     "spliceai-2k": _dilated("genebert.methods.dilated_cnn:DilatedCnn2k"),
     "spliceai-10k": _dilated("genebert.methods.dilated_cnn:DilatedCnn10k"),
     "spliceai-published": Entry("genebert.methods.dilated_cnn:Published", torch=True, gpu=True, kinds=BASES),
+    "one-snp": Entry("genebert.methods.risk:OneSnp", kinds=PEOPLE),
+    "listed-snps": Entry("genebert.methods.risk:ListedSnps", kinds=PEOPLE),
+    "common-variants": Entry("genebert.methods.risk:CommonVariants", kinds=PEOPLE, settings=CommonVariantsSettings),
+    "polygenic": Entry("genebert.methods.risk:Polygenic", kinds=PEOPLE),
+    "sex": Entry("genebert.methods.risk:Sex", kinds=PEOPLE),
+    "disrupted-motifs": Entry(
+        "genebert.methods.risk:DisruptedMotifs", needs=("jaspar",), kinds=PEOPLE, settings=DisruptedMotifsSettings
+    ),
 }
 
 
@@ -63,7 +81,7 @@ def baselines(kind: str | None = None) -> list[str]:
 
 def fine_tuning(kind: str) -> str:
     """Return the method by which models are fine-tuned on tasks of a kind."""
-    return "tag" if kind == KIND else "finetune"
+    return {KIND: "tag", PersonStatus.name: "haplotypes"}.get(kind, "finetune")
 
 
 def find_method(name: str) -> type[Method]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from genebert.settings.fields import Block, key
-from genebert.settings.rules import Count, Positive, Rule, SomeShare
+from genebert.settings.rules import Count, Positive, Rule, SomeShare, Text
 from genebert.settings.training import Precision
 
 
@@ -51,6 +51,29 @@ class SpliceWindowSettings(Block):
 
     around: Count = key(40, "bases on each side that are seen, as by the network of 80")
     ratio: Count = key(20, "bases without a site in training and validation for each site")
+
+
+@dataclass(frozen=True)
+class CommonVariantsSettings(Block):
+    """Logistic regression on all common variants of the regions."""
+
+    block = "common_variants"
+
+    frequency: Annotated[float, Rule(above=0, below=0.5)] = key(
+        0.01, "of the rarer allele among the training people, at least"
+    )
+
+
+@dataclass(frozen=True)
+class DisruptedMotifsSettings(Block):
+    """Best motif scores of the factors whose sites risk variants disrupt."""
+
+    block = "disrupted_motifs"
+
+    factors: Annotated[list[Text], Rule(some=True, unique=True)] = key(
+        ["SOX10", "GATA2", "RARB"], "factors, by their names in JASPAR; upper and lower case are the same"
+    )
+    around: Count = key(25, "bases on each side of the listed SNPs that are scanned; all regions where none is listed")
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ class Task(ABC):
     kind: ClassVar[str] = "two-class"  # what its labels are, see genebert.evaluation.kinds
     has_factor: ClassVar[bool] = False  # data sets are about one factor, whose motif matrices may be scored
     places: ClassVar[bool] = False  # examples may be places without bases; methods read those from the genome
+    read_again: ClassVar[tuple[str, ...]] = ()  # keys of its files that methods read too: what is not to be copied
 
     def data_sets(self, section: dict[str, Any], config: Path) -> dict[str, dict[str, Any]]:
         """Return data set -> settings; with `transfer`, the other sets that methods fitted on one are tested on.
@@ -50,6 +51,10 @@ class Task(ABC):
     def bases(self, settings: dict[str, Any]) -> int | None:
         """Return how long all sequences of a data set are, None where only its files tell."""
         return None
+
+    def absences(self, sets: dict[str, dict[str, Any]], config: dict[str, Any]) -> dict[str, str]:
+        """Return data set -> why a run of this configuration cannot have it; rows of tables say so."""
+        return {}
 
     @abstractmethod
     def build(self, settings: dict[str, Any], sources: Sources, folder: Path) -> dict[str, Any]:
