@@ -8,7 +8,7 @@ rule card:
         corpus=RUN.groups,
         genome=RUN.genome[-1],
         raw=list(RUN.raw_files().values()),
-        tasks=[RUN.stage(f"tasks/{name}", *SPLITS) for name in RUN.data_set_names()],
+        tasks=[RUN.stage(f"tasks/{name}", *SPLITS) for name in RUN.sequence_set_names()],
     output:
         *(
             shown(f"{RESULTS}/corpus/{name}", "Data", {"picture": name}, "card")
@@ -32,7 +32,7 @@ rule card:
         region_bp=RUN.config["corpus"]["region_bp"],
         motif_region_bp=RUN.config["motifs"]["region_bp"],
         raw_names=list(RUN.raw_files()),
-        data_sets=RUN.data_set_names(),
+        data_sets=RUN.sequence_set_names(),
     script:
         "../workflow/scripts/card.py"
 

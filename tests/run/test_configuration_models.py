@@ -165,7 +165,9 @@ def test_an_overlay_may_change_what_an_entry_is_of():
 def test_models_of_the_tables():
     """In the order of all models, without baselines and what cannot be had."""
     rows = {"promoter/prom-core": ["cnn", "genebert-frozen", "from-scratch", "dnabert-2e-4", "genebert"]}
-    overlay = {"tables": {"table1": rows, "table2": {"tfbs": ["pwm"]}, "table6": {"tfbs": ["pwm"]}}}
+    risk = {"disease/HSCR-RET": ["sex"], "disease/HSCR-RET-Long": ["sex"]}
+    others = {"table2": {"tfbs": ["pwm"]}, "table3": risk, "table6": {"tfbs": ["pwm"]}}
+    overlay = {"tables": {"table1": rows, **others}}
     assert run_of(overlay).shown_models() == ["genebert", "from-scratch", "dnabert-2e-4", "genebert-frozen"]
     overlay["unavailable"] = {"genebert-frozen": "why"}
     assert run_of(overlay).shown_models() == ["genebert", "from-scratch", "dnabert-2e-4"]

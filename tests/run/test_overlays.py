@@ -30,10 +30,11 @@ REMOVABLE = {
     "simulate.chromosomes": 100_000,
     "cohort.sites": {"factor": "SOX10", "frequency": {"chinese": 0.3}, "odds_ratio": 2.0},
     "accessibility.beds": "a.bed", "models": {"of": "genebert"},
+    "tasks.disease": {"vcf": "a.vcf.gz", "phenotypes": "a.tsv", "regions": "a.bed"},
     "tasks.splicing": {"table": "a.txt", "split": "gene"},
     "tasks.promoter": {"path": "a.bed"}, "tasks.tfbs.own": {"peaks": "a.bed", "factor": "CTCF"},
     "methods": {"epochs": 3}, "learning_curves": {}, "unavailable": "no data",
-    **{f"tables.table{n}": ["cnn"] for n in (1, 2, 4, 6)},
+    **{f"tables.table{n}": ["cnn"] for n in (1, 2, 3, 4, 6)},
 }  # fmt: skip
 
 
@@ -57,7 +58,7 @@ def test_null_removes_a_default_with_its_rows():
     arguments = {"model": {"region_encoder": {"arguments": {"img_size": None}}}}
     run = run_of(merge(removed, arguments))
     assert not run.rows["table1"] and run.rows["table2"] and not run.learning_curve_files()
-    assert all(name.startswith("tfbs/") for name in run.data_set_names())
+    assert all(name.startswith(("tfbs/", "disease/")) for name in run.data_set_names())
     assert run.config["model"]["region_encoder"]["arguments"] == {"img_size": None}
     assert any("unknown data set promoter/prom-core" in line for line in problems({"tasks": removed["tasks"]}))
 

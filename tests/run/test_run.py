@@ -120,6 +120,7 @@ def test_coverage_is_asked_for_where_a_table_shows_a_model_that_was_pre_trained_
 
 def test_models_of_tables_without_a_data_set_are_not_shown():
     rows = {"table1": {"promoter/prom-core": ["cnn"]}, "table2": {"tfbs": ["cnn"]}, "table6": {"tfbs": ["mgm"]}}
+    rows["table3"] = {"disease/HSCR-RET": ["sex"], "disease/HSCR-RET-Long": ["sex"]}
     run = run_of({"tables": rows})
     assert run.rows["table4"] == {} and run.shown_models() == ["mgm"]
     with_set = run_of({"tables": rows, "tasks": {"splicing": {"a": {"table": "a.txt"}}}})

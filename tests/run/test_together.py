@@ -1,5 +1,7 @@
 """What stops at the plan because models, data sets, processes and the genome do not go together."""
 
+from types import SimpleNamespace
+
 import pandas as pd
 import pytest
 from config_inputs import MODELS, problems, run_of
@@ -15,6 +17,7 @@ POSITIONS = "a sequence has 101 bases, 98 tokens; expected at most 64, the posit
 ONE_ROW = {
     "tables": {
         "table1": {"promoter/prom-core": ["genebert"]}, "table2": {"tfbs": ["pwm"]}, "table6": {"tfbs": ["pwm"]},
+        "table3": {"disease/HSCR-RET": ["sex"], "disease/HSCR-RET-Long": ["sex"]},
     },
     "learning_curves": {"promoter/prom-core": {"models": ["kmer-logreg"]}},
 }  # fmt: skip
@@ -83,7 +86,7 @@ def test_a_start_that_cannot_be_had():
     # through another model, and under another name
     chain = STARTS | {"mine": {"sequence_encoder": {"weights": "model:genebert"}}, "yours": {"of": "mine"}}
     rows = ONE_ROW | {"tables": {**ONE_ROW["tables"], "table1": {"promoter/prom-core": ["mine", "yours"]}}}
-    assert problems({**rows, **gone, "models": chain}) == [f"model mine, yours: {sentence}"]
+    assert problems({**rows, **gone, "models": chain}) == [f"model mine: {sentence}"]
     assert problems({**ONE_ROW, "unavailable": {"dnabert": "x"}}) == []
 
 
@@ -120,20 +123,6 @@ def test_a_simulation_without_room():
     (line,) = problems({**small, "genome": {"build": "toy", "fasta": "resources/simulated/genome.fa.gz"}})
     assert line.startswith("config: simulation: chr1 of 90000 bases has room for 86000, expected at least ")
     assert line.endswith("make the chromosomes longer or the regions fewer")
-
-
-def test_a_simulated_cohort_is_one_of_the_run():
-    """Of its build, and on one of its chromosomes; what is not asked for may be anywhere."""
-    asked = {"accessibility": {"blacklist": "resources/simulated/cohort/hg19/elements.bed"}}
-    chr20 = {"chromosomes": ["chr20"]}
-    assert problems(asked) == problems(chr20) == problems({**asked, "chromosomes": [10]}) == []
-    (line,) = problems({**asked, **chr20})
-    assert line == "config: cohort.chromosome: found chr10, expected one that chromosomes lists"
-    (line,) = problems({**asked, "genome": {"build": "hg19-part"}})
-    assert line == (
-        "config: accessibility.blacklist: found resources/simulated/cohort/hg19/elements.bed, expected a path below "
-        "resources/simulated/cohort/hg19-part/, after genome.build"
-    )
 
 
 def test_an_unknown_name_among_many_is_answered_with_the_nearest():
@@ -210,6 +199,14 @@ def test_tables_and_curves_hold_data_sets_of_their_kind():
         "config: tables.table4: found promoter/prom-core, whose kind is two-class; expected data sets of the kind "
         "base-classes"
     ]
+    risk = {"tables": {"table3": {"promoter/prom-core": ["cnn"]}, "table1": {"disease/HSCR-RET": ["sex"]}}}
+    assert problems(risk) == [
+        f"config: tables.{table}: found {name}, whose kind is {found}; expected data sets of the kind {expected}"
+        for table, name, found, expected in (
+            ("table1", "disease/HSCR-RET", "person", "two-class"),
+            ("table3", "promoter/prom-core", "two-class", "person"),
+        )
+    ]
     curve = {**SPLICING, "learning_curves": {"splicing/toy": {"models": ["splice-pwm"]}}}
     assert problems(curve) == [f"config: learning_curves: found splicing/toy, {kinds}"]
 
@@ -217,9 +214,9 @@ def test_tables_and_curves_hold_data_sets_of_their_kind():
 def test_what_a_tagger_cannot_have():
     site = "found both, expected given: a site belongs to one strand"
     for finetune in ({"splicing": {"strands": "both"}}, {"default": {"grid": {"strands": ["given", "both"]}}}):
-        assert problems({**rows("genebert"), "finetune": finetune}) == [
-            f"model genebert: finetune.splicing.strands: {site}"
-        ]
+        assert f"model genebert: finetune.splicing.strands: {site}" in problems(
+            {**rows("genebert"), "finetune": finetune}
+        )
     for finetune in ({"pooling": "max"}, {"grid": {"pooling": ["max", "mean"]}}):
         assert problems({**rows("genebert"), "finetune": {"splicing": finetune}}) == [
             "model genebert: finetune.splicing.pooling: found, expected none: each base has a state of its own"
@@ -229,6 +226,39 @@ def test_what_a_tagger_cannot_have():
     assert problems(few) == [
         "model short: sequence_encoder.max_tokens: found 44, expected at least 45 for the classes of bases with k 6"
     ]
+
+
+def test_people_are_read_on_the_strand_given():
+    assert problems({"finetune": {"disease": {"strands": "both"}}}) == [
+        "model from-scratch, dnabert, genebert and 3 more: finetune.disease.strands: found both, expected given: both "
+        "haplotypes are read as the genome is"
+    ]
+    run = run_of({})
+    assert run.method_of("disease", "genebert-frozen") == "haplotypes" and run.method_of("disease", "sex") == "sex"
+
+
+@pytest.mark.parametrize(
+    ("overlay", "reason"),
+    [
+        ({"chromosomes": ["chr20"]}, "simulated on chr10 (cohort.chromosome), which this run does not have"),
+        ({"genome": {"build": "hg38"}}, "this run's are below resources/simulated/cohort/hg38/"),
+    ],
+)
+def test_people_that_are_simulated_where_the_run_has_nothing(overlay, reason):
+    """Beside others rows that say so; a table of which nothing can be had is left out."""
+    run = run_of(overlay)
+    assert reason in run.reason_of_absence("disease/HSCR-RET", "one-snp")
+    assert "disease/HSCR-RET" not in run.data_set_names() and run.rows["table3"] == {}
+    with pytest.raises(InputError, match=r"table3: tables and tasks have no data set for it.*simulated"):
+        run.table_scores(SimpleNamespace(number=3))
+    own = {"HSCR-RET": {"vcf": "a.vcf.gz", "phenotypes": "a.tsv", "regions": "a.bed", "effects": "e.tsv"}}
+    again = run_of(overlay | {"tasks": {"disease": own}})
+    assert "disease/HSCR-RET" in again.data_set_names() and len(again.rows["table3"]) == 2
+
+
+def test_risk_variants_of_a_file_that_is_not_given():
+    (line,) = problems({"tasks": {"disease": {"HSCR-RET": {"effects": None}}}})
+    assert line.startswith("config: tasks.disease.HSCR-RET.effects: found null, but snps: effects takes")
 
 
 def test_models_of_splicing_are_fine_tuned_on_bases():

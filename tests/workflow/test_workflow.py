@@ -1,6 +1,7 @@
 """Real Snakemake: plans of all configs, lint, and the whole workflow at test size."""
 
 import json
+import re
 import shutil
 from functools import reduce
 
@@ -67,7 +68,7 @@ def test_every_promised_file(finished):
         "models/genebert/model.safetensors", "models/genebert/vocab.txt", "models/genebert/metrics.jsonl",
         "tasks/promoter/prom-core/train.parquet", "tasks/promoter/prom-core/card.json",
         "scores/promoter/prom-core/genebert/seed0.json", "scores/promoter/prom-core/boosted-trees/seed0.parquet",
-        *(f"tables/table{number}.{suffix}" for number in (1, 2, 4, 6) for suffix in ("csv", "md", "html", "tex")),
+        *(f"tables/table{number}.{suffix}" for number in (1, 2, 3, 4, 6) for suffix in ("csv", "md", "html", "tex")),
         *(f"tasks/tfbs/CTCF_BE(2)-C_CTCF_UW/{file}" for file in ("train.parquet", "test.parquet", "card.json")),
         "scores/tfbs/CTCF_BE(2)-C_CTCF_UW/genebert/seed0.parquet", "tables/table6_transfer.csv",
         *(f"figures/learning_curves/promoter/prom-core.{suffix}" for suffix in ("svg", "png", "csv")),
@@ -112,6 +113,17 @@ def test_the_tables_show_what_the_score_files_say(finished, number):
         assert f"{metrics[next(iter(shown.values()))]:.3f}" in text
 
 
+def test_table_3_shows_what_the_score_files_say(finished):
+    table = pd.read_csv(finished / "results/tiny/tables/table3.csv", index_col=["dataset", "model"])
+    for dataset, models in CONFIG["tables"]["table3"].items():
+        for model in models:
+            row, metrics = table.loc[(dataset, model)], score(finished, dataset, model)["metrics"]
+            assert row["fold_auc_mean"] == metrics["roc_auc"] and row["remark"].startswith("simulated")
+            assert (row["n_cases"], row["n_controls"], row["n_folds"]) == (60, 60, 3)
+    assert table.loc[("disease/HSCR-RET", "genebert"), "fold_auc_paper"] == 0.562
+    assert table.loc[("disease/HSCR-RET", "one-snp"), "fold_auc_mean"] > 0.7
+
+
 def test_the_transfer_matrix_shows_what_the_score_files_say(finished):
     table = pd.read_csv(finished / "results/tiny/tables/table6_transfer.csv")
     table = table.set_index(["model", "trained_on", "tested_on"])
@@ -140,6 +152,22 @@ def test_the_learning_curve_shows_what_the_score_files_say(finished):
         found = json.loads((folder / f"{model}/n{n}_seed0.json").read_text())
         assert (found["n_train"], found["metrics"]["roc_auc"]) == (n, auc)
         assert "transfer" not in found
+
+
+def test_nothing_about_one_person_is_written(finished):
+    """Names, genotypes and status stay in the cohort's files, here simulated ones."""
+    cohort = finished / "resources/simulated/cohort/toy"
+    people = pd.read_csv(cohort / "phenotypes.tsv", sep="\t")
+    names = re.compile("|".join(rf"\b{name}\b" for name in people["sample_id"]).encode())
+    written = [path for folder in ("results", "logs") for path in (finished / folder).rglob("*") if path.is_file()]
+    assert len(written) > 100
+    for path in written:
+        text = path.read_bytes()
+        assert not names.search(text) and b"\t0|1\t" not in text, path
+    columns = {"tasks": {"person", "fold"}, "scores": {"score_from", "score_to", "cases", "controls"}}
+    for stage, expected in columns.items():
+        tables = list((finished / f"results/tiny/{stage}/disease").rglob("*.parquet"))
+        assert tables and all(set(pd.read_parquet(path)) == expected for path in tables)
 
 
 def test_nothing_is_left_to_do_and_the_report_can_be_made(root, finished):

@@ -7,12 +7,11 @@ from typing import Any
 
 from genebert.errors import InputError
 from genebert.evaluation.kinds.two_class import TwoClass
-from genebert.evaluation.site_labels import KIND as BASES
 from genebert.genome.builds import BUILD_LENGTHS
 from genebert.genome.chromosomes import normalise_chromosome
 from genebert.methods.registry import METHODS, baselines
 from genebert.models.backbones import HUB, IMAGE_BACKBONES, REGION_ENCODERS
-from genebert.run.config import Entries, config_class
+from genebert.run.config import TABLE_KINDS, Entries, config_class
 from genebert.run.models import Models
 from genebert.run.together import Sets, said_once, together_problems
 from genebert.settings.data import SimulationSettings
@@ -41,13 +40,14 @@ def checked(config: Mapping, entries: dict[str, dict], folder: Path) -> dict[str
     lines = [f"config: {one}" for one in found] + [f"models.yaml: {one}" for one in of_entries]
     broken = {one.where[0] for one in [*found, *of_entries] if one.where}
     whole = complete(cls, {key: value for key, value in config.items() if key not in broken})
+    if not broken:
+        whole["unavailable"] = absences(whole, folder) | whole["unavailable"]
     models = Models(whole, entries)
     across = [
         (set(), _placeholder_problems(config)),
         ({"chromosomes", "corpus"}, _chromosome_problems(whole)),
         ({"chromosomes", "genome"}, _build_problems(whole)),
         ({"simulate", "seed"}, _simulation_problems(whole)),
-        ({"cohort", "chromosomes", "genome"}, _cohort_problems(whole)),
         ({"motifs", "corpus"}, _crop_problems(whole)),
         ({"methods"}, _method_problems(whole["methods"])),
         ({"model", "models"}, _encoder_problems(whole, entries)),
@@ -61,6 +61,16 @@ def checked(config: Mapping, entries: dict[str, dict], folder: Path) -> dict[str
     if lines:
         raise InputError("\n".join(dict.fromkeys(lines)))
     return whole
+
+
+def absences(config: dict[str, Any], folder: Path) -> dict[str, str]:
+    """Return task/data set -> why the run cannot have it, as the tasks say."""
+    try:
+        sets = data_sets(config, folder)
+    except InputError:  # told with the rows
+        return {}
+    found = {task: all_tasks()[task].absences(own, config) for task, own in sets.items()}
+    return {f"{task}/{name}": reason for task, reasons in found.items() for name, reason in reasons.items()}
 
 
 def _strings(value: Any, where: tuple = ()) -> Iterator[tuple[tuple, str]]:
@@ -106,22 +116,12 @@ def _build_problems(config: Mapping) -> Iterator[str]:
 
 
 def _simulation_problems(config: Mapping) -> Iterator[str]:
-    if any(text.startswith(SIMULATED) for _, text in _strings(config)):
+    paths = [text for _, text in _strings(config) if text.startswith(SIMULATED)]
+    if not all(path.startswith(COHORT) for path in paths):
         try:
             layout_regions(SimulationSettings(seed=config["seed"], **config["simulate"]))
         except InputError as error:
             yield str(error)
-
-
-def _cohort_problems(config: Mapping) -> Iterator[str]:
-    """A simulated cohort that is asked for lies on a chromosome of the run, in the folder of its build."""
-    asked = [(where, text) for where, text in _strings(config) if text.startswith(COHORT)]
-    chrom = normalise_chromosome(config["cohort"]["chromosome"])
-    if asked and chrom not in map(normalise_chromosome, config["chromosomes"]):
-        yield f"cohort.chromosome: found {chrom}, expected one that chromosomes lists"
-    for where, text in asked:
-        if not text.startswith(expected := f"{COHORT}{config['genome']['build']}/"):
-            yield f"{dotted(where)}: found {text}, expected a path below {expected}, after genome.build"
 
 
 def _method_problems(methods: Mapping) -> Iterator[str]:
@@ -208,11 +208,11 @@ def _row_problems(config: dict, models: Models, folder: Path) -> Iterator[str]:
                 if name in simple and task in kinds and name not in (able := baselines(kinds[task])):
                     expected = f"expected a model or one of {', '.join(able)}"
                     yield f"{where}.{key}: found {name}, which is not for tasks of the kind {kinds[task]}; {expected}"
-                elif name in simple and "jaspar" in METHODS[name].needs and task not in factors:
+                elif name in simple and METHODS[name].factor and task not in factors:
                     expected = f"expected it below {', '.join(factors)} only"
                     yield f"{where}.{key}: found {name}, which needs a factor; {expected}"
     for where, (rows, _) in places.items():
-        expected = BASES if where == "tables.table4" else TWO_CLASSES
+        expected = TABLE_KINDS.get(where.removeprefix("tables."), TWO_CLASSES)
         for key in rows:
             if (kind := kinds.get(str(key).partition("/")[0], expected)) != expected:
                 yield f"{where}: found {key}, whose kind is {kind}; expected data sets of the kind {expected}"

@@ -4,6 +4,7 @@ from dataclasses import dataclass, make_dataclass
 from functools import cache
 from typing import Annotated, Any
 
+from genebert.evaluation.kinds.person import PersonStatus
 from genebert.evaluation.site_labels import KIND as BASES
 from genebert.settings.cohort import CohortSimulationSettings
 from genebert.settings.data import (
@@ -27,6 +28,8 @@ CHROMOSOMES = [*(f"chr{number}" for number in range(1, 23)), "chrX"]
 SPLICING = ["splice-pwm", "splice-logreg", "splice-trees", "spliceai-80", "spliceai-400", "spliceai-2k", "spliceai-10k",
             "spliceai-published"]  # fmt: skip
 NETWORKS = ["from-scratch", "dnabert", "genebert"]
+RISK = ["one-snp", "listed-snps", "common-variants", "polygenic", "sex", "disrupted-motifs"]
+FROZEN = [f"{name}-frozen" for name in NETWORKS]
 WINDOWS = [f"{name}-{context}" for name in NETWORKS for context in ("80nt", "256nt", "400nt", "2k")]
 
 
@@ -41,10 +44,19 @@ class Tables(Block):
 
     table1: Rows = key({"promoter/prom-core": ["kmer-logreg", "boosted-trees", "cnn", *NETWORKS]}, "promoters")
     table2: Rows = key({"tfbs": ["pwm", "kmer-logreg", "boosted-trees", "cnn", *NETWORKS]}, "TF binding sites")
+    table3: Rows = key(
+        {"disease/HSCR-RET": [*RISK, *NETWORKS], "disease/HSCR-RET-Long": [*RISK, *FROZEN]},
+        "disease risk",
+        more="Of the long set the encoder stays as it is: every step would train through thousands of sequences.",
+    )
     table4: Rows = key(
         {"splicing": [*SPLICING, *NETWORKS, *WINDOWS]}, "splice sites; left out without a set (tasks.splicing)"
     )
     table6: Rows = key({"tfbs": ["pwm", "cnn", "dnabert", "genebert"]}, "TF binding sites by cell and tissue")
+
+
+# Kinds of the data sets that tables show; the others show two classes.
+TABLE_KINDS = {"table3": PersonStatus.name, "table4": BASES}
 
 
 def changes_of(kind: str) -> Any:

@@ -107,8 +107,11 @@ class Models:
         return {name: next(other for other, known in models if known == settings) for name, settings in models}
 
     def ancestry(self, name: str) -> list[str]:
-        """Return a model, the one that it starts from, and so on; each once, also where they go round in a circle."""
-        found: list[str] = []
+        """Return a model, the one that it starts from, and so on; each once, also where they go round in a circle.
+
+        Of a model that is another, fine-tuned in another way, those of that.
+        """
+        found, name = [], self.origin(name) or name
         while name in self.resolved and name not in found:
             found.append(name)
             name = starts_from(self.resolved[name])

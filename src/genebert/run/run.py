@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from genebert.errors import InputError
+from genebert.evaluation.kinds.person import PersonStatus
 from genebert.evaluation.site_labels import KIND as BASES
 from genebert.genome.chromosomes import normalise_chromosome
 from genebert.methods.registry import METHODS, baselines, fine_tuning
 from genebert.models.backbones import HUB
 from genebert.models.folders import WEIGHTS, weights_file
-from genebert.run.checks import checked, data_sets
+from genebert.run.checks import absences, checked, data_sets
 from genebert.run.config import config_class
 from genebert.run.models import Models, is_trained, load_models, starts_from
 from genebert.run.together import expanded
@@ -78,7 +79,8 @@ class Run:
         self.benchmarks = f"{self.results}/benchmark"
         self.seeds = self.config["finetune"]["seeds"]
         self.resources = Resources(**self.config["resources"])
-        self.rows = {table: expanded(rows, self.sets) for table, rows in self.config["tables"].items()}
+        self.absent = absences(self.config, folder)
+        self.rows = {table: self._had(expanded(rows, self.sets)) for table, rows in self.config["tables"].items()}
         self.registry = load_registry(folder)
         self.wanted = select(self.registry, self.config["retrieve"])
         motifs = self.config["motifs"]
@@ -87,6 +89,10 @@ class Run:
         self.sequences = self.stage("sequences", "regions.npy", "offsets.npy", "regions.json")
         self.motifs = self.stage("motifs", "matrix.npy", "motifs.tsv", "motifs.json")
         self.groups = self.stage("corpus", "groups.npz", "corpus.json")
+
+    def _had(self, rows: dict[str, list[str]]) -> dict[str, list[str]]:
+        """Return the rows of a table, none where the run can have no data set of it: it goes without that table."""
+        return {} if set(rows) <= set(self.absent) else rows
 
     def stage(self, name: str, *files: str) -> list[str]:
         """Return files of a stage's folder."""
@@ -119,7 +125,7 @@ class Run:
         if files.pop("beds", None):
             files |= {f"peaks of {name}": path for name, path in self.config["accessibility"]["beds"].items()}
         files |= {"genome": self.config["genome"]["fasta"], "motifs": f"{self.jaspar}.txt"}
-        for name in self.data_set_names():
+        for name in self.sequence_set_names():
             task, _, dataset = name.partition("/")
             own = self.tasks[task].files(self.sets[task][dataset])
             files |= {f"{name}, {key}": path for key, path in own.items()}
@@ -178,6 +184,11 @@ class Run:
         names = [f"{task}/{name}" for task, sets in self.sets.items() for name in sets]
         return [name for name in names if name not in self.config["unavailable"]]
 
+    def sequence_set_names(self) -> list[str]:
+        """Return those whose examples are sequences or places in the genome, which people are not."""
+        names = self.data_set_names()
+        return [name for name in names if self.tasks[name.partition("/")[0]].kind != PersonStatus.name]
+
     def task_inputs(self, wildcards: Any) -> dict[str, Any]:
         """Return what a data set is made from."""
         task, settings = self.tasks[wildcards.task], self.sets[wildcards.task][wildcards.dataset]
@@ -213,7 +224,13 @@ class Run:
         """Return what a method is fitted from: the data set's splits and card, its own files, bases of places."""
         data = self.stage(f"tasks/{wildcards.task}/{wildcards.dataset}", *TASK_FILES)
         bases = {"genome": self.genome} if self.tasks[wildcards.task].places else {}
-        return {"data": data} | bases | self.method_files(wildcards.task, wildcards.method)
+        own = {name: [path] for name, path in self.files_read_again(wildcards).items()}
+        return {"data": data} | bases | own | self.method_files(wildcards.task, wildcards.method)
+
+    def files_read_again(self, wildcards: Any) -> dict[str, str]:
+        """Return those of a data set's files that its methods read too."""
+        task, settings = self.tasks[wildcards.task], self.sets[wildcards.task][wildcards.dataset]
+        return {name: path for name, path in task.files(settings).items() if name in task.read_again}
 
     def fit_inputs(self, wildcards: Any) -> dict[str, list[str]]:
         """Return the same with the test sets of other data sets."""
@@ -237,6 +254,7 @@ class Run:
         firsts = {key: Path(paths[0]) for key, paths in self.method_files(task, name).items()}
         files = {key: str(first.parent if key == "model" else first) for key, first in firsts.items()}
         files |= {"genome": self.genome[0]} if self.tasks[task].places else {}
+        files |= self.files_read_again(wildcards)
         options = {"release": self.config["motifs"]["release"]} if "jaspar" in files else {}
         options |= self.config["methods"].get(name, {})
         return {
@@ -266,7 +284,9 @@ class Run:
         """Return the score files that a table is rendered from; an InputError where the run has no data set for it."""
         rows, files = self.rows[f"table{wildcards.number}"], []
         if not rows:
-            raise InputError(f"table{wildcards.number}: tables and tasks have no data set for it; expected some")
+            asked = expanded(self.config["tables"][f"table{wildcards.number}"], self.sets)
+            why = "".join(f"; {name}: {self.absent[name]}" for name in asked if name in self.absent)
+            raise InputError(f"table{wildcards.number}: tables and tasks have no data set for it; expected some{why}")
         for name, methods in rows.items():
             for method in methods:
                 absent = self.reason_of_absence(name, method)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from genebert.errors import InputError
+from genebert.evaluation.kinds.person import PersonStatus
 from genebert.evaluation.site_labels import KIND as BASES
 from genebert.genome.kmers import check_length
 from genebert.methods.layouts import make_layout
@@ -18,6 +19,8 @@ from genebert.settings.training import share_of
 from genebert.tasks.base import Task
 from genebert.tasks.registry import all_tasks
 
+# Kinds of tasks that are read on the strand given, and why.
+ONE_STRAND = {BASES: "a site belongs to one strand", PersonStatus.name: "both haplotypes are read as the genome is"}
 Sets = dict[str, dict[str, dict[str, Any]]]  # task -> data set -> settings
 
 
@@ -57,7 +60,7 @@ def together_problems(config: dict[str, Any], models: Models, sets: Sets) -> Ite
                     task, _, one = data_set.partition("/")
                     bases = tasks[task].bases(sets[task][one])
                     yield from _length_problems(models.resolved[name], name, bases, f"tasks.{task}: a sequence")
-                    yield from _tagger_problems(models, name, tasks[task])
+                    yield from _method_problems(models, name, tasks[task])
 
 
 def _start_problems(models: Models, name: str) -> Iterator[tuple[str, str]]:
@@ -72,7 +75,10 @@ def _start_problems(models: Models, name: str) -> Iterator[tuple[str, str]]:
     for other in models.ancestry(name)[1:]:
         if models.reason_of_absence(other):
             found = f"found {OTHER_MODEL}{other}, which `unavailable` lists"
-            yield name, f"sequence_encoder.weights: {found}; expected another start, or this model there too"
+            yield (
+                models.origin(name) or name,
+                f"sequence_encoder.weights: {found}; expected another start, or this model there too",
+            )
 
 
 def _process_problems(models: Models, name: str, processes: int) -> Iterator[tuple[str, str]]:
@@ -84,22 +90,23 @@ def _process_problems(models: Models, name: str, processes: int) -> Iterator[tup
                 yield other, str(error)
 
 
-def _tagger_problems(models: Models, name: str, task: Task) -> Iterator[tuple[str, str]]:
+def _method_problems(models: Models, name: str, task: Task) -> Iterator[tuple[str, str]]:
     """Say which settings of fine-tuning a task's method does not read, or cannot have."""
+    settings, model = models.finetune_settings(task.name, name), models.resolved[name]
+    if why := ONE_STRAND.get(task.kind):
+        for value in (settings["strands"], *settings["grid"].get("strands", [])):
+            if value != "given":
+                yield name, f"finetune.{task.name}.strands: found {value}, expected given: {why}"
     if task.kind != BASES:
         for key in only_of_taggers(models.entry(name).get("finetune", {})):
             yield name, f"finetune.{key}: found in a row of {task.name}, expected it for classes of bases only"
         return
-    settings, model = models.finetune_settings(task.name, name), models.resolved[name]
     try:
         make_layout(settings.get("context"), model["sequence_encoder"]["max_tokens"], model["k"])
     except InputError as error:
         yield name, f"sequence_encoder.{error}"
     if "pooling" in {**models.config["finetune"][task.name], **settings["grid"]}:
         yield name, f"finetune.{task.name}.pooling: found, expected none: each base has a state of its own"
-    for value in (settings["strands"], *settings["grid"].get("strands", [])):
-        if value != "given":
-            yield name, f"finetune.{task.name}.strands: found {value}, expected given: a site belongs to one strand"
 
 
 def _length_problems(model: dict[str, Any], name: str, bases: int | None, where: str) -> Iterator[tuple[str, str]]:

@@ -4,9 +4,10 @@ from collections.abc import Iterable
 
 from genebert.report.tables.kinds.base import Shown
 from genebert.report.tables.kinds.base_classes import BASE_CLASSES
+from genebert.report.tables.kinds.person import PERSON
 from genebert.report.tables.kinds.two_class import TWO_CLASS
 
-SHOWN = (TWO_CLASS, BASE_CLASSES)
+SHOWN = (TWO_CLASS, BASE_CLASSES, PERSON)
 # Columns of the paper's files -> heading.
 PAPER_METRICS = {name: metric.heading for shown in SHOWN for name, metric in shown.metrics.items()}
 

@@ -24,7 +24,8 @@ def _constant_notes(values: pd.DataFrame, _scores: Scores) -> list[str]:
     ]
 
 
-def _threshold_notes(values: pd.DataFrame) -> list[str]:
+def threshold_notes(values: pd.DataFrame) -> list[str]:
+    """Return what the validation threshold is, where values have metrics at it."""
     if "precision_at_validation_threshold_mean" not in values:
         return []
     return [
@@ -58,5 +59,5 @@ TWO_CLASS = Shown(
     figures={"seconds": Figure(("seconds",), "", count)},
     collapsed=("metrics", "collapsed"),
     notes=_constant_notes,
-    further_notes=_threshold_notes,
+    further_notes=threshold_notes,
 )
