@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from genebert.report.tables.kinds.base import Count, Figure, Metric, Score, Scores, Shown, available, value_at
-from genebert.report.tables.kinds.two_class import AT_VALIDATION, threshold_notes
+from genebert.report.tables.kinds.two_class import TWO_CLASS, threshold_notes
 from genebert.report.text import count
 
 SIMULATED = "simulated"  # in the remark of a row whose people, or whose status, are
@@ -60,23 +60,10 @@ def _further_notes(values: pd.DataFrame) -> list[str]:
 
 
 PERSON = Shown(
-    metrics={
-        "precision": Metric(("metrics", "precision"), "P"),
-        "recall": Metric(("metrics", "recall"), "R"),
-        "fold_auc": Metric(("metrics", "roc_auc"), "AUC"),
-    },
+    metrics={"fold_auc" if name == "auc" else name: metric for name, metric in TWO_CLASS.metrics.items()},
     interval=("metrics", "roc_auc_interval"),
     drawn="people of each fold",
-    further={
-        "permutation_p": Metric(("metrics", "permutation_p"), "Permutation p"),
-        "auprc": Metric(("metrics", "auprc"), "AUPRC"),
-        "mcc": Metric(("metrics", "mcc"), "MCC", "At 0.5"),
-        "accuracy": Metric(("metrics", "accuracy"), "Accuracy", "At 0.5"),
-        "precision_at_validation_threshold": Metric(
-            ("metrics_at_validation_threshold", "precision"), "P", AT_VALIDATION
-        ),
-        "recall_at_validation_threshold": Metric(("metrics_at_validation_threshold", "recall"), "R", AT_VALIDATION),
-    },
+    further={"permutation_p": Metric(("metrics", "permutation_p"), "Permutation p"), **TWO_CLASS.further},
     counts={
         "n_folds": Count(("metrics", "n_folds"), "Folds", "folds"),
         "n_cases": Count(("data_set", "cohort", "cases"), "Cases", "cases"),
