@@ -16,7 +16,7 @@ ONE_ROW = {
     "tables": {
         "table1": {"promoter/prom-core": ["genebert"]}, "table2": {"tfbs": ["pwm"]}, "table6": {"tfbs": ["pwm"]},
     },
-    "learning_curves": {"promoter/prom-core": {"models": ["kmer-logreg"]}},
+    "learning_curves": {"promoter/prom-core": {"models": ["kmer-logreg"]}, "tfbs": None},
 }  # fmt: skip
 
 

@@ -24,6 +24,7 @@ class Entry:
     gpu: bool = False  # on a GPU where there is one
     kinds: tuple[str, ...] | None = None  # of tasks that it solves, as its class says; None: all
     settings: type[Block] | None = None  # of the configuration's block `methods`, as its class says
+    factor: bool = False  # it solves tasks on the binding of one factor, and no others
 
 
 TWO, BASES = (TwoClass.name,), (KIND,)
@@ -36,7 +37,10 @@ def _dilated(place: str) -> Entry:
 METHODS = {
     "finetune": Entry("genebert.methods.finetune:Finetune", needs=("model",), torch=True, gpu=True),
     "tag": Entry("genebert.methods.tagger:Tagger", needs=("model",), torch=True, gpu=True, kinds=BASES),
-    "pwm": Entry("genebert.methods.pwm:Pwm", needs=("jaspar",), kinds=TWO),
+    "pwm": Entry("genebert.methods.pwm:Pwm", needs=("jaspar",), kinds=TWO, factor=True),
+    "motif-best": Entry("genebert.methods.motifs:MotifBest", needs=("jaspar",), kinds=TWO),
+    "motif-l1": Entry("genebert.methods.motifs:MotifL1", needs=("jaspar",), kinds=TWO),
+    "motif-trees": Entry("genebert.methods.motifs:MotifTrees", needs=("jaspar",), kinds=TWO),
     "kmer-logreg": Entry("genebert.methods.features:KmerLogreg", kinds=TWO),
     "boosted-trees": Entry("genebert.methods.features:BoostedTrees", kinds=TWO),
     "cnn": Entry("genebert.methods.cnn:Cnn", torch=True, kinds=TWO, settings=CnnSettings),

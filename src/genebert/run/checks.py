@@ -181,7 +181,7 @@ def _row_problems(config: dict, models: Models, folder: Path) -> Iterator[str]:
     known = [f"{task}/{name}" for task, found in sets.items() for name in found]
     places = {f"tables.{table}": (rows, [*known, *sets]) for table, rows in config["tables"].items()}
     curves = {key: curve["models"] for key, curve in config["learning_curves"].items()}
-    places["learning_curves"] = (curves, known)
+    places["learning_curves"] = (curves, [*known, *sets])
     kinds = {name: task.kind for name, task in all_tasks().items()}
     factors = [name for name, task in all_tasks().items() if task.has_factor]
     for where, (rows, keys) in places.items():
@@ -195,7 +195,7 @@ def _row_problems(config: dict, models: Models, folder: Path) -> Iterator[str]:
                 if name in simple and task in kinds and name not in (able := baselines(kinds[task])):
                     expected = f"expected a model or one of {', '.join(able)}"
                     yield f"{where}.{key}: found {name}, which is not for tasks of the kind {kinds[task]}; {expected}"
-                elif name in simple and "jaspar" in METHODS[name].needs and task not in factors:
+                elif name in simple and METHODS[name].factor and task not in factors:
                     expected = f"expected it below {', '.join(factors)} only"
                     yield f"{where}.{key}: found {name}, which needs a factor; {expected}"
     for where, (rows, _) in places.items():

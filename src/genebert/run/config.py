@@ -13,7 +13,7 @@ from genebert.settings.data import (
     SimulationSettings,
 )
 from genebert.settings.fields import Block, key
-from genebert.settings.fitting import Changes, CurveSettings, FinetuneSettings, Row, TaggerChanges
+from genebert.settings.fitting import CURVE, Changes, CurveSettings, FinetuneSettings, Row, TaggerChanges
 from genebert.settings.models import ModelEntry, TrainedModelSettings
 from genebert.settings.resources import Resources
 from genebert.settings.rules import Chromosome, FilePath, Name, Rule, Seed, Text
@@ -26,6 +26,7 @@ CHROMOSOMES = [*(f"chr{number}" for number in range(1, 23)), "chrX"]
 SPLICING = ["splice-pwm", "splice-logreg", "splice-trees", "spliceai-80", "spliceai-400", "spliceai-2k", "spliceai-10k",
             "spliceai-published"]  # fmt: skip
 NETWORKS = ["from-scratch", "dnabert", "genebert"]
+MOTIFS = ["motif-best", "motif-l1", "motif-trees"]
 WINDOWS = [f"{name}-{context}" for name in NETWORKS for context in ("80nt", "256nt", "400nt", "2k")]
 
 
@@ -38,12 +39,12 @@ class Tables(Block):
 
     block = "tables"
 
-    table1: Rows = key({"promoter/prom-core": ["kmer-logreg", "boosted-trees", "cnn", *NETWORKS]}, "promoters")
-    table2: Rows = key({"tfbs": ["pwm", "kmer-logreg", "boosted-trees", "cnn", *NETWORKS]}, "TF binding sites")
+    table1: Rows = key({"promoter/prom-core": ["kmer-logreg", "boosted-trees", *MOTIFS, "cnn", *NETWORKS]}, "promoters")
+    table2: Rows = key({"tfbs": ["pwm", "kmer-logreg", "boosted-trees", *MOTIFS, "cnn", *NETWORKS]}, "TF binding sites")
     table4: Rows = key(
         {"splicing": [*SPLICING, *NETWORKS, *WINDOWS]}, "splice sites; left out without a set (tasks.splicing)"
     )
-    table6: Rows = key({"tfbs": ["pwm", "cnn", "dnabert", "genebert"]}, "TF binding sites by cell and tissue")
+    table6: Rows = key({"tfbs": ["pwm", *MOTIFS, "cnn", "dnabert", "genebert"]}, "TF binding sites by cell and tissue")
 
 
 def changes_of(kind: str) -> Any:
@@ -110,7 +111,10 @@ def _config_class(tasks: tuple[Task, ...]) -> type[Block]:
         methods: dict[Text, dict[str, Any]] = key({}, "baseline -> those of its settings that differ from its defaults")
         tables: Tables = key(Tables(), "rows of the tables")
         learning_curves: dict[Text, CurveSettings] = key(
-            {"promoter/prom-core": CurveSettings(finetune={"epochs": 30, "patience": 10})},
+            {
+                "promoter/prom-core": CurveSettings(finetune={"epochs": 30, "patience": 10}),
+                "tfbs": CurveSettings(models=["pwm", *CURVE], finetune={"epochs": 30, "patience": 10}),
+            },
             "test AUC against the number of labelled examples, one figure a data set",
         )
         unavailable: dict[str, Annotated[str, Rule(some=True, expected="the reason")]] = key(
