@@ -16,6 +16,7 @@ from genebert.motifs.jaspar import Motif, jaspar_text
 
 NAMES = {"task": "tfbs", "dataset": "toy", "model": "x"}
 BASELINES = baselines("two-class")
+OPTIONS = {"cnn": {"few": 0}}  # one fit, for tests of what all have
 
 
 def examples(given: pd.DataFrame | list[str], name: str = "examples") -> Examples:

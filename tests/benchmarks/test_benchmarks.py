@@ -9,6 +9,7 @@ import pytest
 
 LINES = {
     "accessibility": [r"differs: ", *(rf"{kind} .* \d+\.\d\d +\d+\.\d\d$" for kind in ("mtx", "dgcmatrix", "h5ad"))],
+    "matching": [rf' "srm_{name}": \{{$' for name in ("accuracy", "matched", "swapped")] + [r'  "dinucleotides": '],
     "motifs": [
         r"bare MOODS with thresholds and tables .* x 1\.00 of bare MOODS$",
         r"binary matrix, 1 process.* x \d+\.\d\d of bare MOODS$",

@@ -7,6 +7,7 @@ from baseline_inputs import TATA, at_places, toy
 from method_inputs import (
     BASELINES,
     NAMES,
+    OPTIONS,
     make_method,
     part,
     predictions,
@@ -50,13 +51,15 @@ def jaspar(tmp_path):
 def expected_scores(name, tables, seed, jaspar):
     """Return the scores of valid and test by the method alone."""
     given = sets(tables)
-    fitted = make_method(name, card={"factor": "TFMX"}, **jaspar).fit(given["train"], given["valid"], seed)
+    fitted = make_method(name, OPTIONS.get(name), card={"factor": "TFMX"}, **jaspar).fit(
+        given["train"], given["valid"], seed
+    )
     return scores(fitted, given["valid"], given["test"])
 
 
 @pytest.mark.parametrize("name", BASELINES)
 def test_score_file(name, tables, folder, jaspar, tmp_path):
-    score = run(name, folder, tmp_path, files=jaspar)
+    score = run(name, folder, tmp_path, files=jaspar, options=OPTIONS.get(name, {}))
     assert {key: score[key] for key in NAMES} == NAMES and score["seed"] == 5
     assert score["deterministic"] == make_method(name, card={"factor": "TFMX"}, **jaspar).deterministic
     assert score["method"] == {"kind": "baseline", "name": name}
@@ -70,7 +73,7 @@ def test_score_file(name, tables, folder, jaspar, tmp_path):
     assert score["validation"]["roc_auc"] == pytest.approx(roc_auc_score(tables["valid"]["label"], valid))
     assert score["data_set"] == {"factor": "TFMX", "cell": "A"}
     first = (tmp_path / "out" / "seed5.parquet").read_bytes()
-    again = run(name, folder, tmp_path, files=jaspar)
+    again = run(name, folder, tmp_path, files=jaspar, options=OPTIONS.get(name, {}))
     assert {**again, "seconds": 0} == {**score, "seconds": 0}
     assert (tmp_path / "out" / "seed5.parquet").read_bytes() == first
 
@@ -80,13 +83,13 @@ def test_scores_on_other_data_sets(name, tables, folder, jaspar, tmp_path):
     """Cell B shares 20 places with the training examples of A; those are not asked."""
     foreign = pd.concat([at_places(toy(20, 7), 10_000), at_places(toy(80, 8), 500_000)], ignore_index=True)
     other = write_folder(tmp_path / "B(2)", {**tables, "test": foreign}, factor="TFMX", cell="B")
-    score = run(name, folder, tmp_path, files=jaspar, transfer={"B(2)": other})
+    score = run(name, folder, tmp_path, files=jaspar, transfer={"B(2)": other}, options=OPTIONS.get(name, {}))
     assert list(score["transfer"]) == ["B(2)"]
     found = score["transfer"]["B(2)"]
     assert found["left_out"] == 20 and found["metrics"]["n"] == 80
     _, expected = expected_scores(name, {**tables, "test": foreign[20:]}, 5, jaspar)
     assert found["metrics"]["roc_auc"] == pytest.approx(roc_auc_score(foreign["label"][20:], expected), abs=1e-3)
-    alone = run(name, folder, tmp_path, files=jaspar)
+    alone = run(name, folder, tmp_path, files=jaspar, options=OPTIONS.get(name, {}))
     assert score["metrics"] == alone["metrics"]
 
 

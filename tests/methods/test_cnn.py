@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 
 from genebert.errors import InputError
 from genebert.evaluation.kinds.two_class import TwoClass
-from genebert.methods.cnn import CnnModel, CnnSettings, Network
+from genebert.methods.cnn import CnnModel, CnnSettings, Network, plans
 
 torch.set_num_threads(1)
 WORD = "TTCAGGCTAAC"
@@ -91,7 +91,7 @@ def test_equal_seeds_give_equal_scores_and_leave_the_random_state_alone(tables):
 
 def test_stops_when_the_validation_auc_no_longer_rises():
     noise = {split: planted(60, seed, "") for seed, split in enumerate(("train", "valid"))}
-    _, settings = fit_cnn(noise, 0, CnnSettings(filters=4, hidden=4, epochs=40, patience=2))
+    _, settings = fit_cnn(noise, 0, CnnSettings(filters=4, hidden=4, epochs=40, patience=2, few=0))
     assert len(settings["valid_auc"]) == settings["best_epoch"] + 2 < 40
 
 
@@ -101,6 +101,22 @@ def test_filters_are_no_wider_than_the_sequences(tables):
         model, settings = fit_cnn(short, 0, CnnSettings(filters=2, hidden=2, epochs=1))
         assert settings["width"] == width
         assert np.isfinite(model.score(examples(short["test"]))).all()
+
+
+def test_few_examples_are_also_fitted_in_small_steps_and_validation_chooses(tables):
+    few = {**tables, "train": tables["train"][:40]}
+    settings = replace(SMALL, epochs=4, patience=4, few=40, few_batch=8, few_steps=60)
+    model, used = fit_cnn(few, 0, settings)
+    # 5 steps an epoch, so 20 in 4 epochs: three times as many are at least 60
+    assert [(one["batch"], one["epochs"]) for one in used["tried"]] == [(64, 4), (8, 12)]
+    auc = [one["valid_auc"] for one in used["tried"]]
+    assert auc[1] > auc[0] and (used["batch"], used["epochs"], used["patience"]) == (8, 12, 12)
+    kept = roc_auc_score(tables["valid"]["label"], model.score(examples(tables["valid"])))
+    assert kept == pytest.approx(auc[1])
+    alone, _ = fit_cnn(few, 0, replace(settings, few=39, batch=8, epochs=12, patience=12))
+    assert np.array_equal(alone.score(examples(tables["test"])), model.score(examples(tables["test"])))
+    assert plans(replace(settings, few=39), 40) == [replace(settings, few=39)]
+    assert len(plans(CnnSettings(batch=16), 1000)) == 1  # the second would be the first
 
 
 def test_bad_settings(tables):

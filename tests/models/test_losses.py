@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from genebert.models.losses import sequence_region_matching, shared_regions
+from genebert.models.losses import log_softplus, matched_retrieval, sequence_region_matching, shared_regions
 
 
 def vectors(seed=0, n=5, width=7):
@@ -119,3 +119,51 @@ def test_gradient_is_finite_with_excluded_pairs():
         loss, _ = sequence_region_matching(sequence, region, form, torch.tensor(10.0), excluded)
         loss.backward()
         assert torch.isfinite(sequence.grad).all()
+
+
+def test_log_softplus_is_exact_and_finite():
+    scores = torch.tensor([-1e4, -300.0, -104.0, -20.1, -20.0, -3.0, 0.0, 5.0, 90.0])
+    exact = np.log(np.logaddexp(0, scores.double().numpy(), dtype=np.longdouble))
+    assert log_softplus(scores).numpy()[3:] == pytest.approx(exact[3:].astype(float), abs=1e-6)
+    assert log_softplus(scores)[:3].tolist() == scores[:3].tolist()
+
+
+@pytest.mark.parametrize("size", [30.0, 1e3])
+def test_paper_literal_is_finite_where_inner_products_are_far_below_zero(size):
+    """Softplus of -104 is 0 in float32: the ratio of Eq. 3 would be 0 / 0, or its logarithm infinite."""
+    sequence = torch.full((3, 4), size, requires_grad=True)
+    region = torch.full((3, 4), -size, requires_grad=True)
+    loss, _ = sequence_region_matching(sequence, region, "paper_literal", excluded=torch.zeros(3, 3, dtype=torch.bool))
+    loss.backward()
+    assert loss.item() == pytest.approx(math.log(3), abs=1e-5)  # all pairs alike
+    assert torch.isfinite(sequence.grad).all() and torch.isfinite(region.grad).all()
+
+
+def test_matched_and_swapped_retrieval_by_hand():
+    sequence = torch.eye(3)
+    region = torch.eye(3) * torch.tensor([3.0, 1.0, 2.0])[:, None]
+    # The first scores its own above its decoys, the second below one, the third as high as one.
+    decoys = torch.zeros(3, 2, 3)
+    decoys[0, :, 0] = torch.tensor([2.0, 1.0])
+    decoys[1, :, 1] = torch.tensor([0.5, 4.0])
+    decoys[2, :, 2] = torch.tensor([-1.0, 2.0])
+    matched, swapped = matched_retrieval(sequence, region, decoys, "paper_exp")
+    assert matched.item() == pytest.approx((1 + 0 + 0.5) / 3)
+    # First decoys, 2, 0.5 and -1, against others' matrices, which score 0.
+    assert swapped.item() == pytest.approx(2 / 3)
+    excluded = torch.zeros(3, 3, dtype=torch.bool)
+    excluded[2, :2] = True  # nothing is left to be above the third's
+    assert matched_retrieval(sequence, region, decoys, "paper_exp", excluded)[1].item() == 1
+
+
+def test_cosines_of_decoys_are_taken_as_those_of_matrices():
+    sequence, region = vectors()
+    decoys = torch.stack([region.roll(1, 0), region.roll(2, 0)], 1)
+    for centre in (True, False):
+        matched, swapped = matched_retrieval(sequence, region, decoys, "infonce", centre=centre)
+        a, b = ((v - v.mean(0) if centre else v) for v in (sequence, region))
+        cosines = torch.nn.functional.normalize(a) @ torch.nn.functional.normalize(b).T
+        own, first, second = (cosines[range(5), [(i - k) % 5 for i in range(5)]] for k in range(3))
+        assert matched.item() == pytest.approx(((own > first) & (own > second)).float().mean().item())
+        cosines.diagonal().copy_(first)
+        assert swapped.item() == pytest.approx((cosines.argmax(1) == torch.arange(5)).float().mean().item())

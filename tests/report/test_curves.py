@@ -9,6 +9,7 @@ from genebert.errors import InputError
 from genebert.report.curves import chance_floors, plot_curves, read_metrics, write_curves
 
 HEADINGS = ("masked k-mers (MGM)", "segment pairs (NGSP)", "sequence and matrix (SRM)", "schedule")
+BEYOND = "SRM beyond composition"
 
 
 def info(srm="infonce", **more):
@@ -101,6 +102,17 @@ def test_all_panels(tmp_path):
     assert {"accuracy", "retrieval accuracy", "learning rate", "temperature of SRM"} <= set(texts)
     # broken lines: one for MGM, and loss and accuracy of NGSP and SRM; each once more in the legend of its panel
     assert len(re.findall(r"stroke-dasharray", svg)) == 2 * 5
+
+
+def test_what_only_validation_measures_has_a_panel(tmp_path):
+    records = [
+        one | ({"valid_srm_matched": 0.6, "valid_srm_swapped": 0.2} if "valid_srm" in one else {}) for one in RECORDS
+    ]
+    floors = chance_floors(info(floors={"srm_matched": {"dinucleotides": 0.8}}))
+    assert floors["srm_matched"] == {"chance": 0.25, "dinucleotides": 0.8}
+    texts, _ = drawn(tmp_path, records, floors)
+    assert {BEYOND, "matched retrieval", "retrieval of swapped rows"} <= set(texts)
+    assert BEYOND not in drawn(tmp_path, RECORDS, floors)[0]
 
 
 @pytest.mark.parametrize(

@@ -94,13 +94,12 @@ def test_resources_have_a_key_for_each_rule():
 
 
 def test_every_key_may_be_left_out():
-    """It has its default, blocks too; but for what a set or a risk site is made from."""
+    """It has its default, blocks too; but for what sets and risk sites are made from, and for curves, which differ."""
     whole = checked(CONFIG, MODELS, ROOT / "config")
     for path in leaves(CONFIG):
-        made = any("prom-core" in part or "HSCR-RET" in part for part in path) or (
-            path[:2] == ("cohort", "sites") and len(path) > 2
-        )
-        if path[:-1] in FREE_NAMES or path[0] == "resources" or made:
+        named = path[0] in ("resources", "learning_curves") or (path[:2] == ("cohort", "sites") and len(path) > 2)
+        named |= any("prom-core" in part or "HSCR-RET" in part for part in path)
+        if path[:-1] in FREE_NAMES or named:
             continue
         config = copy.deepcopy(CONFIG)
         block = config

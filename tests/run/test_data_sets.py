@@ -251,7 +251,7 @@ NO_LISTS = "found chromosome, but no test_chromosomes or no valid_chromosomes; e
         (
             {"tables": {"table2": {"tfbs": ["spliceai-80", "cnn"]}}},
             "tables.table2.tfbs: found spliceai-80, which is not for tasks of the kind two-class; expected a model or "
-            "one of pwm, kmer-logreg, boosted-trees, cnn",
+            "one of pwm, motif-best, motif-l1, motif-trees, kmer-logreg, boosted-trees, cnn",
         ),
         (
             {"learning_curves": {"promoter/prom-core": {"models": ["spliceai-published"]}}},
@@ -261,7 +261,7 @@ NO_LISTS = "found chromosome, but no test_chromosomes or no valid_chromosomes; e
             {"learning_curves": {"promoter/prom-cor": CURVE}},
             "learning_curves: unknown data set promoter/prom-cor; did you mean promoter/prom-core?",
         ),
-        ({"learning_curves": {"promoter": CURVE}}, "learning_curves: unknown data set promoter; "),
+        ({"learning_curves": {"tbfs": CURVE}}, "learning_curves: unknown data set tbfs; did you mean tfbs?"),
         (
             {"learning_curves": {"promoter/prom-core": {"models": ["gnebert"]}}},
             "learning_curves.promoter/prom-core: unknown model or baseline gnebert; did you mean genebert?",
@@ -311,6 +311,8 @@ def test_every_set_and_row_is_checked():
         {"tasks": {"tfbs": LISTS, "promoter": {"prom-core": LISTS}}},
         {"tasks": {"promoter": {"more": PROMOTER}}, "tables": {"table1": {"promoter": ["cnn"]}}},
         {"tasks": {"tfbs": {"own": {"mine": OWN}, "transfer": ["mine"]}}, "tables": {"table2": {"tfbs/mine": ["pwm"]}}},
+        {"tables": {"table1": {"promoter": ["motif-best", "motif-l1", "motif-trees"]}}},
+        {"learning_curves": {"promoter": CURVE | {"models": ["motif-l1"]}, "tfbs": CURVE}},
         {"tables": {"table2": {"tfbs/CTCF_BE(2)-C_CTCF_UW": ["genebert-2e-4", "dnabert-2e-4"]}}},
         {"learning_curves": {"tfbs/CTCF_BE(2)-C_CTCF_UW": CURVE | {"models": ["pwm", "genebert-frozen"]}}},
         {"unavailable": {"dnabert": "a", "cnn": "b", "tfbs/CTCF_BE(2)-C_CTCF_UW": "c", "promoter/prom-core": "d"}},

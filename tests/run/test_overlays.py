@@ -54,7 +54,11 @@ def test_null_removes_an_entry_of_a_mapping(where):
 def test_null_removes_a_default_with_its_rows():
     """No promoters: neither set, nor table, nor curve; null among values of any kind is kept."""
     name = {"promoter/prom-core": None}
-    removed = {"tasks": {"promoter": {"prom-core": None}}, "tables": {"table1": name}, "learning_curves": name}
+    removed = {
+        "tasks": {"promoter": {"prom-core": None}},
+        "tables": {"table1": name},
+        "learning_curves": name | {"tfbs": None},
+    }
     arguments = {"model": {"region_encoder": {"arguments": {"img_size": None}}}}
     run = run_of(merge(removed, arguments))
     assert not run.rows["table1"] and run.rows["table2"] and not run.learning_curve_files()

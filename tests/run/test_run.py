@@ -64,6 +64,22 @@ def test_what_a_method_is_made_from():
     assert [run.fit_gpu(one) for one in (pwm, cnn, model)] == [0, 0, 1]
 
 
+def test_a_task_stands_for_curves_of_its_first_data_sets():
+    own = {"models": ["cnn"], "sizes": [5, 6]}
+    run = run_of({"learning_curves": {"promoter/prom-core": None, "tfbs": {"first": 2}, "tfbs/CTCF_AoAF_CTCF_UW": own}})
+    first = list(run.sets["tfbs"])[:2]
+    assert list(run.curves) == [*(f"tfbs/{one}" for one in first), "tfbs/CTCF_AoAF_CTCF_UW"]
+    assert run.learning_curve_methods(f"tfbs/{first[1]}")[:3] == ["pwm", "kmer-logreg", "boosted-trees"]
+    job = run.fit_part_job(asked(task="tfbs", dataset=first[1], method="motif-l1"))
+    assert job["sizes"] == [50, 100, 200, 500, 1000, 2000] and job["options"] == {"release": "JASPAR2018"}
+    # a data set's own key counts before its task's
+    both = run_of({"learning_curves": {f"tfbs/{first[0]}": own}})
+    assert both.fit_part_job(asked(task="tfbs", dataset=first[0], method="cnn"))["sizes"] == [5, 6]
+    # none where the task has no data sets
+    without = {"tasks": {"tfbs": {"data_sets": [], "transfer": []}}}
+    assert list(run_of(without).curves) == ["promoter/prom-core"]
+
+
 def test_a_point_of_a_learning_curve_has_the_curves_settings():
     run = run_of({"learning_curves": {"promoter/prom-core": {"finetune": {"epochs": 7}, "sizes": [10, 20]}}})
     job = run.fit_part_job(asked(task="promoter", dataset="prom-core", method="genebert"))

@@ -19,7 +19,7 @@ ONE_ROW = {
         "table1": {"promoter/prom-core": ["genebert"]}, "table2": {"tfbs": ["pwm"]}, "table6": {"tfbs": ["pwm"]},
         "table3": {"disease/HSCR-RET": ["sex"], "disease/HSCR-RET-Long": ["sex"]},
     },
-    "learning_curves": {"promoter/prom-core": {"models": ["kmer-logreg"]}},
+    "learning_curves": {"promoter/prom-core": {"models": ["kmer-logreg"]}, "tfbs": None},
 }  # fmt: skip
 
 

@@ -57,7 +57,7 @@ tables:
   table2: {tfbs: [pwm]}
   table6: {tfbs: [pwm]}
 finetune: {seeds: [0], promoter: {epochs: 1}, tfbs: {epochs: 1}}
-learning_curves: {promoter/prom-core: {models: [kmer-logreg]}}
+learning_curves: {promoter/prom-core: {models: [kmer-logreg]}, tfbs: null}
 """
 
 

@@ -9,6 +9,7 @@ import pytest
 from config_inputs import CONFIG
 from run_snakemake import jobs, snakemake
 
+from genebert.methods.registry import baselines
 from genebert.paper import TABLE2
 from genebert.settings.load import load_yaml, merge
 
@@ -40,18 +41,28 @@ def test_named_targets(root, tmp_path, name):
     sets = {"demo": ("CTCF_A549_CTCF_UT-A", BE2)}.get(name, TABLE2)
     places = {PROMOTER, *(("tfbs", one) for one in sets)}
     assert of(planned, "task", "task", "dataset") == places
-    methods = ("from-scratch", "dnabert", "genebert", "kmer-logreg", "boosted-trees", "cnn", "pwm")
+    tables, rows = config["tables"], {}
+    for key in ("promoter/prom-core", "tfbs"):
+        rows[key.partition("/")[0]] = {one for table in tables.values() for one in table.get(key, ())}
     assert of(planned, "fit", "task", "dataset", "method") == {
-        (*place, method) for place in places for method in methods if (place[0], method) != ("promoter", "pwm")
+        (*place, method) for place in places for method in rows[place[0]]
     }
+    motifs = {"motif-best", "motif-l1", "motif-trees"}
+    assert rows["tfbs"] - motifs == rows["promoter"] - motifs | {"pwm"} and "motif-l1" in rows["promoter"]
+    assert motifs <= rows["tfbs"] & rows["promoter"] or name == "demo"
     files = [f"scores/promoter/prom-core/genebert/seed{seed}.json" for seed in config["finetune"]["seeds"]]
     assert len(files) == {"config": 5, "demo": 2, "chr20": 3}[name]
     assert all(file in printed for file in files)
-    curve = config["learning_curves"]["promoter/prom-core"]
-    assert of(planned, "fit_part", "task", "dataset", "method") == {(*PROMOTER, method) for method in curve["models"]}
+    curves = {
+        PROMOTER: config["learning_curves"]["promoter/prom-core"],
+        ("tfbs", sets[0]): config["learning_curves"]["tfbs"],
+    }
+    assert of(planned, "fit_part", "task", "dataset", "method") == {
+        (*place, method) for place, curve in curves.items() for method in curve["models"]
+    }
     assert of(planned, "pretrain", "model") == {("from-scratch",), ("dnabert",), ("genebert",)}
     assert of(planned, "table", "number") == {("1",), ("2",), ("6",)} and of(planned, "transfer", "number") == {("6",)}
-    assert of(planned, "learning_curve", "task", "dataset") == {PROMOTER}
+    assert of(planned, "learning_curve", "task", "dataset") == set(curves)
     for suffix in ("csv", "md", "html", "tex"):
         assert all(f"results/{config['run']}/tables/table{number}.{suffix}" in printed for number in (1, 2, 6))
     assert f"results/{config['run']}/tables/table6_transfer.csv" in printed
@@ -88,7 +99,7 @@ def test_table4_without_a_set_says_so_and_all_goes_without(root, tmp_path):
 def test_the_papers_plan_is_a_small_one(root, tmp_path):
     """All seeds of a method on a data set are one job."""
     planned, _ = plan(root, tmp_path, ["all"], "{}")
-    assert len(planned) < 150
+    assert len(planned) < 200
 
 
 def test_parentheses_in_a_path(root, tmp_path):
@@ -104,15 +115,15 @@ def test_a_model_that_cannot_be_had(root, tmp_path):
     """Nor is anything made of it by another name; its rows get a file that says so."""
     overlay = (
         "unavailable: {dnabert: no network}\ntables: {table1: {promoter/prom-core: [genebert, dnabert-2e-4]}}\n"
-        "learning_curves: {tfbs/CTCF_A549_CTCF_UW: {models: [dnabert], sizes: [10, 20], finetune: {}}}\n"
+        "learning_curves: {tfbs: null, tfbs/CTCF_A549_CTCF_UW: {models: [dnabert], sizes: [10, 20], finetune: {}}}\n"
     )
     planned, _ = plan(root, tmp_path, ["all"], overlay)
     assert of(planned, "unavailable", "task", "dataset", "method") == {
         (*PROMOTER, "dnabert-2e-4"), *(("tfbs", one, "dnabert") for one in TABLE2)
     }  # fmt: skip
-    baselines = {("kmer-logreg",), ("boosted-trees",), ("cnn",), ("pwm",)}
+    simple = {(name,) for name in baselines("two-class")}
     for rule in ("fit", "fit_part"):
-        assert of(planned, rule, "method") - baselines == {("from-scratch",), ("genebert",)}
+        assert of(planned, rule, "method") - simple == {("from-scratch",), ("genebert",)}
     assert of(planned, "table", "number") == {("1",), ("2",), ("6",)}
     assert of(planned, "pretrain", "model") == {("from-scratch",), ("genebert",)}
     assert of(planned, "curves", "model") == {("genebert",)}
@@ -121,7 +132,7 @@ def test_a_model_that_cannot_be_had(root, tmp_path):
 
 def test_data_sets_that_cannot_be_had(root, tmp_path):
     """Neither made nor downloaded, and no other set's models are tested on them."""
-    overlay = f"unavailable: {{tfbs/{BE2}: withdrawn, promoter/prom-core: withdrawn}}"
+    overlay = f"unavailable: {{tfbs/{BE2}: withdrawn, promoter/prom-core: withdrawn}}\nlearning_curves: {{tfbs: null}}"
     planned, printed = plan(root, tmp_path, ["all"], overlay)
     rows = CONFIG["tables"]["table1"]["promoter/prom-core"]
     assert of(planned, "unavailable", "task", "dataset", "method") == {

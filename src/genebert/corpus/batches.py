@@ -126,9 +126,13 @@ class SampleEncoder:
         length_a = (2 + n_kmers[0].sum(1)).to(self.device)  # windows: the whole row
         position = torch.arange(n_tokens, device=self.device)
         segments = ((position >= length_a[:, None]) & (position < lengths[:, None])).long()
-        motifs = None if self._motifs is None else self._motifs[regions].to(self.device).float()
+        motifs = None if self._motifs is None else self.motif_rows(regions)
         label = torch.from_numpy(draw.label).to(self.device)
         return Batch(ids, segments, lengths, owners.to(self.device), first, motifs, label, shortened)
+
+    def motif_rows(self, regions: Tensor) -> Tensor:
+        """Return the rows of the motif matrix of regions (int64 [...]) on the device: float [..., n_tfs]."""
+        return self._motifs[regions.to(self.home)].to(self.device).float()
 
 
 def _common_cap(available: Tensor, room: int) -> tuple[Tensor, int]:

@@ -39,12 +39,15 @@ class Examples:
         For rows with a place in place of letters.
     left_out : int
         Examples of the set that are not in the table, because a method may have seen their place.
+    part_of : (Examples, rows), optional
+        The set that these are some of, and which: what was made of that need not be made again.
     """
 
     table: pd.DataFrame
     name: str = "examples"
     genome: Genome | None = None
     left_out: int = 0
+    part_of: tuple["Examples", np.ndarray] | None = None
 
     def __len__(self) -> int:
         return len(self.table)
@@ -156,7 +159,8 @@ class Examples:
 
     def subset(self, rows: np.ndarray) -> "Examples":
         """Return some of the examples: numbers of rows, or True for those to keep."""
-        return Examples(self.table.iloc[rows].reset_index(drop=True), self.name, self.genome)
+        some = self.table.iloc[rows].reset_index(drop=True)
+        return Examples(some, self.name, self.genome, part_of=(self, rows))
 
 
 def read_examples(path: str | Path, genome: Genome | None = None, name: str | None = None) -> Examples:

@@ -101,7 +101,10 @@ class Method(ABC):
         return {"method": {"kind": "baseline", "name": self.name}, "settings": settings}
 
     def prepare(self, examples: Examples) -> None:  # noqa: B027  nothing to do for most methods
-        """See all examples that will be scored before anything is fitted: to read them once, and refuse them early."""
+        """See all examples that will be scored before anything is fitted: to read them once, and refuse them early.
+
+        The whole training set comes first.
+        """
 
     @abstractmethod
     def fit(self, train: Examples, valid: Examples, seed: int) -> Fitted:

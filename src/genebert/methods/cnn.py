@@ -89,6 +89,21 @@ class CnnModel(Fitted):
         return cls(method, kind, record, network)
 
 
+def plans(settings: CnnSettings, n: int) -> list[CnnSettings]:
+    """Return the settings of a training on `n` examples, and where those are few, others with small steps.
+
+    50 examples in batches of 64 are one step an epoch: 50 epochs are too little to learn anything.
+    """
+    if n > settings.few:
+        return [settings]
+    steps = settings.epochs * -(-n // settings.few_batch)
+    times = max(1, -(-settings.few_steps // steps))
+    small = replace(
+        settings, batch=settings.few_batch, epochs=settings.epochs * times, patience=settings.patience * times
+    )
+    return [settings] if small == settings else [settings, small]
+
+
 class Cnn(Method):
     """``cnn``."""
 
@@ -101,12 +116,27 @@ class Cnn(Method):
     def fit(self, train: Examples, valid: Examples, seed: int) -> CnnModel:
         """Train on `train`; `valid` says when to stop and which epoch's weights to keep.
 
-        The seed is of the initial weights, the order of the examples and dropout.
+        With few examples also in small steps, and the better of both on `valid` is kept. The seed is of the initial
+        weights, the order of the examples and dropout.
         """
+        longest = int(train.lengths.max())
+        settings = replace(self.settings, width=min(self.settings.width, longest - (longest + 1) % 2))
+        metric = f"valid_{self.kind.selects.lower()}"
+        found = []
+        for plan in plans(settings, len(train)):
+            model, history, best = self._train(plan, train, valid, seed)
+            values = [epoch[metric] for epoch in history]
+            found.append((values[best - 1], model, {**asdict(plan), "best_epoch": best, metric: values}))
+        _, model, chosen = max(found, key=lambda one: one[0])
+        tried = [{key: one[key] for key in ("batch", "epochs", "best_epoch")} | {metric: auc} for auc, _, one in found]
+        return replace(model, record=self.record(chosen | {"tried": tried}))
+
+    def _train(
+        self, settings: CnnSettings, train: Examples, valid: Examples, seed: int
+    ) -> tuple[CnnModel, list[dict[str, Any]], int]:
+        """Return a network with the weights of its best epoch, the history, and which epoch that is."""
         codes, lengths = map(torch.from_numpy, train.codes())
         labels = torch.tensor(train.labels)
-        longest = int(lengths.max())
-        settings = replace(self.settings, width=min(self.settings.width, longest - (longest + 1) % 2))
         rate = settings.learning_rate
         course = Course(settings.epochs, settings.patience, self.name, seed, f"a learning rate below {rate}")
         # The caller's random state is left as it was.
@@ -126,7 +156,4 @@ class Cnn(Method):
                 return total / len(labels)
 
             model = CnnModel(self.name, self.kind, {}, network)
-            history, best = fit(network, self.kind, valid, course, train_epoch, lambda: model.score(valid))
-        metric = f"valid_{self.kind.selects.lower()}"
-        chosen = {**asdict(settings), "best_epoch": best, metric: [epoch[metric] for epoch in history]}
-        return replace(model, record=self.record(chosen))
+            return model, *fit(network, self.kind, valid, course, train_epoch, lambda: model.score(valid))

@@ -47,8 +47,12 @@ def positional_one_hot(codes: np.ndarray) -> np.ndarray:
     return (codes[:, :, None] == np.arange(N_CODE, dtype=np.uint8)).reshape(len(codes), -1).astype(np.uint8)
 
 
-def count_features(examples: Examples, kmers: tuple[int, ...], length: int | None = None) -> np.ndarray:
+def count_features(
+    examples: Examples, kmers: tuple[int, ...], length: int | None = None, method: str = "boosted-trees"
+) -> np.ndarray:
     """Return counts of k-mers and, with a `length`, before them the one-hot base of every position.
+
+    `method` is named in messages.
 
     Returns
     -------
@@ -62,7 +66,7 @@ def count_features(examples: Examples, kmers: tuple[int, ...], length: int | Non
     lengths = [length or 0, *np.unique(examples.lengths)]
     if length is not None and min(lengths) < max(lengths):
         raise InputError(
-            f"boosted-trees: sequences of {min(lengths)} to {max(lengths)} bases; expected one length, because "
+            f"{method}: sequences of {min(lengths)} to {max(lengths)} bases; expected one length, because "
             f"each position is a feature (the letters there are one-hot over {BASES[:N_CODE]})"
         )
     blocks = []

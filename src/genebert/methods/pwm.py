@@ -1,6 +1,5 @@
 """The best match of the factor's own JASPAR matrix, made a probability by a one-dimensional logistic regression."""
 
-import logging
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -11,54 +10,22 @@ from genebert.errors import InputError
 from genebert.evaluation.examples import Examples
 from genebert.evaluation.kinds.base import Kind
 from genebert.files import read_json, sha256, write_json
-from genebert.genome.sequences import RegionSequences
 from genebert.methods.base import Fitted, Method, Unavailable
+from genebert.methods.best_scores import SCORING, Background, BestScores, background_of
 from genebert.methods.scikit import calibrate
 from genebert.motifs.jaspar import Motif, factor_motifs, read_jaspar
-from genebert.motifs.matrix import MotifSettings
-from genebert.motifs.scan import BestScorer
-from genebert.motifs.scoring import base_counts, score_motifs, strand_background
-
-logger = logging.getLogger(__name__)
-
-# Log-odds as in the regions x TFs matrix: counts, pseudocount 1.
-SCORING = {"source": MotifSettings().source, "pseudocount": MotifSettings().pseudocount}
-
-
-def _regions(codes: np.ndarray, lengths: np.ndarray) -> RegionSequences:
-    inside = np.arange(codes.shape[1]) < lengths[:, None]
-    return RegionSequences(codes[inside], np.concatenate([[0], np.cumsum(lengths)]), "")
 
 
 class Matrix:
     """A motif as log-odds against a background: frequencies of A, C, G, T with A = T and C = G."""
 
-    def __init__(self, motif: Motif, background: tuple[float, float, float, float]):
-        scoring = score_motifs([motif], background, **SCORING, p_value=MotifSettings().p_value)
-        self.motif, self.log_odds, self._scorer = motif, scoring.matrices[0], BestScorer(scoring)
+    def __init__(self, motif: Motif, background: Background, name: str = "pwm"):
+        self.motif, self.scores = motif, BestScores(name, [motif], background)
+        self.log_odds = self.scores.matrices[0]
 
     def best_scores(self, examples: Examples) -> np.ndarray:
-        """Return the best log-odds (natural logarithm) over both strands (float64 [n]).
-
-        Windows with N do not count; a sequence that has no other gets the lowest score that the matrix can give.
-
-        Raises
-        ------
-        InputError
-            A sequence is shorter than the matrix.
-        """
-        shortest = int(examples.lengths.min())
-        if shortest < self.motif.width:
-            raise InputError(
-                f"pwm: a sequence of {shortest} bases found; expected at least {self.motif.width}, the width of "
-                f"{self.motif.matrix_id} ({self.motif.name})"
-            )
-        blocks = [self._scorer.score(_regions(*block), np.arange(len(block[1])))[:, 0] for block in examples.blocks()]
-        scores = np.concatenate(blocks).astype(np.float64)
-        unknown = np.isnan(scores)
-        if unknown.any():
-            logger.warning("pwm: %d of %d sequences have N in every window", int(unknown.sum()), len(scores))
-        return np.where(unknown, self.log_odds.min(axis=0).sum(), scores)
+        """Return the best log-odds over both strands (float64 [n]); see :meth:`BestScores.of`."""
+        return self.scores.of(examples)[:, 0].astype(np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +49,8 @@ class PwmModel(Fitted):
     def read(cls, folder: Path, *about: Any) -> Self:
         """Read ``matrix.json``."""
         motif, settings = read_json(folder / "matrix.json"), about[-1]["settings"]
-        matrix = Matrix(Motif(**motif | {"counts": np.array(motif["counts"])}), tuple(settings["background"]))
+        motif = Motif(**motif | {"counts": np.array(motif["counts"])})
+        matrix = Matrix(motif, tuple(settings["background"]), about[0])
         return cls(*about, matrix, **settings["calibration"])
 
 
@@ -120,7 +88,7 @@ class Pwm(Method):
 
     def fit(self, train: Examples, valid: Examples, seed: int) -> PwmModel:
         """Choose among the matrices by the metric on `valid`, and calibrate on `train`."""
-        background = strand_background(sum(base_counts(_regions(*block)).sum(axis=0) for block in train.blocks()))
+        background = background_of(train)
         matrices = [Matrix(motif, background) for motif in self.motifs]
         auc = {one.motif.matrix_id: self.kind.select(valid, one.best_scores(valid)) for one in matrices}
         best = max(matrices, key=lambda one: auc[one.motif.matrix_id])

@@ -22,12 +22,11 @@ from genebert.genome.bases import N_CODE
 from genebert.genome.intervals import overlapping
 from genebert.genome.sequences import RegionSequences
 from genebert.methods.base import Fitted, Method, Unavailable
-from genebert.methods.pwm import SCORING, factor_motifs
+from genebert.methods.best_scores import SCORING
 from genebert.methods.scikit import choose_penalty, read_parts, write_parts
-from genebert.motifs.jaspar import read_jaspar
+from genebert.motifs.jaspar import factor_motifs, read_jaspar
 from genebert.motifs.scan import BestScorer
 from genebert.motifs.scoring import score_motifs, strand_background
-from genebert.settings.data import MotifSettings
 from genebert.settings.methods import CommonVariantsSettings, DisruptedMotifsSettings
 
 logger = logging.getLogger(__name__)
@@ -271,7 +270,7 @@ class DisruptedMotifs(RiskMethod):
     def features(self, people: People, chosen: tuple[float, float, float, float]) -> np.ndarray:
         """Return float32 [n, windows * factors]; NaN where a haplotype has no place for any matrix."""
         matrices = [one for found in self.motifs.values() for one in found]
-        scorer, blocks = BestScorer(score_motifs(matrices, chosen, **SCORING, p_value=MotifSettings().p_value)), []
+        scorer, blocks = BestScorer(score_motifs(matrices, chosen, **SCORING, p_value=None)), []
         first = np.cumsum([0, *map(len, self.motifs.values())])[:-1]
         for window in self._windows(people.cohort):
             found = people.cohort.haplotypes(*window)

@@ -18,7 +18,7 @@ from genebert.models.attention import ATTENTION, encode_joined
 from genebert.models.backbones import build_region_encoder
 from genebert.models.bert import bert_config, initialise, load_weights, sinusoidal_positions
 from genebert.models.folders import weights_file
-from genebert.models.losses import sequence_region_matching, shared_regions
+from genebert.models.losses import matched_retrieval, sequence_region_matching, shared_regions
 from genebert.models.weights import file_source, fill, read_tensors
 from genebert.settings.models import ModelSettings
 from genebert.settings.training import TrainingSettings
@@ -214,6 +214,20 @@ class GeneBERT(nn.Module):
         return sequence_region_matching(
             sequence, region, losses.srm, self.scale, shared_regions(regions), losses.centre
         )
+
+    def matched(
+        self, sequence: torch.Tensor, region: torch.Tensor, decoys: torch.Tensor, regions: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return matched and swapped retrieval of a whole batch, of decoys [samples, some, width]; see models.losses.
+
+        With ``contrast: regions``, regions are compared one by one, as in :meth:`matching`.
+        """
+        losses = self.settings.losses
+        if losses.contrast == "regions":
+            regions = regions.reshape(-1, 1)
+            sequence, region = (embedded.reshape(len(regions), -1) for embedded in (sequence, region))
+            decoys = decoys.unflatten(2, (self.n_regions, -1)).transpose(1, 2).flatten(0, 1)
+        return matched_retrieval(sequence, region, decoys, losses.srm, shared_regions(regions), losses.centre)
 
     @property
     def scale(self) -> torch.Tensor:

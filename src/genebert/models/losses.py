@@ -52,10 +52,7 @@ def sequence_region_matching(
         Retrieval accuracy: share of sequences whose own matrix scores highest among those not excluded.
     """
     if form == "infonce":
-        if centre:
-            sequence, region = sequence - sequence.mean(0), region - region.mean(0)
-        # The bound keeps the gradient finite where embeddings are all the same, as those of regions of N are.
-        sequence, region = (F.normalize(embeddings, eps=1e-3) for embeddings in (sequence, region))
+        sequence, region = _unit(sequence, sequence, centre), _unit(region, region, centre)
     scores = sequence @ region.T
     if form == "infonce":
         scores = scores * scale
@@ -65,9 +62,67 @@ def sequence_region_matching(
     accuracy = (scores.argmax(1) == target).float().mean()
     if form == "infonce":
         loss = (F.cross_entropy(scores, target) + F.cross_entropy(scores.T, target)) / 2
-    elif form == "paper_exp":
-        loss = torch.logsumexp(scores.flatten(), 0) - torch.logsumexp(scores.diagonal(), 0)
     else:
-        positive = F.softplus(scores)
-        loss = torch.log(positive.sum()) - torch.log(positive.diagonal().sum())
+        logs = scores if form == "paper_exp" else log_softplus(scores)
+        # Of inner products by the thousand the difference of two sums would be rounded away; a ratio has no scale.
+        logs = logs - logs.max().detach()
+        loss = torch.logsumexp(logs.flatten(), 0) - torch.logsumexp(logs.diagonal(), 0)
     return loss, accuracy
+
+
+def log_softplus(scores: torch.Tensor) -> torch.Tensor:
+    """Return ``log(log(1 + exp(s)))``, finite for every finite score: far below 0 it is the score itself.
+
+    There softplus is exp(s), which becomes 0 in float32 below -104, and its logarithm infinite.
+    """
+    least = -20.0  # where both differ by less than 1e-9
+    return torch.where(scores < least, scores, F.softplus(scores.clamp(min=least)).log())
+
+
+def _unit(embeddings: torch.Tensor, batch: torch.Tensor, centre: bool) -> torch.Tensor:
+    """Return embeddings as cosines compare them: where asked for, without the mean of the batch."""
+    # The bound keeps the gradient finite where embeddings are all the same, as those of regions of N are.
+    return F.normalize(embeddings - batch.mean(0) if centre else embeddings, dim=-1, eps=1e-3)
+
+
+def matched_retrieval(
+    sequence: torch.Tensor,
+    region: torch.Tensor,
+    decoys: torch.Tensor,
+    form: str,
+    excluded: torch.Tensor | None = None,
+    centre: bool = False,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Compare each sequence's own matrix with others of nearly the same base composition.
+
+    Parameters
+    ----------
+    sequence, region : float32 [batch, width]
+        E_seq and E_reg of true pairs.
+    decoys : float32 [batch, n_decoys, width]
+        E_reg of matrices of other regions, matched one by one to those of the sample.
+    form, excluded, centre
+        As for :func:`sequence_region_matching`.
+
+    Returns
+    -------
+    scalar tensor
+        Matched retrieval: share of sequences that score their own matrix above all of its decoys. Chance, and all that
+        composition tells, is 1 / (n_decoys + 1); of equal scores it counts as one of them drawn by lot.
+    scalar tensor
+        Swapped retrieval: share of sequences that score their first decoy above all matrices of other samples. Where it
+        is near to the retrieval of the own matrix, composition is what was learned.
+    """
+    if form == "infonce":
+        decoys = _unit(decoys, region, centre)
+        sequence, region = _unit(sequence, sequence, centre), _unit(region, region, centre)
+    own = (sequence * region).sum(1)
+    others = torch.einsum("bw,bkw->bk", sequence, decoys)
+    equal = (others == own[:, None]).sum(1)
+    matched = ((own >= others.amax(1)).float() / (equal + 1)).mean()
+    scores = sequence @ region.T
+    if excluded is not None:
+        scores = scores.masked_fill(excluded, -torch.inf)
+    scores.diagonal().copy_(others[:, 0])
+    swapped = (scores.argmax(1) == torch.arange(len(scores), device=scores.device)).float().mean()
+    return matched, swapped

@@ -128,7 +128,11 @@ def gc_bins(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def score_motifs(
-    motifs: list[Motif], background: tuple[float, float, float, float], source: str, pseudocount: float, p_value: float
+    motifs: list[Motif],
+    background: tuple[float, float, float, float],
+    source: str,
+    pseudocount: float,
+    p_value: float | None,
 ) -> Scoring:
     """Turn motifs into log-odds matrices and find the score that background sequence reaches with `p_value`.
 
@@ -141,8 +145,9 @@ def score_motifs(
         observations (the atlas authors' recipe, docs/facts.md 3).
     pseudocount : float
         Added to every position, shared out by the background.
-    p_value : float
-        Chance of a hit at one position of one strand of background sequence.
+    p_value : float or None
+        Chance of a hit at one position of one strand of background sequence. None, for best scores alone: no threshold
+        is looked for, which takes nearly all of the time, and all are NaN.
 
     Returns
     -------
@@ -167,7 +172,8 @@ def score_motifs(
                 f"motifs: matrix {motif.matrix_id} prefers no base at any position; expected unequal counts"
             )
         matrices.append(matrix)
-        thresholds.append(MOODS.tools.threshold_from_p(log_odds, list(background), p_value))
+        known = p_value is not None
+        thresholds.append(MOODS.tools.threshold_from_p(log_odds, list(background), p_value) if known else np.nan)
         max_possible.append(best.sum())
         min_p.append(np.prod((np.isclose(matrix, best, rtol=0, atol=1e-9) * np.array(background)[:, None]).sum(axis=0)))
     return Scoring(

@@ -20,6 +20,8 @@ COLUMNS = (
     ("masked k-mers (MGM)", ("mgm", "loss (nats)"), ("mgm_accuracy", "accuracy")),
     ("segment pairs (NGSP)", ("ngsp", "loss (nats)"), ("ngsp_accuracy", "accuracy")),
     ("sequence and matrix (SRM)", ("srm", "loss (nats)"), ("srm_accuracy", "retrieval accuracy")),
+    # Only in validation: beside rows of regions of the same composition, and with such rows in place of its own.
+    ("SRM beyond composition", ("srm_matched", "matched retrieval"), ("srm_swapped", "retrieval of swapped rows")),
     ("schedule", ("learning_rate", "learning rate"), ("temperature", "temperature of SRM")),
 )
 DASHES = ((4, 3), (1, 2), (7, 2, 1, 2))  # of several floors of one metric
@@ -64,6 +66,7 @@ def chance_floors(info: Mapping) -> dict[str, dict[str, float]]:
             n *= info["regions_per_sample"]
         # All three forms of Eq. 3 are log(n) where all pairs score alike.
         floors |= {"srm": {f"chance, {n} {what}": math.log(n)}, "srm_accuracy": {"chance": 1 / n}}
+        floors |= {"srm_matched": {"chance": 1 / 4}, "srm_swapped": {"chance": 1 / n}}
     for metric, more in info.get("floors", {}).items():
         floors[metric] = floors.get(metric, {}) | more
     return floors
@@ -75,7 +78,7 @@ def plot_curves(records: list[dict], folder: str | Path, name: str, title: str, 
     `records` are from :func:`read_metrics`: step, metrics, and some of them again with the prefix ``valid_``; `floors`
     are drawn as thin broken lines.
     """
-    recorded = set().union(*records)
+    recorded = {name.removeprefix("valid_") for record in records for name in record}
     columns = [column for column in COLUMNS if recorded & {metric for metric, _ in column[1:]}]
     with picture(folder, name, title, 0.6 + 2.8 * len(columns), 5.2) as figure:
         rows = figure.subplots(2, len(columns), sharex=True, squeeze=False)

@@ -194,7 +194,7 @@ def _row_problems(config: dict, models: Models, folder: Path) -> Iterator[str]:
     known = [f"{task}/{name}" for task, found in sets.items() for name in found]
     places = {f"tables.{table}": (rows, [*known, *sets]) for table, rows in config["tables"].items()}
     curves = {key: curve["models"] for key, curve in config["learning_curves"].items()}
-    places["learning_curves"] = (curves, known)
+    places["learning_curves"] = (curves, [*known, *sets])
     kinds = {name: task.kind for name, task in all_tasks().items()}
     factors = [name for name, task in all_tasks().items() if task.has_factor]
     for where, (rows, keys) in places.items():

@@ -15,7 +15,7 @@ from genebert.settings.data import (
     SimulationSettings,
 )
 from genebert.settings.fields import Block, key
-from genebert.settings.fitting import Changes, CurveSettings, FinetuneSettings, Row, TaggerChanges
+from genebert.settings.fitting import CURVE, Changes, CurveSettings, FinetuneSettings, Row, TaggerChanges
 from genebert.settings.models import ModelEntry, TrainedModelSettings
 from genebert.settings.resources import Resources
 from genebert.settings.rules import Chromosome, FilePath, Name, Rule, Seed, Text
@@ -30,6 +30,7 @@ SPLICING = ["splice-pwm", "splice-logreg", "splice-trees", "spliceai-80", "splic
 NETWORKS = ["from-scratch", "dnabert", "genebert"]
 RISK = ["one-snp", "listed-snps", "common-variants", "polygenic", "sex", "disrupted-motifs"]
 FROZEN = [f"{name}-frozen" for name in NETWORKS]
+MOTIFS = ["motif-best", "motif-l1", "motif-trees"]
 WINDOWS = [f"{name}-{context}" for name in NETWORKS for context in ("80nt", "256nt", "400nt", "2k")]
 
 
@@ -42,8 +43,8 @@ class Tables(Block):
 
     block = "tables"
 
-    table1: Rows = key({"promoter/prom-core": ["kmer-logreg", "boosted-trees", "cnn", *NETWORKS]}, "promoters")
-    table2: Rows = key({"tfbs": ["pwm", "kmer-logreg", "boosted-trees", "cnn", *NETWORKS]}, "TF binding sites")
+    table1: Rows = key({"promoter/prom-core": ["kmer-logreg", "boosted-trees", *MOTIFS, "cnn", *NETWORKS]}, "promoters")
+    table2: Rows = key({"tfbs": ["pwm", "kmer-logreg", "boosted-trees", *MOTIFS, "cnn", *NETWORKS]}, "TF binding sites")
     table3: Rows = key(
         {"disease/HSCR-RET": [*RISK, *NETWORKS], "disease/HSCR-RET-Long": [*RISK, *FROZEN]},
         "disease risk",
@@ -52,7 +53,7 @@ class Tables(Block):
     table4: Rows = key(
         {"splicing": [*SPLICING, *NETWORKS, *WINDOWS]}, "splice sites; left out without a set (tasks.splicing)"
     )
-    table6: Rows = key({"tfbs": ["pwm", "cnn", "dnabert", "genebert"]}, "TF binding sites by cell and tissue")
+    table6: Rows = key({"tfbs": ["pwm", *MOTIFS, "cnn", "dnabert", "genebert"]}, "TF binding sites by cell and tissue")
 
 
 # Kinds of the data sets that tables show; the others show two classes.
@@ -126,7 +127,10 @@ def _config_class(tasks: tuple[Task, ...]) -> type[Block]:
         methods: dict[Text, dict[str, Any]] = key({}, "baseline -> those of its settings that differ from its defaults")
         tables: Tables = key(Tables(), "rows of the tables")
         learning_curves: dict[Text, CurveSettings] = key(
-            {"promoter/prom-core": CurveSettings(finetune={"epochs": 30, "patience": 10})},
+            {
+                "promoter/prom-core": CurveSettings(finetune={"epochs": 30, "patience": 10}),
+                "tfbs": CurveSettings(models=["pwm", *CURVE], finetune={"epochs": 30, "patience": 10}),
+            },
             "test AUC against the number of labelled examples, one figure a data set",
         )
         unavailable: dict[str, Annotated[str, Rule(some=True, expected="the reason")]] = key(

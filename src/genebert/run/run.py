@@ -18,7 +18,7 @@ from genebert.models.folders import WEIGHTS, weights_file
 from genebert.run.checks import absences, checked, data_sets
 from genebert.run.config import config_class
 from genebert.run.models import Models, is_trained, load_models, starts_from
-from genebert.run.together import expanded
+from genebert.run.together import curves_of, expanded
 from genebert.settings.data import FORMAT_KEYS, OPTIONAL_KEYS
 from genebert.settings.fitting import lay_over
 from genebert.settings.load import expand, from_text, load_yaml, merge
@@ -81,6 +81,7 @@ class Run:
         self.resources = Resources(**self.config["resources"])
         self.absent = absences(self.config, folder)
         self.rows = {table: self._had(expanded(rows, self.sets)) for table, rows in self.config["tables"].items()}
+        self.curves = curves_of(self.config["learning_curves"], self.sets)
         self.registry = load_registry(folder)
         self.wanted = select(self.registry, self.config["retrieve"])
         motifs = self.config["motifs"]
@@ -243,7 +244,7 @@ class Run:
 
     def fit_part_job(self, wildcards: Any) -> dict[str, Any]:
         """Return the same for the points of a learning curve."""
-        curve = self.config["learning_curves"][f"{wildcards.task}/{wildcards.dataset}"]
+        curve = self.curves[f"{wildcards.task}/{wildcards.dataset}"]
         job = self._fit_job(wildcards)
         if "model" in job["files"]:
             job["options"] = lay_over(job["options"], curve["finetune"])
@@ -311,7 +312,7 @@ class Run:
 
     def learning_curve_methods(self, name: str) -> list[str]:
         """Return the methods of a learning curve that can be had."""
-        methods = self.config["learning_curves"][name]["models"]
+        methods = self.curves[name]["models"]
         return [method for method in methods if not self.reason_of_absence(name, method)]
 
     def learning_curve_scores(self, wildcards: Any) -> list[str]:
@@ -321,6 +322,6 @@ class Run:
 
     def learning_curve_files(self) -> list[str]:
         """Return the figures of all learning curves with a method and a data set that can be had."""
-        names = [name for name in self.config["learning_curves"] if self.learning_curve_methods(name)]
+        names = [name for name in self.curves if self.learning_curve_methods(name)]
         files = (f"{name}.{suffix}" for name in names for suffix in ("svg", "png", "csv"))
         return self.stage("figures/learning_curves", *files)

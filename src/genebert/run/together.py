@@ -36,6 +36,18 @@ def expanded(rows: Mapping[str, list[str]], sets: Sets) -> dict[str, list[str]]:
     return found
 
 
+def curves_of(curves: Mapping[str, dict[str, Any]], sets: Sets) -> dict[str, dict[str, Any]]:
+    """Return task/data set -> settings of its learning curve; a key that is a task stands for its first data sets.
+
+    A data set's own key counts before its task's.
+    """
+    found = {}
+    for key, curve in curves.items():
+        if key in sets:
+            found |= {f"{key}/{one}": curve for one in list(sets[key])[: curve["first"]]}
+    return found | {key: curve for key, curve in curves.items() if key not in sets}
+
+
 def said_once(problems: Iterator[tuple[str, str]]) -> list[str]:
     """Return one line for each problem of pairs (model, problem), with the first models that have it."""
     found: dict[str, list[str]] = {}
@@ -48,10 +60,10 @@ def said_once(problems: Iterator[tuple[str, str]]) -> list[str]:
 
 def together_problems(config: dict[str, Any], models: Models, sets: Sets) -> Iterator[tuple[str, str]]:
     """Say what is wrong with the models that tables and learning curves show, as pairs (model, problem)."""
-    curves, tasks = {name: curve["models"] for name, curve in config["learning_curves"].items()}, all_tasks()
+    curves, tasks = curves_of(config["learning_curves"], sets), all_tasks()
     asked = Resources(**config["resources"]).of("pretrain")
     processes = asked["processes"] * asked["nodes"]
-    for rows in (*config["tables"].values(), curves):
+    for rows in (*config["tables"].values(), {name: curve["models"] for name, curve in curves.items()}):
         for data_set, names in expanded(rows, sets).items():
             for name in names:
                 if name in models.names and not models.reason_of_absence(name, data_set):

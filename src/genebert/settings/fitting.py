@@ -95,6 +95,10 @@ Row = Annotated[
     list[Annotated[str, Rule(some=True, expected="the name of a model or baseline")]], Rule(some=True, unique=True)
 ]
 
+# Baselines that know no motifs, and that know all; then the networks.
+CURVE = ["kmer-logreg", "boosted-trees", "motif-best", "motif-l1", "motif-trees", "cnn", "from-scratch", "dnabert",
+         "genebert"]  # fmt: skip
+
 
 @dataclass(frozen=True)
 class CurveSettings(Block):
@@ -102,11 +106,12 @@ class CurveSettings(Block):
 
     block = "learning_curves"
 
-    models: Row = key(["kmer-logreg", "from-scratch", "dnabert", "genebert"], "models and baselines")
+    models: Row = key(CURVE, "models and baselines")
     sizes: Annotated[
         list[Annotated[int, Rule(at_least=2)]], Rule(least=2, unique=True, expected="at least two numbers of examples")
     ] = key([50, 100, 200, 500, 1000, 2000], "numbers of examples; those beyond what there is are left out")
     finetune: Changes = key({}, "over the fine-tuning of task and model")
+    first: Count = key(1, "where the key is a task: how many of its data sets, from the first, have a curve")
 
 
 def only_of_taggers(settings: Mapping[str, Any]) -> list[str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from genebert.settings.fields import Block, key
-from genebert.settings.rules import Count, Positive, Rule, SomeShare, Text
+from genebert.settings.rules import Count, Positive, Rule, SomeShare, Text, Whole
 from genebert.settings.training import Precision
 
 
@@ -26,6 +26,15 @@ class CnnSettings(Block):
     batch: Count = key(64, "sequences a step")
     epochs: Count = key(50, "most epochs")
     patience: Count = key(8, "epochs without a better validation AUC before training stops")
+    few: Whole = key(
+        1000,
+        "training sets of at most so many sequences are fitted twice: as above, and with the next two keys",
+        more="The better on validation is kept.",
+    )
+    few_batch: Count = key(16, "sequences a step of the second fit")
+    few_steps: Count = key(
+        400, "steps of it at least: where epochs are too few for them, epochs and patience are multiplied"
+    )
 
     def check(self) -> Iterator[str]:
         """A filter has a middle base."""

@@ -25,6 +25,7 @@ from genebert.settings.training import TrainingSettings
 from genebert.training.job import PretrainJob
 from genebert.training.objective import Objective, Share
 from genebert.training.objectives.genebert_floors import kmer_counts, mgm_floors, ngsp_floors
+from genebert.training.objectives.genebert_matching import MATCHED, Matches, Rows, srm_floors
 from genebert.training.parallel import ALONE, Ranks
 
 CPU = torch.device("cpu")
@@ -71,6 +72,13 @@ def motif_statistics(values: np.ndarray, regions: np.ndarray) -> Pair:
     return torch.from_numpy(np.nan_to_num(mean)), torch.from_numpy(np.where(sd > 0, sd, 1).astype(np.float32))
 
 
+def make_matches(sequences: RegionSequences, valid: Groups) -> Matches | None:
+    """Return the validation regions that match each other; None where they are too few for decoys."""
+    pool = np.unique(valid.regions).astype(np.int64)
+    wanted = MATCHED + valid.regions.shape[1]  # a neighbour may be of the sample itself
+    return Matches(sequences, pool, wanted) if len(pool) > wanted else None
+
+
 class GeneBERTObjective(Objective):
     """The three losses of Eq. 4 (Algorithm 1).
 
@@ -102,9 +110,13 @@ class GeneBERTObjective(Objective):
             self.order = SampleOrder(self.train, training.batch, seed, training.strands)
             n_valid = min(training.batch, len(self.valid)) // ranks.size * ranks.size
             self.valid_order = SampleOrder(self.valid, n_valid, seed) if n_valid >= 2 else None
+            self.motifs, self.matches = matched, None
+            if matched is not None and self.valid_order is not None:
+                self.matches = make_matches(data.sequences, self.valid)
             self.encoder = SampleEncoder(data.sequences, matched, settings.k, max_tokens, device, settings.layout)
             if matched is not None:
                 statistics = motif_statistics(matched, np.unique(self.train.regions))
+        self._embedded: Pair | None = None  # E_seq and E_reg of the whole batch last matched
         torch.manual_seed(stream_seed(seed, 0))
         self.model = GeneBERT(settings, *statistics, data.regions_per_sample).to(device)
         if training.steps:
@@ -135,9 +147,31 @@ class GeneBERTObjective(Objective):
         order = self.valid_order
         if order is None:
             return {}
-        n = max(1, min(self.training.validation_batches, len(order.groups) // order.batch))
-        results = [self.compute(self._samples(order, i), i, train=False) for i in range(n)]
+        results = []
+        for i in range(self._validation_batches()):
+            share = self._samples(order, i)
+            results.append(self.compute(share, i, train=False) | self._matched(share))
         return {name: float(np.mean([r[name] for r in results if name in r])) for name in results[0]}
+
+    def _validation_batches(self) -> int:
+        order = self.valid_order
+        return max(1, min(self.training.validation_batches, len(order.groups) // order.batch))
+
+    @torch.no_grad()
+    def _matched(self, share: Samples) -> dict[str, float]:
+        """Return how surely the batch that was last matched tells rows from those of regions of equal composition."""
+        if self.matches is None:
+            return {}
+        mine = self.ranks.share(len(share.regions))
+        chosen = torch.from_numpy(self.matches.draw(share.regions[mine.start : mine.stop].cpu().numpy(), MATCHED))
+        decoys = []
+        for k in range(MATCHED):
+            pieces = chosen[:, k].split(self.training.micro_batch or len(chosen))
+            with autocast(self.training.precision, self.device):
+                embedded = [self.model.encode_regions(self.encoder.motif_rows(piece)).float() for piece in pieces]
+            decoys.append(self.ranks.gather(torch.cat(embedded)))
+        matched, swapped = self.model.matched(*self._embedded, torch.stack(decoys, 1), share.regions)
+        return {"srm_matched": float(matched), "srm_swapped": float(swapped)}
 
     def floors(self) -> dict[str, dict[str, float]]:
         """Return what the losses that are on reach from frequencies and base composition alone."""
@@ -148,6 +182,9 @@ class GeneBERTObjective(Objective):
         if self.losses.ngsp:
             reached = ngsp_floors(self.sequences, self.train, self.valid, self.seed)
             floors |= {key: {"base composition": value} for key, value in reached.items()}
+        if self.matches is not None:
+            rows, n = Rows(self.motifs, self.train), self._validation_batches()
+            floors |= srm_floors(self.sequences, rows, self.valid_order, self.matches, self.losses.contrast, n)
         return floors
 
     def flops(self, lengths: list[int]) -> tuple[float, float]:
@@ -223,6 +260,7 @@ class GeneBERTObjective(Objective):
         for mine in (sequence, region):
             rows = self.ranks.gather(mine)
             whole.append(torch.cat([rows[:first], mine, rows[first + len(mine) :]]))
+        self._embedded = tuple(rows.detach() for rows in whole)
         return self.model.matching(*whole, share.regions)
 
     def _match_pieces(

@@ -13,7 +13,7 @@ _BLOCK_REGIONS = 1 << 14
 _FLOOR_SAMPLES = 50_000
 
 
-def _blocks(sequences: RegionSequences) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+def blocks(sequences: RegionSequences) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
     """Yield which regions a block has, their offsets in it, and its base codes."""
     for first in range(0, len(sequences), _BLOCK_REGIONS):
         offsets = sequences.offsets[first : first + _BLOCK_REGIONS + 1]
@@ -26,7 +26,7 @@ def kmer_counts(sequences: RegionSequences, regions: np.ndarray, k: int) -> np.n
     wanted = np.zeros(len(sequences), dtype=bool)
     wanted[regions] = True
     counts = np.zeros(4**k, dtype=np.int64)
-    for block, offsets, codes in _blocks(sequences):
+    for block, offsets, codes in blocks(sequences):
         used = np.repeat(wanted[block], np.diff(offsets))
         # the last k - 1 bases of a region begin no k-mer of it
         ends = offsets[1:, None] - np.arange(1, k)
@@ -60,7 +60,7 @@ def mgm_floors(counts: np.ndarray) -> dict[str, float]:
 def composition(sequences: RegionSequences) -> np.ndarray:
     """Return the shares of G or C, and of CpG, of each region: float64 [n_regions, 2]; 0 for one without a base."""
     shares = np.zeros((len(sequences), 2))
-    for block, offsets, codes in _blocks(sequences):
+    for block, offsets, codes in blocks(sequences):
         is_cpg = np.append((codes[:-1] == 1) & (codes[1:] == 2), [False] * min(1, len(codes)))
         for column, flags in enumerate(((codes == 1) | (codes == 2), is_cpg)):
             total = np.append(0, np.cumsum(flags))[offsets]
