@@ -23,6 +23,7 @@ OVERLAYS = [path for path in FILES if path.name not in ("config.yaml", "models.y
 # Blocks whose keys are not the project's.
 FREE_NAMES = (
     ("accessibility", "beds"), ("learning_curves",), ("model", "region_encoder", "arguments"), ("tasks", "promoter"),
+    ("tasks", "disease"),
     ("simulate", "chromosomes"), ("cohort", "sites"), *(("tables", table) for table in CONFIG["tables"]),
 )  # fmt: skip
 

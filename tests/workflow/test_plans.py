@@ -17,6 +17,7 @@ pytestmark = pytest.mark.workflow
 
 TARGETS = ("table1", "table2", "table6", "learning_curves")
 BE2 = "CTCF_BE(2)-C_CTCF_UW"
+NO_TABLE_3 = "table3: {disease/HSCR-RET: null, disease/HSCR-RET-Long: null}"
 PROMOTER = ("promoter", "prom-core")
 
 
@@ -93,7 +94,7 @@ def test_table4_without_a_set_says_so_and_all_goes_without(root, tmp_path):
     assert done.returncode == 1
     assert "table4: tables and tasks have no data set for it; expected some" in done.stdout + done.stderr
     planned, printed = plan(root, tmp_path, ["all"])
-    assert of(planned, "table", "number") == {("1",), ("2",), ("6",)} and "tables/table4" not in printed
+    assert of(planned, "table", "number") == {("1",), ("2",), ("3",), ("6",)} and "tables/table4" not in printed
 
 
 def test_the_papers_plan_is_a_small_one(root, tmp_path):
@@ -114,7 +115,8 @@ def test_parentheses_in_a_path(root, tmp_path):
 def test_a_model_that_cannot_be_had(root, tmp_path):
     """Nor is anything made of it by another name; its rows get a file that says so."""
     overlay = (
-        "unavailable: {dnabert: no network}\ntables: {table1: {promoter/prom-core: [genebert, dnabert-2e-4]}}\n"
+        "unavailable: {dnabert: no network}\n"
+        f"tables: {{table1: {{promoter/prom-core: [genebert, dnabert-2e-4]}}, {NO_TABLE_3}}}\n"
         "learning_curves: {tfbs: null, tfbs/CTCF_A549_CTCF_UW: {models: [dnabert], sizes: [10, 20], finetune: {}}}\n"
     )
     planned, _ = plan(root, tmp_path, ["all"], overlay)
@@ -133,6 +135,7 @@ def test_a_model_that_cannot_be_had(root, tmp_path):
 def test_data_sets_that_cannot_be_had(root, tmp_path):
     """Neither made nor downloaded, and no other set's models are tested on them."""
     overlay = f"unavailable: {{tfbs/{BE2}: withdrawn, promoter/prom-core: withdrawn}}\nlearning_curves: {{tfbs: null}}"
+    overlay += f"\ntables: {{{NO_TABLE_3}}}"
     planned, printed = plan(root, tmp_path, ["all"], overlay)
     rows = CONFIG["tables"]["table1"]["promoter/prom-core"]
     assert of(planned, "unavailable", "task", "dataset", "method") == {

@@ -31,10 +31,10 @@ BOTH = {"promoter", "tfbs"}
         # the curve has a number of epochs of its own
         ("finetune: {promoter: {epochs: 2}}", {"promoter"}, {"fit": 3, "table": 1}),
         (
-            "models: {genebert: {finetune: {learning_rate: 0.1}}}", BOTH,
-            {"fit": 3, "fit_part": 1, "learning_curve": 1, "table": 3, "transfer": 1},
+            "models: {genebert: {finetune: {learning_rate: 0.1}}}", BOTH | {"disease"},
+            {"fit": 4, "fit_part": 1, "learning_curve": 1, "table": 4, "transfer": 1},
         ),
-        ("tasks: {tfbs: {transfer: []}}", {"tfbs"}, {"fit": 6, "table": 2, "transfer": 1}),
+        ("tasks: {tfbs: {transfer: []}}", {"tfbs"}, {"fit": 8, "table": 2, "transfer": 1}),
         (
             "learning_curves: {promoter/prom-core: {sizes: [30, 100, 200]}}", {"promoter"},
             {"fit_part": 2, "learning_curve": 1},
@@ -46,11 +46,12 @@ BOTH = {"promoter", "tfbs"}
         ),
         # no model without the matching loss is trained again, nor what is made of it fitted
         (
-            "motifs: {pseudocount: 2.0}", BOTH | {"splicing"},
-            {"motifs": 1, "pretrain": 1, "curves": 1, "card": 1, "fit": 4, "fit_part": 1, "learning_curve": 1,
-             "table": 4, "transfer": 1},
+            "motifs: {pseudocount: 2.0}", BOTH | {"disease", "splicing"},
+            {"motifs": 1, "pretrain": 1, "curves": 1, "card": 1, "fit": 6, "fit_part": 1, "learning_curve": 1,
+             "table": 5, "transfer": 1},
         ),
         ("finetune: {splicing: {epochs: 2}}", {"splicing"}, {"fit": 1, "table": 1}),
+        ("cohort: {population: european}", {"disease"}, {"cohort": 1, "task": 2, "fit": 3, "table": 1}),
         ("methods: {splice-pwm: {ratio: 50}}", {"splicing"}, {"fit": 1, "table": 1}),
         ("resources: {fit: {mem_mb: 1000}}", set(), {}),
     ],
