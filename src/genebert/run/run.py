@@ -88,6 +88,9 @@ class Run:
         self.sequences = self.stage("sequences", "regions.npy", "offsets.npy", "regions.json")
         self.motifs = self.stage("motifs", "matrix.npy", "motifs.tsv", "motifs.json")
         self.groups = self.stage("corpus", "groups.npz", "corpus.json")
+        self.motif_training = (
+            self.groups if motifs["composition"] == "remove" else []
+        )  # whose regions scores are fitted on
 
     def stage(self, name: str, *files: str) -> list[str]:
         """Return files of a stage's folder."""
