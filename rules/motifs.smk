@@ -25,6 +25,7 @@ rule motifs:
         jaspar=f"{RUN.jaspar}.txt",
         families=f"{RUN.jaspar}.tsv",
         sequences=RUN.sequences,
+        training=RUN.motif_training,
     output:
         RUN.motifs,
     log:

@@ -241,3 +241,26 @@ def test_build_corpus_writes_what_groups_load(tmp_path):
     first = (tmp_path / "corpus/groups.npz").read_bytes()
     build_corpus(CorpusSettings(validation_fraction=0.2), tmp_path / "accessible.h5ad", tmp_path / "corpus")
     assert (tmp_path / "corpus/groups.npz").read_bytes() == first
+
+
+def test_hard_negatives_are_alike_and_epochs_still_show_every_group_once():
+    groups, batch = toy_groups(), 7
+    rank = np.random.default_rng(5).permutation(len(groups))
+    place = np.argsort(rank)
+    order = SampleOrder(groups, batch, 3, alike=rank)
+    n = len(groups) // batch
+    batches = [order.draw(step).group for step in range(n)]
+    seen = np.concatenate(batches)
+    assert len(set(seen)) == n * batch
+    later = [order.draw(step).group for step in range(n + 1, 2 * n)]  # without the one of both epochs
+    for one in [*batches, *later]:  # consecutive in the order, round its end
+        ahead = np.sort((place[one] - place[one[0]]) % len(groups))
+        assert ahead.tolist() == list(range(batch))
+    # another epoch begins elsewhere, and the same seed gives the same
+    assert {tuple(sorted(one)) for one in batches} != {tuple(sorted(one)) for one in later}
+    again = SampleOrder(groups, batch, 3, alike=rank)
+    assert np.array_equal(again.draw(2).group, batches[2])
+    whole = np.concatenate([order.draw(step).group for step in range(len(groups))])
+    for epoch in range(batch):
+        part = whole[epoch * len(groups) : (epoch + 1) * len(groups)]
+        assert np.array_equal(np.sort(part), np.arange(len(groups)))

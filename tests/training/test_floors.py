@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from genebert.corpus.groups import Groups
 from genebert.genome.kmers import UNK, kmer_ids
 from genebert.genome.sequences import RegionSequences
-from genebert.training.objectives.genebert_floors import composition, kmer_counts, mgm_floors, ngsp_floors
+from genebert.motifs.composition import composition
+from genebert.training.objectives.genebert_floors import kmer_counts, mgm_floors, ngsp_floors
 
 
 @given(lengths=st.lists(st.integers(0, 30), min_size=1, max_size=12), k=st.integers(3, 6), seed=st.integers(0, 99))

@@ -12,8 +12,8 @@ from toy_training import MODEL, TRAINING, toy_data, toy_objective
 from genebert.corpus.groups import Groups
 from genebert.corpus.order import SampleOrder
 from genebert.genome.sequences import RegionSequences
-from genebert.training.objectives.genebert_floors import composition
-from genebert.training.objectives.genebert_matching import MATCHED, Matches, Rows, dinucleotides, srm_floors
+from genebert.motifs.composition import composition, dinucleotides
+from genebert.training.objectives.genebert_matching import MATCHED, Matches, Rows, srm_floors
 
 NAMES = ("srm_accuracy", "srm_matched", "srm_swapped")
 
@@ -141,3 +141,18 @@ def test_too_few_regions_for_decoys_are_no_figure():
     objective = toy_objective(data=(sequences, motifs, few))
     assert objective.matches is None and "srm_matched" not in objective.validate()
     assert "srm_accuracy" not in objective.floors()
+
+
+def test_batches_of_hard_negatives():
+    sequences, motifs, groups = toy_data()
+    gc = composition(sequences)[:, 0]
+
+    def spread(negatives):
+        losses = replace(MODEL.losses, negatives=negatives)
+        objective = toy_objective(model=replace(MODEL, losses=losses), data=(sequences, motifs, groups))
+        draws = [objective.order.draw(step).group for step in range(4)]
+        mean = gc[objective.train.regions].mean(1)
+        return np.mean([mean[one].std() for one in draws]), np.mean([np.ptp(one) for one in draws])
+
+    (any_gc, any_place), (_, near_place), (alike_gc, _) = map(spread, ("random", "neighbours", "composition"))
+    assert alike_gc < any_gc / 3 and near_place < any_place / 3

@@ -41,10 +41,13 @@ class SampleOrder:
     strands : {"given", "random"}
         ``random``: half of the regions, anew in each step, are read from the reverse strand. Which samples are drawn
         does not depend on it.
+    alike : int64 [n_groups], optional
+        The groups in an order in which neighbours are alike: a batch then has consecutive ones of it, so that its
+        negatives are hard. Where each epoch cuts that order, and the order of its batches, are random.
     """
 
-    def __init__(self, groups: Groups, batch: int, seed: int, strands: str = "given"):
-        self.groups, self.batch, self.seed, self.strands = groups, batch, seed, strands
+    def __init__(self, groups: Groups, batch: int, seed: int, strands: str = "given", alike: np.ndarray | None = None):
+        self.groups, self.batch, self.seed, self.strands, self._alike = groups, batch, seed, strands, alike
         # Where each group's stretch begins and ends; of it, groups i - 1, i, i + 1 are no negatives.
         self._low, high = (np.searchsorted(groups.block, groups.block, side) for side in ("left", "right"))
         index = np.arange(len(groups))
@@ -65,10 +68,22 @@ class SampleOrder:
         for epoch in np.unique(epochs):
             if epoch != self._epoch:
                 generator = np.random.default_rng([self.seed, int(epoch), 0])
-                self._epoch, self._permutation = int(epoch), generator.permutation(len(self.groups))
+                self._epoch, self._permutation = int(epoch), self._permuted(generator, int(epoch))
             here = epochs == epoch
             result[here] = self._permutation[position[here] % len(self.groups)]
         return result
+
+    def _permuted(self, generator: np.random.Generator, epoch: int) -> np.ndarray:
+        """Return the order of the groups in an epoch."""
+        n = len(self.groups)
+        if self._alike is None:
+            return generator.permutation(n)
+        turned = np.roll(self._alike, int(generator.integers(n)))
+        # The epoch begins in the middle of a batch, and may end in one: pieces are cut where batches begin.
+        first = min(n, -epoch * n % self.batch)
+        begin, *pieces = np.split(turned, np.arange(first, n, self.batch))
+        end = pieces.pop() if pieces and len(pieces[-1]) < self.batch else turned[:0]
+        return np.concatenate([begin, *(pieces[i] for i in generator.permutation(len(pieces))), end])
 
     def draw(self, step: int) -> Draw:
         """Return the samples of a step (the first step is 0)."""

@@ -19,6 +19,7 @@ import pandas as pd
 from genebert.errors import InputError
 from genebert.files import atomic_path, read_json, write_json
 from genebert.genome.sequences import RegionSequences
+from genebert.motifs.composition import remove_composition
 from genebert.motifs.jaspar import METADATA, Motif, jaspar_text
 from genebert.motifs.scan import BestScorer, HitScanner
 from genebert.motifs.scoring import Scoring, base_counts, chance_shares, gc_bins, score_motifs, strand_background
@@ -192,7 +193,12 @@ def _background_record(part: _Part, scoring: Scoring) -> dict:
 
 
 def build_motif_matrix(
-    sequences: RegionSequences, motifs: list[Motif], settings: MotifSettings, folder: str | Path, processes: int
+    sequences: RegionSequences,
+    motifs: list[Motif],
+    settings: MotifSettings,
+    folder: str | Path,
+    processes: int,
+    training: np.ndarray | None = None,
 ) -> None:
     """Score every region with every motif and write the matrix.
 
@@ -204,6 +210,8 @@ def build_motif_matrix(
     sequences, settings, processes
     motifs : list of Motif
         In the order of the columns; as :func:`genebert.motifs.jaspar.read_jaspar` has checked them.
+    training : int [n], optional
+        Regions of the samples for training; read with ``composition: remove``, which needs them.
     folder : path
         Gets ``matrix.npy`` [n_regions, n_motifs]; ``motifs.tsv``, one row a column: matrix_id, name, tf_class,
         tf_family, width, threshold, max_possible (natural-log log-odds), reaches_p (false where even the best word is
@@ -237,6 +245,9 @@ def build_motif_matrix(
         chunks = _chunks(sequences, parts, chunk_bases)
         rows_done = _map(lambda: _Worker(sequences, scorings, kind, temporary), chunks, processes)
         hits = _collect(rows_done, total, f"{kind} of {len(motifs)} motifs")
+        removed = None
+        if settings.composition == "remove":
+            removed = remove_composition(np.load(temporary, mmap_mode="r+"), sequences, training)
         mean, sd = _mean_sd(np.load(temporary, mmap_mode="r"))
         digest = hashlib.sha256(np.load(temporary, mmap_mode="r")).hexdigest()
     chance = [
@@ -255,6 +266,7 @@ def build_motif_matrix(
         "strands": "both",
         "mean_share_hit": float(table["share_hit"].mean()),
         "chance_share_hit": float(sum(chance) / len(sequences)),
+        "composition": removed,
         "unreachable_p": int((~table["reaches_p"]).sum()),
         "genome": sequences.genome,
         "sha256": {

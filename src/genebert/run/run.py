@@ -90,6 +90,9 @@ class Run:
         self.sequences = self.stage("sequences", "regions.npy", "offsets.npy", "regions.json")
         self.motifs = self.stage("motifs", "matrix.npy", "motifs.tsv", "motifs.json")
         self.groups = self.stage("corpus", "groups.npz", "corpus.json")
+        self.motif_training = (
+            self.groups if motifs["composition"] == "remove" else []
+        )  # whose regions scores are fitted on
 
     def _had(self, rows: dict[str, list[str]]) -> dict[str, list[str]]:
         """Return the rows of a table, none where the run can have no data set of it: it goes without that table."""

@@ -200,9 +200,17 @@ class MotifSettings(Block):
     )
     order: Literal["matrix_id", "family"] = key("matrix_id", "column order")
     region_bp: Count | None = key(None, "scan only the central N bases; must be null or equal corpus.region_bp")
+    composition: Literal["keep", "remove"] = key(
+        "keep",
+        "remove: max_score without what GC, CpG and length say of each score (docs/learning.md)",
+        more="A linear regression of each column on GC and CpG content, log length and their squares, over the regions "
+        "of training samples; motifs.json has the coefficients.",
+    )
 
     def check(self) -> Iterator[str]:
-        """Frequencies that are shares of one whole."""
+        """Frequencies that are shares of one whole; scores that something can be taken from."""
+        if self.composition == "remove" and self.matrix != "max_score":
+            yield f"composition: found remove beside matrix {self.matrix}, expected keep, or matrix max_score"
         if self.background != "regions" and abs(sum(self.background) - 1) > SUM_TOLERANCE:
             found = f"found {show(list(self.background))} with the sum {sum(self.background):.6g}"
             yield f"background: {found}, expected the sum 1"

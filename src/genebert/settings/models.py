@@ -128,6 +128,11 @@ class LossSettings(Block):
         more="regions: each region's sequence and matrix row from those of all other regions of the batch; needs "
         "`pooling: regions`.",
     )
+    negatives: Literal["random", "neighbours", "composition"] = key(
+        "random",
+        "whose matrices a batch holds: of any samples, of neighbours on a chromosome, or of equal GC content",
+        more="An epoch has the same samples in either case, and validation always those of any.",
+    )
 
     @property
     def any(self) -> bool:

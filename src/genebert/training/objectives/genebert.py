@@ -19,8 +19,9 @@ from genebert.models.backbones import check_region_encoder
 from genebert.models.devices import autocast
 from genebert.models.flops import step_flops
 from genebert.models.genebert import GeneBERT
+from genebert.motifs.composition import composition
 from genebert.motifs.matrix import load_motif_matrix
-from genebert.settings.models import ModelSettings, reads
+from genebert.settings.models import LossSettings, ModelSettings, reads
 from genebert.settings.training import TrainingSettings
 from genebert.training.job import PretrainJob
 from genebert.training.objective import Objective, Share
@@ -72,6 +73,15 @@ def motif_statistics(values: np.ndarray, regions: np.ndarray) -> Pair:
     return torch.from_numpy(np.nan_to_num(mean)), torch.from_numpy(np.where(sd > 0, sd, 1).astype(np.float32))
 
 
+def alike_order(sequences: RegionSequences, train: Groups, losses: LossSettings) -> np.ndarray | None:
+    """Return the samples in an order whose neighbours make hard negatives, None for a random one."""
+    if losses.srm is None or losses.negatives == "random":
+        return None
+    if losses.negatives == "neighbours":
+        return np.arange(len(train))  # sorted by cell type, chromosome and position
+    return np.argsort(composition(sequences)[train.regions, 0].mean(1), kind="stable")
+
+
 def make_matches(sequences: RegionSequences, valid: Groups) -> Matches | None:
     """Return the validation regions that match each other; None where they are too few for decoys."""
     pool = np.unique(valid.regions).astype(np.int64)
@@ -107,7 +117,8 @@ class GeneBERTObjective(Objective):
             self.sequences, max_tokens = data.sequences, settings.sequence_encoder.max_tokens
             self.train, self.valid = data.groups.subset(TRAIN), data.groups.subset(VALID)
             self.epoch, self.validation = len(self.train), len(self.valid)
-            self.order = SampleOrder(self.train, training.batch, seed, training.strands)
+            alike = alike_order(data.sequences, self.train, settings.losses)
+            self.order = SampleOrder(self.train, training.batch, seed, training.strands, alike)
             n_valid = min(training.batch, len(self.valid)) // ranks.size * ranks.size
             self.valid_order = SampleOrder(self.valid, n_valid, seed) if n_valid >= 2 else None
             self.motifs, self.matches = matched, None

@@ -1,24 +1,14 @@
 """What masked genome modelling and segment prediction reach from frequencies and base composition alone."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from genebert.corpus.groups import Groups
 from genebert.corpus.order import SampleOrder
 from genebert.genome.kmers import SPECIALS, kmer_ids
 from genebert.genome.sequences import RegionSequences
+from genebert.motifs.composition import blocks, composition
 
-_BLOCK_REGIONS = 1 << 14
 _FLOOR_SAMPLES = 50_000
-
-
-def blocks(sequences: RegionSequences) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
-    """Yield which regions a block has, their offsets in it, and its base codes."""
-    for first in range(0, len(sequences), _BLOCK_REGIONS):
-        offsets = sequences.offsets[first : first + _BLOCK_REGIONS + 1]
-        codes = np.asarray(sequences.codes[offsets[0] : offsets[-1]])
-        yield slice(first, first + _BLOCK_REGIONS), offsets - offsets[0], codes
 
 
 def kmer_counts(sequences: RegionSequences, regions: np.ndarray, k: int) -> np.ndarray:
@@ -55,17 +45,6 @@ def mgm_floors(counts: np.ndarray) -> dict[str, float]:
     if k > 3:
         floors["base trigrams"] = three + (k - 3) * (three - two)
     return {name: round(value, 4) for name, value in floors.items()}
-
-
-def composition(sequences: RegionSequences) -> np.ndarray:
-    """Return the shares of G or C, and of CpG, of each region: float64 [n_regions, 2]; 0 for one without a base."""
-    shares = np.zeros((len(sequences), 2))
-    for block, offsets, codes in blocks(sequences):
-        is_cpg = np.append((codes[:-1] == 1) & (codes[1:] == 2), [False] * min(1, len(codes)))
-        for column, flags in enumerate(((codes == 1) | (codes == 2), is_cpg)):
-            total = np.append(0, np.cumsum(flags))[offsets]
-            shares[block, column] = np.diff(total) / np.maximum(1, np.diff(offsets))
-    return shares
 
 
 def _halves(shares: np.ndarray, groups: Groups, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

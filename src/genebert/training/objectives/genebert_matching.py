@@ -10,30 +10,11 @@ from genebert.corpus.groups import Groups
 from genebert.corpus.order import SampleOrder
 from genebert.genome.sequences import RegionSequences
 from genebert.models.losses import shared_regions
-from genebert.training.objectives.genebert_floors import blocks, composition
+from genebert.motifs.composition import composition, dinucleotides, log_lengths
 
 MATCHED = 3  # decoys of each region: chance is 1 of 4
 _FIT_REGIONS = 20_000
 _RIDGE = 1e-3  # of the number of regions, on standardised scores: hundreds of them say nearly the same
-
-
-def dinucleotides(sequences: RegionSequences) -> np.ndarray:
-    """Return the shares of the 16 pairs of neighbouring bases in each region (float64 [n_regions, 16]).
-
-    Pairs with N do not count. A region's last base and the first of the next make a pair of the first: one of hundreds.
-    """
-    shares = np.zeros((len(sequences), 16))
-    for block, offsets, codes in blocks(sequences):
-        pairs = codes[:-1].astype(np.int64) * 4 + codes[1:]
-        known = (codes[:-1] < 4) & (codes[1:] < 4)
-        owner = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))[: len(pairs)]
-        counts = np.bincount(owner[known] * 16 + pairs[known], minlength=(len(offsets) - 1) * 16).reshape(-1, 16)
-        shares[block] = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
-    return shares
-
-
-def _log_lengths(sequences: RegionSequences) -> np.ndarray:
-    return np.log1p(np.diff(sequences.offsets).astype(np.float64))
 
 
 class Linear:
@@ -78,7 +59,7 @@ class Matches:
     def __init__(self, sequences: RegionSequences, pool: np.ndarray, wanted: int):
         from sklearn.neighbors import NearestNeighbors
 
-        values = np.column_stack([composition(sequences), _log_lengths(sequences)])[pool]
+        values = np.column_stack([composition(sequences), log_lengths(sequences)])[pool]
         spread = values.std(0)
         values = (values - values.mean(0)) / np.where(spread > 0, spread, 1)
         # The region itself may not be the first where others have the very same values.
@@ -163,7 +144,7 @@ def srm_floors(
     """
     import torch
 
-    features = {"length": _log_lengths(sequences)[:, None], "GC and CpG": composition(sequences)}
+    features = {"length": log_lengths(sequences)[:, None], "GC and CpG": composition(sequences)}
     features["dinucleotides"] = dinucleotides(sequences)
     if not np.ptp(features["length"][rows.fitted]):
         del features["length"]
