@@ -8,10 +8,14 @@ import sys
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from genebert.errors import InputError
 from genebert.report.text import text_table
 from genebert.sources.registry import load_registry, select, state_of
+
+if TYPE_CHECKING:
+    from genebert.run.run import Run
 
 PROJECT = Path(__file__).resolve().parents[3]
 
@@ -57,10 +61,24 @@ def budget(arguments: argparse.Namespace) -> int:
     from genebert.cli.budget import make_budget, render
     from genebert.run.run import read_run
 
-    run = read_run(_config_folder(arguments.config), arguments.configfile)
+    folder = _config_folder(arguments.config)
+    run = read_run(folder, arguments.configfile)
+    if arguments.plan:
+        return _plan(run, folder.parent, arguments)
     names = run.models.names if arguments.all else run.shown_models() if arguments.tables else [arguments.model]
     priced = make_budget(run, names, arguments.utilisation)
     print(json.dumps(priced, indent=2) if arguments.json else render(priced))
+    return 0
+
+
+def _plan(run: "Run", root: Path, arguments: argparse.Namespace) -> int:
+    from genebert.cli.budget import make_budget
+    from genebert.cli.plan import make_plan, render_plan
+
+    plan = make_plan(run, root, arguments.configfile)
+    priced = make_budget(run, plan["targets"][-1]["pretrained"], arguments.utilisation)["models"]
+    hours = {run.models.canonical[one["model"]]: one["gpu_hours"]["A100"] for one in priced}
+    print(json.dumps(plan | {"a100_hours": hours}, indent=2) if arguments.json else render_plan(plan, hours))
     return 0
 
 
@@ -114,6 +132,8 @@ def _run(argv: list[str] | None) -> int:
     which.add_argument("--model", default="genebert", metavar="NAME", help="a model of config/models.yaml")
     which.add_argument("--tables", action="store_true", help="all models of the configured tables")
     which.add_argument("--all", action="store_true", help="all models of config/models.yaml and of the config")
+    which.add_argument("--plan", action="store_true",
+                       help="in place of prices: jobs, submissions and hours of each target")  # fmt: skip
     command.add_argument("--configfile", type=Path, nargs="+", action="extend", default=[], metavar="FILE",
                          help="overlays, as for snakemake")  # fmt: skip
     command.add_argument("--config", type=Path, help="folder of config.yaml and models.yaml (default: config)")
