@@ -13,7 +13,7 @@ $(error $(PLACE): found a space in the path, which Snakemake's jobs cannot take;
 for the checkout or for its virtual environment (make VENV=/such/a/folder))
 endif
 
-.PHONY: demo test fuzz mutants kills check conda rehearsal clean
+.PHONY: demo test test-slurm fuzz mutants kills check conda rehearsal clean
 
 # One line of progress in place of hundreds; errors and the logs of failed jobs stand above it. (Of Snakemake's own means,
 # --quiet rules hides which log a failed job has, and snakemake-logger-plugin-rich shows a panel as high as there are
@@ -25,6 +25,10 @@ demo: $(READY)
 # Each process is given whole stretches of tests, and takes half of another's when it has none left.
 test: $(READY)
 	$(VENV)/bin/python -m pytest -n $(CORES) --dist worksteal
+
+# On a SLURM of this one machine, started for it; where there can be none it says why (docs/testing.md).
+test-slurm: $(READY)
+	GENEBERT_SLURM=1 $(VENV)/bin/python -m pytest tests/workflow/slurm -rs
 
 # How many of 200 changes of the code the tests notice: about ten minutes on two idle cores (docs/testing.md).
 mutants: $(READY)
