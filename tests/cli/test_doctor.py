@@ -139,8 +139,10 @@ SINFO = "echo 'cpu*|1-00:00:00|(null)'; echo 'gpu|2-00:00:00|gpu:a100:4'"
     ("sinfo", "state", "words"),
     [
         (SINFO, "ok", "gpu (limit 2-00:00:00, gpu:a100:4)"),
-        ("echo 'cpu*|1-00:00:00|(null)'", "note", "none shows GPUs"),
-        ("echo 'gpu|1-00:00:00|gpu:2'", "note", "set slurm_partition"),
+        ("echo 'cpu*|infinite|(null)'", "note", "none shows GPUs"),
+        ("echo 'gpu|3-00:00:00|gpu:2'", "note", "set slurm_partition"),
+        ("echo 'cpu*|1-00:00:00|gpu:2'", "wrong", "lower resources.pretrain.runtime"),
+        ("echo 'cpu*|1-00:00:00|(null)'; echo 'gpu|12:00:00|gpu:2'", "wrong", "pretrain asks for 2880 minutes"),
         ("echo 'slurm_load_partitions: Unable to contact slurm controller' >&2; exit 1", "wrong", "scontrol ping"),
         ("", "wrong", "sinfo shows no partition"),
     ],
@@ -150,6 +152,14 @@ def test_slurm(here, paper, sinfo, state, words):
     command(here, "sinfo", sinfo)
     (verdict,) = doctor._slurm(paper)
     assert verdict.state == state and words in f"{verdict.found}; {verdict.advice}"
+
+
+@pytest.mark.parametrize(
+    ("limit", "minutes"),
+    [("infinite", float("inf")), ("2-00:00:00", 2880), ("12:30:00", 750), ("30:00", 30), ("1-01:01:59", 1501)],
+)
+def test_a_time_limit_of_slurm(limit, minutes):
+    assert doctor._minutes(limit) == minutes
 
 
 def test_a_command_that_hangs(here, paper, monkeypatch):

@@ -87,12 +87,12 @@ def test_gpus_are_asked_for_by_networks_only(planned):
 
 
 def test_small_jobs_go_together(planned):
-    """Data sets, and fits without a GPU, ten a job; the paper's whole plan is submitted in less than a hundred."""
+    """Data sets ten a job, fits without a GPU five; the paper's whole plan is submitted in less than a hundred."""
     groups = re.findall(r"Group job (\w+) \(", planned)
     jobs = asked(planned)
     light = sum(rule in ("fit", "fit_part") and not is_network(rule, wildcards) for rule, wildcards, _ in jobs)
-    assert PROFILE["group-components"] == {"tasks": 10, "baselines": 10, "networks": 1}
-    assert groups.count("baselines") == math.ceil(light / 10) < light
+    assert PROFILE["group-components"] == {"tasks": 10, "baselines": 5, "networks": 1}
+    assert groups.count("baselines") == math.ceil(light / 5) < light
     assert groups.count("tasks") == math.ceil(sum(rule == "task" for rule, *_ in jobs) / 10)
     alone = sum(rule not in ("task", "fit", "fit_part") for rule, *_ in jobs)
     assert alone + len(groups) < 100 <= len(BLOCK.findall(planned))

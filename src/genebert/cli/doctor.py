@@ -1,6 +1,7 @@
 """Whether this machine can run a configuration: one verdict a line, with advice where something is missing."""
 
 import importlib.metadata
+import math
 import os
 import re
 import shutil
@@ -209,6 +210,16 @@ def _said(*command: str) -> str | None:
     return done.stdout.strip()
 
 
+def _minutes(limit: str) -> float:
+    """Return a time limit of SLURM (``infinite``, ``2-00:00:00``, ``12:00:00``, ``30:00``) in minutes."""
+    days, _, clock = limit.rpartition("-")
+    parts = clock.split(":")
+    if not all(part.isdigit() for part in (days or "0", *parts)):
+        return math.inf
+    hours, minutes = (["0", "0", *parts])[-3:-1]
+    return int(days or 0) * 1440 + int(hours) * 60 + int(minutes)
+
+
 def _slurm(run: Run) -> Iterator[Verdict]:
     if shutil.which("sbatch") is None:
         yield Verdict(
@@ -224,7 +235,14 @@ def _slurm(run: Run) -> Iterator[Verdict]:
     rows = sorted({tuple(line.split("|")) for line in partitions.splitlines()})
     found = ", ".join(f"{name} (limit {limit}{', ' + gres if gres != '(null)' else ''})" for name, limit, gres in rows)
     gpus = any("gpu" in gres for _, _, gres in rows)
-    if run.resources.of("pretrain")["gpu"] and not gpus:
+    longest = max(_minutes(limit) for _, limit, _ in rows)
+    asked = {rule: run.resources.of(rule)["runtime"] for rule in vars(run.resources) if rule != "default"}
+    rule = max(asked, key=asked.get)
+    if asked[rule] > longest:
+        # SLURM takes such a job, and never begins it.
+        advice = f"{rule} asks for {asked[rule]} minutes, which none allows: lower resources.{rule}.runtime"
+        yield Verdict("wrong", "SLURM", f"partitions {found}", advice)
+    elif run.resources.of("pretrain")["gpu"] and not gpus:
         yield Verdict(
             "note", "SLURM", f"partitions {found}", "none shows GPUs: pre-training asks for one (docs/slurm.md)"
         )

@@ -60,8 +60,8 @@ JobCompType=jobcomp/filetxt
 JobCompLoc={folder}/finished.txt
 NodeName=n[1-{nodes}] NodeHostname={host} NodeAddr=127.0.0.1 Port=[{first}-{last}] CPUs=64 RealMemory=500000 \
 Gres=gpu:4 State=UNKNOWN
-PartitionName=cpu Nodes=n[1-{nodes}] Default=YES MaxTime=1-0 State=UP
-PartitionName=gpu Nodes=n[1-{nodes}] MaxTime=1-0 State=UP
+PartitionName=cpu Nodes=n[1-{nodes}] Default=YES MaxTime=7-0 State=UP
+PartitionName=gpu Nodes=n[1-{nodes}] MaxTime=7-0 State=UP
 """
 
 
