@@ -13,7 +13,7 @@ $(error $(PLACE): found a space in the path, which Snakemake's jobs cannot take;
 for the checkout or for its virtual environment (make VENV=/such/a/folder))
 endif
 
-.PHONY: demo test fuzz mutants kills check conda rehearsal clean
+.PHONY: demo test test-slurm test-conda fuzz mutants kills check rehearsal clean
 
 # One line of progress in place of hundreds; errors and the logs of failed jobs stand above it. (Of Snakemake's own means,
 # --quiet rules hides which log a failed job has, and snakemake-logger-plugin-rich shows a panel as high as there are
@@ -25,6 +25,10 @@ demo: $(READY)
 # Each process is given whole stretches of tests, and takes half of another's when it has none left.
 test: $(READY)
 	$(VENV)/bin/python -m pytest -n $(CORES) --dist worksteal
+
+# On a SLURM of this one machine, started for it; where there can be none it says why (docs/testing.md).
+test-slurm: $(READY)
+	GENEBERT_SLURM=1 $(VENV)/bin/python -m pytest tests/workflow/slurm -rs
 
 # How many of 200 changes of the code the tests notice: about ten minutes on two idle cores (docs/testing.md).
 mutants: $(READY)
@@ -47,9 +51,9 @@ check: $(READY)
 kills: $(READY)
 	PYTHONPATH=tests $(VENV)/bin/python tests/long/kills.py --kills 100 --workers $(CORES)
 
-# Every stage in its own conda environment, at test size; needs conda. CI does this every night.
-conda: $(READY)
-	$(SNAKEMAKE) --use-conda --cores $(CORES) --configfile config/demo.yaml tests/config/tiny.yaml -- all
+# Every stage in its own conda environment, at test size: with the machine's conda, or a stand-in (docs/testing.md).
+test-conda: $(READY)
+	$(VENV)/bin/python tests/conda/run.py --cores $(CORES)
 
 # Everything before pre-training at the paper's size: 25 GB of disk and about 20 minutes.
 rehearsal: $(READY)

@@ -14,6 +14,7 @@ rule learning_curve:
         f"{LOGS}/learning_curve/{{task}}/{{dataset}}.log",
     benchmark:
         f"{BENCHMARKS}/learning_curve/{{task}}/{{dataset}}.tsv"
+    localrule: True
     conda:
         "../envs/figures.yaml"
     threads: threads_of("learning_curve")

@@ -16,12 +16,15 @@ rule fit:
         f"{BENCHMARKS}/fit/{{task}}/{{dataset}}/{{method}}.tsv"
     # Nothing but tables waits for it, and much for what is before: pre-training goes first.
     priority: -1
+    group:
+        RUN.fit_group
     conda:
         "../envs/fit.yaml"
     threads: threads_of("fit")
     resources:
         **growing("fit"),
         gpu=RUN.fit_gpu,
+        turn=1,
     params:
         job=RUN.fit_job,
         # No declared output: Snakemake would delete it when the job is killed, and with it the seeds that are done.
@@ -44,6 +47,7 @@ use rule fit as fit_part with:
     resources:
         **growing("fit_part"),
         gpu=lambda wildcards: RUN.fit_gpu(wildcards, "fit_part"),
+        turn=1,
     params:
         job=RUN.fit_part_job,
         checkpoints=f"{RESULTS}/checkpoints/fit_part/{{task}}/{{dataset}}/{{method}}",
@@ -57,6 +61,7 @@ rule unavailable:
         f"{LOGS}/unavailable/{{task}}/{{dataset}}/{{method}}.log",
     benchmark:
         f"{BENCHMARKS}/unavailable/{{task}}/{{dataset}}/{{method}}.tsv"
+    localrule: True
     conda:
         "../envs/fit.yaml"
     threads: threads_of("unavailable")

@@ -10,6 +10,7 @@ rule jaspar:
     wildcard_constraints:
         release=r"JASPAR\d{4}",
         order="[a-z_]+",
+    localrule: True
     conda:
         "../envs/motifs.yaml"
     threads: threads_of("jaspar")

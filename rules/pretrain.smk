@@ -19,7 +19,6 @@ rule pretrain:
     resources:
         **layout_of_processes(),
         **growing("pretrain"),
-        gpu=RUN.resources.of("pretrain")["gpu"],
     params:
         model=RUN.pretrain_model,
         region_bp=RUN.config["corpus"]["region_bp"],
@@ -41,6 +40,7 @@ rule curves:
         f"{LOGS}/curves/{{model}}.log",
     benchmark:
         f"{BENCHMARKS}/curves/{{model}}.tsv"
+    localrule: True
     conda:
         "../envs/figures.yaml"
     threads: threads_of("curves")

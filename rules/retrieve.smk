@@ -13,6 +13,7 @@ rule download:
         source="|".join(re.escape(source.name) for source in RUN.registry.values() if source.access == "open"),
     # Tries again by itself while a server is busy; this is for a node that fails.
     retries: 1
+    localrule: True
     conda:
         "../envs/retrieve.yaml"
     threads: threads_of("download")
@@ -36,6 +37,7 @@ rule place:
         "results/benchmark/place/{source}.tsv"
     wildcard_constraints:
         source="|".join(re.escape(source.name) for source in RUN.registry.values() if source.access != "open"),
+    localrule: True
     conda:
         "../envs/place.yaml"
     threads: threads_of("place")

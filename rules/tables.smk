@@ -10,6 +10,7 @@ rule table:
         f"{LOGS}/table/table{{number}}.log",
     benchmark:
         f"{BENCHMARKS}/table/table{{number}}.tsv"
+    localrule: True
     conda:
         "../envs/tables.yaml"
     threads: threads_of("table")
@@ -40,6 +41,7 @@ rule transfer:
         f"{LOGS}/transfer/table{{number}}.log",
     benchmark:
         f"{BENCHMARKS}/transfer/table{{number}}.tsv"
+    localrule: True
     conda:
         "../envs/tables.yaml"
     threads: threads_of("transfer")

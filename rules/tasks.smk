@@ -8,11 +8,14 @@ rule task:
         f"{LOGS}/task/{{task}}/{{dataset}}.log",
     benchmark:
         f"{BENCHMARKS}/task/{{task}}/{{dataset}}.tsv"
+    group:
+        "tasks"
     conda:
         "../envs/tasks.yaml"
     threads: threads_of("task")
     resources:
         **growing("task"),
+        turn=1,
     params:
         settings=RUN.task_settings,
         seed=RUN.config["seed"],

@@ -29,7 +29,7 @@ FINISHED = re.compile(r"Finished jobid: (\d+) \(Rule: \w+\)$")
 LEFT_OUT = re.compile(
     r"$|\[\w{3} \w{3} [ \d]\d [\d:]{8} \d{4}\]$|\d+ of \d+ steps |Select jobs to execute|Execute \d+ jobs|job +count$"
     r"|-+ +-+$|Config file .* is extended|Assuming unrestricted|Building DAG|Using shell|Provided cores"
-    r"|Rules claiming more|Conda environments: ignored"
+    r"|Rules claiming more|Group jobs: inactive|Conda environments: ignored"
 )
 
 

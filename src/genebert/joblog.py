@@ -52,11 +52,11 @@ def logged(log: str | Path, mode: str = "w") -> Iterator[logging.Logger]:
     try:
         yield logger
     except InputError as error:
-        logger.error("%s", error)
+        logger.error("error: %s", error)  # `genebert status` knows a failed job by it
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
     except Exception:
-        logger.exception("unexpected error")
+        logger.exception("error: unexpected")
         raise
     finally:
         logger.removeHandler(handler)

@@ -175,7 +175,7 @@ def says_why(running: Running, log: str) -> list[str]:
     text = running.text()
     if any(line.startswith("error: ") and CAUSE.search(line) and "/" in line for line in text.splitlines()):
         return []
-    if "/src/genebert/" not in text and "unexpected error" not in log and CAUSE.search(text):
+    if "/src/genebert/" not in text and "error: unexpected" not in log and CAUSE.search(text):
         return []  # not the script: Snakemake could not write its own files, and need not say which
     return ["no line says which file could not be written and why"]
 

@@ -14,7 +14,7 @@ from download_inputs import CONTENT, MD5, NAME, QUICK, SHA256, fetched, refused
 from http_server import Page
 
 from genebert.errors import InputError
-from genebert.sources.download import CERTIFICATES, Patience, _certificates, retrieve
+from genebert.sources.download import CERTIFICATES, Patience, retrieve, trust
 from genebert.sources.registry import partial_file
 
 # ------------------------------------------------------------------------------------------------ whole and resumed
@@ -299,15 +299,15 @@ def test_certificates_are_those_of_the_first_variable_that_is_set(tmp_path, monk
     """In the order of curl; an empty variable is none."""
     for name in CERTIFICATES:
         monkeypatch.delenv(name, raising=False)
-    assert _certificates() == (pycurl.CAINFO, certifi.where())
+    assert trust() == (pycurl.CAINFO, certifi.where())
     for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE"):
         (tmp_path / name).touch()
         monkeypatch.setenv(name, str(tmp_path / name))
-        assert _certificates() == (pycurl.CAINFO, str(tmp_path / name))
+        assert trust() == (pycurl.CAINFO, str(tmp_path / name))
     monkeypatch.setenv("CURL_CA_BUNDLE", "")
-    assert _certificates()[1] == str(tmp_path / "SSL_CERT_FILE")
+    assert trust()[1] == str(tmp_path / "SSL_CERT_FILE")
     monkeypatch.setenv("CURL_CA_BUNDLE", str(tmp_path))
-    assert _certificates() == (pycurl.CAPATH, str(tmp_path))
+    assert trust() == (pycurl.CAPATH, str(tmp_path))
 
 
 @pytest.mark.parametrize("name", CERTIFICATES)

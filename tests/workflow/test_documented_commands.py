@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from run_snakemake import jobs, snakemake
 
+from genebert.cli.main import main
 from genebert.run.run import read_run
 
 pytestmark = pytest.mark.workflow
@@ -41,9 +42,12 @@ MADE = {"make demo": "config/demo.yaml -- all", "make test": "-m pytest"}
 INSTALLED = {"pip install .": None, "pip install '.[workflow]'": "workflow"}
 PRINTED = {
     "genebert budget --tables": "genebert",
+    "genebert budget --plan": "learning_curves",
     "genebert sources": "descartes-cerebrum",
     f"genebert budget --configfile {MINE}": "genebert",
 }
+# Their exit status tells what they find: tests/cli.
+TOLD = {"genebert doctor": "packages", "genebert status results/paper": "results/paper"}
 COPY = f"cp config/examples/own-data.yaml {MINE}"
 PLAN_OF_MINE = f"snakemake -n --quiet rules --configfile {MINE} -- all"
 RUNS_OF_MINE = [f"snakemake --cores 2 --configfile {MINE} -- {target}" for target in ("card", "all")]
@@ -75,7 +79,7 @@ def commands(page):
 
 
 def test_no_command_is_without_a_test():
-    known = {*PLANS, *MADE, *INSTALLED, *PRINTED, COPY, PLAN_OF_MINE, *RUNS_OF_MINE}
+    known = {*PLANS, *MADE, *INSTALLED, *PRINTED, *TOLD, COPY, PLAN_OF_MINE, *RUNS_OF_MINE}
     assert set(commands("README.md") + commands("docs/own-data.md")) == known
 
 
@@ -118,6 +122,14 @@ def test_printed(root, command):
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert PRINTED[command] in done.stdout
+
+
+@pytest.mark.parametrize("command", TOLD)
+def test_told(tmp_path, monkeypatch, capsys, command):
+    monkeypatch.chdir(tmp_path)
+    assert main(shlex.split(command)[1:]) in (0, 1)
+    said = capsys.readouterr()
+    assert TOLD[command] in said.out + said.err
 
 
 def test_the_python_of_the_readme(root, finished):

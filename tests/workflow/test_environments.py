@@ -4,6 +4,7 @@ import ast
 import re
 import sys
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,9 @@ STAGES = sorted({stage for stage, _ in RULES})
 ROOMS = {"genebert.tasks.registry": "tasks", "genebert.methods.registry": "methods"}
 # Names of modules, and of conda packages, that differ from PyPI's.
 MODULE_OF = {"scikit-learn": "sklearn", "moods-python": "MOODS", "pyyaml": "yaml", "biopython": "Bio"}
-PYPI_NAME = {"matplotlib-base": "matplotlib"}
+PYPI_NAME = {"matplotlib-base": "matplotlib", "pytorch": "torch", "moods": "moods-python"}
+# What neither conda-forge nor bioconda had when last looked up.
+PIP_ONLY = {"rds2py", "dinuc-shuf"}
 # Modules that a package cannot be installed without.
 COMES_WITH = {"anndata": {"h5py"}, "timm": {"huggingface_hub"}, "pyjaspar": {"Bio"}, "sklearn": {"joblib"}}
 # Modules that a library asks for only when it is used in some way.
@@ -43,13 +46,14 @@ def pins(stage: str) -> dict[str, str]:
     found = {}
     for entry in environment["dependencies"]:
         if isinstance(entry, str):
-            name, version = re.fullmatch(r"([a-z0-9-]+)=([0-9][0-9a-z.]*)", entry).groups()
-            found[PYPI_NAME.get(name, name)] = version
+            name, pin = re.fullmatch(r"([a-z0-9-]+)=([0-9][0-9a-z.]*)", entry).groups()
+            found[PYPI_NAME.get(name, name)] = pin
         else:
             assert list(entry) == ["pip"] and "pip" in found, f"{stage}: pip is not among the packages"
             for line in entry["pip"]:
-                name, version = re.fullmatch(r"([A-Za-z0-9_-]+)==([0-9][0-9a-z.]*)", line).groups()
-                found[normal(name)] = version
+                name, pin = re.fullmatch(r"([A-Za-z0-9_-]+)==([0-9][0-9a-z.]*)", line).groups()
+                assert name in PIP_ONLY, f"{stage}: conda has {name}"
+                found[normal(name)] = pin
     return found
 
 
@@ -198,6 +202,21 @@ def test_pins_are_those_of_requirements(stage):
     assert found.pop("python") == "3.11"
     found.pop("pip", None)
     assert found == {name: required().get(name, "not in requirements.txt") for name in found}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_pins_are_what_the_tests_run_with(stage):
+    """Versions without what a build adds to its name."""
+    found = pins(stage)
+    assert f"{sys.version_info.major}.{sys.version_info.minor}" == found.pop("python")
+    found.pop("pip", None)
+    assert found == {name: version(name).partition("+")[0] for name in found}
+
+
+def test_no_environment_is_for_one_platform_only():
+    """Neither builds nor addresses in the files: conda chooses the build, with CUDA or without."""
+    for path in (ROOT / "envs").iterdir():
+        assert not re.search(r"https?:|linux-64|=[^=\n]+=\w", path.read_text()), path
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -212,8 +212,9 @@ def test_several_nodes_are_asked_for(root, tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     plan = done.stdout[done.stdout.index("\nrule pretrain:") :]
-    for word in ("mpi=srun", "nodes=2", "tasks=2", "processes=4", "gpu=4"):
+    for word in ("mpi=srun", "nodes=2", "tasks=2", "processes=4", "gres=gpu:4", "tasks_per_gpu=0"):
         assert word in plan
+    assert " gpu=" not in plan  # of all nodes together, it would be
 
 
 def test_the_same_run_elsewhere_gives_the_same_files(root, finished, tmp_path):

@@ -8,11 +8,15 @@ import sys
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from genebert.errors import InputError
 from genebert.joblog import loading
 from genebert.report.text import text_table
 from genebert.sources.registry import load_registry, select, state_of
+
+if TYPE_CHECKING:
+    from genebert.run.run import Run
 
 PROJECT = Path(__file__).resolve().parents[3]
 
@@ -59,11 +63,52 @@ def budget(arguments: argparse.Namespace) -> int:
         from genebert.cli.budget import make_budget, render
     from genebert.run.run import read_run
 
-    run = read_run(_config_folder(arguments.config), arguments.configfile)
+    folder = _config_folder(arguments.config)
+    run = read_run(folder, arguments.configfile)
+    if arguments.plan:
+        return _plan(run, folder.parent, arguments)
     names = run.models.names if arguments.all else run.shown_models() if arguments.tables else [arguments.model]
     priced = make_budget(run, names, arguments.utilisation)
     print(json.dumps(priced, indent=2) if arguments.json else render(priced))
     return 0
+
+
+def _plan(run: "Run", root: Path, arguments: argparse.Namespace) -> int:
+    from genebert.cli.budget import make_budget
+    from genebert.cli.plan import make_plan, render_plan
+
+    plan = make_plan(run, root, arguments.configfile)
+    priced = make_budget(run, plan["targets"][-1]["pretrained"], arguments.utilisation)["models"]
+    hours = {run.models.canonical[one["model"]]: one["gpu_hours"]["A100"] for one in priced}
+    print(json.dumps(plan | {"a100_hours": hours}, indent=2) if arguments.json else render_plan(plan, hours))
+    return 0
+
+
+def doctor(arguments: argparse.Namespace) -> int:
+    """Print whether this machine can run a configuration; exit status 1 if something is wrong."""
+    from genebert.cli.doctor import examine_all, render_verdicts
+    from genebert.run.run import read_run
+
+    folder = _config_folder(arguments.config)
+    verdicts = examine_all(lambda: read_run(folder, arguments.configfile), folder.absolute().parent)
+    print(json.dumps([asdict(one) for one in verdicts], indent=2) if arguments.json else render_verdicts(verdicts))
+    return int(any(one.state == "wrong" for one in verdicts))
+
+
+def status(arguments: argparse.Namespace) -> int:
+    """Print what stands of a run; exit status 1 if a job has failed."""
+    from genebert.cli.status import as_dict, read_status, render_status, watch
+
+    if arguments.watch:
+        clear = "\x1b[H\x1b[2J" if sys.stdout.isatty() else ""
+        try:
+            state = watch(arguments.results, arguments.watch, lambda text: print(clear + text, flush=True))
+        except KeyboardInterrupt:
+            return 128 + signal.SIGINT
+    else:
+        state = read_status(arguments.results)
+        print(json.dumps(as_dict(state), indent=2) if arguments.json else render_status(state))
+    return int(any(job.state == "failed" for job in state.jobs))
 
 
 def config(arguments: argparse.Namespace) -> int:
@@ -73,6 +118,14 @@ def config(arguments: argparse.Namespace) -> int:
     make = schema if arguments.schema else reference_page if arguments.reference else config_file
     print(make(), end="")
     return 0
+
+
+def _seconds(text: str) -> float:
+    """Return a number of seconds above 0, as argparse asks of a type."""
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise ValueError
+    return value
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -92,9 +145,13 @@ def main(argv: list[str] | None = None) -> int:
         return 128 + signal.SIGPIPE
 
 
-def _run(argv: list[str] | None) -> int:
-    parser = argparse.ArgumentParser(prog="genebert", description="GeneBERT: what is there, and what it costs.")
-    commands = parser.add_subparsers(dest="command", required=True)
+def _add_overlays(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--configfile", type=Path, nargs="+", action="extend", default=[], metavar="FILE",
+                         help="overlays, as for snakemake")  # fmt: skip
+    command.add_argument("--config", type=Path, help="folder of config.yaml and models.yaml (default: config)")
+
+
+def _add_sources(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser(
         "sources",
         help="list the external files: there, missing, wrong, to be placed by hand",
@@ -106,6 +163,9 @@ def _run(argv: list[str] | None) -> int:
     command.add_argument("--resources", type=Path, default=Path("resources"), help="default: resources")
     command.add_argument("--json", action="store_true", help="print JSON")
     command.set_defaults(run=sources)
+
+
+def _add_budget(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser(
         "budget",
         help="price a configuration before it runs: tokens, operations, GPU-hours, disk",
@@ -116,13 +176,16 @@ def _run(argv: list[str] | None) -> int:
     which.add_argument("--model", default="genebert", metavar="NAME", help="a model of config/models.yaml")
     which.add_argument("--tables", action="store_true", help="all models of the configured tables")
     which.add_argument("--all", action="store_true", help="all models of config/models.yaml and of the config")
-    command.add_argument("--configfile", type=Path, nargs="+", action="extend", default=[], metavar="FILE",
-                         help="overlays, as for snakemake")  # fmt: skip
-    command.add_argument("--config", type=Path, help="folder of config.yaml and models.yaml (default: config)")
+    which.add_argument("--plan", action="store_true",
+                       help="in place of prices: jobs, submissions and hours of each target")  # fmt: skip
+    _add_overlays(command)
     command.add_argument("--utilisation", type=float, default=0.4, metavar="SHARE",
                          help="share of the peak rate that training reaches (default: 0.4)")  # fmt: skip
     command.add_argument("--json", action="store_true", help="print JSON")
     command.set_defaults(run=budget)
+
+
+def _add_config(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser(
         "config",
         help="print config.yaml, its JSON Schema or its reference page",
@@ -133,6 +196,39 @@ def _run(argv: list[str] | None) -> int:
     form.add_argument("--schema", action="store_true", help="JSON Schema")
     form.add_argument("--reference", action="store_true", help="reference page, Markdown")
     command.set_defaults(run=config)
+
+
+def _add_doctor(commands: argparse._SubParsersAction) -> None:
+    command = commands.add_parser(
+        "doctor",
+        help="say whether this machine can run a configuration, with advice",
+        description="Look at Python, packages, GPU, memory, disk, folders, SLURM, conda and sources, one verdict a "
+        "line. Exit status 1 if one is wrong; notes are for reading.",
+    )
+    _add_overlays(command)
+    command.add_argument("--json", action="store_true", help="print JSON")
+    command.set_defaults(run=doctor)
+
+
+def _add_status(commands: argparse._SubParsersAction) -> None:
+    command = commands.add_parser(
+        "status",
+        help="say what of a run is done, at work, waiting and failed",
+        description="Read the logs and benchmarks of a run, and Snakemake's own log. Exit status 1 if a job failed.",
+    )
+    command.add_argument("results", type=Path, metavar="results/RUN", help="folder of the run's results")
+    how = command.add_mutually_exclusive_group()
+    how.add_argument("--watch", type=_seconds, nargs="?", const=5.0, metavar="SECONDS",
+                     help="again every 5 seconds, or as many, until Snakemake has ended")  # fmt: skip
+    how.add_argument("--json", action="store_true", help="print JSON")
+    command.set_defaults(run=status)
+
+
+def _run(argv: list[str] | None) -> int:
+    parser = argparse.ArgumentParser(prog="genebert", description="GeneBERT: what is there, and what it costs.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for add in (_add_sources, _add_budget, _add_config, _add_doctor, _add_status):
+        add(commands)
     arguments = parser.parse_args(argv)
     try:
         return arguments.run(arguments)

@@ -277,6 +277,10 @@ class Run:
         method = self.method_of(wildcards.task, wildcards.method)
         return self.resources.of(rule)["gpu"] if METHODS[method].gpu else 0
 
+    def fit_group(self, wildcards: Any) -> str:
+        """Return with which fits one may share a job: networks, which want a GPU, or all others."""
+        return "networks" if METHODS[self.method_of(wildcards.task, wildcards.method)].gpu else "baselines"
+
     def kept_classifiers(self, folder: str) -> dict[str, str]:
         """Return the folder of kept classifiers as an output, if they are kept."""
         kept = f"{self.results}/classifiers/{folder}{{task}}/{{dataset}}/{{method}}"

@@ -269,7 +269,7 @@ class _Receiver:
         logger.info("%s: %.1f%s MB, %.2f MB/s%s", self.name, self.done / 1e6, left, rate / 1e6, eta)
 
 
-def _certificates() -> tuple[int, str]:
+def trust() -> tuple[int, str]:
     """Return libcurl's option for trusted certificates, and the path: of CERTIFICATES, else the package certifi's."""
     import certifi
     import pycurl
@@ -286,7 +286,7 @@ def _transfer(place: str, download: _Download, start: int, validator: str | None
     # Imported here so that reading the registry needs no more than Python.
     import pycurl
 
-    trusted, certificates = _certificates()
+    trusted, certificates = trust()
     timeout = download.patience.timeout
     curl = pycurl.Curl()
     with download.part.open("r+b" if start else "wb") as handle:
