@@ -24,6 +24,9 @@ NOT_IMPORTED = {
     "snakefmt",
 }
 
+# What tests/conda/run.py puts into an environment of its own.
+ELSEWHERE = {"rattler"}
+
 
 def requirements(lines: list[str]) -> dict[str, Requirement]:
     """Return package to requirement."""
@@ -47,7 +50,7 @@ def imported(folder: Path) -> set[str]:
             elif isinstance(node, ast.ImportFrom):
                 assert node.level == 0, f"{path}: a relative import"
                 modules.add(node.module)
-    modules = {name.partition(".")[0] for name in modules} - own - sys.stdlib_module_names - {"genebert"}
+    modules = {name.partition(".")[0] for name in modules} - own - ELSEWHERE - sys.stdlib_module_names - {"genebert"}
     provides = packages_distributions()
     return {canonicalize_name(provides[name][0]) for name in modules}
 

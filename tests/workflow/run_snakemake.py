@@ -60,17 +60,17 @@ def jobs(done):
     """Return rule and wildcards of the jobs that a dry-run plans or a run starts."""
     assert done.returncode == 0, done.stdout + done.stderr
     found = []
-    for block in re.split(r"^\[.*\d\d:\d\d:\d\d.*\]$", done.stdout + done.stderr, flags=re.MULTILINE):
-        rule = re.search(r"^(?:local)?(?:rule|checkpoint) (\w+):$", block, flags=re.MULTILINE)
-        if rule:
-            values = re.search(r"^    wildcards: (.*)$", block, flags=re.MULTILINE)
-            pairs = values[1].split(", ") if values else []
-            found.append((rule[1], dict(pair.split("=", 1) for pair in pairs)))
+    # Jobs of a group stand indented below it.
+    for line in (done.stdout + done.stderr).splitlines():
+        if rule := re.match(r" *(?:local)?(?:rule|checkpoint) (\w+):$", line):
+            found.append((rule[1], {}))
+        elif values := re.match(r" +wildcards: (.*)$", line):
+            found[-1][1].update(pair.split("=", 1) for pair in values[1].split(", "))
     return found
 
 
 def counts(done):
     """Return rule -> number of jobs, targets left out."""
     names = [rule for rule, _ in jobs(done)]
-    targets = {"all", "table1", "table2", "table4", "table6", "learning_curves", "corpus"}
+    targets = {"all", "table1", "table2", "table3", "table4", "table6", "learning_curves", "corpus"}
     return {name: names.count(name) for name in names if name not in targets}
