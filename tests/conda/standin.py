@@ -30,7 +30,10 @@ class Finder:
     def find_spec(name, path=None, target=None):
         spec = PathFinder.find_spec(name, path, target)
         places = [] if spec is None else [*(spec.submodule_search_locations or ()), spec.origin or ""]
-        foreign = any("site-packages" in one and not os.path.realpath(one).startswith(INSIDE) for one in places)
+        # Parts of a package without `__init__` may lie in both.
+        outside = [one for one in places if "site-packages" in one and not os.path.realpath(one).startswith(INSIDE)]
+        inside = [one for one in places if os.path.realpath(one).startswith(INSIDE)]
+        foreign = outside and not inside
         return None if foreign and name.partition(".")[0] not in OWN else spec
 
 
