@@ -5,7 +5,7 @@ import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genebert.corpus.build import build_corpus
+from genebert.corpus.build import build_corpus, cropped_share
 from genebert.corpus.groups import TRAIN, VALID, Groups, group_regions
 from genebert.corpus.order import CONSECUTIVE, REPLACED, SampleOrder
 from genebert.errors import InputError
@@ -223,6 +223,31 @@ def test_medians_of_samples(tmp_path):
     info = build_corpus(settings, tmp_path / "accessible.h5ad", tmp_path / "corpus")
     # from the first base of a sample to its last: 1,100, 2,250 and 80,050; bases: 400, 450 and 100
     assert (info["median_span"], info["median_bases_per_sample"]) == (2250, 400)
+
+
+def test_share_of_samples_that_a_model_has_too_few_positions_for(tmp_path):
+    """As the encoder counts them, to a percent."""
+    import torch
+
+    from genebert.corpus.batches import SampleEncoder
+    from genebert.corpus.order import Draw
+    from genebert.genome.sequences import RegionSequences
+
+    rng = np.random.default_rng(0)
+    length = rng.integers(60, 140, 4000)
+    start = np.arange(4000) * 1000
+    regions = pd.DataFrame({"chrom": "chr1", "start": start, "end": start + length})
+    write_accessible(tmp_path / "accessible.h5ad", sp.csr_matrix(np.ones((1, 4000))), regions, ["a"])
+    for region_bp in (None, 100):
+        settings = CorpusSettings(regions_per_sample=4, validation_fraction=0, region_bp=region_bp)
+        info = build_corpus(settings, tmp_path / "accessible.h5ad", tmp_path / "corpus")
+        groups = Groups.load(tmp_path / "corpus")
+        sequences = RegionSequences(np.zeros(length.sum(), np.uint8), np.concatenate([[0], np.cumsum(length)]), "toy")
+        for layout, max_tokens in (("concatenated", 370), ("concatenated", 395), ("windows", 127), ("windows", 96)):
+            encoder = SampleEncoder(sequences.crop(region_bp), None, 3, max_tokens, torch.device("cpu"), layout)
+            draw = Draw(groups.regions.astype(np.int64), np.zeros(1000, np.int64), np.arange(1000))
+            expected = encoder.encode(draw).shortened / 1000
+            assert cropped_share(info, 3, max_tokens, layout) == pytest.approx(expected, abs=0.035)
 
 
 def test_build_corpus_writes_what_groups_load(tmp_path):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from genebert.corpus.build import cropped_share
 from genebert.errors import InputError
 from genebert.files import read_json
 from genebert.models.flops import parameters, step_flops
@@ -36,6 +37,7 @@ class Data:
     tfs: int
     bytes: int  # sequences, motif matrix and groups
     source: str
+    corpus: dict | None = None  # corpus.json, where the run has one
 
 
 def describe_data(config: dict, results: str | Path) -> Data:
@@ -56,7 +58,8 @@ def describe_data(config: dict, results: str | Path) -> Data:
     sequences = info["bases"] + 8 * (info["regions"] + 1)
     per_region, rest = BYTES_PER_GROUP
     groups = (info["groups"] + info["validation_groups"]) * (per_region * size + rest)
-    return Data(info["groups"], info["median_bases_per_sample"], size, tfs, sequences + matrix + groups, source)
+    known = info if "shown_bases_per_sample" in info else None
+    return Data(info["groups"], info["median_bases_per_sample"], size, tfs, sequences + matrix + groups, source, known)
 
 
 def row_lengths(model: dict, data: Data, region_bp: int | None) -> list[int]:
@@ -87,7 +90,8 @@ def price(model: dict, data: Data, region_bp: int | None, processes: int, utilis
     Returns
     -------
     dict
-        sequence_encoder, region_encoder, heads (parameters); tokens_per_sample, tokens_per_step; steps; epochs; flops,
+        sequence_encoder, region_encoder, heads (parameters); tokens_per_sample; cropped_samples (share of them that
+        does not fit the positions, None without a corpus); tokens_per_step; steps; epochs; flops,
         recomputed (operations of the training, and the part of them that only saves memory); gpu_hours (GPU to hours);
         model_bytes, checkpoint_bytes (while the model trains).
     """
@@ -106,9 +110,12 @@ def price(model: dict, data: Data, region_bp: int | None, processes: int, utilis
     )
     size = parameters(settings, data.tfs, data.regions_per_sample)
     flops = steps * step.total
+    places = model["k"], model["sequence_encoder"]["max_tokens"], model["layout"]
+    cropped = None if data.corpus is None else cropped_share(data.corpus, *places)
     return {
         **size._asdict(),
         "tokens_per_sample": sum(rows),
+        "cropped_samples": cropped,
         "tokens_per_step": sum(rows) * batch,
         "steps": steps,
         "epochs": steps * batch / data.samples,
@@ -153,7 +160,7 @@ def make_budget(run: Run, names: Sequence[str], utilisation: float) -> dict:
         "scale": config["scale"],
         "utilisation": utilisation,
         "peak_flops": PEAK_FLOPS,
-        "data": asdict(data),
+        "data": {key: value for key, value in asdict(data).items() if key != "corpus"},
         "models": models,
         "sum": {
             "models": len(models),
@@ -219,6 +226,12 @@ def render(budget: dict) -> str:
             f"FLOPs: {total['recomputed'] / total['flops']:.0%} are forward passes computed again to save memory "
             "(micro_batch, checkpointed activations)"
         )
+    notes += [
+        f"{one['model']}: {one['cropped_samples']:.0%} of the samples are longer than its positions and are cropped, "
+        "their motif rows are not"
+        for one in budget["models"]
+        if one["steps"] and one["cropped_samples"]
+    ]
     notes += [
         f"{one['model']}: also {', '.join(one['same'])}, with equal settings, trained once"
         for one in budget["models"]

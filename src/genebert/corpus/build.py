@@ -15,6 +15,26 @@ from genebert.settings.data import CorpusSettings
 logger = logging.getLogger(__name__)
 
 
+def _percentiles(values: np.ndarray) -> list[int]:
+    return np.percentile(values, np.arange(101), method="higher").astype(int).tolist()
+
+
+def cropped_share(info: dict, k: int, max_tokens: int, layout: str) -> float:
+    """Return the share of training samples that a model has too few positions for, from ``corpus.json``.
+
+    Such a sample shows only the middles of its longest regions, beside motif rows of whole ones. To a percent, for
+    samples as they are grouped: one with a second half from elsewhere is as long on average. With ``layout: windows``
+    regions are cropped one by one, and their lengths are taken as independent.
+    """
+    n = info["regions_per_sample"]
+    if layout == "windows":
+        longest = max_tokens - 2 + k - 1
+        beyond = np.mean(np.array(info["shown_bases_per_region"]) > longest)
+        return float(1 - (1 - beyond) ** n)
+    longest = max_tokens - 3 + n * (k - 1)  # no k-mer crosses a region border
+    return float(np.mean(np.array(info["shown_bases_per_sample"]) > longest))
+
+
 def build_corpus(settings: CorpusSettings, accessible_path: str | Path, folder: str | Path) -> dict:
     """Write ``groups.npz`` and ``corpus.json`` from ``accessible.h5ad``; see :func:`group_regions`."""
     import anndata
@@ -31,6 +51,7 @@ def build_corpus(settings: CorpusSettings, accessible_path: str | Path, folder: 
     train = groups.subset(TRAIN)
     starts, ends = data.var["start"].to_numpy(), data.var["end"].to_numpy()
     lengths = ends - starts
+    shown = lengths if settings.region_bp is None else np.minimum(lengths, settings.region_bp)
     spans = ends[train.regions[:, -1]] - starts[train.regions[:, 0]]
     info = {
         "cell_types": list(data.obs_names),
@@ -45,6 +66,8 @@ def build_corpus(settings: CorpusSettings, accessible_path: str | Path, folder: 
         "validation_groups": len(groups) - len(train),
         "groups_without_negative": int((~SampleOrder(train, 1, 0).has_negative).sum()),
         "median_bases_per_sample": int(np.median(lengths[train.regions].sum(axis=1))),
+        "shown_bases_per_sample": _percentiles(shown[train.regions].sum(axis=1)),
+        "shown_bases_per_region": _percentiles(shown[train.regions].ravel()),
         "median_span": int(np.median(spans)),
         "by_cell_type": counts,
         "accessible_sha256": sha256(accessible_path),
