@@ -15,7 +15,8 @@ import pytest
 
 from genebert.accessibility.cells import read_barcodes, read_cells
 from genebert.errors import InputError
-from genebert.evaluation.people import EFFECT_COLUMNS, read_effects, read_people
+from genebert.evaluation.people import read_people
+from genebert.evaluation.risk_variants import EFFECT_COLUMNS, read_effects
 from genebert.files import read_json
 from genebert.genome.bed import read_bed, read_chip_peaks, read_peaks
 from genebert.genome.fasta import prepare_genome
@@ -86,7 +87,7 @@ READERS = {
     "effects": (
         lambda path: read_effects(path).to_dict(),
         "# für\n" + columns(EFFECT_COLUMNS, ("1", "5", "A", "C", "0.5")),
-        "evaluation/people.py:read_effects",
+        "evaluation/risk_variants.py:read_effects",
     ),
     "labels": (
         check_labels,
@@ -119,7 +120,8 @@ OTHERS = {
     "files.py:read_text", "files.py:read_lines", "genome/bed.py:split_columns", "genome/bed.py:read_bed",
     "genome/bed.py:read_peaks", "genome/bed.py:read_chip_peaks", "tasks/epd.py:read_promoters",
     "sources/registry.py:expected_checksum", "sources/download.py:_resumable", "training/job.py:main",
-    "genome/tables.py:read_table",
+    "genome/tables.py:read_table", "cli/plan.py:local_rules", "cli/status.py:_calls", "cli/status.py:read_status",
+    "cli/doctor.py:_requirements",
 }  # fmt: skip
 
 

@@ -53,16 +53,18 @@ def test_every_fold_is_tested_once_and_the_next_one_chooses(cohort):
 
 
 def test_files_that_have_changed_are_refused(cohort):
+    """Also where as many people are left: a person fewer, in another order, with another status."""
     folder, files, card = cohort
-    lines = files["phenotypes"].read_text().splitlines()
-    fewer = folder / "fewer.tsv"
-    fewer.write_text("\n".join(lines[:-1]) + "\n")
-    with pytest.raises(InputError, match=r"names person 59 of 59|59 people with genotypes and a status"):
-        read(folder, files | {"phenotypes": fewer}, card)
-    more = folder / "more.tsv"
-    more.write_text("\n".join([*lines[:3], lines[3].replace("\t1\t", "\tNA\t").replace("\t0\t", "\tNA\t"), *lines[4:]]))
-    with pytest.raises(InputError):
-        read(folder, files | {"phenotypes": more}, card)
+    head, *lines = files["phenotypes"].read_text().splitlines()
+    one, other = (next(i for i, line in enumerate(lines) if f"\t{status}\t" in line) for status in (0, 1))
+    turned = dict(enumerate(lines)) | {
+        one: lines[one].replace("\t0\t", "\t1\t"), other: lines[other].replace("\t1\t", "\t0\t"),
+    }  # fmt: skip
+    changed = folder / "changed.tsv"
+    for kept in (lines[:-1], lines[::-1], list(turned.values())):
+        changed.write_text("\n".join([head, *kept]) + "\n")
+        with pytest.raises(InputError, match=r"are not those that the data set was made from|names person 59 of 59"):
+            read(folder, files | {"phenotypes": changed}, card)
     with pytest.raises(InputError, match="found no genome, vcf, phenotypes or regions"):
         read(folder, {"vcf": files["vcf"]}, card)
 

@@ -99,6 +99,22 @@ def test_it_finds_the_risk_variant_and_comes_back(inputs, tmp_path, frozen):
     assert again.pieces == fitted.pieces and fitted.record["pieces"] == len(fitted.pieces)
 
 
+def test_a_frozen_encoder_reads_each_sequence_once(inputs, monkeypatch):
+    """Whatever pieces the folds differ in."""
+    from genebert.methods import haplotypes
+
+    read, plain = [], haplotypes.encode
+    monkeypatch.setattr(haplotypes, "encode", lambda *given: read.append(1) or plain(*given))
+    made = method(inputs, frozen=True)
+    for parts in PersonStatus(inputs[2]).rotations(inputs[-1]):
+        fitted = made.fit(parts["train"], parts["valid"], 0)
+        alone = made.encoder.everyone(parts["test"].cohort, fitted.pieces).of(parts["test"].rows)
+        states = plain(made.encoder.frozen, alone.tokens, made.encoder.reading(fitted.settings)[0], "float32").values
+        found = made.encoder.read(parts["test"], fitted.settings, fitted.pieces).values
+        torch.testing.assert_close(found, pooled(states, alone.index))
+    assert len(read) == 1
+
+
 def test_gradients_are_those_without_checkpoints(inputs, monkeypatch):
     splits = inputs[-1]
     one = method(inputs)

@@ -301,4 +301,4 @@ def test_places_give_the_scores_of_their_letters(method, tmp_path):
 def files_of(method, folder):
     if method == "finetune":
         return {"model": make_folder(folder / "model")}
-    return {"jaspar": write_motifs(folder / "jaspar.txt", [consensus_motif("GCGC")])} if method == "pwm" else {}
+    return {"jaspar": write_motifs(folder / "jaspar.txt", [consensus_motif("GCGC")])} if "jaspar" in METHODS[method].needs else {}

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from people_inputs import SECRET, make_set, other, risk_snp, write_cohort
+from people_inputs import SECRET, bases, make_set, other, write_cohort
 from variant_inputs import line, write_vcf
 
 from genebert.errors import InputError
@@ -120,7 +120,8 @@ def test_people_without_line_genotypes_or_status_are_left_out_and_counted(own, c
     files["phenotypes"].write_text("\n".join(lines) + "\n")
     card = make_set(folder, files)
     assert card["left_out"] == {
-        "in_table": 60, "in_vcf": 60, "without_line": 1, "without_genotypes": 1, "without_status": 1,
+        "effects": 1, "effects_with_the_genomes_allele": 1, "in_table": 60, "in_vcf": 60, "without_line": 1,
+        "without_genotypes": 1, "without_status": 1,
     }  # fmt: skip
     assert card["cohort"]["people"] == 58
     assert SECRET.format(0)[:12] not in caplog.text and "somebody-else" not in caplog.text
@@ -133,9 +134,17 @@ def change(old: str, new: str, count: int = -1):
 @pytest.mark.parametrize(
     ("file", "edit", "message"),
     [
-        ("phenotypes", lambda text: text.replace("\t1\t", "\tcase\t"), "status is 'case', expected 1 or 0, or NA"),
-        ("phenotypes", lambda text: text.replace("\t1\t", "\t2\t").replace("\t0\t", "\t1\t"), "status is '2'"),
-        ("phenotypes", lambda text: text.replace("\tM\n", "\tmale\n"), "sex is 'male', expected M or F, or NA"),
+        (
+            "phenotypes",
+            lambda text: text.replace("\t1\t", "\tcase\t"),
+            "status is something else, expected 1 or 0, or NA",
+        ),
+        (
+            "phenotypes",
+            lambda text: text.replace("\t1\t", "\t2\t").replace("\t0\t", "\t1\t"),
+            "status is something else",
+        ),
+        ("phenotypes", lambda text: text.replace("\tM\n", "\tmale\n"), "sex is something else, expected M or F, or NA"),
         ("phenotypes", lambda text: text.replace("\t0\t", "\t1\t"), "60 are cases; expected cases and controls"),
         ("phenotypes", lambda text: text.replace("Patient", "Other"), "none of the 60 names in column sample_id"),
         ("phenotypes", lambda text: text + text.splitlines()[1] + "\n", "1 of 61 lines repeat a name"),
@@ -202,8 +211,8 @@ def test_a_window_that_a_deletion_takes_away(own):
 
 
 def test_listed_variants_that_the_file_lacks_are_not_found(cohort):
-    here = risk_snp()["risk"].rsplit(":", 2)[1]
-    card = make_set(*cohort, snps={"gone": f"1:1002:{'A' if here != 'A' else 'C'}:{other(here)}"})
+    here = bases()[1001]
+    card = make_set(*cohort, snps={"gone": f"1:1002:{here}:{other(here)}"})
     assert card["cohort"]["snps_found"] == {}
 
 
@@ -212,6 +221,88 @@ def test_listed_variants_are_those_of_the_file_of_effects(cohort):
     by_file = make_set(*cohort, snps="effects")["cohort"]
     assert by_place["snps"] == ["risk"] and by_file["snps"] == ["1:1001"]
     assert by_file["snps_found"]["1:1001"] == by_place["snps_found"]["risk"]
+
+
+@pytest.mark.parametrize(
+    ("edit", "settings"),
+    [
+        (lambda text: text.split("\n", 1)[1], {}),  # without its header
+        (lambda text: text, {"status": "sample_id", "sample": "status", "sex": None}),
+        (lambda text: text, {"sex": "sample_id", "sample": "sex"}),
+    ],
+)
+def test_no_message_names_a_person(own, edit, settings):
+    folder, files = own
+    files["phenotypes"].write_text(edit(files["phenotypes"].read_text()))
+    with pytest.raises(InputError) as error:
+        make_set(folder, files, **settings)
+    assert "Patient" not in str(error.value) and "line" in str(error.value)
+
+
+def test_listed_variants_are_normalised_and_are_those_of_the_genome(own):
+    """A deletion as the VCF writes it, and one with alleles turned round."""
+    folder, files = own
+    text = gzip.decompress(files["vcf"].read_bytes()).decode().splitlines()
+    samples = text[[one.startswith("#CHROM") for one in text].index(True)].split("\t")[9:]
+    sequence = bases()
+    records = [one + "\n" for one in text if not one.startswith("#")]
+    calls = ["0|1", *["0|0"] * 59]
+    at = 1950
+    records.append(line(at, sequence[at : at + 4], sequence[at], *calls))
+    records.sort(key=lambda one: int(one.split("\t")[1]))
+    write_vcf(files["vcf"], records, samples=samples)
+    ref = sequence[at : at + 4]
+    card = make_set(folder, files, snps={"gone": f"1:{at + 1}:{ref}:{ref[0]}"})
+    assert card["cohort"]["snps_found"]["gone"]["cases"] is not None
+    shutil.rmtree(folder / "set")
+    here = sequence[1000]
+    with pytest.raises(InputError, match=r"tasks.disease.snps.turned.*expected REF as the genome has it"):
+        make_set(folder, files, snps={"turned": f"1:1001:{other(here)}:{here}"})
+
+
+def test_effects_under_one_name_of_another_build_and_twice(own):
+    folder, files = own
+    text = files["effects"].read_text()
+    head, row = text.splitlines()
+    chrom, position, effect, ref, _ = row.split("\t")
+    third = next(base for base in "ACGT" if base not in (effect, ref))
+    named = f"rsID\t{head}\nrs1\t{row}\nrs1\t{chrom}\t{position}\t{third}\t{ref}\t0.5\n"
+    files["effects"].write_text(named)
+    card = make_set(folder, files, snps="effects")
+    assert len(set(card["cohort"]["snps"])) == 2 and len(card["cohort"]["snps_found"]) == 1
+    shutil.rmtree(folder / "set")
+    files["effects"].write_text(f"{head}\n{row}\n{row}\n")
+    with pytest.raises(InputError, match="a variant that comes again"):
+        make_set(folder, files)
+    elsewhere = f"{head}\n{row}\n9\t5\tA\tG\t1\n{chrom}\t5\t{'AC' if bases()[4] not in 'AC' else 'GT'[0]}\tN\t1\n"
+    files["effects"].write_text(elsewhere.replace("\tN\t", "\tTTTT\t"))
+    assert make_set(folder, files)["left_out"]["effects"] == 3
+
+
+def test_a_variant_of_which_nothing_is_known_among_cases(own):
+    folder, files = own
+    text = gzip.decompress(files["vcf"].read_bytes()).decode().splitlines()
+    samples = text[[one.startswith("#CHROM") for one in text].index(True)].split("\t")[9:]
+    status = dict(one.split("\t")[:2] for one in files["phenotypes"].read_text().splitlines()[1:])
+    records = [one.split("\t") for one in text if not one.startswith("#")]
+    for one in records:
+        if one[1] == "1001":
+            one[9:] = [".|." if status[name] == "1" else call for name, call in zip(samples, one[9:], strict=True)]
+    write_vcf(files["vcf"], ["\t".join(one) + "\n" for one in records], samples=samples)
+    card = make_set(folder, files, variants={"max_missing": 1.0})
+    assert card["cohort"]["snps_found"]["risk"]["cases"] is None
+
+
+def test_families_as_plink_says_that_there_are_none(own):
+    folder, files = own
+    lines = files["phenotypes"].read_text().splitlines()
+    table = [f"{lines[0]}\tfamily", *(f"{text}\t{'0.'[i % 2]}" for i, text in enumerate(lines[1:]))]
+    files["phenotypes"].write_text("\n".join(table) + "\n")
+    assert make_set(folder, files, family="family")["families"] == 0
+    shutil.rmtree(folder / "set")
+    files["phenotypes"].write_text("\n".join([table[0], *(f"{text}\tone" for text in lines[1:])]) + "\n")
+    with pytest.raises(InputError, match="largest family or group of relatives has 60 of the 60 people"):
+        make_set(folder, files, family="family")
 
 
 def test_the_card_holds_counts_alone(cohort):

@@ -189,7 +189,8 @@ def fold_metrics(
     n_bootstrap : int
         Resamples, of positives and of negatives of each fold, for the interval of the AUC.
     n_permutations : int
-        Of the labels within folds, the scores as they are.
+        Of the labels within folds, the scores as they are. All fits share training people, which neither these nor the
+        interval count: of labels that mean nothing p is 0.05 or less about one time in ten (docs/disease.md).
 
     Returns
     -------

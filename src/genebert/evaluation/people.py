@@ -4,6 +4,7 @@ Genotypes and what is known of people stay in the user's files (docs/disease.md)
 people; methods get :class:`People`, which hold everything else in memory only. No message names a sample.
 """
 
+import hashlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -16,26 +17,23 @@ import pandas as pd
 
 from genebert.errors import InputError
 from genebert.evaluation.examples import Examples
-from genebert.genome.bases import decode
+from genebert.evaluation.risk_variants import SITE, check_build, read_effects, sites_of_effects, variant_sites
 from genebert.genome.bed import read_bed
 from genebert.genome.builds import check_regions
-from genebert.genome.chromosomes import normalise_chromosome
 from genebert.genome.fasta import Genome
 from genebert.genome.genotypes import MISSING, YES, Genotypes
 from genebert.genome.haplotypes import Haplotypes, haplotypes
 from genebert.genome.tables import read_table, refuse
 from genebert.genome.variants import read_genotypes
 from genebert.genome.vcf import read_samples
-from genebert.settings.people import VARIANT, PeopleSettings
+from genebert.settings.people import PeopleSettings
 
 logger = logging.getLogger(__name__)
 FILES = ("vcf", "phenotypes", "regions", "effects")  # of a data set; the last need not be there
 NOT_KNOWN = ("", "NA")
+NO_FAMILY = (*NOT_KNOWN, "0", ".")  # as PLINK says it, too
 STATUS = {"1": 1, "0": 0}
 SEXES = {"M": 1.0, "F": 0.0}
-# As the PGS Catalog's scoring files.
-EFFECT_COLUMNS = ("chr_name", "chr_position", "effect_allele", "other_allele", "effect_weight")
-SITE = ["chrom", "start", "ref", "alt"]
 
 
 def read_people(path: str | Path, settings: PeopleSettings) -> pd.DataFrame:
@@ -54,7 +52,7 @@ def read_people(path: str | Path, settings: PeopleSettings) -> pd.DataFrame:
     """
     named = {name: getattr(settings, name) for name in ("sample", "status", "sex", "family")}
     columns = {name: column for name, column in named.items() if column is not None}
-    table = read_table(path, tuple(columns.values()))
+    table = read_table(path, tuple(columns.values()), quoted=False)
     if table.empty:
         raise InputError(f"{path}: found a header but no person, expected a line each")
     sample = table[settings.sample]
@@ -69,68 +67,27 @@ def read_people(path: str | Path, settings: PeopleSettings) -> pd.DataFrame:
         text, expected = table[columns[name]], f"{' or '.join(words)}, or NA"
         if name == "status":
             expected += " (1 is a case, 0 a control)"
-        refuse(~text.isin([*words, *NOT_KNOWN]), text, path, columns[name], expected)
+        refuse(~text.isin([*words, *NOT_KNOWN]), text, path, columns[name], expected, quoted=False)
         found[name] = text.map(words).astype(float)
     family = table[columns["family"]] if "family" in columns else pd.Series("", index=table.index)
-    return pd.DataFrame(found | {"family": family.where(~family.isin(NOT_KNOWN), "")}).reset_index(drop=True)
-
-
-def read_effects(path: str | Path) -> pd.DataFrame:
-    """Read effect sizes, tab-separated, with the columns of the PGS Catalog (lines with # hold nothing).
-
-    Returns
-    -------
-    DataFrame
-        name (rsID, or the place), chrom, start (0-based), effect and other (alleles), weight (float64);
-        in the order of the file.
-
-    Raises
-    ------
-    InputError
-        A column is missing, no line, a position or a weight that is no number, or an allele that is not bases.
-    """
-    table = read_table(path, EFFECT_COLUMNS, comments=True)
-    if table.empty:
-        raise InputError(f"{path}: found a header but no variant, expected a line each")
-    position, weight = (pd.to_numeric(table[name], errors="coerce") for name in ("chr_position", "effect_weight"))
-    refuse(~(position >= 1) | (position % 1 != 0), table["chr_position"], path, "chr_position", "a position, from 1")
-    refuse(~np.isfinite(weight), table["effect_weight"], path, "effect_weight", "a number")
-    alleles = {name: table[f"{name}_allele"].str.upper() for name in ("effect", "other")}
-    for name, text in alleles.items():
-        refuse(~text.str.fullmatch("[ACGT]+"), text, path, f"{name}_allele", "bases A, C, G, T")
-    places = table["chr_name"] + ":" + table["chr_position"]
-    name = table["rsID"].where(~table["rsID"].isin(NOT_KNOWN), places) if "rsID" in table else places
-    return pd.DataFrame(
-        {
-            "name": name, "chrom": table["chr_name"].map(normalise_chromosome), "start": position.astype(np.int64) - 1,
-            **alleles, "weight": weight.astype(float),
-        }
-    ).reset_index(drop=True)  # fmt: skip
-
-
-def variant_sites(variants: Mapping[str, str]) -> pd.DataFrame:
-    """Return chrom, start (0-based), ref, alt of variants written as in the configuration, by name."""
-    parts = {name: VARIANT.fullmatch(text).groupdict() for name, text in variants.items()}
-    rows = [
-        (normalise_chromosome(one["chrom"]), int(one["position"]) - 1, one["ref"], one["alt"]) for one in parts.values()
-    ]
-    return pd.DataFrame(rows, columns=SITE, index=list(parts))
-
-
-def sites_of_effects(effects: pd.DataFrame, genome: Genome) -> pd.DataFrame:
-    """Return the same of effects, the largest first: the allele that the genome has is ref."""
-    effects = effects.iloc[np.argsort(-effects["weight"].abs().to_numpy(), kind="stable")].reset_index(drop=True)
-    lengths = effects["effect"].str.len()
-    here = zip(effects["chrom"], effects["start"], effects["start"] + lengths, strict=True)
-    is_ref = [decode(genome.codes(*place)) == effect for place, effect in zip(here, effects["effect"], strict=True)]
-    ref, alt = (effects[one].where(is_ref, effects[two]) for one, two in (("effect", "other"), ("other", "effect")))
-    found = pd.DataFrame({"chrom": effects["chrom"], "start": effects["start"], "ref": ref, "alt": alt})
-    return found.set_axis(effects["name"].tolist())
+    return pd.DataFrame(found | {"family": family.where(~family.isin(NO_FAMILY), "")}).reset_index(drop=True)
 
 
 def _places(sites: pd.DataFrame) -> pd.DataFrame:
     """Return the places of sites: chrom, start, end."""
-    return pd.DataFrame({"chrom": sites["chrom"], "start": sites["start"], "end": sites["start"] + 1})
+    return pd.DataFrame(
+        {"chrom": sites["chrom"], "start": sites["start"], "end": sites["start"] + sites["ref"].str.len()}
+    )
+
+
+def dosages_of(calls: np.ndarray) -> np.ndarray:
+    """Return alternative alleles of each person at each site, of two (float32 [n, n_sites]); NaN where none is known.
+
+    Where one of two is known, or there is one only, twice that. `calls` is that of genotypes (int8 [n_sites, n, 2]).
+    """
+    known = (calls != MISSING).sum(axis=2)
+    found = 2 * (calls == YES).sum(axis=2) / np.where(known > 0, known, np.nan)
+    return found.T.astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,11 +103,13 @@ class Cohort:
     regions : DataFrame [n_regions]
         chrom, start, end: windows whose sequences are read.
     snps : DataFrame
-        See :func:`variant_sites`.
+        Those listed: chrom, start, ref, alt, by name (:mod:`genebert.evaluation.risk_variants`).
     effects : DataFrame or None
-        See :func:`read_effects`.
+        See :func:`~genebert.evaluation.risk_variants.sites_of_effects`.
     counts : dict
-        People without a status, without genotypes, without a line, for the card.
+        People without a status, without genotypes, without a line, and effects, for the card.
+    digest : str
+        Of names, status and families in their order: a data set belongs to one table.
     """
 
     people: pd.DataFrame
@@ -160,6 +119,7 @@ class Cohort:
     snps: pd.DataFrame
     effects: pd.DataFrame | None
     counts: dict[str, int]
+    digest: str
     _made: dict[tuple[str, int, int], Haplotypes] = field(default_factory=dict)
 
     def haplotypes(self, chrom: str, start: int, end: int) -> Haplotypes:
@@ -171,14 +131,8 @@ class Cohort:
 
     @cached_property
     def dosages(self) -> np.ndarray:
-        """Alternative alleles of each person at each site, of two (float32 [n, n_sites]); NaN where none is known.
-
-        Where one of two is known, or there is one only, twice that.
-        """
-        calls = self.genotypes.calls
-        known = (calls != MISSING).sum(axis=2)
-        found = 2 * (calls == YES).sum(axis=2) / np.where(known > 0, known, np.nan)
-        return found.T.astype(np.float32)
+        """See :func:`dosages_of`."""
+        return dosages_of(self.genotypes.calls)
 
     def rows_of(self, sites: pd.DataFrame) -> np.ndarray:
         """Return the rows of `genotypes.sites` of other sites (columns SITE); -1 where there is none (int64 [n])."""
@@ -203,26 +157,32 @@ def read_cohort(files: Mapping[str, str | Path], settings: PeopleSettings, genom
     """
     people = read_people(files["phenotypes"], settings)
     regions = read_bed(files["regions"])
-    effects = read_effects(files["effects"]) if "effects" in files else None
-    listed = variant_sites(settings.snps) if settings.snps != "effects" else None
-    asked = {files["regions"]: regions}
-    if listed is not None:
-        asked["tasks.disease.snps"] = _places(listed)
-    if effects is not None:
-        asked[files["effects"]] = _places(effects)
-    for where, places in asked.items():
-        if elsewhere := sorted(set(places["chrom"]) - set(genome.lengths)):
+    if elsewhere := sorted(set(regions["chrom"]) - set(genome.lengths)):
+        raise InputError(
+            f"{files['regions']}: found {', '.join(elsewhere[:5])}, expected places on the run's chromosomes, "
+            f"{', '.join(genome.lengths)}"
+        )
+    check_regions(regions, genome.lengths, str(files["regions"]), genome.build)
+    effects, counts = None, {}
+    if "effects" in files:
+        given = read_effects(files["effects"])
+        check_build(given, genome.build, files["effects"])
+        effects = sites_of_effects(given, genome)
+        counts = {"effects": len(given), "effects_with_the_genomes_allele": len(effects)}
+        if effects.empty:
             raise InputError(
-                f"{where}: found {', '.join(elsewhere[:5])}, expected places on the run's chromosomes, "
-                f"{', '.join(genome.lengths)}"
+                f"{files['effects']}: none of its {len(given)} variants lies on {', '.join(genome.lengths)} with an "
+                "allele of the genome; expected the run's build and strand"
             )
-        check_regions(places, genome.lengths, str(where), genome.build)
-    snps = sites_of_effects(effects, genome) if listed is None else listed
+    if settings.snps == "effects":
+        snps = effects.iloc[np.argsort(-effects["weight"].abs().to_numpy(), kind="stable")][SITE]
+    else:
+        snps = variant_sites(settings.snps, genome)
     samples = read_samples(files["vcf"])
     with_genotypes = people["sample"].isin(samples)
     with_status = people["status"].notna()
     kept = people[with_genotypes & with_status]
-    counts = {
+    counts |= {
         "in_table": len(people),
         "in_vcf": len(samples),
         "without_line": len(set(samples) - set(people["sample"])),
@@ -239,12 +199,21 @@ def read_cohort(files: Mapping[str, str | Path], settings: PeopleSettings, genom
             f"{files['phenotypes']}: of {len(kept)} people with genotypes and a status {int(kept['status'].sum())} are "
             "cases; expected cases and controls"
         )
-    places = pd.concat(asked.values(), ignore_index=True).drop_duplicates()
+    if fewer := len(people) - len(kept):
+        logger.warning(
+            "%s: %d of %d people are left out, %d without genotypes, %d without a status; %d of the VCF's %d samples "
+            "have no line", files["phenotypes"], fewer, len(people), counts["without_genotypes"],
+            counts["without_status"], counts["without_line"], len(samples),
+        )  # fmt: skip
+    named = [_places(one) for one in (snps, effects) if one is not None and len(one)]
+    places = pd.concat([regions, *named], ignore_index=True).drop_duplicates()
     genotypes = read_genotypes(
         files["vcf"], places, genome, samples=kept["sample"].tolist(), settings=settings.variants
     )
     told = kept.drop(columns="sample").astype({"status": np.int8}).reset_index(drop=True)
-    return Cohort(told, genotypes, regions, genome, snps, effects, counts)
+    text = kept[["sample", "status", "family"]].to_csv(index=False)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return Cohort(told, genotypes, regions, genome, snps, effects, counts, digest)
 
 
 @dataclass(frozen=True, eq=False)

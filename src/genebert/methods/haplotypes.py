@@ -176,17 +176,37 @@ class HaplotypeEncoder(Encoder):
     def read(self, examples: People, settings: FinetuneSettings, pieces: Pieces) -> PeopleTokens | Features:
         """Return what a network of these settings reads of some pieces."""
         cohort, rows = examples.cohort, examples.rows
-        everyone = self.everyone(cohort, pieces)
         if not settings.frozen:
-            return everyone.of(rows)
+            return self.everyone(cohort, pieces).of(rows)
+        columns = self._columns(cohort, pieces)
+        if columns is None:  # other pieces than those of this cohort, as of a classifier that was fitted elsewhere
+            states, index = self._states(cohort, pieces, settings), self.everyone(cohort, pieces).index
+        else:
+            all_pieces = self.pieces(cohort)
+            states, index = (
+                self._states(cohort, all_pieces, settings),
+                self.everyone(cohort, all_pieces).index[:, columns],
+            )
+        here = index[torch.from_numpy(rows).to(self.place)]
+        # A state for every haplotype and piece of all people together would be gigabytes.
+        return Features(torch.cat([pooled(states, part) for part in here.split(TOGETHER)]))
+
+    def _states(self, cohort: Cohort, pieces: Pieces, settings: FinetuneSettings) -> torch.Tensor:
+        """Return the states of a cohort's different sequences (float32 [sequences, hidden]), each read once."""
         precision = precision_of(settings, self.place)
+        tokens = self.everyone(cohort, pieces).tokens
 
-        def features() -> torch.Tensor:
-            states = encode(self.frozen, everyone.tokens, self.reading(settings)[0], precision).values
-            return pooled(states, everyone.index)
+        def states() -> torch.Tensor:
+            return encode(self.frozen, tokens, self.reading(settings)[0], precision).values
 
-        values = self._once(cohort, (pieces, settings.pooling, precision), features)
-        return Features(values[torch.from_numpy(rows).to(self.place)])
+        return self._once(cohort, (pieces, settings.pooling, precision), states)
+
+    def _columns(self, cohort: Cohort, pieces: Pieces) -> torch.Tensor | None:
+        """Return which of a cohort's pieces these are (int64 [pieces]), None where some are none of them."""
+        number = {piece: i for i, piece in enumerate(self.pieces(cohort))}
+        if not number.keys() >= set(pieces):
+            return None
+        return torch.tensor([number[piece] for piece in pieces], device=self.place)
 
     def differing(self, train: People) -> Pieces:
         """Return the pieces that some people differ in; all where nobody differs from anybody.

@@ -16,7 +16,8 @@ from genebert.errors import InputError
 from genebert.evaluation.examples import Examples
 from genebert.evaluation.kinds.base import Kind
 from genebert.evaluation.kinds.person import PersonStatus
-from genebert.evaluation.people import SITE, Cohort, People, read_effects
+from genebert.evaluation.people import Cohort, People
+from genebert.evaluation.risk_variants import SITE, read_effects
 from genebert.files import sha256
 from genebert.genome.bases import N_CODE
 from genebert.genome.intervals import overlapping
@@ -30,6 +31,7 @@ from genebert.motifs.scoring import score_motifs, strand_background
 from genebert.settings.methods import CommonVariantsSettings, DisruptedMotifsSettings
 
 logger = logging.getLogger(__name__)
+ENOUGH = 0.8  # share of the effects that are found, below which it is said
 PENALTIES = (1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0)  # inverse, as scikit-learn's C
 
 
@@ -173,8 +175,8 @@ def dosages_at(people: People, sites: pd.DataFrame) -> np.ndarray:
 class Polygenic(RiskMethod):
     """``polygenic``: the sum of alleles times their published effects, from the data set's file `effects`.
 
-    Variants that are not in the VCF, with either allele as the reference, count for nothing; unknown alleles count as
-    the training people's mean.
+    Variants that are not in the VCF count for nothing, and the record says how many; unknown alleles count as the
+    training people's mean.
     """
 
     name = "polygenic"
@@ -183,37 +185,35 @@ class Polygenic(RiskMethod):
         super().__init__(kind, options, files, card)
         if "effects" not in files:
             raise Unavailable("the data set has no file of effect sizes (tasks.disease, effects)")
-        self.effects = read_effects(files["effects"])
-        self.told_sha256 = sha256(files["effects"])
-
-    def _sites(self, cohort: Cohort) -> tuple[np.ndarray, np.ndarray]:
-        """Return for each effect the row of its site (-1: none), and whether its allele is the reference."""
-        named = self.effects.rename(columns={"other": "ref", "effect": "alt"})
-        turned = self.effects.rename(columns={"effect": "ref", "other": "alt"})
-        as_alt, as_ref = (cohort.rows_of(one) for one in (named, turned))
-        return np.where(as_alt >= 0, as_alt, as_ref), (as_alt < 0) & (as_ref >= 0)
-
-    def choose(self, train: People) -> np.ndarray:
-        """Return the mean dosage of each effect's allele among the training people (float64 [effects])."""
-        rows, _ = self._sites(train.cohort)
-        if (rows < 0).all():
-            raise InputError(f"{self.name}: none of its {len(rows)} variants is in the VCF, expected some")
-        return np.nan_to_num(np.nanmean(self._dosages(train), axis=0))
+        self.source = {"effects": len(read_effects(files["effects"])), "effects_sha256": sha256(files["effects"])}
 
     def _dosages(self, people: People) -> np.ndarray:
-        rows, reference = self._sites(people.cohort)
-        found = people.cohort.dosages[people.rows][:, rows].astype(np.float64)
-        found[:, reference] = 2 - found[:, reference]
-        found[:, rows < 0] = 0
+        """Return how many alleles with the effect each person has (float64 [n, effects]); 0 where no site is there."""
+        effects = people.cohort.effects
+        found = dosages_at(people, effects).astype(np.float64)
+        found[:, effects["turned"].to_numpy()] = 2 - found[:, effects["turned"].to_numpy()]
+        found[:, people.cohort.rows_of(effects) < 0] = 0
         return found
 
-    def told(self, chosen: Any) -> dict[str, Any]:
-        return {"effects": len(self.effects), "effects_sha256": self.told_sha256}
+    def choose(self, train: People) -> dict[str, Any]:
+        """Return each effect's mean number of alleles among the training people, and how many effects are there."""
+        there = int((train.cohort.rows_of(train.cohort.effects) >= 0).sum())
+        if not there:
+            raise InputError(f"{self.name}: none of its {self.source['effects']} variants is in the VCF, expected some")
+        if there < ENOUGH * self.source["effects"]:
+            logger.warning("%s: only %d of %d effects are in the VCF", self.name, there, self.source["effects"])
+        known = self._dosages(train)
+        means = np.array([np.nanmean(one) if (~np.isnan(one)).any() else 0.0 for one in known.T])
+        return {"means": means, "effects_found": there}
 
-    def features(self, people: People, chosen: np.ndarray) -> np.ndarray:
+    def told(self, chosen: dict[str, Any]) -> dict[str, Any]:
+        return self.source | {"effects_found": chosen["effects_found"]}
+
+    def features(self, people: People, chosen: dict[str, Any]) -> np.ndarray:
         """Return one score a person (float64 [n, 1])."""
         found = self._dosages(people)
-        return (np.where(np.isnan(found), chosen, found) @ self.effects["weight"].to_numpy())[:, None]
+        weights = people.cohort.effects["weight"].to_numpy()
+        return (np.where(np.isnan(found), chosen["means"], found) @ weights)[:, None]
 
 
 class Sex(RiskMethod):

@@ -125,7 +125,7 @@ def check_index(path: Path) -> dict[str, Any]:
 
 
 def _read_phenotypes(path: Path) -> pd.DataFrame:
-    table = read_table(path, PHENOTYPE_COLUMNS)
+    table = read_table(path, PHENOTYPE_COLUMNS, quoted=False)
     if table.empty:
         raise InputError(f"{path}: found a header but no person, expected one line each")
     number = Counter(table["sample_id"]).most_common(1)[0][1]
@@ -156,7 +156,7 @@ def check_phenotypes(path: Path) -> dict[str, Any]:
         ("segment", control & ~table["segment"].isin(MISSING), "NA for a control"),
     )
     for column, bad, expected in rules:
-        refuse(bad, table[column], path, column, expected)
+        refuse(bad, table[column], path, column, expected, quoted=False)
     if control.all() or not control.any():
         raise InputError(f"{path}: found only {'controls' if control.all() else 'cases'}, expected both")
     vcf = path.with_name(VCF_NAME)

@@ -15,7 +15,7 @@ import pandas as pd
 
 from genebert.errors import InputError
 from genebert.evaluation.examples import SPLITS
-from genebert.evaluation.people import FILES, Cohort, read_cohort
+from genebert.evaluation.people import FILES, Cohort, dosages_of, read_cohort
 from genebert.files import atomic_path, read_json, write_json
 from genebert.genome.chromosomes import normalise_chromosome
 from genebert.genome.fasta import Genome
@@ -33,7 +33,9 @@ KIND = "person"
 SIMULATED = "resources/simulated/cohort/"  # then the genome's build; the rule `cohort` writes below it
 LEAST = 2  # people of each status in a fold
 RELATED_BP, RELATED_WINDOW = 20_000, 1_000  # a site for the estimate of kinship so often, looked for in so many bases
-RELATED_SITES = 1_000  # that an estimate needs
+RELATED_SITES = 3_000  # common SNVs that an estimate needs: with 1,000, strangers make families
+COMMON = 0.05  # frequency of their rarer allele
+LARGE = 0.1  # share of the people that are one family: said
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,13 @@ def _family_pairs(family: pd.Series) -> list[tuple[int, int]]:
     return [(int(rows[0]), int(other)) for rows in groups for other in rows[1:]]
 
 
+def _not_told(vcf: Path, sites: int) -> None:
+    logger.warning(
+        "%s: common variants at no more than %d places %d bases apart, too few (%d) to tell relatives from genotypes; "
+        "families are those of the table", vcf, sites, RELATED_BP, RELATED_SITES,
+    )  # fmt: skip
+
+
 def _relatives(cohort: Cohort, vcf: Path, settings: DiseaseSettings) -> tuple[list[tuple[int, int]], dict[str, Any]]:
     """Return pairs of relatives that the genotypes tell, and what the card says of them.
 
@@ -121,19 +130,22 @@ def _relatives(cohort: Cohort, vcf: Path, settings: DiseaseSettings) -> tuple[li
     places = pd.concat(windows, ignore_index=True)
     places = with_records(vcf, places.assign(end=places["start"] + RELATED_WINDOW))
     if len(places) < RELATED_SITES:
-        logger.warning(
-            "%s: variants at %d places %d bases apart, too few (%d) to tell relatives from genotypes; families are "
-            "those of the table", vcf, len(places), RELATED_BP, RELATED_SITES,
-        )  # fmt: skip
+        _not_told(vcf, len(places))
         return [], {"places": len(places), "estimated": False}
     # Sites that nobody can be sure of are left out there, phase says nothing.
     reading = replace(settings.variants, unphased="first", symbolic="drop")
     spread = read_genotypes(vcf, places, genome, samples=cohort.genotypes.samples, settings=reading)
-    place = spread.sites[["chrom"]].assign(bin=spread.sites["start"] // RELATED_BP)
-    rows = np.flatnonzero(~place.duplicated())
+    frequency = np.nanmean(dosages_of(spread.calls), axis=0) / 2
+    common = np.flatnonzero((np.minimum(frequency, 1 - frequency) >= COMMON) & (spread.sites["ref"].str.len() == 1))
+    place = spread.sites[["chrom"]].assign(bin=spread.sites["start"] // RELATED_BP).iloc[common]
+    rows = common[~place.duplicated().to_numpy()]
+    told = {"places": len(places), "sites": len(rows), "estimated": len(rows) >= RELATED_SITES}
+    if not told["estimated"]:
+        _not_told(vcf, len(rows))
+        return [], told
     values = {name: getattr(spread, name)[rows] for name in ("calls", "haploid", "phased")}
     found = related(kinship(replace(spread, sites=spread.sites.iloc[rows].reset_index(drop=True), **values)))
-    told = {"places": len(places), "estimated": True, "pairs": {degree: len(pairs) for degree, pairs in found.items()}}
+    told["pairs"] = {degree: len(pairs) for degree, pairs in found.items()}
     logger.info("%s: relatives at %d sites: %s", vcf, len(rows), told["pairs"])
     return np.concatenate(list(found.values())).tolist(), told
 
@@ -162,18 +174,35 @@ def _windows(cohort: Cohort, path: Path) -> dict[str, Any]:
     }
 
 
+def _frequency(dosages: np.ndarray) -> float | None:
+    """Return the frequency of an alternative, None where nobody's alleles are known."""
+    known = dosages[~np.isnan(dosages)]
+    return round(float(known.mean()) / 2, 4) if len(known) else None
+
+
 def _frequencies(cohort: Cohort) -> dict[str, dict[str, float]]:
     """Return how frequent the alternative of each listed SNP that the VCF has is among cases and controls."""
     rows = cohort.rows_of(cohort.snps)
     case = cohort.people["status"].to_numpy() == 1
     return {
         name: {
-            group: round(float(np.nanmean(cohort.dosages[people, row])) / 2, 4)
-            for group, people in (("cases", case), ("controls", ~case))
+            group: _frequency(cohort.dosages[people, row]) for group, people in (("cases", case), ("controls", ~case))
         }
         for name, row in zip(cohort.snps.index, rows, strict=True)
         if row >= 0
     }
+
+
+def _check_folds(sizes: list[list[int]], largest: int, people: int, path: Path) -> None:
+    """Refuse folds (numbers of cases, and of controls, in each) that are too small; say where a family is large."""
+    if min(map(min, sizes)) < LEAST:
+        raise InputError(
+            f"{path}: {sum(sizes[0])} cases and {sum(sizes[1])} controls make folds of {min(sizes[0])} cases and "
+            f"{min(sizes[1])} controls at least; expected {LEAST} of each in each of the {len(sizes[0])} folds (more "
+            f"people, fewer folds); the largest family or group of relatives has {largest} of the {people} people"
+        )
+    if largest > LARGE * people:
+        logger.warning("%s: a family or group of relatives has %d of %d people", path, largest, people)
 
 
 def _build(settings: DiseaseSettings, sources: Sources, folder: Path) -> dict[str, Any]:
@@ -186,12 +215,7 @@ def _build(settings: DiseaseSettings, sources: Sources, folder: Path) -> dict[st
     group = components(len(status), [*pairs, *_family_pairs(family)])
     fold = assign_folds(status, group, settings.folds, settings.seed)
     sizes = [np.bincount(fold[status == one], minlength=settings.folds).tolist() for one in (1, 0)]
-    if min(map(min, sizes)) < LEAST:
-        raise InputError(
-            f"{files['phenotypes']}: {int(status.sum())} cases and {int((status == 0).sum())} controls make folds of "
-            f"{min(sizes[0])} cases and {min(sizes[1])} controls at least; expected {LEAST} of each in each of the "
-            f"{settings.folds} folds (more people, fewer folds)"
-        )
+    _check_folds(sizes, int(np.bincount(group).max()), len(status), files["phenotypes"])
     parts = {"test": fold == 0, "valid": fold == 1, "train": fold > 1}
     for name in SPLITS:
         people = np.flatnonzero(parts[name])
@@ -203,6 +227,7 @@ def _build(settings: DiseaseSettings, sources: Sources, folder: Path) -> dict[st
         "kind": KIND,
         "people": plain(PeopleSettings(**reading)),
         "folds": settings.folds,
+        "people_sha256": cohort.digest,
         "settings": {"folds": settings.folds, "simulated": settings.simulated, "seed": settings.seed},
         "files": {name: path.name for name, path in files.items()} | {"genome": genome.path.name},
         "cohort": {

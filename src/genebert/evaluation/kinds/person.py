@@ -30,7 +30,7 @@ class PersonStatus(TwoClass):
     """
 
     name = "person"
-    reads = ("people", "folds")
+    reads = ("people", "folds", "people_sha256")
     columns = {"score_from": "float64", "score_to": "float64", "cases": "int64", "controls": "int64"}  # noqa: RUF012
 
     def read(
@@ -47,11 +47,11 @@ class PersonStatus(TwoClass):
             raise InputError("a data set of people: found no genome, vcf, phenotypes or regions, expected all of them")
         cohort = read_cohort(cohort_files(files), PeopleSettings(**self.about["people"]), genome)
         found: dict[str, Examples] = {name: read_split(path, cohort, name) for name, path in paths.items()}
-        number = sum(map(len, found.values()))
-        if number != len(cohort.people):
+        if cohort.digest != self.about["people_sha256"]:
             raise InputError(
-                f"{files['phenotypes']}: {len(cohort.people)} people with genotypes and a status, but the data set was "
-                f"made from {number}; expected the same files"
+                f"{files['phenotypes']}: {len(cohort.people)} people whose names, status, families or order are "
+                f"not those that the data set was made from ({sum(map(len, found.values()))} people); expected the "
+                "same table, or the rule `task` again"
             )
         return found
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 from genebert.report.tables.kinds.base import Count, Figure, Metric, Score, Scores, Shown, available, value_at
 from genebert.report.tables.kinds.two_class import TWO_CLASS, threshold_notes
-from genebert.report.text import count
+from genebert.report.text import NOTHING, count
 
 SIMULATED = "simulated"  # in the remark of a row whose people, or whose status, are
 
@@ -14,6 +14,11 @@ SIMULATED = "simulated"  # in the remark of a row whose people, or whose status,
 def _cohort(score: Score) -> dict[str, Any]:
     """Return what a score file repeats of the people of its data set: counts."""
     return value_at(score, ("data_set", "cohort")) or {}
+
+
+def number(frequency: float | None) -> str:
+    """Return a frequency with two decimals."""
+    return NOTHING if frequency is None else f"{frequency:.2f}"
 
 
 def _remarks(had: list[Score]) -> list[str]:
@@ -26,7 +31,7 @@ def _cohort_notes(scores: Scores) -> list[str]:
     for (dataset, _), group in scores.items():
         for one in filter(None, map(_cohort, available(group))):
             snps = "; ".join(
-                f"{name} {found['cases']:.2f} in cases, {found['controls']:.2f} in controls"
+                f"{name} {number(found['cases'])} in cases, {number(found['controls'])} in controls"
                 for name, found in one["snps_found"].items()
             )
             regions = f"{one['windows']:,} region{'s' * (one['windows'] != 1)}, {one['bases']:,} bases"
@@ -54,7 +59,8 @@ def _notes(_values: pd.DataFrame, scores: Scores) -> list[str]:
 def _further_notes(values: pd.DataFrame) -> list[str]:
     return [
         "Permutation p: how often the AUC is as high when status is permuted within folds (1,000 times, the scores as "
-        "they are).",
+        "they are). It takes the fits as given, as the interval does: where nothing is to be found it is 0.05 or less "
+        "about one time in ten (docs/disease.md).",
         *threshold_notes(values),
     ]
 
