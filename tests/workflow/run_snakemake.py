@@ -27,10 +27,11 @@ def jobs(done):
     """Return rule and wildcards of the jobs that a dry-run plans or a run starts."""
     assert done.returncode == 0, done.stdout + done.stderr
     found = []
-    for block in re.split(r"^\[.*\d\d:\d\d:\d\d.*\]$", done.stdout + done.stderr, flags=re.MULTILINE):
-        rule = re.search(r"^(?:local)?(?:rule|checkpoint) (\w+):$", block, flags=re.MULTILINE)
+    # Those of a group stand further to the right.
+    for block in re.split(r"^ *\[.*\d\d:\d\d:\d\d.*\]", done.stdout + done.stderr, flags=re.MULTILINE):
+        rule = re.search(r"^ *(?:local)?(?:rule|checkpoint) (\w+):$", block, flags=re.MULTILINE)
         if rule:
-            values = re.search(r"^    wildcards: (.*)$", block, flags=re.MULTILINE)
+            values = re.search(r"^ +wildcards: (.*)$", block, flags=re.MULTILINE)
             pairs = values[1].split(", ") if values else []
             found.append((rule[1], dict(pair.split("=", 1) for pair in pairs)))
     return found
