@@ -24,8 +24,8 @@ NOT_IMPORTED = {
     "snakefmt",
 }
 
-# What tests/conda/run.py puts into an environment of its own.
-ELSEWHERE = {"rattler"}
+# Of `make test-conda` alone, which fetches them where there is no conda (tests/conda/run.py).
+FETCHED = {"rattler", "zstandard"}
 
 
 def requirements(lines: list[str]) -> dict[str, Requirement]:
@@ -50,7 +50,7 @@ def imported(folder: Path) -> set[str]:
             elif isinstance(node, ast.ImportFrom):
                 assert node.level == 0, f"{path}: a relative import"
                 modules.add(node.module)
-    modules = {name.partition(".")[0] for name in modules} - own - ELSEWHERE - sys.stdlib_module_names - {"genebert"}
+    modules = {name.partition(".")[0] for name in modules} - own - sys.stdlib_module_names - {"genebert", *FETCHED}
     provides = packages_distributions()
     return {canonicalize_name(provides[name][0]) for name in modules}
 

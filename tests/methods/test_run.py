@@ -168,7 +168,6 @@ def another(root, folder, out, pause: str):
 from pathlib import Path
 from method_inputs import fit_job
 from toy_methods import LETTERS
-from genebert.methods.registry import METHODS
 from genebert.methods.run import run_method
 METHODS["letters"] = LETTERS
 run_method(fit_job("letters", Path({str(folder)!r}), Path({str(out)!r}), seeds=[0, 1]))
@@ -301,4 +300,8 @@ def test_places_give_the_scores_of_their_letters(method, tmp_path):
 def files_of(method, folder):
     if method == "finetune":
         return {"model": make_folder(folder / "model")}
-    return {"jaspar": write_motifs(folder / "jaspar.txt", [consensus_motif("GCGC")])} if "jaspar" in METHODS[method].needs else {}
+    return (
+        {"jaspar": write_motifs(folder / "jaspar.txt", [consensus_motif("GCGC")])}
+        if "jaspar" in METHODS[method].needs
+        else {}
+    )
