@@ -168,6 +168,7 @@ def another(root, folder, out, pause: str):
 from pathlib import Path
 from method_inputs import fit_job
 from toy_methods import LETTERS
+from genebert.methods.registry import METHODS
 from genebert.methods.run import run_method
 METHODS["letters"] = LETTERS
 run_method(fit_job("letters", Path({str(folder)!r}), Path({str(out)!r}), seeds=[0, 1]))
