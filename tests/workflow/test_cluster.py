@@ -165,3 +165,8 @@ def test_a_second_profile_is_laid_over(root, tmp_path):
     done = snakemake(root, "-n", *profiles, "--directory", str(tmp_path), "--", "corpus")
     assert done.returncode == 0, done.stdout + done.stderr
     assert {one["slurm_account"] for _, _, one in asked(done.stdout)} == {"lab"}
+
+
+def test_the_methods_of_the_profile_without_a_gpu_are_those_of_the_registry():
+    (listed,) = re.findall(r"wildcards\.method in '([^']+)'\.split\(\)", (ROOT / "slurm/config.yaml").read_text())
+    assert listed.split() == [name for name, entry in METHODS.items() if not entry.gpu]
