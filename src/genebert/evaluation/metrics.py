@@ -226,6 +226,11 @@ def fold_metrics(
     }
 
 
+def auc_of_ranks(total: np.ndarray, positives: int, negatives: int) -> np.ndarray:
+    """Return the ROC-AUC that sums of the positives' ranks (from 1, equal scores the mean of theirs) mean."""
+    return (total - positives * (positives + 1) / 2) / (positives * negatives)
+
+
 def _permuted_auc(label: np.ndarray, score: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
     """Return the ROC-AUC (float64 [n]) of the scores for so many permutations of the labels, from sums of ranks."""
     from scipy.stats import rankdata
@@ -234,4 +239,4 @@ def _permuted_auc(label: np.ndarray, score: np.ndarray, n: int, rng: np.random.G
     step = max(1, BLOCK // len(ranks))
     blocks = (np.tile(ranks, (min(step, n - start), 1)) for start in range(0, n, step))
     drawn = np.concatenate([rng.permuted(block, axis=1)[:, :positives].sum(axis=1) for block in blocks])
-    return (drawn - positives * (positives + 1) / 2) / (positives * (len(label) - positives))
+    return auc_of_ranks(drawn, positives, len(label) - positives)

@@ -18,6 +18,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from genebert.errors import InputError
 from genebert.evaluation.examples import Examples
 from genebert.evaluation.kinds.base import Kind
 from genebert.files import read_json, sha256
@@ -194,6 +195,9 @@ class Finetune(Method):
 
     def __init__(self, kind: Kind, options: dict[str, Any], files: dict[str, str | Path], card: dict[str, Any]):
         super().__init__(kind, options, files, card)
+        for _, one in self.settings.combinations():
+            if kind.one_strand and one.strands != "given":
+                raise InputError(f"finetune.strands: found {one.strands}, expected given: {kind.one_strand}")
         folder = Path(files["model"])
         path = folder / "model.json"
         record = read_json(path) if path.is_file() else None

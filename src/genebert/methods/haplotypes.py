@@ -175,21 +175,18 @@ class HaplotypeEncoder(Encoder):
 
     def read(self, examples: People, settings: FinetuneSettings, pieces: Pieces) -> PeopleTokens | Features:
         """Return what a network of these settings reads of some pieces."""
-        cohort, rows = examples.cohort, examples.rows
+        cohort, known = examples.cohort, self.pieces(examples.cohort)
+        # Other pieces than the cohort's own are those of a classifier that was fitted elsewhere.
+        made = known if set(pieces) <= set(known) else pieces
+        number = {piece: i for i, piece in enumerate(made)}
+        columns = torch.tensor([number[piece] for piece in pieces], device=self.place)
+        people = self.everyone(cohort, made).of(examples.rows)
+        people = replace(people, index=people.index[:, columns])
         if not settings.frozen:
-            return self.everyone(cohort, pieces).of(rows)
-        columns = self._columns(cohort, pieces)
-        if columns is None:  # other pieces than those of this cohort, as of a classifier that was fitted elsewhere
-            states, index = self._states(cohort, pieces, settings), self.everyone(cohort, pieces).index
-        else:
-            all_pieces = self.pieces(cohort)
-            states, index = (
-                self._states(cohort, all_pieces, settings),
-                self.everyone(cohort, all_pieces).index[:, columns],
-            )
-        here = index[torch.from_numpy(rows).to(self.place)]
+            return people
+        states = self._states(cohort, made, settings)
         # A state for every haplotype and piece of all people together would be gigabytes.
-        return Features(torch.cat([pooled(states, part) for part in here.split(TOGETHER)]))
+        return Features(torch.cat([pooled(states, part) for part in people.index.split(TOGETHER)]))
 
     def _states(self, cohort: Cohort, pieces: Pieces, settings: FinetuneSettings) -> torch.Tensor:
         """Return the states of a cohort's different sequences (float32 [sequences, hidden]), each read once."""
@@ -200,13 +197,6 @@ class HaplotypeEncoder(Encoder):
             return encode(self.frozen, tokens, self.reading(settings)[0], precision).values
 
         return self._once(cohort, (pieces, settings.pooling, precision), states)
-
-    def _columns(self, cohort: Cohort, pieces: Pieces) -> torch.Tensor | None:
-        """Return which of a cohort's pieces these are (int64 [pieces]), None where some are none of them."""
-        number = {piece: i for i, piece in enumerate(self.pieces(cohort))}
-        if not number.keys() >= set(pieces):
-            return None
-        return torch.tensor([number[piece] for piece in pieces], device=self.place)
 
     def differing(self, train: People) -> Pieces:
         """Return the pieces that some people differ in; all where nobody differs from anybody.
@@ -259,14 +249,6 @@ class Haplotypes(Finetune):
     name = "haplotypes"
     fitted = HaplotypeModel
     kinds = (PersonStatus.name,)
-
-    def __init__(self, kind: Kind, options: dict[str, Any], files: dict[str, str | Path], card: dict[str, Any]):
-        super().__init__(kind, options, files, card)
-        for _, one in self.settings.combinations():
-            if one.strands != "given":
-                raise InputError(
-                    f"finetune.strands: found {one.strands}, expected given: both haplotypes are read as the genome is"
-                )
 
     def training(self, train: People, settings: FinetuneSettings, seed: int) -> PeopleTraining:
         """Return what epochs see: all people, in an order of their own."""

@@ -14,6 +14,7 @@ import numpy as np
 from genebert.errors import InputError
 from genebert.evaluation.examples import Examples
 from genebert.evaluation.kinds.base import Kind
+from genebert.evaluation.metrics import auc_of_ranks
 from genebert.files import sha256
 from genebert.methods.base import Fitted, Method
 from genebert.methods.best_scores import SCORING, BestScores, background_of
@@ -73,8 +74,8 @@ def aucs(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
     from scipy.stats import rankdata
 
     positive = labels == 1
-    n, m = int(positive.sum()), int((~positive).sum())
-    return (rankdata(scores, axis=0)[positive].sum(axis=0) - n * (n + 1) / 2) / (n * m)
+    total = rankdata(scores, axis=0)[positive].sum(axis=0)
+    return auc_of_ranks(total, int(positive.sum()), int((~positive).sum()))
 
 
 class MotifBest(MotifMethod):

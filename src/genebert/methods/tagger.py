@@ -13,7 +13,6 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from genebert.errors import InputError
 from genebert.evaluation.examples import Examples
 from genebert.evaluation.kinds.base import Kind
 from genebert.evaluation.site_labels import KIND
@@ -92,8 +91,6 @@ class Tagger(Finetune):
     def __init__(self, kind: Kind, options: dict[str, Any], files: dict[str, str | Path], card: dict[str, Any]):
         super().__init__(kind, options, files, card)
         for _, one in self.settings.combinations():
-            if one.strands != "given":
-                raise InputError(f"finetune.strands: found {one.strands}, expected given: a site belongs to one strand")
             self.encoder.layout(one)
 
     def prepare(self, examples: Examples) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,11 @@ from genebert.settings.load import PLACEHOLDER
 from genebert.settings.models import TrainedModelSettings
 from genebert.settings.sentences import dotted, show, suggest
 from genebert.simulate.landscape import layout_regions
+from genebert.tasks.disease import SIMULATED_PEOPLE
 from genebert.tasks.registry import all_tasks
 
 TWO_CLASSES = TwoClass.name
 SIMULATED = "resources/simulated/"  # paths below it are made by the simulation
-COHORT = f"{SIMULATED}cohort/"  # and below this by that of a cohort, on the genome of the run
 
 
 def checked(config: Mapping, entries: dict[str, dict], folder: Path) -> dict[str, Any]:
@@ -41,7 +42,8 @@ def checked(config: Mapping, entries: dict[str, dict], folder: Path) -> dict[str
     broken = {one.where[0] for one in [*found, *of_entries] if one.where}
     whole = complete(cls, {key: value for key, value in config.items() if key not in broken})
     if not broken:
-        whole["unavailable"] = absences(whole, folder) | whole["unavailable"]
+        with suppress(InputError):  # told with the rows
+            whole["unavailable"] = absences(whole, data_sets(whole, folder)) | whole["unavailable"]
     models = Models(whole, entries)
     across = [
         (set(), _placeholder_problems(config)),
@@ -63,12 +65,8 @@ def checked(config: Mapping, entries: dict[str, dict], folder: Path) -> dict[str
     return whole
 
 
-def absences(config: dict[str, Any], folder: Path) -> dict[str, str]:
+def absences(config: dict[str, Any], sets: Sets) -> dict[str, str]:
     """Return task/data set -> why the run cannot have it, as the tasks say."""
-    try:
-        sets = data_sets(config, folder)
-    except InputError:  # told with the rows
-        return {}
     found = {task: all_tasks()[task].absences(own, config) for task, own in sets.items()}
     return {f"{task}/{name}": reason for task, reasons in found.items() for name, reason in reasons.items()}
 
@@ -117,7 +115,7 @@ def _build_problems(config: Mapping) -> Iterator[str]:
 
 def _simulation_problems(config: Mapping) -> Iterator[str]:
     paths = [text for _, text in _strings(config) if text.startswith(SIMULATED)]
-    if not all(path.startswith(COHORT) for path in paths):
+    if not all(path.startswith(SIMULATED_PEOPLE) for path in paths):
         try:
             layout_regions(SimulationSettings(seed=config["seed"], **config["simulate"]))
         except InputError as error:

@@ -79,7 +79,7 @@ class Run:
         self.benchmarks = f"{self.results}/benchmark"
         self.seeds = self.config["finetune"]["seeds"]
         self.resources = Resources(**self.config["resources"])
-        self.absent = absences(self.config, folder)
+        self.absent = absences(self.config, self.sets)
         self.rows = {table: self._had(expanded(rows, self.sets)) for table, rows in self.config["tables"].items()}
         self.curves = curves_of(self.config["learning_curves"], self.sets)
         self.registry = load_registry(folder)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from genebert.errors import InputError
-from genebert.evaluation.kinds.person import PersonStatus
+from genebert.evaluation.kinds.registry import KINDS
 from genebert.evaluation.site_labels import KIND as BASES
 from genebert.genome.kmers import check_length
 from genebert.methods.layouts import make_layout
@@ -19,8 +19,6 @@ from genebert.settings.training import share_of
 from genebert.tasks.base import Task
 from genebert.tasks.registry import all_tasks
 
-# Kinds of tasks that are read on the strand given, and why.
-ONE_STRAND = {BASES: "a site belongs to one strand", PersonStatus.name: "both haplotypes are read as the genome is"}
 Sets = dict[str, dict[str, dict[str, Any]]]  # task -> data set -> settings
 
 
@@ -105,7 +103,7 @@ def _process_problems(models: Models, name: str, processes: int) -> Iterator[tup
 def _method_problems(models: Models, name: str, task: Task) -> Iterator[tuple[str, str]]:
     """Say which settings of fine-tuning a task's method does not read, or cannot have."""
     settings, model = models.finetune_settings(task.name, name), models.resolved[name]
-    if why := ONE_STRAND.get(task.kind):
+    if why := KINDS[task.kind].one_strand:
         for value in (settings["strands"], *settings["grid"].get("strands", [])):
             if value != "given":
                 yield name, f"finetune.{task.name}.strands: found {value}, expected given: {why}"

@@ -9,6 +9,7 @@ from genebert.settings.fields import Block, key
 from genebert.settings.rules import Rule, Text
 from genebert.settings.variants import VariantSettings
 
+KIND = "person"  # of tasks on people
 VARIANT = re.compile(r"(?P<chrom>[^:]+):(?P<position>\d+):(?P<ref>[ACGT]+):(?P<alt>[ACGT]+)")
 Variant = Annotated[
     str, Rule(pattern=VARIANT.pattern, expected="chromosome:position:REF:ALT, such as chr10:43582056:C:T")

@@ -24,13 +24,12 @@ from genebert.genome.kinship import kinship, related
 from genebert.genome.variants import read_genotypes
 from genebert.genome.vcf import is_simulated, with_records
 from genebert.settings.fields import key, plain
-from genebert.settings.people import PeopleSettings
+from genebert.settings.people import KIND, PeopleSettings
 from genebert.settings.rules import DataSetName, FilePath, Rule, Seed
 from genebert.tasks.base import Sources, Task
 
 logger = logging.getLogger(__name__)
-KIND = "person"
-SIMULATED = "resources/simulated/cohort/"  # then the genome's build; the rule `cohort` writes below it
+SIMULATED_PEOPLE = "resources/simulated/cohort/"  # then the genome's build; the rule `cohort` writes below it
 LEAST = 2  # people of each status in a fold
 RELATED_BP, RELATED_WINDOW = 20_000, 1_000  # a site for the estimate of kinship so often, looked for in so many bases
 RELATED_SITES = 3_000  # common SNVs that an estimate needs: with 1,000, strangers make families
@@ -266,7 +265,8 @@ def _simulated(regions: str) -> dict[str, Any]:
         "regions": f"{regions}.bed",
         "effects": "effects.tsv",
     }
-    return {"family": "family_id", "snps": "effects", **{key: f"{SIMULATED}hg19/{file}" for key, file in files.items()}}
+    paths = {key: f"{SIMULATED_PEOPLE}hg19/{file}" for key, file in files.items()}
+    return {"family": "family_id", "snps": "effects", **paths}
 
 
 class DiseaseTask(Task):
@@ -291,11 +291,11 @@ class DiseaseTask(Task):
 
     def absences(self, sets: dict[str, dict[str, Any]], config: dict[str, Any]) -> dict[str, str]:
         """Name the sets whose people are simulated on a genome that is not the run's, or at places that it lacks."""
-        here = f"{SIMULATED}{config['genome']['build']}/"
+        here = f"{SIMULATED_PEOPLE}{config['genome']['build']}/"
         chrom = normalise_chromosome(str(config["cohort"]["chromosome"]))
         found = {}
         for name, settings in sets.items():
-            if not settings["vcf"].startswith(SIMULATED):
+            if not settings["vcf"].startswith(SIMULATED_PEOPLE):
                 continue
             if not settings["vcf"].startswith(here):
                 found[name] = (

@@ -46,6 +46,7 @@ class Kind(ABC):
 
     name: ClassVar[str]
     reads: ClassVar[tuple[str, ...]] = ()  # keys of the card that it depends on, such as the cell types with a value
+    one_strand: ClassVar[str] = ""  # why its examples are read on the strand given alone; nothing: they need not be
     outputs: int  # numbers that a network gives for each state
     output_words: str  # what they are, for the record
     selects: str  # name of the metric that selects the epoch; larger is better

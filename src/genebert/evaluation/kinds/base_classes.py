@@ -52,6 +52,7 @@ class BaseClasses(Kind):
     """Scores are probabilities of none, acceptor and donor, float [n, length, 3]."""
 
     name = KIND
+    one_strand = "a site belongs to one strand"
     outputs = 1 + len(SITES)
     output_words = "three logits of every base"
     selects = "AUPRC"

@@ -14,10 +14,10 @@ from genebert.errors import InputError
 from genebert.evaluation.examples import SPLITS, Examples
 from genebert.evaluation.kinds.base import Scored
 from genebert.evaluation.kinds.two_class import TwoClass
-from genebert.evaluation.metrics import fold_metrics, threshold_from_validation, threshold_metrics
+from genebert.evaluation.metrics import fold_metrics
 from genebert.evaluation.people import People, cohort_files, concatenated, read_cohort, read_split
 from genebert.genome.fasta import Genome
-from genebert.settings.people import PeopleSettings
+from genebert.settings.people import KIND, PeopleSettings
 
 TENTHS = 10
 
@@ -29,8 +29,9 @@ class PersonStatus(TwoClass):
     the data set, whatever the seed.
     """
 
-    name = "person"
+    name = KIND
     reads = ("people", "folds", "people_sha256")
+    one_strand = "both haplotypes are read as the genome is"
     columns = {"score_from": "float64", "score_to": "float64", "cases": "int64", "controls": "int64"}  # noqa: RUF012
 
     def read(
@@ -69,19 +70,10 @@ class PersonStatus(TwoClass):
         people: list[People] = [part.examples for part in parts]
         return Scored(concatenated(people), np.concatenate([part.scores for part in parts]))
 
-    def metrics(self, tested: Scored) -> dict[str, Any]:
-        """Return :func:`~genebert.evaluation.metrics.fold_metrics` at the threshold 0.5."""
-        return fold_metrics(tested.examples.labels, tested.scores, tested.examples.table["fold"].to_numpy())
-
-    def report(self, valid: Scored, test: Scored) -> dict[str, Any]:
-        """Return the metrics at 0.5, those at the threshold that `valid` gives, and what `valid` itself scores."""
-        threshold = threshold_from_validation(valid.examples.labels, valid.scores)
-        validation = self.metrics(valid)
-        return {
-            "metrics": self.metrics(test),
-            "metrics_at_validation_threshold": threshold_metrics(test.examples.labels, test.scores, threshold),
-            "validation": {name: validation[name] for name in ("roc_auc", "auprc", "n", "n_positive")},
-        }
+    def measured(self, tested: Scored, n_bootstrap: int = 1000) -> dict[str, Any]:
+        """Return :func:`~genebert.evaluation.metrics.fold_metrics` at the threshold 0.5, as many permutations drawn."""
+        fold = tested.examples.table["fold"].to_numpy()
+        return fold_metrics(tested.examples.labels, tested.scores, fold, n_bootstrap, n_bootstrap)
 
     def predictions(self, tested: Scored) -> pd.DataFrame:
         """Return how many cases and controls have a score in each tenth from 0 to 1."""

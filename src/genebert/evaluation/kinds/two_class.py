@@ -54,13 +54,17 @@ class TwoClass(Kind):
         return float(roc_auc_score(examples.labels, scores))
 
     def metrics(self, tested: Scored) -> dict[str, Any]:
+        """Return :meth:`measured` with an interval."""
+        return self.measured(tested)
+
+    def measured(self, tested: Scored, n_bootstrap: int = 1000) -> dict[str, Any]:
         """Return :func:`~genebert.evaluation.metrics.classification_metrics` at the threshold 0.5."""
-        return classification_metrics(tested.examples.labels, tested.scores)
+        return classification_metrics(tested.examples.labels, tested.scores, n_bootstrap)
 
     def report(self, valid: Scored, test: Scored) -> dict[str, Any]:
         """Return the metrics at 0.5, those at the threshold that `valid` gives, and what `valid` itself scores."""
         threshold = threshold_from_validation(valid.examples.labels, valid.scores)
-        validation = classification_metrics(valid.examples.labels, valid.scores, n_bootstrap=1)
+        validation = self.measured(valid, n_bootstrap=1)
         return {
             "metrics": self.metrics(test),
             "metrics_at_validation_threshold": threshold_metrics(test.examples.labels, test.scores, threshold),
