@@ -56,7 +56,7 @@ rule all:
     input:
         rules.card.output,
         RUN.curve_files(),
-        [RUN.table_files(table) for table, rows in RUN.rows.items() if rows],
+        [RUN.table_files(table) for table in RUN.tables()],
         RUN.learning_curve_files(),
     localrule: True
 
@@ -81,6 +81,20 @@ rule learning_curves:
     """Test AUC against the number of labelled examples."""
     input:
         RUN.learning_curve_files(),
+    localrule: True
+
+
+rule ablations:
+    """Tables 5, 7 and 8: losses, region encoders, batch size and weight of the matching loss."""
+    input:
+        [RUN.table_files(table) for table in RUN.ablations()],
+    localrule: True
+
+
+rule extended:
+    """Tables of ours beside the paper's: its settings one by one, batch sizes for equal samples."""
+    input:
+        [RUN.table_files(table) for table in RUN.tables(extended=True)],
     localrule: True
 
 

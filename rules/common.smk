@@ -12,7 +12,8 @@ wildcard_constraints:
     method="|".join(map(re.escape, [*baselines(), *RUN.models.names])),
     task="|".join(RUN.tasks),
     dataset="[^/]+",
-    number=r"\d",
+    table="|".join(RUN.rows),
+    form="max_score|binary|counts|descartes",
 
 
 def growing(rule):

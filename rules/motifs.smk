@@ -42,3 +42,22 @@ rule motifs:
         motifs=RUN.config["motifs"],
     script:
         "../workflow/scripts/motifs.py"
+
+
+use rule motifs as motifs_form with:
+    input:
+        jaspar=f"{RUN.jaspar}.txt",
+        families=f"{RUN.jaspar}.tsv",
+        sequences=RUN.sequences,
+        training=[],
+    output:
+        expand("{results}/motifs/{{form}}/{file}", results=RESULTS, file=["matrix.npy", "motifs.tsv", "motifs.json"]),
+    log:
+        f"{LOGS}/motifs_form/{{form}}.log",
+    benchmark:
+        f"{BENCHMARKS}/motifs_form/{{form}}.tsv"
+    threads: threads_of("motifs_form")
+    resources:
+        **growing("motifs_form"),
+    params:
+        motifs=lambda wildcards: RUN.config["motifs"] | {"matrix": wildcards.form, "composition": "keep"},

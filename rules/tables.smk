@@ -2,14 +2,14 @@ rule table:
     """Render a table from score files, the paper's values beside ours."""
     input:
         scores=RUN.table_scores,
-        paper=str(BASE / "config/paper/table{number}.tsv"),
+        paper=RUN.paper_file,
         coverage=RUN.table_coverage,
     output:
-        shown(f"{RESULTS}/tables/table{{number}}", "Tables", {"table": "{number}"}, "table", FORMATS),
+        shown(f"{RESULTS}/tables/{{table}}", "Tables", {"table": "{table}"}, "table", FORMATS),
     log:
-        f"{LOGS}/table/table{{number}}.log",
+        f"{LOGS}/table/{{table}}.log",
     benchmark:
-        f"{BENCHMARKS}/table/table{{number}}.tsv"
+        f"{BENCHMARKS}/table/{{table}}.tsv"
     localrule: True
     conda:
         "../envs/tables.yaml"
@@ -17,7 +17,7 @@ rule table:
     resources:
         **growing("table"),
     params:
-        rows=lambda wildcards: RUN.rows[f"table{wildcards.number}"],
+        rows=RUN.table_rows,
         run=RUN.name,
         scale=RUN.config["scale"],
         notes=RUN.config["notes"],
@@ -31,16 +31,16 @@ rule transfer:
         scores=RUN.table_scores,
     output:
         shown(
-            f"{RESULTS}/tables/table{{number}}_transfer",
+            f"{RESULTS}/tables/{{table}}_transfer",
             "Tables",
-            {"table": "{number}, from cell to cell"},
+            {"table": "{table}, from cell to cell"},
             "transfer",
             ["csv"],
         ),
     log:
-        f"{LOGS}/transfer/table{{number}}.log",
+        f"{LOGS}/transfer/{{table}}.log",
     benchmark:
-        f"{BENCHMARKS}/transfer/table{{number}}.tsv"
+        f"{BENCHMARKS}/transfer/{{table}}.tsv"
     localrule: True
     conda:
         "../envs/tables.yaml"
@@ -48,7 +48,7 @@ rule transfer:
     resources:
         **growing("transfer"),
     params:
-        rows=lambda wildcards: RUN.rows[f"table{wildcards.number}"],
+        rows=RUN.table_rows,
         run=RUN.name,
         scale=RUN.config["scale"],
     script:

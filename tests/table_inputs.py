@@ -52,7 +52,7 @@ def render(folder: Path, paper: Path, scores: list[Path], rows: dict, number: in
     """Render every form; returns its blocks, form -> text and the csv file as a DataFrame."""
     out = {form: folder / f"table{number}.{form}" for form in ("csv", "md", "html", "tex")}
     settings = ReportSettings(**{"run": "demo", "scale": "simulated data, toy scale", **settings})
-    blocks = render_table(number, paper, scores, rows, settings, out.values(), coverage)
+    blocks = render_table(f"table{number}", paper, scores, rows, settings, out.values(), coverage)
     return blocks, {form: path.read_text() for form, path in out.items()}, pd.read_csv(out["csv"], keep_default_na=True)
 
 

@@ -23,3 +23,9 @@ TITLES = {
     7: "Region encoders",
     8: "Batch size and weight of the matching loss",
 }
+
+
+def number_of(table: str) -> tuple[int, bool]:
+    """Return the number of a table by its name, ``table5`` or ``table5_extended``, and whether it is extended."""
+    number, _, more = table.removeprefix("table").partition("_")
+    return int(number), more == "extended"

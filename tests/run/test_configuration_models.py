@@ -3,7 +3,7 @@
 import copy
 
 import pytest
-from config_inputs import CONFIG, MODELS, ROOT, models_of, run_of
+from config_inputs import CONFIG, MODELS, ROOT, models_of, problems, run_of
 
 from genebert.errors import InputError
 from genebert.run.models import load_models
@@ -123,13 +123,12 @@ def test_equal_models_are_trained_once():
     # one row each of Tables 7 and 8 is the headline model
     same = {name for name, first in models_of(CONFIG, MODELS).canonical.items() if first == "genebert"}
     again = {f"genebert-{context}" for context in ("80nt", "256nt", "400nt", "2k")}  # rows of Table 4
-    again |= {"genebert-2e-4", "genebert-frozen"}
-    assert same == {"genebert", "swin-t-224", "batch-128", "lambda-0.5"} | again
+    again |= {"genebert-2e-4", "genebert-frozen", "classifier-cls"}
+    headline = {"genebert", "mgm-ngsp-srm", "swin-t-224", "batch-128", "batch-128-equal", "lambda-0.5"}
+    assert same == headline | again
     assert models_of(CONFIG, MODELS).canonical["dnabert-2e-4"] == "dnabert"
-    # without published weights, from-scratch is no-losses
-    bare = merge(CONFIG, {"model": {"sequence_encoder": {"weights": None}}})
-    assert models_of(bare, MODELS).canonical["no-losses"] == "from-scratch"
-    assert models_of(CONFIG, MODELS).canonical["no-losses"] == "no-losses"
+    # no-losses starts from random weights, with published weights for the others too
+    assert models_of(CONFIG, MODELS).canonical["no-losses"] == "from-scratch"
 
 
 @pytest.mark.parametrize(
@@ -229,3 +228,45 @@ def test_bad_files(tmp_path, text, sentence):
 def test_missing_file(tmp_path):
     with pytest.raises(InputError, match=r"none\.yaml: cannot be read \(No such file or directory\)"):
         load_models(tmp_path / "none.yaml")
+
+
+def test_steps_of_the_ablations():
+    """One key changes those of the rows of Tables 5, 7 and 8, and of no other model; an entry's own steps stay."""
+    steps = {name: one["training"]["steps"] for name, one in models_of(CONFIG).resolved.items()}
+    fewer = {
+        name: one["training"]["steps"] for name, one in models_of(CONFIG | {"ablation_steps": 500}).resolved.items()
+    }
+    assert steps["mgm"] == steps["swin-b-384"] == steps["lambda-5.0"] == 120_000
+    assert fewer["mgm"] == fewer["swin-b-384"] == fewer["lambda-5.0"] == fewer["mgm-ngsp-srm"] == 500
+    assert fewer["genebert"] == fewer["paper-literal"] == 120_000 and fewer["no-losses"] == fewer["dnabert"] == 0
+    own = merge(CONFIG, {"ablation_steps": 500, "models": {"mgm": {"training": {"steps": 7}}}})
+    assert models_of(own).resolved["mgm"]["training"]["steps"] == 7
+
+
+def test_batches_for_equal_samples():
+    resolved = models_of(CONFIG | {"ablation_steps": 600}).resolved
+    seen = {name: one["training"]["steps"] * one["training"]["batch"] for name, one in resolved.items()}
+    for batch in (16, 32, 64, 128, 256, 512):
+        assert seen[f"batch-{batch}-equal"] == 600 * 128 and seen[f"batch-{batch}"] == 600 * batch
+    few = models_of(CONFIG | {"ablation_steps": 1}).resolved
+    assert few["batch-512-equal"]["training"]["steps"] == 1
+
+
+def test_the_form_of_the_matrix():
+    """A model may read another than the run's; the run's own, by name or not, is the same model."""
+    resolved = models_of(CONFIG).resolved
+    assert resolved["genebert"]["matrix"] == "max_score" and resolved["paper-literal"]["matrix"] == "binary"
+    binary = merge(CONFIG, {"motifs": {"matrix": "binary"}})
+    assert models_of(binary).canonical["matrix-binary"] == "genebert"
+    assert problems({"models": {"genebert": {"matrix": "bilinear"}}})
+
+
+def test_what_is_fitted_as_another():
+    models = run_of({}).models
+    assert models.fitted_as("promoter", "swin-t-224") == "genebert" == models.fitted_as("promoter", "genebert")
+    # the same network, fine-tuned in another way
+    assert models.fitted_as("promoter", "classifier-cls") == "classifier-cls"
+    # one that cannot be had stands for itself, and nobody else is fitted as it
+    gone = run_of({"unavailable": {"genebert": "no"}}).models
+    assert gone.fitted_as("promoter", "genebert") == "genebert"
+    assert gone.fitted_as("promoter", "batch-128") == "mgm-ngsp-srm"

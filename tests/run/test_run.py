@@ -36,7 +36,7 @@ def test_a_model_waits_for_what_its_losses_read(model, files):
     assert set(found) == files
     assert {"weights", *reads(run.models.resolve(model))} == files
     dnabert = [f"resources/dnabert6/{name}" for name in ("config.json", "vocab.txt", "pytorch_model.bin")]
-    expected = {"genebert": [*dnabert, "resources/swin-t-224/model.safetensors"], "from-scratch": []}
+    expected = {"genebert": [*dnabert, "resources/swin-t-224/model.safetensors"], "from-scratch": [], "no-losses": []}
     assert found["weights"] == expected.get(model, dnabert)
     assert run_of(NO_WEIGHTS).pretrain_inputs(asked(model="genebert"))["weights"] == []
 
@@ -46,6 +46,14 @@ def test_a_model_that_starts_from_another_waits_for_it():
     assert "results/paper/models/mgm/model.safetensors" in run.pretrain_inputs(asked(model="later"))["weights"]
     settings = run.pretrain_model(asked(model="later"))
     assert settings["sequence_encoder"]["weights"] == "results/paper/models/mgm"
+
+
+def test_a_model_may_read_another_form_of_the_matrix():
+    run = run_of({})
+    assert run.pretrain_inputs(asked(model="genebert"))["motifs"][0] == "results/paper/motifs/matrix.npy"
+    assert run.pretrain_inputs(asked(model="paper-literal"))["motifs"][0] == "results/paper/motifs/binary/matrix.npy"
+    binary = run_of({"motifs": {"matrix": "binary"}})
+    assert binary.pretrain_inputs(asked(model="paper-literal"))["motifs"] == binary.motifs
 
 
 def test_what_a_method_is_made_from():
@@ -122,7 +130,7 @@ def test_a_job_waits_for_every_file_that_its_format_reads(form, also):
 
 def test_coverage_is_asked_for_where_a_table_shows_a_model_that_was_pre_trained_here():
     sets = {"tasks": {"splicing": {"a": {"table": "a.txt"}, "b": {"table": "b.txt"}}}}
-    asked_for = asked(number="4")
+    asked_for = asked(table="table4")
     run = run_of(sets)
     assert run.table_coverage(asked_for) == [f"results/paper/corpus/coverage/splicing/{name}.json" for name in "ab"]
     absent = {"unavailable": {"splicing/a": "lost"}}
@@ -131,7 +139,7 @@ def test_coverage_is_asked_for_where_a_table_shows_a_model_that_was_pre_trained_
     # Without pre-training here nothing has been seen, and so nothing is made for it.
     others = {"tables": {"table4": {"splicing": ["spliceai-80", "dnabert", "from-scratch"]}}}
     assert run_of(sets | others).table_coverage(asked_for) == []
-    assert run.table_coverage(asked(number="2")) == [] and run_of({}).table_coverage(asked_for) == []
+    assert run.table_coverage(asked(table="table2")) == [] and run_of({}).table_coverage(asked_for) == []
 
 
 def test_models_of_tables_without_a_data_set_are_not_shown():
@@ -149,9 +157,9 @@ def test_a_table_without_rows_says_so():
     run = run_of({"tasks": {"tfbs": {"data_sets": [], "transfer": []}}})
     assert run.rows["table2"] == {}
     with pytest.raises(InputError, match="table2: tables and tasks have no data set for it"):
-        run.table_scores(asked(number="2"))
+        run.table_scores(asked(table="table2"))
     with pytest.raises(InputError, match="table4: tables and tasks have no data set for it"):
-        run_of({}).table_scores(asked(number="4"))
+        run_of({}).table_scores(asked(table="table4"))
 
 
 def test_an_unknown_set_of_files():

@@ -14,10 +14,13 @@ from genebert.settings.training import share_of
 
 SHORT = {"layout": "windows", "sequence_encoder": {"max_tokens": 64}}
 POSITIONS = "a sequence has 101 bases, 98 tokens; expected at most 64, the positions of the model (67 bases)"
+# Tables 5, 7 and 8 have rows of many models.
+NO_ABLATIONS = {"tables": {f"table{n}": {"promoter": None} for n in (5, "5_extended", 7, 8, "8_extended")}}
 ONE_ROW = {
     "tables": {
         "table1": {"promoter/prom-core": ["genebert"]}, "table2": {"tfbs": ["pwm"]}, "table6": {"tfbs": ["pwm"]},
         "table3": {"disease/HSCR-RET": ["sex"], "disease/HSCR-RET-Long": ["sex"]},
+        **{f"table{n}": {"promoter": ["cnn"]} for n in (5, "5_extended", 7, 8, "8_extended")},
     },
     "learning_curves": {"promoter/prom-core": {"models": ["kmer-logreg"]}, "tfbs": None},
 }  # fmt: skip
@@ -25,7 +28,7 @@ ONE_ROW = {
 
 def test_sequences_longer_than_the_positions_of_a_model():
     """At the plan, in the words of the job that tokenises; said once of all models and data sets."""
-    lines = problems({"model": SHORT})
+    lines = problems({"model": SHORT, **NO_ABLATIONS})
     assert lines == [
         "model from-scratch, dnabert, genebert: tasks.promoter: a sequence has 70 bases, 67 tokens; expected at most "
         "64, the positions of the model (67 bases)",
@@ -51,7 +54,7 @@ def test_what_no_row_shows_may_be_longer():
 
 @pytest.mark.parametrize(("processes", "nodes"), [(3, 1), (3, 2), (1, 256)])
 def test_processes_that_do_not_share_out_a_batch(processes, nodes):
-    lines = problems({"resources": {"pretrain": {"processes": processes, "nodes": nodes}}})
+    lines = problems({"resources": {"pretrain": {"processes": processes, "nodes": nodes}}, **NO_ABLATIONS})
     sentence = f"training.batch: found 128, expected a multiple of the {processes * nodes} processes"
     assert lines == [f"model genebert: {sentence}"]  # the others of the tables are not trained
     with pytest.raises(InputError, match=f"^{sentence}$"):
@@ -156,7 +159,7 @@ def test_a_model_that_leads_into_a_circle_is_not_said_to_be_in_it():
 
 def test_the_run_says_it_too():
     with pytest.raises(InputError, match=r"^model genebert: training\.batch: found 128"):
-        run_of({"resources": {"pretrain": {"processes": 3}}})
+        run_of({"resources": {"pretrain": {"processes": 3}}, **NO_ABLATIONS})
     assert set(MODELS) <= set(run_of({}).models.names)
 
 
@@ -250,7 +253,7 @@ def test_people_that_are_simulated_where_the_run_has_nothing(overlay, reason):
     assert reason in run.reason_of_absence("disease/HSCR-RET", "one-snp")
     assert "disease/HSCR-RET" not in run.data_set_names() and run.rows["table3"] == {}
     with pytest.raises(InputError, match=r"table3: tables and tasks have no data set for it.*simulated"):
-        run.table_scores(SimpleNamespace(number=3))
+        run.table_scores(SimpleNamespace(table="table3"))
     own = {"HSCR-RET": {"vcf": "a.vcf.gz", "phenotypes": "a.tsv", "regions": "a.bed", "effects": "e.tsv"}}
     again = run_of(overlay | {"tasks": {"disease": own}})
     assert "disease/HSCR-RET" in again.data_set_names() and len(again.rows["table3"]) == 2

@@ -17,7 +17,9 @@ pytestmark = pytest.mark.workflow
 
 TARGETS = ("table1", "table2", "table6", "learning_curves")
 BE2 = "CTCF_BE(2)-C_CTCF_UW"
-NO_TABLE_3 = "table3: {disease/HSCR-RET: null, disease/HSCR-RET-Long: null}"
+FEW_TABLES = "table3: {disease/HSCR-RET: null, disease/HSCR-RET-Long: null}, " + ", ".join(
+    f"table{n}: {{promoter: null}}" for n in (5, 7, 8)
+)
 PROMOTER = ("promoter", "prom-core")
 
 
@@ -61,8 +63,11 @@ def test_named_targets(root, tmp_path, name):
     assert of(planned, "fit_part", "task", "dataset", "method") == {
         (*place, method) for place, curve in curves.items() for method in curve["models"]
     }
-    assert of(planned, "pretrain", "model") == {("from-scratch",), ("dnabert",), ("genebert",)}
-    assert of(planned, "table", "number") == {("1",), ("2",), ("6",)} and of(planned, "transfer", "number") == {("6",)}
+    trained = {("from-scratch",), ("dnabert",), ("genebert",)} | ({("paper-literal",)} if name == "config" else set())
+    assert of(planned, "pretrain", "model") == trained
+    assert of(planned, "table", "table") == {("table1",), ("table2",), ("table6",)} and of(
+        planned, "transfer", "table"
+    ) == {("table6",)}
     assert of(planned, "learning_curve", "task", "dataset") == set(curves)
     for suffix in ("csv", "md", "html", "tex"):
         assert all(f"results/{config['run']}/tables/table{number}.{suffix}" in printed for number in (1, 2, 6))
@@ -80,7 +85,7 @@ def test_table4_plans_what_it_needs_and_no_other_data_set(root, tmp_path):
     assert of(planned, "fit", "task", "dataset", "method") == rows and len(rows) >= 11
     assert of(planned, "pretrain", "model") == {("from-scratch",), ("dnabert",), ("genebert",)}
     assert of(planned, "coverage", "task", "dataset") == {("splicing", "canonical")}
-    assert of(planned, "table", "number") == {("4",)}
+    assert of(planned, "table", "table") == {("table4",)}
     assert not {"card", "transfer", "fit_part", "learning_curve"} & {rule for rule, _ in planned}
     assert "results/paper/tables/table4.html" in printed and "epdnew" not in printed and "tasks/tfbs" not in printed
     # Without a model that is pre-trained here: no atlas.
@@ -94,13 +99,14 @@ def test_table4_without_a_set_says_so_and_all_goes_without(root, tmp_path):
     assert done.returncode == 1
     assert "table4: tables and tasks have no data set for it; expected some" in done.stdout + done.stderr
     planned, printed = plan(root, tmp_path, ["all"])
-    assert of(planned, "table", "number") == {("1",), ("2",), ("3",), ("6",)} and "tables/table4" not in printed
+    assert of(planned, "table", "table") == {(f"table{n}",) for n in (1, 2, 3, 5, 6, 7, 8)}
+    assert "tables/table4" not in printed
 
 
 def test_the_papers_plan_is_a_small_one(root, tmp_path):
-    """All seeds of a method on a data set are one job."""
+    """All seeds of a method on a data set are one job, and rows with equal settings too."""
     planned, _ = plan(root, tmp_path, ["all"], "{}")
-    assert len(planned) < 200
+    assert len(planned) < 300
 
 
 def test_parentheses_in_a_path(root, tmp_path):
@@ -116,26 +122,28 @@ def test_a_model_that_cannot_be_had(root, tmp_path):
     """Nor is anything made of it by another name; its rows get a file that says so."""
     overlay = (
         "unavailable: {dnabert: no network}\n"
-        f"tables: {{table1: {{promoter/prom-core: [genebert, dnabert-2e-4]}}, {NO_TABLE_3}}}\n"
+        f"tables: {{table1: {{promoter/prom-core: [genebert, dnabert-2e-4]}}, {FEW_TABLES}}}\n"
         "learning_curves: {tfbs: null, tfbs/CTCF_A549_CTCF_UW: {models: [dnabert], sizes: [10, 20], finetune: {}}}\n"
     )
     planned, _ = plan(root, tmp_path, ["all"], overlay)
     assert of(planned, "unavailable", "task", "dataset", "method") == {
-        (*PROMOTER, "dnabert-2e-4"), *(("tfbs", one, "dnabert") for one in TABLE2)
+        (*PROMOTER, "dnabert-2e-4"),
+        *(("tfbs", one, name) for one in TABLE2 for name in ("dnabert", "dnabert-2e-4")),
     }  # fmt: skip
     simple = {(name,) for name in baselines("two-class")}
     for rule in ("fit", "fit_part"):
-        assert of(planned, rule, "method") - simple == {("from-scratch",), ("genebert",)}
-    assert of(planned, "table", "number") == {("1",), ("2",), ("6",)}
-    assert of(planned, "pretrain", "model") == {("from-scratch",), ("genebert",)}
-    assert of(planned, "curves", "model") == {("genebert",)}
+        others = {("from-scratch-2e-4",), ("genebert-2e-4",), ("paper-literal",)} if rule == "fit" else set()
+        assert of(planned, rule, "method") - simple == {("from-scratch",), ("genebert",)} | others
+    assert of(planned, "table", "table") == {("table1",), ("table2",), ("table6",)}
+    assert of(planned, "pretrain", "model") == {("from-scratch",), ("genebert",), ("paper-literal",)}
+    assert of(planned, "curves", "model") == {("genebert",), ("paper-literal",)}
     assert of(planned, "learning_curve", "task", "dataset") == {PROMOTER}
 
 
 def test_data_sets_that_cannot_be_had(root, tmp_path):
     """Neither made nor downloaded, and no other set's models are tested on them."""
     overlay = f"unavailable: {{tfbs/{BE2}: withdrawn, promoter/prom-core: withdrawn}}\nlearning_curves: {{tfbs: null}}"
-    overlay += f"\ntables: {{{NO_TABLE_3}}}"
+    overlay += f"\ntables: {{{FEW_TABLES}}}"
     planned, printed = plan(root, tmp_path, ["all"], overlay)
     rows = CONFIG["tables"]["table1"]["promoter/prom-core"]
     assert of(planned, "unavailable", "task", "dataset", "method") == {
@@ -147,7 +155,7 @@ def test_data_sets_that_cannot_be_had(root, tmp_path):
     assert "Be2c" not in printed and "epdnew" not in printed
     assert f"tasks/tfbs/{BE2}" not in printed
     assert not {"learning_curve", "fit_part"} & {rule for rule, _ in planned}
-    assert of(planned, "table", "number") == {("1",), ("2",), ("6",)}
+    assert of(planned, "table", "table") == {("table1",), ("table2",), ("table6",)}
 
 
 def test_a_model_that_starts_from_another(root, tmp_path):
@@ -168,12 +176,48 @@ def test_a_model_that_starts_from_another(root, tmp_path):
 
 
 def test_equal_models_are_trained_once(root, tmp_path):
-    """In the demo `dnabert` is `mgm`; `dnabert-2e-4` is the same one, fine-tuned at another rate."""
-    overlay = "tables: {table1: {promoter/prom-core: [mgm, dnabert, dnabert-2e-4]}}"
+    """Of as many steps `dnabert` is `mgm`; `dnabert-2e-4` is the same one, fine-tuned at another rate."""
+    overlay = "ablation_steps: 100\ntables: {table1: {promoter/prom-core: [mgm, dnabert, dnabert-2e-4]}}"
     planned, _ = plan(root, tmp_path, ["table1"], overlay, "config/demo.yaml")
     assert of(planned, "pretrain", "model") == {("dnabert",)}
-    models = {"mgm", "dnabert", "dnabert-2e-4"}
-    assert of(planned, "fit", "method") == {(model,) for model in models}
+    # the row `mgm` is the fit of `dnabert`
+    assert of(planned, "fit", "method") == {("dnabert",), ("dnabert-2e-4",)}
+
+
+def test_the_headline_model_is_trained_and_fine_tuned_once(root, tmp_path):
+    """It stands in Tables 1, 5, 7 and 8 under five names."""
+    planned, _ = plan(root, tmp_path, ["table1", "table5", "table7", "table8"])
+    trained = [values["model"] for rule, values in planned if rule == "pretrain"]
+    assert trained.count("genebert") == 1 and len(trained) == len(set(trained))
+    assert not {"mgm-ngsp-srm", "swin-t-224", "batch-128", "lambda-0.5", "no-losses"} & set(trained)
+    fitted = [values["method"] for rule, values in planned if rule == "fit"]
+    assert len(fitted) == len(set(fitted)) and "swin-t-224" not in fitted
+    tables = {name: CONFIG["tables"][name] for name in ("table1", "table5", "table7", "table8")}
+    rows = {row for table in tables.values() for names in table.values() for row in names}
+    assert len(fitted) == len(rows) - len({"mgm-ngsp-srm", "swin-t-224", "batch-128", "lambda-0.5", "no-losses"})
+    # with steps of their own the ablations have a headline model of their own, once
+    planned, _ = plan(root, tmp_path, ["table1", "table5", "table7", "table8"], "ablation_steps: 1000")
+    again = [values["model"] for rule, values in planned if rule == "pretrain"]
+    assert sorted(again) == sorted([*trained, "mgm-ngsp-srm"])
+
+
+def test_one_table_plans_nothing_of_the_others(root, tmp_path):
+    planned, _ = plan(root, tmp_path, ["table5"])
+    assert of(planned, "table", "table") == {("table5",)} and of(planned, "task", "dataset") == {("prom-core",)}
+    assert of(planned, "pretrain", "model") == {
+        (one,) for one in ("from-scratch", "dnabert", "mgm", "mgm-ngsp", "genebert")
+    }
+    assert not {"card", "curves", "fit_part", "learning_curve", "transfer"} & {rule for rule, _ in planned}
+
+
+def test_extended_tables_are_no_part_of_all(root, tmp_path):
+    planned, _ = plan(root, tmp_path, ["extended"])
+    assert of(planned, "table", "table") == {("table5_extended",), ("table8_extended",)}
+    assert of(planned, "motifs_form", "form") == {("binary",)}
+    planned, printed = plan(root, tmp_path, ["all"])
+    assert "extended" not in printed and not of(planned, "motifs_form", "form") - {("binary",)}
+    planned, _ = plan(root, tmp_path, ["ablations"])
+    assert of(planned, "table", "table") == {("table5",), ("table7",), ("table8",)}
 
 
 def test_an_untrained_model_waits_for_its_weights_only(root, tmp_path):

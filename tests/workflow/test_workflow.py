@@ -68,7 +68,7 @@ def test_every_promised_file(finished):
         "models/genebert/model.safetensors", "models/genebert/vocab.txt", "models/genebert/metrics.jsonl",
         "tasks/promoter/prom-core/train.parquet", "tasks/promoter/prom-core/card.json",
         "scores/promoter/prom-core/genebert/seed0.json", "scores/promoter/prom-core/boosted-trees/seed0.parquet",
-        *(f"tables/table{number}.{suffix}" for number in (1, 2, 3, 4, 6) for suffix in ("csv", "md", "html", "tex")),
+        *(f"tables/table{number}.{suffix}" for number in range(1, 9) for suffix in ("csv", "md", "html", "tex")),
         *(f"tasks/tfbs/CTCF_BE(2)-C_CTCF_UW/{file}" for file in ("train.parquet", "test.parquet", "card.json")),
         "scores/tfbs/CTCF_BE(2)-C_CTCF_UW/genebert/seed0.parquet", "tables/table6_transfer.csv",
         *(f"figures/learning_curves/promoter/prom-core.{suffix}" for suffix in ("svg", "png", "csv")),

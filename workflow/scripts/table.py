@@ -6,7 +6,7 @@ with logged(snakemake.log[0]):
 
     params = snakemake.params
     render_table(
-        int(snakemake.wildcards.number),
+        snakemake.wildcards.table,
         snakemake.input.paper,
         snakemake.input.scores,
         params.rows,

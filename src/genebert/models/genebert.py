@@ -247,9 +247,19 @@ class GeneBERT(nn.Module):
             if rest := self.rest():
                 save_file(rest, temporary / "region_encoder.safetensors")
             info = {"settings": asdict(self.settings), "initial_weights": self.initial_weights, **record}
+            info["parameters"] = self.parameter_counts()
             write_json(temporary / "model.json", info)
             for name, content in (files or {}).items():
                 (temporary / name).write_text(content)
+
+    def parameter_counts(self) -> dict[str, int]:
+        """Return the numbers of parameters of both encoders, the sequence encoder without its heads."""
+        encoders = {"sequence_encoder": self.sequence_encoder.bert, "region_encoder": self.region_encoder}
+        return {
+            name: sum(one.numel() for one in encoder.parameters())
+            for name, encoder in encoders.items()
+            if encoder is not None
+        }
 
     def rest(self) -> dict[str, torch.Tensor]:
         """Return all tensors but those of the sequence encoder and its heads."""

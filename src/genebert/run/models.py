@@ -18,6 +18,8 @@ IMAGENET_FILES = {
     "t2t-vit-14": "t2t-vit-14/81.5_T2T_ViT_14.pth.tar",
     "t2t-vit-24": "t2t-vit-24/82.3_T2T_ViT_24.pth.tar",
 }
+# Keys of an entry that are none of `model`.
+OF_ENTRIES = ("finetune", "of", "ablation", "equal_samples")
 # Before the name of another model whose sequence encoder a model starts from.
 OTHER_MODEL = "model:"
 
@@ -82,9 +84,18 @@ class Models:
             raise InputError(f"unknown model {name}; {suggest(name, self.names)}")
         if origin := self.origin(name):
             return self.resolve(origin)
-        model = self.config["model"]
+        entry, model = self.entry(name), self.config["model"]
+        batch = model["training"]["batch"]
+        if entry.get("ablation") and self.config["ablation_steps"] is not None:
+            model = merge(model, {"training": {"steps": self.config["ablation_steps"]}})
         for changes in (self.entries.get(name, {}), self.config["models"].get(name, {})):
-            model = _lay_over(model, {key: value for key, value in changes.items() if key not in ("finetune", "of")})
+            model = _lay_over(model, {key: value for key, value in changes.items() if key not in OF_ENTRIES})
+        training = model["training"]
+        if entry.get("equal_samples") and training["steps"]:
+            steps = max(1, round(training["steps"] * batch / training["batch"]))
+            model = merge(model, {"training": {"steps": steps}})
+        if model["matrix"] is None:
+            model = merge(model, {"matrix": self.config["motifs"]["matrix"]})
         region = model["region_encoder"]
         if region["weights"] == "imagenet" and region["name"] in IMAGENET_FILES:
             region["weights"] = f"{PLACEHOLDER}/{IMAGENET_FILES[region['name']]}"
@@ -105,6 +116,20 @@ class Models:
         """For every model the first name with equal settings: those are trained once."""
         models = self.resolved.items()
         return {name: next(other for other, known in models if known == settings) for name, settings in models}
+
+    def fitted_as(self, task: str, name: str) -> str:
+        """Return the first model that is pre-trained and fine-tuned on a task as this one is: they are fitted once.
+
+        One that cannot be had stands for itself alone.
+        """
+        if self.reason_of_absence(name):
+            return name
+
+        def fit(one: str) -> tuple[str, dict[str, Any]]:
+            return self.canonical[one], self.finetune_settings(task, one)
+
+        wanted = fit(name)
+        return next(one for one in self.names if fit(one) == wanted and not self.reason_of_absence(one))
 
     def ancestry(self, name: str) -> list[str]:
         """Return a model, the one that it starts from, and so on; each once, also where they go round in a circle.

@@ -32,6 +32,8 @@ TASK_FILES = [*SPLITS, "card.json"]
 MODEL_FILES = ("config.json", "model.safetensors", "vocab.txt", "model.json")
 FORMATS = ("csv", "md", "html", "tex")
 TRANSFER_TABLE = "table6"
+EXTENDED = "_extended"  # after the number of a table: rows of ours that the paper has none of
+ABLATIONS = ("table5", "table7", "table8")
 
 
 def read_run(folder: str | Path, overlays: Iterable[str | Path] = ()) -> "Run":
@@ -71,6 +73,7 @@ class Run:
         config = merge(config, from_text(config_class(), given or {}))
         entries = load_models(folder / "models.yaml")
         self.config = normalised(checked(config, entries, folder))
+        self.folder = folder
         self.models = Models(self.config, entries)
         self.tasks = all_tasks()
         self.sets = data_sets(self.config, folder)
@@ -88,7 +91,7 @@ class Run:
         self.jaspar = f"resources/jaspar/{motifs['release']}.{motifs['order']}"  # motif matrices, without the suffix
         self.genome = self.stage("genome", "genome.fa", "genome.fa.fai", "genome.json")
         self.sequences = self.stage("sequences", "regions.npy", "offsets.npy", "regions.json")
-        self.motifs = self.stage("motifs", "matrix.npy", "motifs.tsv", "motifs.json")
+        self.motifs = self.motif_files(motifs["matrix"])
         self.groups = self.stage("corpus", "groups.npz", "corpus.json")
         self.motif_training = (
             self.groups if motifs["composition"] == "remove" else []
@@ -101,6 +104,11 @@ class Run:
     def stage(self, name: str, *files: str) -> list[str]:
         """Return files of a stage's folder."""
         return [f"{self.results}/{name}/{file}" for file in files]
+
+    def motif_files(self, form: str) -> list[str]:
+        """Return the region x TF matrix in one form; in another than the run's it lies in a folder of its own."""
+        own = form == self.config["motifs"]["matrix"]
+        return self.stage("motifs" if own else f"motifs/{form}", "matrix.npy", "motifs.tsv", "motifs.json")
 
     # ----------------------------------------------------------------------------------------------- external files
 
@@ -149,7 +157,7 @@ class Run:
         image = model["region_encoder"]["weights"]
         if image not in (None, HUB) and "motifs" in reads(model):  # an untrained model has no region encoder
             files.append(image)
-        data = {"sequences": self.sequences, "motifs": self.motifs, "corpus": self.groups}
+        data = {"sequences": self.sequences, "motifs": self.motif_files(model["matrix"]), "corpus": self.groups}
         return {"weights": files} | {name: data[name] for name in reads(model)}
 
     def _weights_files(self, folder: str) -> list[str]:
@@ -169,14 +177,15 @@ class Run:
         return model
 
     def shown_models(self) -> list[str]:
-        """Return the models that tables show, in their order, without baselines and what cannot be had."""
-        used = {name for rows in self.rows.values() for row in rows.values() for name in row}
+        """Return the models of tables but ablations, in their order, without baselines and what cannot be had."""
+        shown = [self.rows[table] for table in self.tables() if table not in ABLATIONS]
+        used = {name for rows in shown for row in rows.values() for name in row}
         absent = {*baselines(), *self.config["unavailable"]}
         names = [name for name in self.models.names if name in used]
         return [name for name in names if not absent.intersection({name, self.models.origin(name)})]
 
     def curve_files(self) -> list[str]:
-        """Return the training curves of all models that tables show and that are trained."""
+        """Return the training curves of those models that are trained; those of ablations are had by their path."""
         shown = sorted({self.models.canonical[name] for name in self.shown_models()})
         trained = [name for name in shown if is_trained(self.models.resolved[name])]
         return self.stage("figures/pretrain", *(f"{name}.{suffix}" for name in trained for suffix in ("svg", "png")))
@@ -290,27 +299,48 @@ class Run:
 
     def table_scores(self, wildcards: Any) -> list[str]:
         """Return the score files that a table is rendered from; an InputError where the run has no data set for it."""
-        rows, files = self.rows[f"table{wildcards.number}"], []
+        rows, files = self.rows[wildcards.table], []
         if not rows:
-            asked = expanded(self.config["tables"][f"table{wildcards.number}"], self.sets)
+            asked = expanded(self.config["tables"][wildcards.table], self.sets)
             why = "".join(f"; {name}: {self.absent[name]}" for name in asked if name in self.absent)
-            raise InputError(f"table{wildcards.number}: tables and tasks have no data set for it; expected some{why}")
-        for name, methods in rows.items():
-            for method in methods:
+            raise InputError(f"{wildcards.table}: tables and tasks have no data set for it; expected some{why}")
+        for name, methods in self.table_rows(wildcards).items():
+            for method, fitted in methods.items():
                 absent = self.reason_of_absence(name, method)
                 seeds = ["unavailable"] if absent else [f"seed{seed}" for seed in self.seeds]
-                files += self.stage(f"scores/{name}/{method}", *(f"{seed}.json" for seed in seeds))
-        return files
+                files += self.stage(f"scores/{name}/{fitted}", *(f"{seed}.json" for seed in seeds))
+        return list(dict.fromkeys(files))
+
+    def paper_file(self, wildcards: Any) -> str:
+        """Return the file of the paper's values for a table, or its extended form."""
+        return str(self.folder / f"paper/{wildcards.table.removesuffix(EXTENDED)}.tsv")
+
+    def table_rows(self, wildcards: Any) -> dict[str, dict[str, str]]:
+        """Return the rows of a table, each with the name that it is fitted under: equal models are fitted once."""
+
+        def fitted(name: str, row: str) -> str:
+            able = row in self.models.names and not self.reason_of_absence(name, row)
+            return self.models.fitted_as(name.partition("/")[0], row) if able else row
+
+        return {name: {row: fitted(name, row) for row in rows} for name, rows in self.rows[wildcards.table].items()}
 
     def table_coverage(self, wildcards: Any) -> list[str]:
         """Return what says how much of a table's splice sites pre-training has seen: where it shows a model of ours."""
-        rows, files = self.rows[f"table{wildcards.number}"], []
+        rows, files = self.rows[wildcards.table], []
         for name, methods in rows.items():
             own = (method for method in methods if method in self.models.names)
             seen = any(reads(self.models.resolved[one]) and not self.reason_of_absence(name, one) for one in own)
             if seen and self.tasks[name.partition("/")[0]].kind == BASES:
                 files += self.stage(f"corpus/coverage/{name.partition('/')[0]}", f"{name.partition('/')[2]}.json")
         return files
+
+    def tables(self, *, extended: bool = False) -> list[str]:
+        """Return the tables that the run has a data set for: the paper's, or their extended forms."""
+        return [table for table, rows in self.rows.items() if rows and table.endswith(EXTENDED) == extended]
+
+    def ablations(self) -> list[str]:
+        """Return the tables of ablations that the run has."""
+        return [table for table in self.tables() if table in ABLATIONS]
 
     def table_files(self, table: str) -> list[str]:
         """Return a table in all its forms; Table 6 has its cells' matrix beside it."""

@@ -21,6 +21,9 @@ from genebert.settings.rules import (
 )
 from genebert.settings.sentences import show
 
+# Forms of the region x TF matrix.
+Matrix = Literal["max_score", "binary", "counts", "descartes"]
+
 # What each form of the matrix is read from.
 FORMAT_KEYS = {
     "mtx": ("matrix", "peaks", "cells", "group_by"),
@@ -177,7 +180,7 @@ class MotifSettings(Block):
     release: Literal[
         "JASPAR2014", "JASPAR2016", "JASPAR2018", "JASPAR2020", "JASPAR2022", "JASPAR2024", "JASPAR2026"
     ] = key("JASPAR2018", "pyjaspar's own default is a later one")
-    matrix: Literal["max_score", "binary", "counts", "descartes"] = key(
+    matrix: Matrix = key(
         "max_score",
         "max_score (graded), binary, counts, or descartes (the atlas authors' recipe)",
         more="max_score: best log-odds over both strands and all windows without N (float16; NaN where there is none). "

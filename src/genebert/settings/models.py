@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
+from genebert.settings.data import Matrix
 from genebert.settings.fields import Block, Problem, Where, key, problems
 from genebert.settings.fitting import TaggerChanges
 from genebert.settings.rules import Count, FilePath, Name, NotNegative, Positive, Rule, ShareBelow1
@@ -170,6 +171,11 @@ class TrainedModelSettings(ModelSettings):
     """What every model of ``config/models.yaml`` starts from; an entry there lists only what differs."""
 
     training: TrainingSettings = key(TrainingSettings(), "the loop of pre-training")
+    matrix: Matrix | None = key(
+        None,
+        "form of the region x TF matrix that its region encoder reads; null: motifs.matrix",
+        more="Another form than motifs.matrix is scanned for it, with all other settings of `motifs` but composition.",
+    )
 
     def check(self) -> Iterator[str]:
         """Steps and losses go together."""
@@ -187,6 +193,11 @@ class ModelEntry(TrainedModelSettings):
     block = "models"
 
     of: Name | None = key(None, "the same pre-trained model as that one, fine-tuned in another way")
+    ablation: bool = key(False, "a row of Tables 5, 7 and 8: trained for `ablation_steps`")
+    equal_samples: bool = key(
+        False,
+        "for as many samples as model.training.batch sees in the same steps: steps are divided by the ratio of batches",
+    )
     finetune: TaggerChanges = key({}, "how it is fine-tuned")
 
 

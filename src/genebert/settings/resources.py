@@ -41,6 +41,9 @@ class Resources(Block):
     sequences: Part = key({"mem_per_input": 0.5}, "bases of all regions")
     jaspar: Part = key({}, "motif matrices as text")
     motifs: Part = key({"threads": 8, "mem_per_input": 8.0, "runtime": 240}, "scores of all regions")
+    motifs_form: Part = key(
+        {"threads": 8, "mem_per_input": 8.0, "runtime": 240}, "the same in another form, for models that read one"
+    )
     groups: Part = key({"mem_per_input": 4.0}, "samples of pre-training")
     card: Part = key({"mem_mb": 8000, "mem_per_input": 1.0, "runtime": 120}, "the data card")
     coverage: Part = key({"mem_per_input": 4.0}, "splice sites within pre-training regions")

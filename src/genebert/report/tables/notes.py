@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from genebert.report.tables.ablations import difference_notes
 from genebert.report.tables.blocks import Heads
 from genebert.report.tables.kinds.base import Scores, available
 from genebert.report.tables.paper import ELSEWHERE
-from genebert.report.tables.values import NOT_RUN, Rows, folded, models_of
+from genebert.report.tables.values import NOT_RUN, Rows, fits, folded, models_of
 from genebert.report.text import ReportSettings
 
 LOSSES = ("mgm", "ngsp", "srm")
@@ -83,6 +84,17 @@ def _unavailable_notes(values: pd.DataFrame, rows: Rows) -> list[str]:
     return notes
 
 
+def _shared_notes(rows: Rows) -> list[str]:
+    """Return which rows are one fit, under the name that it has."""
+    same: dict[str, list[str]] = {}
+    for dataset in rows:
+        for row, name in fits(rows, dataset).items():
+            if row != name and row not in same.setdefault(name, []):
+                same[name].append(row)
+    texts = [f"{', '.join(group)} {'is' if len(group) == 1 else 'are'} {name}" for name, group in same.items() if group]
+    return [f"Equal settings, trained and fine-tuned once: {'; '.join(texts)}."] if texts else []
+
+
 def _weights(source: dict[str, str]) -> str:
     """Return what weights an encoder started from, in words."""
     if source["kind"] == "none":
@@ -124,7 +136,8 @@ def main_notes(told: Told, values: pd.DataFrame, heads: Heads) -> list[str]:
     notes = _source_notes(told.paper, values, heads, told.settings) + _elsewhere_notes(told.elsewhere)
     notes += heads.shown.notes(values, told.scores)
     notes += _difference_notes(told.number, told.paper, values, told.rows)
-    return notes + _unavailable_notes(values, told.rows) + _origin_notes(told.scores)
+    notes += _unavailable_notes(values, told.rows) + _shared_notes(told.rows)
+    return notes + difference_notes(told.number, told.scores) + _origin_notes(told.scores)
 
 
 def transfer_notes(transfer: pd.DataFrame, rows: Rows) -> list[str]:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from genebert.files import write_text
-from genebert.paper import TITLES
+from genebert.paper import TITLES, number_of
+from genebert.report.tables.ablations import caption_of, counterparts
 from genebert.report.tables.blocks import Block, Heads, further_block, main_block, transfer_blocks
 from genebert.report.tables.coverage import coverage_block
 from genebert.report.tables.kinds.registry import shown_of
@@ -23,7 +24,7 @@ TRANSFER_TABLE = 6
 
 
 def render_table(
-    number: int,
+    table: str,
     paper_tsv: str | Path,
     scores: Iterable[str | Path],
     rows: Rows,
@@ -35,8 +36,8 @@ def render_table(
 
     Parameters
     ----------
-    number : int
-        1 to 8.
+    table : str
+        ``table1`` to ``table8``, or one of their extended forms (``table5_extended``).
     paper_tsv : path
         The reported values; see :mod:`genebert.report.tables.paper`.
     scores : iterable of path
@@ -60,11 +61,14 @@ def render_table(
     InputError
         Files that do not fit (see :func:`read_paper`, :func:`collect`, :func:`build_values`, :func:`transfer_values`).
     """
-    paper, elsewhere, found = read_paper(paper_tsv), read_elsewhere(paper_tsv), collect(scores, rows)
+    number, extended = number_of(table)
+    paper = counterparts(read_paper(paper_tsv), rows, extended=extended)
+    elsewhere, found = read_elsewhere(paper_tsv), collect(scores, rows)
     values = build_values(paper, found, rows, elsewhere)
     heads = _heads(paper, elsewhere, values)
     elsewhere = elsewhere[elsewhere[ELSEWHERE].isin(heads.reporters)]
-    title, subtitle = f"Table {number}. {TITLES[number]}", f"Run {settings.run}: {settings.scale}"
+    title = f"Table {number}{', extended' * extended}. {TITLES[number]}{caption_of(number, found)}"
+    subtitle = f"Run {settings.run}: {settings.scale}"
     told = Told(number, paper, elsewhere, found, rows, settings)
     notes, matrices = [*main_notes(told, values, heads), *settings.notes], []
     if number == TRANSFER_TABLE:
@@ -77,9 +81,13 @@ def render_table(
     blocks = [main, *further_block(title, subtitle, values, heads), *matrices, *covered]
     for path in map(Path, out):
         csv = path.suffix == ".csv"
-        text = as_csv(values, settings) if csv else fill(f"table{path.suffix}", blocks=blocks, number=number)
+        text = (
+            as_csv(values, settings)
+            if csv
+            else fill(f"table{path.suffix}", blocks=blocks, number=table.removeprefix("table"))
+        )
         write_text(path, text)
-    logger.info("table %d: %d rows", number, len(values))
+    logger.info("%s: %d rows", table, len(values))
     return blocks
 
 

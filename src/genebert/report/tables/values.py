@@ -1,7 +1,7 @@
 """Our values beside the paper's, one row a model: means over the seeds of score files."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, median, stdev
 from typing import Any
@@ -16,7 +16,8 @@ from genebert.report.tables.kinds.registry import shown_of
 from genebert.report.tables.paper import ELSEWHERE, labels_of, metrics_of
 from genebert.report.text import ReportSettings
 
-Rows = dict[str, list[str]]  # ``task/dataset`` -> our models
+# ``task/dataset`` -> our models; or each of them with the name that its fit has: equal models are fitted once.
+Rows = Mapping[str, Sequence[str] | Mapping[str, str]]
 
 # Labels that belong to a data set, not to a row: key in a score file's `data_set`.
 DATA_SET_LABELS = {"cell_type": "cell", "tissue": "tissue"}
@@ -30,7 +31,7 @@ def as_csv(values: pd.DataFrame, settings: ReportSettings) -> str:
 
 
 def collect(paths: Iterable[str | Path], rows: Rows) -> Scores:
-    """Read score files and sort them.
+    """Read score files and sort them; those of a model that stands in several rows count for each.
 
     Raises
     ------
@@ -39,16 +40,21 @@ def collect(paths: Iterable[str | Path], rows: Rows) -> Scores:
         examples.
     """
     found: Scores = {}
+    shown: dict[tuple[str, str], list[str]] = {}
+    for dataset in rows:
+        for row, name in fits(rows, dataset).items():
+            shown.setdefault((dataset, name), []).append(row)
     tested: dict[str, tuple[str, Path]] = {}
     for path in map(Path, paths):
         score = read_score(path)
         dataset, model = f"{score['task']}/{score['dataset']}", score["model"]
-        if model not in rows.get(dataset, ()):
+        if (dataset, model) not in shown:
             raise InputError(f"{path}: scores {model} on {dataset}, which is not among the rows of this table")
-        group = found.setdefault((dataset, model), [])
-        if any(other["seed"] == score["seed"] for other in group):
-            raise InputError(f"{path}: a second score file of {model} on {dataset} with seed {score['seed']}")
-        group.append(score)
+        for row in shown[dataset, model]:
+            group = found.setdefault((dataset, row), [])
+            if any(other["seed"] == score["seed"] for other in group):
+                raise InputError(f"{path}: a second score file of {model} on {dataset} with seed {score['seed']}")
+            group.append(score)
         test = score.get("data_sha256", {}).get("test")
         first, where = tested.setdefault(dataset, (test, path)) if test else (test, path)
         if test != first:
@@ -59,6 +65,12 @@ def collect(paths: Iterable[str | Path], rows: Rows) -> Scores:
                 raise InputError(f"tables: no score file of {model} on {dataset}; expected at least one seed")
             found[dataset, model].sort(key=lambda score: score["seed"])
     return found
+
+
+def fits(rows: Rows, dataset: str) -> Mapping[str, str]:
+    """Return our models of a data set, each with the name that it is fitted under."""
+    models = rows[dataset]
+    return models if isinstance(models, Mapping) else dict(zip(models, models, strict=True))
 
 
 def models_of(rows: Rows) -> list[str]:
@@ -134,7 +146,7 @@ def folded(values: pd.DataFrame) -> pd.Series:
     return (values["remark"] == NOT_RUN).groupby(values["dataset"]).transform("all")
 
 
-def _data_set_labels(dataset: str, reported: pd.DataFrame, scores: Scores, models: list[str]) -> dict[str, str]:
+def _data_set_labels(dataset: str, reported: pd.DataFrame, scores: Scores, models: Iterable[str]) -> dict[str, str]:
     """Return cell type and tissue of a data set: the paper's, else those of its score files."""
     records = (score.get("data_set", {}) for model in models for score in available(scores[dataset, model]))
     record = next((record for record in records if record), {})
@@ -198,7 +210,7 @@ class _Table:
         entry |= self._elsewhere(others)
         self.entries.append({**entry, **ours, "source": theirs.get("source", "")})
 
-    def add_data_set(self, dataset: str, models: list[str]) -> None:
+    def add_data_set(self, dataset: str, models: Iterable[str]) -> None:
         """Add the rows of a data set: our models, then those that the paper or others report and that were not run."""
         reported = self.paper[self.paper["dataset"] == dataset]
         of_data_set = _data_set_labels(dataset, reported, self.scores, models)

@@ -13,7 +13,7 @@ from genebert.corpus.batches import Batch, SampleEncoder
 from genebert.corpus.groups import TRAIN, VALID, Groups
 from genebert.corpus.masks import mask_kmers
 from genebert.corpus.order import SampleOrder
-from genebert.files import sha256
+from genebert.files import read_json, sha256
 from genebert.genome.sequences import RegionSequences
 from genebert.models.backbones import check_region_encoder
 from genebert.models.devices import autocast
@@ -320,6 +320,8 @@ def build(job: PretrainJob, training: TrainingSettings, ranks: Ranks, device: to
     folders = {part: Path(job.data[part]) for part in reads(job.model)}
     files = [*(folder / FILES[part] for part, folder in folders.items()), *job.weights]
     record = {"region_bp": job.region_bp} if "sequences" in folders else {}
+    if "motifs" in folders:
+        record["matrix"] = read_json(folders["motifs"] / "motifs.json")["kind"]
     data = Data(
         RegionSequences.load(folders["sequences"]).crop(job.region_bp) if "sequences" in folders else None,
         load_motif_matrix(folders["motifs"]) if "motifs" in folders else None,

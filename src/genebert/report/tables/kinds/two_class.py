@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from genebert.report.tables.ablations import parameters, samples_seen
 from genebert.report.tables.kinds.base import Count, Figure, Metric, Scores, Shown
 from genebert.report.text import count
 
@@ -58,6 +59,7 @@ TWO_CLASS = Shown(
     },
     figures={"seconds": Figure(("seconds",), "", count)},
     collapsed=("metrics", "collapsed"),
+    labels={"samples_seen": samples_seen, "parameters": parameters},
     notes=_constant_notes,
     further_notes=threshold_notes,
 )
