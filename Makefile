@@ -41,7 +41,7 @@ fuzz: $(READY)
 check: $(READY)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/snakefmt --check Snakefile rules
+	$(VENV)/bin/snakefmt --check Snakefile rules workflow/Snakefile
 	$(SNAKEMAKE) --lint
 	for config in "" config/demo.yaml config/chr20.yaml; do \
 	    $(SNAKEMAKE) -n --quiet all $${config:+--configfile $$config} -- all || exit 1; \
