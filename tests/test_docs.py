@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 
@@ -90,6 +91,15 @@ def test_every_page_has_one_place_in_the_navigation():
     listed = leaves(yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"])
     pages = [page.name for page in ROOT.glob("docs/*.md")]
     assert sorted(listed) == sorted(["index.md", *pages, "CONTRIBUTING.md", "CHANGELOG.md", "config/README.md"])
+
+
+@pytest.mark.parametrize("overlay", ["fetal-brain", "splicing-chr20", "bm0828"])
+def test_the_files_of_the_recorded_runs_are_listed(overlay):
+    """A stranger learns of each file where it comes from."""
+    folder = ROOT / "config/examples"
+    listed = re.findall(r"^\| `([^`]+)` \|", (folder / "README.md").read_text(), flags=re.MULTILINE)
+    used = re.findall(r"\{data\}/([^\s\"',}]+)", (folder / f"{overlay}.yaml").read_text())
+    assert used and [name for name in used if not any(fnmatch(name, pattern) for pattern in listed)] == []
 
 
 def build(root: Path, site: Path) -> subprocess.CompletedProcess:
