@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import subprocess
 
 import pytest
 import yaml
@@ -92,15 +93,25 @@ def test_jobs_of_a_module_run(root, tmp_path):
     assert {path.stem for path in (tmp_path / "logs/tiny").rglob("*.log")} >= {"genome"}
 
 
-def test_a_module_from_elsewhere_is_refused(root, tmp_path):
+@pytest.mark.parametrize("fetched", [False, True])
+def test_a_module_from_elsewhere_is_refused(root, tmp_path, fetched):
     """Snakemake can fetch single files from a repository; the package and its lists are more than that."""
     repository = tmp_path / "repository"
     repository.mkdir()
     shutil.copy(root / "Snakefile", repository)
-    other_workflow(root, tmp_path, {}, snakefile=repository / "Snakefile")
+    snakefile = f"{repository}/Snakefile"
+    if fetched:
+        if shutil.which("git") is None:
+            pytest.skip("git is not on the path")
+        me = ("-c", "user.name=me", "-c", "user.email=me@example.org")
+        for words in (["init", "-q"], ["add", "Snakefile"], [*me, "commit", "-q", "-m", "one"], ["tag", "v1"]):
+            subprocess.run(["git", *words], cwd=repository, check=True)
+        snakefile = f"git+file://{snakefile}@v1"
+    other_workflow(root, tmp_path, {}, snakefile=snakefile)
     refused = snakemake(root, "-n", cwd=tmp_path)
     assert refused.returncode != 0
-    assert f"{repository}: found a Snakefile without src/genebert" in refused.stdout + refused.stderr
+    said = refused.stdout + refused.stderr
+    assert f"{repository}" in said and "found a Snakefile without src/genebert and config beside it" in said
 
 
 def test_the_catalog_finds_the_same_workflow(root, tmp_path):
