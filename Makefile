@@ -13,7 +13,7 @@ $(error $(PLACE): found a space in the path, which Snakemake's jobs cannot take;
 for the checkout or for its virtual environment (make VENV=/such/a/folder))
 endif
 
-.PHONY: demo test test-slurm test-conda fuzz mutants kills check rehearsal clean
+.PHONY: demo test test-slurm test-conda fuzz mutants kills check docs rehearsal clean
 
 # One line of progress in place of hundreds; errors and the logs of failed jobs stand above it. (Of Snakemake's own means,
 # --quiet rules hides which log a failed job has, and snakemake-logger-plugin-rich shows a panel as high as there are
@@ -41,11 +41,17 @@ fuzz: $(READY)
 check: $(READY)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/snakefmt --check Snakefile rules
+	$(VENV)/bin/snakefmt --check Snakefile rules workflow/Snakefile
 	$(SNAKEMAKE) --lint
 	for config in "" config/demo.yaml config/chr20.yaml; do \
 	    $(SNAKEMAKE) -n --quiet all $${config:+--configfile $$config} -- all || exit 1; \
 	done
+
+# README.md and docs/ as a site in site/; a link or anchor that leads nowhere is an error, as is a page without a place in
+# the navigation (mkdocs.yml). Pages open from the folder; only the search needs a server, such as `mkdocs serve`.
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build
+	@echo "open site/index.html"
 
 # The demo's stages killed a hundred times at random, and run again: docs/testing.md.
 kills: $(READY)
@@ -66,5 +72,9 @@ $(READY): requirements.txt pyproject.toml
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c requirements.txt -e '.[workflow,test]'
 	touch $@
 
+$(VENV)/.docs: $(READY)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c requirements.txt -e '.[docs]'
+	touch $@
+
 clean:
-	rm -rf $(VENV) results/demo resources/simulated logs/demo .snakemake
+	rm -rf $(VENV) results/demo resources/simulated logs/demo .snakemake site

@@ -17,18 +17,30 @@ if odd := re.search(r"[\s'\"\\`$&;()<>|*?]", sys.executable):
     )
 
 
-configfile: Path(workflow.basedir) / "config/config.yaml"
+# Of this file: as a module, `workflow.basedir` is the folder of the workflow that takes it up.
+BASE = Path(str(workflow.current_basedir))
+if not (BASE / "src/genebert").is_dir():
+    raise WorkflowError(
+        f"{workflow.current_basedir}: found a Snakefile without src/genebert and config beside it; expected one in a "
+        "checkout on this machine (git clone it, and name its Snakefile as the module's)"
+    )
 
 
-sys.path.insert(0, str(Path(workflow.basedir) / "src"))
+configfile: BASE / "config/config.yaml"
+
+
+sys.path.insert(0, str(BASE / "src"))
 
 from genebert.errors import InputError
 from genebert.methods.registry import baselines
 from genebert.run.run import FORMATS, MODEL_FILES, SPLITS, TASK_FILES, Run
+from genebert.settings.load import load_yaml, merge, shared
 
-BASE = Path(workflow.basedir)
+# A module is handed its configuration in place of `configfile`: what differs. All else is the other workflow's, of
+# whose --config only what has come here is ours.
+GIVEN = shared(workflow.config_settings.config, config)
 try:
-    RUN = Run(config, BASE / "config", workflow.configfiles, workflow.config_settings.config)
+    RUN = Run(merge(load_yaml(BASE / "config/config.yaml"), config), BASE / "config", workflow.configfiles, GIVEN)
 except InputError as error:
     raise WorkflowError(str(error)) from None
 

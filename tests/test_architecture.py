@@ -1,6 +1,7 @@
 """The rooms of the package: no import runs upwards, no circle, nothing too long to read in one sitting."""
 
 import ast
+import re
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -52,6 +53,15 @@ def imports(path: Path) -> set[str]:
 
 def room(name: str) -> str:
     return name.split(".")[1]
+
+
+def test_the_picture_shows_the_layers():
+    """docs/rooms.svg, from top to bottom."""
+    names = re.findall(r'y="(\d+)"[^>]* font-weight="bold">([^<]+)<', (ROOT / "docs/rooms.svg").read_text())
+    rows = {}
+    for height, boxes in names:
+        rows.setdefault(int(height), set()).update(boxes.split(", "))
+    assert [rows[height] for height in sorted(rows)] == [set(layer) for layer in reversed(LAYERS)]
 
 
 def test_every_room_has_its_floor():

@@ -22,6 +22,8 @@ NOT_IMPORTED = {
     "pytest-xdist",
     "ruff",
     "snakefmt",
+    "mkdocs",
+    "mkdocs-material",
 }
 
 # Of `make test-conda` alone, which fetches them where there is no conda (tests/conda/run.py).
@@ -36,7 +38,7 @@ def requirements(lines: list[str]) -> dict[str, Requirement]:
 
 DECLARED = requirements(SETTINGS["project"]["dependencies"])
 EXTRAS = {name: requirements(lines) for name, lines in SETTINGS["project"]["optional-dependencies"].items()}
-ALL = DECLARED | EXTRAS["workflow"] | EXTRAS["test"]
+ALL = DECLARED | EXTRAS["workflow"] | EXTRAS["test"] | EXTRAS["docs"]
 
 
 def imported(folder: Path) -> set[str]:

@@ -69,6 +69,19 @@ def test_the_reference_page_is_written_from_the_classes():
     assert (ROOT / "docs" / "configuration.md").read_text() == reference_page()
 
 
+def test_what_stands_below_in_the_reference_page_stands_there():
+    sections = re.split(r"^## (.+)$", reference_page(), flags=re.MULTILINE)[1:]
+    titles = {name for title in sections[::2] for name in title.split(", ")}
+    below = set()
+    for title, text in zip(sections[::2], sections[1::2], strict=True):
+        above = "" if title == "The top" else f"{title}."
+        below |= {
+            f"{above}{name}" for name in re.findall(r"^\| `([^`]+)` \| .* \| below \| ", text, flags=re.MULTILINE)
+        }
+    assert {"resources", "finetune.default", "model.losses"} <= below
+    assert {name for name in below if not {name, f"{name}.NAME"} & titles} == set()
+
+
 def test_the_schema_accepts_the_config_and_refuses_what_the_check_refuses():
     """Checked with an independent implementation; rules across keys are not in it."""
     validate = Draft202012Validator(json.loads(json.dumps(to_schema(config_class())))).is_valid

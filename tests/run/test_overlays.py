@@ -10,7 +10,7 @@ from genebert.run.checks import checked
 from genebert.run.config import config_class
 from genebert.run.run import Run
 from genebert.settings.fields import hints
-from genebert.settings.load import from_text, merge
+from genebert.settings.load import from_text, merge, shared
 from genebert.settings.rules import is_block, unwrapped
 
 
@@ -125,6 +125,21 @@ def test_the_run_takes_numbers_of_the_command_line():
     with pytest.raises(InputError, match=r"min_cells: found -7, expected a whole number of at least 1$"):
         given = {"accessibility": {"min_cells": "-7"}}
         Run(merge(CONFIG, given), ROOT / "config", given=given)
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ({"seed": 3, "run": "mine"}, {"seed": 3}),
+        ({"model": {"k": "3", "layout": "windows"}, "atlas": {"seed": 3}}, {"model": {"k": "3"}}),
+        ({"model": 3, "seed": {"k": 3}, "tables": {"table1": None}}, {"tables": {"table1": None}}),
+        ({"absent": None}, {}),
+    ],
+)
+def test_what_of_the_command_line_has_come_to_a_module(given, found):
+    """The rest is of the workflow that takes this one up."""
+    config = {"seed": 3, "run": "yours", "model": {"k": "3", "layout": "concatenated"}, "tables": {"table1": None}}
+    assert shared(given, config) == found
 
 
 def test_a_key_that_stands_twice_in_an_overlay(tmp_path):

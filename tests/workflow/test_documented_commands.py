@@ -1,4 +1,4 @@
-"""The commands of README.md and docs/own-data.md, each of them: run, or planned where they download or take hours."""
+"""The commands of PAGES, each of them: run, or planned where they download or take hours."""
 
 import os
 import re
@@ -6,11 +6,12 @@ import shlex
 import subprocess
 import sys
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from run_snakemake import jobs, snakemake
+from run_snakemake import TINY, jobs, snakemake
 
 from genebert.cli.main import main
 from genebert.run.run import read_run
@@ -18,6 +19,7 @@ from genebert.run.run import read_run
 pytestmark = pytest.mark.workflow
 
 ROOT = Path(__file__).resolve().parents[2]
+PAGES = ("README.md", "config/README.md", "docs/quick-start.md", "docs/reproduce.md", "docs/own-data.md")
 PROGRAMS = ("make", "snakemake", "genebert", "pip", "cp")
 DATA = "../shared/data"  # of the recorded runs
 MINE = "config/mine.yaml"
@@ -34,20 +36,41 @@ PLANS = {
     "snakemake --cores 8 corpus": {"accessibility", "sequences", "motifs", "groups"},
     "snakemake --cores 8 card": {"accessibility", "groups", "task", "card"},
     "snakemake --cores 4 --configfile config/chr20.yaml -- all": {"download", "pretrain", "learning_curve", "table"},
+    "snakemake --cores 2 --configfile config/demo.yaml -- table1": {"simulate", "pretrain", "fit", "table"},
+    "snakemake --cores 4 --configfile config/chr20.yaml -- table1": {"download", "pretrain", "fit", "table"},
+    "snakemake -n --quiet rules --configfile config/chr20.yaml -- table1": {"download", "pretrain", "fit", "table"},
+    "snakemake --use-conda --profile slurm table1": {"download", "pretrain", "fit", "table"},
     f"snakemake --cores 2 {BRAIN}-k3.yaml -- table1": {"pretrain", "fit", "table"},
     f"snakemake --cores 2 {BRAIN}-strands.yaml -- table2": {"pretrain", "fit", "table"},
     f"snakemake --cores 2 {SPLICING} -- table4": {"pretrain", "task", "fit", "coverage", "table"},
 }
-MADE = {"make demo": "config/demo.yaml -- all", "make test": "-m pytest"}
+MADE = {
+    "make demo": "config/demo.yaml -- all",
+    "make demo CORES=4": "--cores 4",
+    "make test": "-m pytest",
+    "make docs": "-m mkdocs build",
+}
 INSTALLED = {"pip install .": None, "pip install '.[workflow]'": "workflow"}
 PRINTED = {
     "genebert budget --tables": "genebert",
     "genebert budget --plan": "learning_curves",
     "genebert sources": "descartes-cerebrum",
     f"genebert budget --configfile {MINE}": "genebert",
+    "genebert budget --configfile config/chr20.yaml --tables": "from-scratch",
 }
 # Their exit status tells what they find: tests/cli.
-TOLD = {"genebert doctor": "packages", "genebert status results/paper": "results/paper"}
+TOLD = {
+    "genebert doctor": "packages",
+    "genebert doctor --configfile config/chr20.yaml": "configuration",
+    "genebert status results/paper": "results/paper",
+    "genebert status results/demo": "results/demo",
+}
+# The name of the file may be another; the run must be finished.
+REPORTS = [
+    "snakemake --report report.zip",
+    "snakemake --configfile config/chr20.yaml --report chr20.zip -- table1",
+]
+CHANGED = f"snakemake --cores 4 --configfile config/chr20.yaml {MINE} -- table1"
 COPY = f"cp config/examples/own-data.yaml {MINE}"
 PLAN_OF_MINE = f"snakemake -n --quiet rules --configfile {MINE} -- all"
 RUNS_OF_MINE = [f"snakemake --cores 2 --configfile {MINE} -- {target}" for target in ("card", "all")]
@@ -79,8 +102,8 @@ def commands(page):
 
 
 def test_no_command_is_without_a_test():
-    known = {*PLANS, *MADE, *INSTALLED, *PRINTED, *TOLD, COPY, PLAN_OF_MINE, *RUNS_OF_MINE}
-    assert set(commands("README.md") + commands("docs/own-data.md")) == known
+    known = {*PLANS, *MADE, *INSTALLED, *PRINTED, *TOLD, *REPORTS, CHANGED, COPY, PLAN_OF_MINE, *RUNS_OF_MINE}
+    assert {command for page in PAGES for command in commands(page)} == known
 
 
 @pytest.mark.parametrize("command", PLANS)
@@ -125,11 +148,39 @@ def test_printed(root, command):
 
 
 @pytest.mark.parametrize("command", TOLD)
-def test_told(tmp_path, monkeypatch, capsys, command):
+def test_told(root, tmp_path, monkeypatch, capsys, command):
     monkeypatch.chdir(tmp_path)
-    assert main(shlex.split(command)[1:]) in (0, 1)
+    words = shlex.split(command.replace(" config/", f" {root}/config/"))[1:]
+    assert main(words) in (0, 1)
     said = capsys.readouterr()
     assert TOLD[command] in said.out + said.err
+    assert "chr20.yaml: cannot be read" not in said.out + said.err
+
+
+@pytest.mark.parametrize("command", REPORTS)
+def test_report(root, finished, tmp_path, command):
+    """On the finished run at test size, to another file."""
+    words = shlex.split(command)[1:]
+    words[words.index("--report") + 1] = str(tmp_path / "report.zip")
+    if "--configfile" in words:
+        del words[slice(*(words.index("--configfile") + i for i in (0, 2)))]
+    done = snakemake(root, "--directory", str(finished), *TINY, "--nolock", *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    with zipfile.ZipFile(tmp_path / "report.zip") as report:
+        assert any(Path(name).name == "table1.html" for name in report.namelist())
+
+
+def test_the_overlay_that_changes_one_thing(root, tmp_path):
+    """Of docs/reproduce.md: two models more, one of which is trained."""
+    (overlay,) = re.findall(r"```yaml\n(.*?)```", (root / "docs/reproduce.md").read_text(), flags=re.DOTALL)
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(overlay)
+    words = shlex.split(CHANGED.replace(MINE, str(mine)))[1:]
+    planned = jobs(snakemake(root, "-n", "--directory", str(tmp_path), *words))
+    trained = {wildcards["model"] for rule, wildcards in planned if rule == "pretrain"}
+    assert trained == {"from-scratch", "genebert", "paper-literal"}
+    fitted = {wildcards["method"] for rule, wildcards in planned if rule == "fit"}
+    assert fitted == trained | {"genebert-2e-4"}
 
 
 def test_the_python_of_the_readme(root, finished):

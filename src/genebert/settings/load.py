@@ -55,6 +55,17 @@ def merge(base: Mapping, overlay: Mapping) -> dict:
     return merged
 
 
+def shared(given: Mapping, config: Mapping) -> dict:
+    """Return what of `given` stands in `config` with the same value, blocks looked through."""
+    found = {}
+    for key, value in given.items():
+        if isinstance(value, Mapping) and isinstance(config.get(key), Mapping):
+            found[key] = shared(value, config[key])
+        elif key in config and config[key] == value:
+            found[key] = value
+    return found
+
+
 def expand(value: Any, data: str) -> Any:
     """Return a value with ``{data}`` replaced by a folder, in all texts of it."""
     if isinstance(value, str):

@@ -101,7 +101,12 @@ def _block_schema(cls: type[Block], partial: bool) -> dict[str, Any]:
 
 
 # Blocks that stand at several places -> the one with the table; of one that adds to another, that holds what is added.
-ONCE = {"FinetuneSettings": "finetune.default.", "TaggerSettings": "finetune.splicing.", "ModelEntry": "model."}
+ONCE = {
+    "FinetuneSettings": "finetune.default.",
+    "TaggerSettings": "finetune.splicing.",
+    "ModelEntry": "model.",
+    "RuleResources": "resources.default.",
+}
 
 
 def to_markdown(cls: type[Block], further: Mapping[str, type[Block]] = MappingProxyType({})) -> str:
@@ -134,12 +139,13 @@ def _tables(cls: type[Block], prefix: str) -> Iterator[str]:
         shown = "" if value is MISSING else f"`{_flow(value)}`"
         if inner:
             below.append((inner, f"{prefix}{name}." if is_block(bare) else f"{prefix}{name}.NAME."))
-            shown = "below" if is_block(bare) and not rule.partial else shown if len(shown) < 60 else "below"
+            # What differs for a part has no table of its own.
+            shown = shown if rule.partial or (not is_block(bare) and len(shown) < 60) else "below"
         meaning = ". ".join(filter(None, (one.metadata["doc"], one.metadata["more"])))
         yield f"| `{name}` | {_cell(words(hint))} | {_cell(shown)} | {_cell(meaning)} |"
     yield ""
     for inner, where in below:
-        if not where.startswith("resources.") and ONCE.get(inner.__name__, where) == where:
+        if ONCE.get(inner.__name__, where) == where:
             yield from _tables(inner, where)
 
 
