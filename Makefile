@@ -13,7 +13,7 @@ $(error $(PLACE): found a space in the path, which Snakemake's jobs cannot take;
 for the checkout or for its virtual environment (make VENV=/such/a/folder))
 endif
 
-.PHONY: demo test test-slurm test-conda fuzz mutants kills check docs rehearsal clean
+.PHONY: demo test test-slurm test-conda exact fuzz mutants kills check docs rehearsal clean
 
 # One line of progress in place of hundreds; errors and the logs of failed jobs stand above it. (Of Snakemake's own means,
 # --quiet rules hides which log a failed job has, and snakemake-logger-plugin-rich shows a panel as high as there are
@@ -56,6 +56,10 @@ docs: $(VENV)/.docs
 # The demo's stages killed a hundred times at random, and run again: docs/testing.md.
 kills: $(READY)
 	PYTHONPATH=tests $(VENV)/bin/python tests/long/kills.py --kills 100 --workers $(CORES)
+
+# The run at test size from nothing, three times, on two cores and on one: every result byte by byte (docs/testing.md).
+exact: $(READY)
+	PYTHONPATH=tests/long $(VENV)/bin/python tests/long/exact.py
 
 # Every stage in its own conda environment, at test size: with the machine's conda, or a stand-in (docs/testing.md).
 test-conda: $(READY)
