@@ -58,6 +58,7 @@ rule all:
         RUN.curve_files(),
         [RUN.table_files(table) for table, rows in RUN.rows.items() if rows],
         RUN.learning_curve_files(),
+        RUN.figure2_files(),
     localrule: True
 
 
