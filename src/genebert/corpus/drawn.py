@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -120,6 +121,6 @@ class Embeddings:
                 both = [Drawn(arrays[f"{name}_regions"], arrays[f"{name}_cell_type"]) for name in ("drawn", "specific")]
                 names = ("names", "available", "values", "specific_values")
                 first, second, third, fourth = (arrays[name] for name in names)
-        except (OSError, ValueError, EOFError, KeyError, AttributeError) as error:
+        except (OSError, ValueError, EOFError, KeyError, TypeError, BadZipFile) as error:
             raise InputError(f"{path}: not a file of embeddings ({error}); run the rule `embed` again") from error
         return cls(first, second, *both, third, fourth)

@@ -8,7 +8,6 @@ import numpy as np
 import scipy.sparse as sp
 
 from genebert.corpus.drawn import Drawn
-from genebert.errors import InputError
 from genebert.evaluation.separation import (
     DISTANCES,
     MEASURED,
@@ -57,12 +56,10 @@ def labels_of(drawn: Drawn) -> np.ndarray:
     return np.unique(drawn.cell_type, return_inverse=True)[1]
 
 
-def cosine(values: np.ndarray, where: str) -> np.ndarray:
-    """Return cosine distances (float64 [n, n]); an InputError where all of the samples `where` are the same."""
+def cosine(values: np.ndarray) -> np.ndarray:
+    """Return cosine distances (float64 [n, n])."""
     from sklearn.metrics.pairwise import cosine_distances
 
-    if (values == values[0]).all():
-        raise InputError(f"{where}: found {len(values)} samples that are all the same; expected some that differ")
     return cosine_distances(values.astype(np.float64))
 
 
@@ -117,7 +114,7 @@ def controls(drawn: Drawn, sequences: RegionSequences, counting: Counting) -> di
         "shared_regions": -overlap(drawn),
         "shared_share": euclidean(shared_share(drawn)[:, None]),
         "gc_cpg": euclidean(content),
-        "kmers": cosine(np.sqrt(kmer_counts(bases, drawn, WORD)), "figure2: k-mers of the drawn samples"),
+        "kmers": cosine(np.sqrt(kmer_counts(bases, drawn, WORD))),
     }
     labels, found = labels_of(drawn), {}
     for name, distances in apart.items():
@@ -183,7 +180,7 @@ def numbers_of(
         shared_neighbours in both embeddings; controls.
     """
     labels = labels_of(drawn)
-    apart = {name: cosine(value, f"figure2: embeddings of the {name} model") for name, value in values.items()}
+    apart = {name: cosine(value) for name, value in values.items()}
     embedded = {name: space_of(distances, counting.k) for name, distances in apart.items()}
     drawn_in = {name: space_of(euclidean(value), counting.k) for name, value in plane.items()}
     shares = overlap(drawn) > 0

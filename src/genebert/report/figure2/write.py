@@ -32,7 +32,7 @@ class Figure2Inputs:
 
 
 def read_both(paths: Mapping[str, str | Path]) -> dict[str, Embeddings]:
-    """Return the embeddings of both models; an InputError if they are of different samples."""
+    """Return the embeddings of both models; an InputError if they are of different samples, or one is constant."""
     found = {name: Embeddings.load(path) for name, path in paths.items()}
     one, other = (found[name] for name in PANELS)
     for name in SETS:
@@ -41,6 +41,12 @@ def read_both(paths: Mapping[str, str | Path]) -> dict[str, Embeddings]:
             raise InputError(
                 f"{paths['multi_modal']}: embeds other samples than {paths['uni_modal']}; expected the same, of one "
                 "run and one configuration: run the rule `embed` again for both"
+            )
+    for name, each in found.items():
+        if len(each.values) and (each.values == each.values[0]).all():
+            raise InputError(
+                f"{paths[name]}: found one and the same embedding for {len(each.values)} samples; expected a model "
+                "that tells some of them apart"
             )
     return found
 
