@@ -70,6 +70,7 @@ rule all:
         RUN.curve_files(),
         [RUN.table_files(table) for table in RUN.tables()],
         RUN.learning_curve_files(),
+        RUN.figure2_files(),
     localrule: True
 
 

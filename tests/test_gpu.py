@@ -18,6 +18,7 @@ from genebert.evaluation.kinds.base_classes import BaseClasses
 from genebert.methods.dilated_cnn import DilatedCnnModel
 from genebert.methods.registry import find_method, load_classifier
 from genebert.models.devices import has_bfloat16
+from genebert.models.embedding import embed_samples
 from genebert.training.loop import Interrupted
 from genebert.training.meter import matrix_rate
 
@@ -175,3 +176,13 @@ def test_memory_and_rate_are_told(tmp_path, caplog):
     run(tmp_path, device="cuda")
     assert " x cuda" in caplog.text and " GB, " in caplog.text
     assert matrix_rate(GPU, "bfloat16") > 0
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_embeddings_are_the_same(layout):
+    """Up to the order of sums; the GPU joins rows of unequal length."""
+    objective = toy_objective(model=replace(MODEL, layout=layout))
+    regions, model = objective.train.regions[:11], objective.model.eval()
+    expected = embed_samples(model, objective.sequences, regions)
+    found = embed_samples(model.to(GPU), objective.sequences, regions)
+    np.testing.assert_allclose(found, expected, atol=1e-5)

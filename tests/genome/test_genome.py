@@ -279,6 +279,12 @@ def test_crop_keeps_the_centre(lengths, width, block, none):
     assert codes.tolist() == (np.arange(offsets[-1]) % 251).tolist()
 
 
+def test_take():
+    codes, offsets = np.arange(9, dtype=np.uint8), np.array([0, 3, 3, 7, 9])
+    taken = RegionSequences(codes, offsets, "toy").take(np.array([2, 0, 1, 2]))
+    assert [taken[i].tolist() for i in range(len(taken))] == [[3, 4, 5, 6], [0, 1, 2], [], [3, 4, 5, 6]]
+
+
 def saved(prepared, folder):
     regions = regions_of([("chr2", 3, 30), ("chr10", 0, 7), ("chrM", 0, 100)])
     sequences = extract_sequences(prepared, regions, "toy", "test")

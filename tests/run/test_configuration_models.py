@@ -162,14 +162,18 @@ def test_an_overlay_may_change_what_an_entry_is_of():
 
 
 def test_models_of_the_tables():
-    """In the order of all models, without baselines and what cannot be had."""
+    """And of Figure 2: in the order of all models, without baselines and what cannot be had."""
     rows = {"promoter/prom-core": ["cnn", "genebert-frozen", "from-scratch", "dnabert-2e-4", "genebert"]}
     risk = {"disease/HSCR-RET": ["sex"], "disease/HSCR-RET-Long": ["sex"]}
     others = {"table2": {"tfbs": ["pwm"]}, "table3": risk, "table6": {"tfbs": ["pwm"]}}
     overlay = {"tables": {"table1": rows, **others}}
-    assert run_of(overlay).shown_models() == ["genebert", "from-scratch", "dnabert-2e-4", "genebert-frozen"]
+    shown = ["genebert", "from-scratch", "mgm-ngsp", "dnabert-2e-4", "genebert-frozen"]
+    assert run_of(overlay).shown_models() == shown
     overlay["unavailable"] = {"genebert-frozen": "why"}
+    assert run_of(overlay).shown_models() == shown[:-1]
+    overlay["figure2"] = {"uni_modal": None}
     assert run_of(overlay).shown_models() == ["genebert", "from-scratch", "dnabert-2e-4"]
+    overlay["figure2"] = {"uni_modal": "mgm-ngsp"}  # not drawn without the other one
     overlay["unavailable"] = {"dnabert": "why", "genebert": "why"}  # and with them what is made of them
     assert run_of(overlay).shown_models() == ["from-scratch"]
 

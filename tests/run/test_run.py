@@ -145,9 +145,10 @@ def test_coverage_is_asked_for_where_a_table_shows_a_model_that_was_pre_trained_
 def test_models_of_tables_without_a_data_set_are_not_shown():
     rows = {"table1": {"promoter/prom-core": ["cnn"]}, "table2": {"tfbs": ["cnn"]}, "table6": {"tfbs": ["mgm"]}}
     rows["table3"] = {"disease/HSCR-RET": ["sex"], "disease/HSCR-RET-Long": ["sex"]}
-    run = run_of({"tables": rows})
+    rows = {"tables": rows, "figure2": {"uni_modal": None}}
+    run = run_of(rows)
     assert run.rows["table4"] == {} and run.shown_models() == ["mgm"]
-    with_set = run_of({"tables": rows, "tasks": {"splicing": {"a": {"table": "a.txt"}}}})
+    with_set = run_of(rows | {"tasks": {"splicing": {"a": {"table": "a.txt"}}}})
     assert {with_set.models.canonical[name] for name in with_set.shown_models()} == {
         "from-scratch", "dnabert", "genebert", "mgm",
     }  # fmt: skip

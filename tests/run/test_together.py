@@ -29,6 +29,7 @@ ONE_ROW = {
         **{f"table{n}": {"promoter": ["cnn"]} for n in (5, "5_extended", 7, 8, "8_extended")},
     },
     "learning_curves": {"promoter/prom-core": {"models": ["kmer-logreg"]}, "tfbs": None},
+    "figure2": {"uni_modal": None},
 }  # fmt: skip
 
 
@@ -62,7 +63,7 @@ def test_what_no_row_shows_may_be_longer():
 def test_processes_that_do_not_share_out_a_batch(processes, nodes):
     lines = problems({"resources": {"pretrain": {"processes": processes, "nodes": nodes}}, **NO_ABLATIONS})
     sentence = f"training.batch: found 128, expected a multiple of the {processes * nodes} processes"
-    assert lines == [f"model genebert: {sentence}"]  # the others of the tables are not trained
+    assert lines == [f"model genebert, mgm-ngsp, mgm-ngsp-srm: {sentence}"]  # the others of tables and Figure 2 are not trained
     with pytest.raises(InputError, match=f"^{sentence}$"):
         share_of(128, processes * nodes)
     assert problems({"resources": {"pretrain": {"processes": 4, "nodes": 2}}}) == []
@@ -164,7 +165,7 @@ def test_a_model_that_leads_into_a_circle_is_not_said_to_be_in_it():
 
 
 def test_the_run_says_it_too():
-    with pytest.raises(InputError, match=r"^model genebert: training\.batch: found 128"):
+    with pytest.raises(InputError, match=r"^model genebert, mgm-ngsp, mgm-ngsp-srm: training\.batch: found 128"):
         run_of({"resources": {"pretrain": {"processes": 3}}, **NO_ABLATIONS})
     assert set(MODELS) <= set(run_of({}).models.names)
 

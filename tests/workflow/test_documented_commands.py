@@ -32,6 +32,7 @@ PLANS = {
     "snakemake --cores 4 table2": {"download", "pretrain", "fit", "table"},
     "snakemake --cores 4 results/paper/tables/table2.csv": {"download", "pretrain", "fit", "table"},
     "snakemake --cores 4 learning_curves": {"fit_part", "learning_curve"},
+    "snakemake --cores 4 figure2": {"download", "pretrain", "embed", "figure2"},
     "snakemake --cores 4 retrieve": {"download"},
     "snakemake --cores 8 corpus": {"accessibility", "sequences", "motifs", "groups"},
     "snakemake --cores 8 card": {"accessibility", "groups", "task", "card"},

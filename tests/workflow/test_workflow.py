@@ -72,6 +72,7 @@ def test_every_promised_file(finished):
         *(f"tasks/tfbs/CTCF_BE(2)-C_CTCF_UW/{file}" for file in ("train.parquet", "test.parquet", "card.json")),
         "scores/tfbs/CTCF_BE(2)-C_CTCF_UW/genebert/seed0.parquet", "tables/table6_transfer.csv",
         *(f"figures/learning_curves/promoter/prom-core.{suffix}" for suffix in ("svg", "png", "csv")),
+        *(f"figures/figure2.{suffix}" for suffix in ("svg", "png", "csv", "json")), "embeddings/genebert.npz",
         "figures/pretrain/genebert.svg", "figures/pretrain/dnabert.png",
         "corpus/coverage/splicing/canonical.json", "scores/splicing/canonical/genebert-80nt/seed0.parquet",
     ):  # fmt: skip

@@ -136,7 +136,8 @@ def make_plan(run: Run, root: Path, configfiles: Sequence[Path]) -> dict:
         See :func:`dry_run`.
     """
     tables = [table for table, rows in run.rows.items() if rows]
-    targets = [*HALVES, *tables, "learning_curves", "all"]
+    figures = ["learning_curves", *(["figure2"] if run.figure2_files() else [])]
+    targets = [*HALVES, *tables, *figures, "all"]
     jobs = read_jobs(dry_run(root, configfiles, targets))
     sizes, local = load_yaml(root / "slurm" / "config.yaml")["group-components"], local_rules(root / "rules")
     rows = [{"target": target, **sums(needed_for(target, jobs), sizes, local)} for target in targets]

@@ -66,6 +66,12 @@ class RegionSequences:
             )
         return cls(codes, offsets, info["genome"])
 
+    def take(self, rows: np.ndarray) -> "RegionSequences":
+        """Return some of the regions (int [n]), in that order."""
+        lengths = np.diff(self.offsets)[rows]
+        codes = np.asarray(self.codes[ranges(self.offsets[:-1][rows], lengths)])
+        return RegionSequences(codes, np.concatenate(([0], np.cumsum(lengths))), self.genome)
+
     def crop(self, region_bp: int | None) -> "RegionSequences":
         """Return the central `region_bp` bases of each region (all of a shorter one); ``None`` changes nothing."""
         if region_bp is None:

@@ -17,6 +17,7 @@ from genebert.run.models import Models
 from genebert.run.together import Sets, said_once, together_problems
 from genebert.settings.data import SimulationSettings
 from genebert.settings.fields import complete, key_names, problems, without_removed
+from genebert.settings.figure2 import PANELS
 from genebert.settings.load import PLACEHOLDER
 from genebert.settings.models import TrainedModelSettings
 from genebert.settings.sentences import dotted, show, suggest
@@ -54,6 +55,7 @@ def checked(config: Mapping, entries: dict[str, dict], folder: Path) -> dict[str
         ({"methods"}, _method_problems(whole["methods"])),
         ({"model", "models"}, _encoder_problems(whole, entries)),
         ({"tasks", "tables", "learning_curves", "unavailable", "models"}, _row_problems(whole, models, folder)),
+        ({"figure2", "models"}, _figure2_problems(whole["figure2"], models)),
     ]
     lines += [f"config: {text}" for blocks, texts in across if not broken & blocks for text in texts]
     if not broken & {"data", "model", "models", "corpus"} and not any("region_encoder.name" in line for line in lines):
@@ -169,6 +171,12 @@ def _network_problems(model: dict, region_bp: int | None) -> Iterator[str]:
         yield f"k: found {model['k']}, expected at most corpus.region_bp, {region_bp}"
     if region["weights"] == HUB and IMAGE_BACKBONES.get(region["name"]) is None:
         yield f"region_encoder.weights: found 'hub', expected a path, imagenet or null: the hub has no {region['name']}"
+
+
+def _figure2_problems(figure2: dict, models: Models) -> Iterator[str]:
+    for panel in PANELS:
+        if (name := figure2[panel]) is not None and name not in models.names:
+            yield f"figure2.{panel}: unknown model {name}; {suggest(name, models.names)}"
 
 
 # ------------------------------------------------------------------------------------------------- data sets and rows

@@ -16,6 +16,7 @@ from genebert.settings.data import (
     SimulationSettings,
 )
 from genebert.settings.fields import Block, key
+from genebert.settings.figure2 import Figure2Settings
 from genebert.settings.fitting import CURVE, Changes, CurveSettings, FinetuneSettings, Row, TaggerChanges
 from genebert.settings.models import ModelEntry, TrainedModelSettings
 from genebert.settings.resources import Resources
@@ -154,6 +155,7 @@ def _config_class(tasks: tuple[Task, ...]) -> type[Block]:
             },
             "test AUC against the number of labelled examples, one figure a data set",
         )
+        figure2: Figure2Settings = key(Figure2Settings(), "Figure 2: embeddings of two models in the plane")
         unavailable: dict[str, Annotated[str, Rule(some=True, expected="the reason")]] = key(
             {}, "model or task/data set that you cannot have -> why; its rows say so, nothing of it is run"
         )

@@ -20,10 +20,12 @@ from genebert.run.config import config_class
 from genebert.run.models import Models, is_trained, load_models, starts_from
 from genebert.run.together import curves_of, expanded
 from genebert.settings.data import FORMAT_KEYS, OPTIONAL_KEYS
+from genebert.settings.figure2 import PANELS
 from genebert.settings.fitting import lay_over
 from genebert.settings.load import expand, from_text, load_yaml, merge
 from genebert.settings.models import reads
 from genebert.settings.resources import Resources
+from genebert.settings.sentences import show
 from genebert.sources.registry import load_registry, select
 from genebert.tasks.registry import all_tasks
 
@@ -180,6 +182,7 @@ class Run:
         """Return the models of tables but ablations, in their order, without baselines and what cannot be had."""
         shown = [self.rows[table] for table in self.tables() if table not in ABLATIONS]
         used = {name for rows in shown for row in rows.values() for name in row}
+        used.update(self.figure2_models().values())
         absent = {*baselines(), *self.config["unavailable"]}
         names = [name for name in self.models.names if name in used]
         return [name for name in names if not absent.intersection({name, self.models.origin(name)})]
@@ -362,3 +365,36 @@ class Run:
         names = [name for name in self.curves if self.learning_curve_methods(name)]
         files = (f"{name}.{suffix}" for name in names for suffix in ("svg", "png", "csv"))
         return self.stage("figures/learning_curves", *files)
+
+    def figure2_models(self) -> dict[str, str]:
+        """Return the models of Figure 2, panel to name; none where the run goes without, or cannot have one of them."""
+        models = {panel: self.config["figure2"][panel] for panel in PANELS}
+        without = models["uni_modal"] is None or any(map(self.models.reason_of_absence, models.values()))
+        return {} if without else models
+
+    def figure2_files(self) -> list[str]:
+        """Return Figure 2 in all its forms, its points and its numbers; none where the run goes without."""
+        suffixes = ("svg", "png", "csv", "json") if self.figure2_models() else ()
+        return self.stage("figures", *(f"figure2.{suffix}" for suffix in suffixes))
+
+    def figure2_inputs(self, wildcards: Any) -> dict[str, Any]:
+        """Return what Figure 2 is made from; an InputError where the run goes without."""
+        if not (models := self.figure2_models()):
+            asked = [self.config["figure2"][panel] for panel in PANELS]
+            why = "".join(
+                f"; {name}: {reason}" for name in asked if name and (reason := self.models.reason_of_absence(name))
+            )
+            raise InputError(f"figure2.uni_modal: found {show(asked[0])}, expected two models that can be had{why}")
+        files = {panel: self.models.canonical[name] for panel, name in models.items()}
+        return {panel: f"{self.results}/embeddings/{name}.npz" for panel, name in files.items()} | {
+            "sequences": self.sequences
+        }
+
+    def embed_job(self) -> dict[str, Any]:
+        """Return what :class:`genebert.models.embedding.EmbedJob` needs to know."""
+        figure2 = self.config["figure2"]
+        return {name: figure2[name] for name in ("cell_types", "samples", "pooling")} | {
+            "least": figure2["neighbours"] + 1,  # each needs so many others of its type
+            "seed": self.config["seed"],
+            "region_bp": self.config["corpus"]["region_bp"],
+        }

@@ -49,6 +49,9 @@ class Resources(Block):
     coverage: Part = key({"mem_per_input": 4.0}, "splice sites within pre-training regions")
     pretrain: Part = key({"threads": 8, "mem_mb": 16000, "mem_per_input": 8.0, "runtime": 2880, "gpu": 1}, "one model")
     curves: Part = key({}, "training curves")
+    embed: Part = key(
+        {"threads": 4, "mem_mb": 8000, "mem_per_input": 4.0, "runtime": 120, "gpu": 1}, "samples of Figure 2, one model"
+    )
     task: Part = key({"mem_mb": 2000, "mem_per_input": 1.0}, "one downstream data set")
     fit: Part = key(
         {"threads": 4, "mem_mb": 8000, "mem_per_input": 4.0, "runtime": 240, "gpu": 1},
@@ -62,6 +65,7 @@ class Resources(Block):
     table: Part = key({}, "one table")
     transfer: Part = key({}, "training on one data set, testing on another")
     learning_curve: Part = key({}, "one learning curve")
+    figure2: Part = key({"mem_mb": 8000}, "Figure 2 and its numbers")
 
     def of(self, rule: str) -> dict[str, int | float]:
         """Return what a rule asks for: the default, overlaid by its own."""
