@@ -332,3 +332,7 @@ class Run:
         names = [name for name in self.curves if self.learning_curve_methods(name)]
         files = (f"{name}.{suffix}" for name in names for suffix in ("svg", "png", "csv"))
         return self.stage("figures/learning_curves", *files)
+
+    def figure2_files(self) -> list[str]:
+        """Return the files of Figure 2 that the page shows, its svg and json; none, as no rule draws it yet."""
+        return []

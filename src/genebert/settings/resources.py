@@ -59,6 +59,7 @@ class Resources(Block):
     table: Part = key({}, "one table")
     transfer: Part = key({}, "training on one data set, testing on another")
     learning_curve: Part = key({}, "one learning curve")
+    report: Part = key({}, "the page of the run")
 
     def of(self, rule: str) -> dict[str, int | float]:
         """Return what a rule asks for: the default, overlaid by its own."""
