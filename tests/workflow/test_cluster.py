@@ -18,7 +18,7 @@ from genebert.methods.registry import METHODS
 pytestmark = pytest.mark.workflow
 
 PROFILE = yaml.safe_load((ROOT / "slurm/config.yaml").read_text())
-LIGHT = {"download", "place", "jaspar", "curves", "table", "transfer", "learning_curve", "unavailable"}
+LIGHT = {"download", "place", "jaspar", "curves", "table", "transfer", "learning_curve", "report", "unavailable"}
 BLOCK = re.compile(r"^ *rule (\w+):\n((?: +\w+: .*\n)+)", re.MULTILINE)
 
 

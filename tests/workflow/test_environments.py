@@ -22,7 +22,8 @@ STAGES = sorted({stage for stage, _ in RULES})
 # Registries that load the modules of a room by name.
 ROOMS = {"genebert.tasks.registry": "tasks", "genebert.methods.registry": "methods"}
 # Names of modules, and of conda packages, that differ from PyPI's.
-MODULE_OF = {"scikit-learn": "sklearn", "moods-python": "MOODS", "pyyaml": "yaml", "biopython": "Bio"}
+MODULE_OF = {"scikit-learn": "sklearn", "moods-python": "MOODS", "pyyaml": "yaml", "biopython": "Bio",
+             "markdown-it-py": "markdown_it"}  # fmt: skip
 PYPI_NAME = {"matplotlib-base": "matplotlib", "pytorch": "torch", "moods": "moods-python"}
 # What neither conda-forge nor bioconda had when last looked up.
 PIP_ONLY = {"rds2py", "dinuc-shuf"}

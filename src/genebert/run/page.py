@@ -34,11 +34,12 @@ def page_facts(run: Run) -> dict[str, Any]:
     """Return the fields of :class:`genebert.report.page.build.PageRun` that follow from the configuration."""
     canonical, resolved = run.models.canonical, run.models.resolved
     return {
-        "config": run.config,
+        # What rules ask a cluster for changes no result, and so must not make the page again.
+        "config": {key: value for key, value in run.config.items() if key != "resources"},
         "absent": {number: why for number in TITLES if (why := _why_no_table(run, f"table{number}"))},
-        "simple": [name for name in baselines() if not METHODS[name].gpu],
+        "simple": [name for name in baselines() if not METHODS[name].torch],
         "trained": {name: canonical[name] for name in run.models.names if is_trained(resolved[name])},
-        "without_figure2": "" if run.figure2_files() else "the workflow does not draw it for this run",
+        "without_figure2": "" if run.figure2_files() else "the run does not draw it",
     }
 
 

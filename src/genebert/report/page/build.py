@@ -12,9 +12,10 @@ from genebert.report.page import facts, provenance
 from genebert.report.page.benchmarks import rule_times
 from genebert.report.page.claims import claims_of
 from genebert.report.page.crate import write_crate
+from genebert.report.page.figure2 import RULE as FIGURE2_RULE
 from genebert.report.page.figure2 import read_figure2
 from genebert.report.page.markdown import markdown_html, read_markdown
-from genebert.report.page.pictures import cost_figure, data_uri, learning_figures, pretraining_figures
+from genebert.report.page.pictures import Cost, cost_figure, data_uri, learning_figures, pretraining_figures
 from genebert.report.page.summary import Line, counts_of, line_of
 from genebert.report.page.tables import read_tables
 from genebert.report.page.verdicts import RULE, AllFits, judge, read_fits
@@ -95,7 +96,7 @@ def write_page(folder: str | Path, files: PageFiles, run: PageRun) -> dict[str, 
         "settings": run.settings,
         "lines": lines,
         "counts": counts_of(lines),
-        "rule": RULE,
+        "rule": (*RULE, FIGURE2_RULE),
         "tables": _tables(files.tables, run.absent),
         "figure2": figure2,
         "baselines": facts.baseline_rows(papers, fits, run.simple),
@@ -105,7 +106,7 @@ def write_page(folder: str | Path, files: PageFiles, run: PageRun) -> dict[str, 
         **_figures(folder, files),
         **_card(files.card),
         **_times(folder, run.rule),
-        "cost": cost_figure(facts.cost_panels(papers, fits, run.simple, run.trained, folder / "benchmark")),
+        **_costs(facts.cost_panels(papers, fits, run.simple, run.trained, folder / "benchmark")),
         **_provenance(folder, files, run, fits, made_by),
         "choices": markdown_html(_open_questions(files.choices), {}),
     }
@@ -169,6 +170,16 @@ def _times(folder: Path, rule: str) -> dict[str, Any]:
         for one in times
     ]  # fmt: skip
     return {"times": times, "time_rows": rows}
+
+
+def _costs(panels: Sequence[tuple[str, str, Sequence[Cost]]]) -> dict[str, Any]:
+    """Return the cost curve as a picture and as rows of a table."""
+    rows = [
+        [title, one.model, one.kind, count(one.seconds, 1), metric, f"{one.value:.3f}"]
+        for title, metric, costs in panels
+        for one in costs
+    ]
+    return {"cost": cost_figure(panels), "cost_rows": rows}
 
 
 def _provenance(folder: Path, files: PageFiles, run: PageRun, fits: AllFits, made_by: dict[str, str]) -> dict[str, Any]:

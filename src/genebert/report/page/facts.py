@@ -40,13 +40,13 @@ def data_facts(card: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         (label, count(card["paper"][key]["run"]), count(card["paper"][key]["paper"])) for key, label in named.items()
     ]
     steps = card["steps"]
-    samples = f"{count(steps['groups'])} for training, {count(steps['validation_groups'])} for validation"
     genome = card["genome"]
     chromosomes = genome["chromosomes"]
     named_ones = ", ".join(chromosomes) if len(chromosomes) < 9 else f"{chromosomes[0]} to {chromosomes[-1]}"
     return [
         *facts,
-        ("samples of pre-training", samples, NOTHING),
+        ("samples for pre-training", count(steps["groups"]), NOTHING),
+        ("samples for its validation", count(steps["validation_groups"]), NOTHING),
         ("genome", f"{genome['build']}: {named_ones}", genome["paper"]["of"]),
         ("motifs", f"{count(card['motifs']['motifs'])} ({card['motifs']['release']})", "JASPAR 2018"),
     ]

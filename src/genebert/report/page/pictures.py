@@ -20,6 +20,7 @@ TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
 # Paths and places of an svg to two decimals of a point; transforms keep theirs, for they scale letters.
 _PLACES = re.compile(r' (?:d|x|y)="[^"]*"')
 _LONG = re.compile(r"(\.\d\d)\d+")
+SAME_TIME = 1.3  # the ratio of two costs that look the same on a logarithmic axis
 BASELINE, NETWORK, PRETRAINED = "#7570b3", "#d95f02", "#2171b5"
 
 
@@ -140,10 +141,17 @@ def _cost_panel(axes: "Axes", title: str, metric: str, costs: Sequence[Cost]) ->
             best = one.value
             frontier.append(one)
     axes.plot([one.seconds for one in frontier], [one.value for one in frontier], color="#bdbdbd", lw=1, zorder=1)
-    for i, one in enumerate(ordered):
-        axes.scatter(one.seconds, one.value, s=22, color=colours[one.kind], zorder=2)
-        axes.annotate(one.model, (one.seconds, one.value), (0, (5, -10)[i % 2]), textcoords="offset points", fontsize=7,
-                      ha="center", color="#404040")  # fmt: skip
+    values = [one.value for one in ordered]
+    for i, group in enumerate(_together(ordered, 0.03 * (max(values) - min(values)))):
+        for one in group:
+            axes.scatter(one.seconds, one.value, s=22, color=colours[one.kind], zorder=2)
+        place = {"ha": "center", "va": ("bottom", "top")[i % 2], "xytext": (0, (5, -5)[i % 2])}
+        if len(group) > 1:
+            place = {"ha": "left", "va": "center", "xytext": (7, 0)}
+        axes.annotate(
+            "\n".join(one.model for one in group), (group[-1].seconds, group[-1].value),
+            textcoords="offset points", fontsize=7, color="#404040", **place,
+        )  # fmt: skip
     axes.set_xscale("log")
     axes.margins(x=0.14, y=0.16)
     axes.set_title(title, fontsize=9, loc="left")
@@ -151,3 +159,17 @@ def _cost_panel(axes: "Axes", title: str, metric: str, costs: Sequence[Cost]) ->
     axes.set_ylabel(metric)
     axes.xaxis.set_major_formatter("{x:,g}")
     axes.tick_params(axis="x", which="minor", labelbottom=False)
+
+
+def _together(ordered: Sequence[Cost], near: float) -> list[list[Cost]]:
+    """Return what is drawn at almost one place in groups: their names would lie on each other."""
+    groups: list[list[Cost]] = []
+    for one in ordered:
+        for group in groups:
+            first = group[0]
+            if one.seconds < SAME_TIME * first.seconds and abs(one.value - first.value) <= near:
+                group.append(one)
+                break
+        else:
+            groups.append([one])
+    return groups

@@ -14,15 +14,18 @@ from genebert.files import sha256
 from genebert.report.page.verdicts import AllFits
 from genebert.settings.load import expand, load_yaml
 
-# An absolute path, a home or the address of a server; what is shown of it is its last part.
-_PLACE = re.compile(r"(?:(?<![\w./:~-])~?/|\b[a-z][a-z0-9+.-]*://)(?:[^\s/'\",;]+/)*([^\s/'\",;]*)/?")
+# A text that is an absolute path, below a home, or the address of a server, and such within a text, up to a blank; what
+# is shown of it is its last part.
+_WHOLE = re.compile(r"(?:~?/|[a-z][a-z0-9+.-]*://).*/([^/]+)/?")
+_PLACE = re.compile(r"(?:(?<![\w./:~})-])~?/|\b[a-z][a-z0-9+.-]*:///?)(?:[^\s/'\",;]+/)*([^\s/'\",;]*)/?")
 RENDERED_BY = ("numpy", "pandas", "scipy", "matplotlib", "jinja2", "markdown-it-py", "rocrate")
 
 
 def placeless(value: Any) -> Any:
     """Return a value with absolute paths and addresses in its texts, also in keys, cut to their last part."""
     if isinstance(value, str):
-        return _PLACE.sub(lambda found: f".../{found[1]}" if len(found[0]) > 1 else found[0], value)
+        value = _WHOLE.sub(r"/\1", value) if _WHOLE.fullmatch(value) else value
+        return _PLACE.sub(lambda found: f"\u2026/{found[1]}" if len(found[0]) > 1 else found[0], value)
     if isinstance(value, Mapping):
         return {placeless(key): placeless(one) for key, one in value.items()}
     return [placeless(one) for one in value] if isinstance(value, list | tuple) else value
@@ -56,10 +59,11 @@ def differences(default: str | Path, config: Mapping) -> list[tuple[str, str, st
     default : path
         ``config/config.yaml``, the paper's scale.
     config : dict
-        As the run has it. What only one of the two has is a dash on the other side.
+        As the run has it, or some of its blocks. What only one of the two has is a dash on the other side.
     """
     usual = load_yaml(default)
-    before, now = _flat(expand(usual, usual["data"])), _flat(config)
+    usual = {key: value for key, value in expand(usual, usual["data"]).items() if key in config}
+    before, now = _flat(usual), _flat(config)
     keys = dict.fromkeys([*now, *before])
     sides = {key: [_said(one[key]) if key in one else "-" for one in (before, now)] for key in keys}
     return [(placeless(key), *pair) for key, pair in sides.items() if pair[0] != pair[1]]

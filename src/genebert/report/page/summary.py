@@ -10,7 +10,7 @@ from genebert.report.page.verdicts import ABSENT, VERDICTS, Interval, Judged, Me
 from genebert.report.tables.blocks import number
 from genebert.report.text import NOTHING
 
-FEW = 2  # reasons that a line gives
+FEW, MANY = 2, 3  # reasons, and models without a row, that a line gives
 # Verdict -> class of its badge, and a sign beside its colour.
 BADGES = dict(zip(VERDICTS, (("yes", "\u2713"), ("no", "\u2717"), ("open", "?"), ("absent", "\u2013")), strict=True))
 
@@ -104,8 +104,13 @@ def _found(measured: Sequence[Measured], metric: str) -> str:
 
 def _why(measured: Sequence[Measured], verdict: str) -> str:
     """Return the reasons of the comparisons that decide, the most frequent first, and how many are missing."""
-    reasons = Counter(one.why for one in measured if one.verdict == verdict)
+    decisive = [one for one in measured if one.verdict == verdict]
+    names = list(dict.fromkeys(one.missing for one in decisive if one.missing))
+    reasons = Counter(one.why for one in decisive if not one.missing)
     said = [f"{why} ({n} of {len(measured)})" if len(measured) > 1 else why for why, n in reasons.most_common(FEW)]
+    if names:
+        rest = f" and {len(names) - MANY} more" if len(names) > MANY else ""
+        said.append(f"no row of this run: {', '.join(names[:MANY])}{rest}")
     if len(reasons) > FEW:
         said.append(f"{len(reasons) - FEW} more reasons below")
     missing = sum(one.verdict == ABSENT for one in measured)

@@ -87,6 +87,7 @@ class Measured:
     over_seeds: Interval | None = None
     over_examples: Interval | None = None
     interval: Interval | None = None
+    missing: str = ""  # model that the run has no row of
 
 
 def interval_over_seeds(differences: Sequence[float]) -> Interval | None:
@@ -168,7 +169,7 @@ def measure(pair: Pair, fits: AllFits, shown: Shown, place: Place) -> Measured:
     sides = [fits.get((pair.dataset, model)) for model in (pair.ours, pair.other)]
     for model, side in zip((pair.ours, pair.other), sides, strict=True):
         if side is None:
-            return Measured(pair, ABSENT, f"{model} is not among the rows of this run")
+            return Measured(pair, ABSENT, f"no row of this run: {model}", missing=model)
         if not side.scores:
             return Measured(pair, ABSENT, f"{model} cannot be had: {side.unavailable}")
     ours, other = (_common(side, sides) for side in sides)
