@@ -49,8 +49,10 @@ def _why_no_table(run: Run, table: str) -> str:
         return ""
     if table not in run.rows:
         return "the workflow does not make it"
-    asked = [name for name in expanded(run.config["tables"][table], run.sets) if name in run.absent]
-    reasons = {name: run.absent[name] for name in asked}
-    if not reasons:
+    rows = {name: models for name, models in run.config["tables"][table].items() if models}
+    if not rows:
         return "the configuration asks for no row of it"
+    reasons = {name: run.absent[name] for name in expanded(rows, run.sets) if name in run.absent}
+    if not reasons:
+        return f"the configuration has no data set of {', '.join(rows)}"
     return "; ".join(f"{name}: {why}" for name, why in reasons.items())

@@ -20,7 +20,8 @@ TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
 # Paths and places of an svg to two decimals of a point; transforms keep theirs, for they scale letters.
 _PLACES = re.compile(r' (?:d|x|y)="[^"]*"')
 _LONG = re.compile(r"(\.\d\d)\d+")
-SAME_TIME = 1.3  # the ratio of two costs that look the same on a logarithmic axis
+# Names of points as near as this, by the ratio of their costs and by the share of the values' range, stand together.
+SAME_TIME, SAME_VALUE = 1.5, 0.08
 BASELINE, NETWORK, PRETRAINED = "#7570b3", "#d95f02", "#2171b5"
 
 
@@ -142,7 +143,7 @@ def _cost_panel(axes: "Axes", title: str, metric: str, costs: Sequence[Cost]) ->
             frontier.append(one)
     axes.plot([one.seconds for one in frontier], [one.value for one in frontier], color="#bdbdbd", lw=1, zorder=1)
     values = [one.value for one in ordered]
-    for i, group in enumerate(_together(ordered, 0.03 * (max(values) - min(values)))):
+    for i, group in enumerate(_together(ordered, SAME_VALUE * (max(values) - min(values)))):
         for one in group:
             axes.scatter(one.seconds, one.value, s=22, color=colours[one.kind], zorder=2)
         place = {"ha": "center", "va": ("bottom", "top")[i % 2], "xytext": (0, (5, -5)[i % 2])}
