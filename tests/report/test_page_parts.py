@@ -90,6 +90,7 @@ def test_a_picture_is_data_and_still_an_svg(tmp_path):
 def test_only_places_lose_decimals():
     kept = '<use transform="scale(0.015625)" x="1.5" stroke-width="0.123456"/>'
     assert slim(kept) == kept
+    assert slim('<use transform="translate(1.23456 7)"/>') == '<use transform="translate(1.23 7)"/>'
 
 
 def test_learning_curves_are_said_in_numbers(tmp_path):

@@ -67,8 +67,8 @@ class PageRun:
 def write_page(folder: str | Path, files: PageFiles, run: PageRun) -> dict[str, Any]:
     """Write ``report.html`` and ``ro-crate-metadata.json`` into a run's folder.
 
-    The same files give the same bytes: no date of making stands in them, and all that differs when a run is run again
-    on the same machine (time and memory) stands in one section, ``#time``, and in score files.
+    The same files give the same bytes: no date of making stands in them. Benchmark files are shown in one section,
+    ``#time``, and nowhere else.
 
     Parameters
     ----------

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
-# Paths and places of an svg to two decimals of a point; transforms keep theirs, for they scale letters.
-_PLACES = re.compile(r' (?:d|x|y)="[^"]*"')
+# Paths and places of an svg, to two decimals of a point or of a hundredth of a letter; what scales letters is kept.
+_PLACES = re.compile(r' (?:d|x|y)="[^"]*"|translate\([^)]*\)')
 _LONG = re.compile(r"(\.\d\d)\d+")
 # Names of points as near as this, by the ratio of their costs and by the share of the values' range, stand together.
 SAME_TIME, SAME_VALUE = 1.5, 0.08
