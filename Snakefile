@@ -33,6 +33,7 @@ sys.path.insert(0, str(BASE / "src"))
 
 from genebert.errors import InputError
 from genebert.methods.registry import baselines
+from genebert.run.page import page_facts, page_inputs
 from genebert.run.run import FORMATS, MODEL_FILES, SPLITS, TASK_FILES, Run
 from genebert.settings.load import load_yaml, merge, shared
 
@@ -60,12 +61,14 @@ include: "rules/card.smk"
 include: "rules/fit.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
+include: "rules/report.smk"
 
 
 rule all:
-    """Everything: the data card, training curves, all tables and figures of the run."""
+    """Everything: the page of the run, its data card, training curves, all tables and figures."""
     default_target: True
     input:
+        rules.report.output,
         rules.card.output,
         RUN.curve_files(),
         [RUN.table_files(table) for table in RUN.tables()],

@@ -18,7 +18,18 @@ from genebert.methods.registry import METHODS
 pytestmark = pytest.mark.workflow
 
 PROFILE = yaml.safe_load((ROOT / "slurm/config.yaml").read_text())
-LIGHT = {"download", "place", "jaspar", "curves", "table", "transfer", "learning_curve", "figure2", "unavailable"}
+LIGHT = {
+    "download",
+    "place",
+    "jaspar",
+    "curves",
+    "table",
+    "transfer",
+    "learning_curve",
+    "figure2",
+    "report",
+    "unavailable",
+}
 BLOCK = re.compile(r"^ *rule (\w+):\n((?: +\w+: .*\n)+)", re.MULTILINE)
 
 

@@ -29,6 +29,7 @@ SPLICING = "--configfile config/examples/fetal-brain.yaml config/examples/splici
 PLANS = {
     "snakemake -n --quiet rules": {"download", "pretrain", "fit", "learning_curve", "table"},
     "snakemake --use-conda --profile slurm all": {"download", "pretrain", "fit", "learning_curve", "table"},
+    "snakemake --cores 4 report": {"download", "pretrain", "fit", "learning_curve", "table", "card", "report"},
     "snakemake --cores 4 table2": {"download", "pretrain", "fit", "table"},
     "snakemake --cores 4 results/paper/tables/table2.csv": {"download", "pretrain", "fit", "table"},
     "snakemake --cores 4 learning_curves": {"fit_part", "learning_curve"},

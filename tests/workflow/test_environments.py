@@ -23,7 +23,8 @@ STAGES = sorted({stage for stage, _ in RULES})
 ROOMS = {"genebert.tasks.registry": "tasks", "genebert.methods.registry": "methods"}
 # Names of modules, and of conda packages, that differ from PyPI's.
 MODULE_OF = {"scikit-learn": "sklearn", "moods-python": "MOODS", "pyyaml": "yaml", "biopython": "Bio",
-             "opentsne": "openTSNE"}  # fmt: skip
+             "opentsne": "openTSNE",
+             "markdown-it-py": "markdown_it"}  # fmt: skip
 PYPI_NAME = {"matplotlib-base": "matplotlib", "pytorch": "torch", "moods": "moods-python"}
 # What neither conda-forge nor bioconda had when last looked up.
 PIP_ONLY = {"rds2py", "dinuc-shuf"}

@@ -75,6 +75,7 @@ def test_every_promised_file(finished):
         *(f"figures/figure2.{suffix}" for suffix in ("svg", "png", "csv", "json")), "embeddings/genebert.npz",
         "figures/pretrain/genebert.svg", "figures/pretrain/dnabert.png",
         "corpus/coverage/splicing/canonical.json", "scores/splicing/canonical/genebert-80nt/seed0.parquet",
+        "report.html", "ro-crate-metadata.json",
     ):  # fmt: skip
         assert (results / name).stat().st_size > 0, name
     assert not any(path.is_file() for path in (results / "checkpoints").rglob("*"))
@@ -177,7 +178,7 @@ def test_nothing_is_left_to_do_and_the_report_can_be_made(root, finished):
     done = snakemake(root, "--directory", str(finished), *TINY, "--report", str(finished / "report.html"), "--", "all")
     assert done.returncode == 0, done.stdout + done.stderr
     report = (finished / "report.html").read_text()
-    for words in ("Table 1", "table2.md", "from cell to cell", "Learning curves"):
+    for words in ("Table 1", "table2.md", "from cell to cell", "Learning curves", "The page of run tiny"):
         assert words in report, words
 
 

@@ -66,6 +66,7 @@ class Resources(Block):
     transfer: Part = key({}, "training on one data set, testing on another")
     learning_curve: Part = key({}, "one learning curve")
     figure2: Part = key({"mem_mb": 8000}, "Figure 2 and its numbers")
+    report: Part = key({}, "the page of the run")
 
     def of(self, rule: str) -> dict[str, int | float]:
         """Return what a rule asks for: the default, overlaid by its own."""

@@ -1,0 +1,150 @@
+"""The summary of the page: what the paper says, what this run found, why; one line a claim, all of it computed."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from genebert.report.page.verdicts import ABSENT, VERDICTS, Interval, Judged, Measured
+from genebert.report.tables.blocks import number
+from genebert.report.text import NOTHING
+
+FEW, MANY = 2, 3  # reasons, and models without a row, that a line gives
+# Verdict -> class of its badge, and a sign beside its colour.
+BADGES = dict(zip(VERDICTS, (("yes", "\u2713"), ("no", "\u2717"), ("open", "?"), ("absent", "\u2013")), strict=True))
+
+
+@dataclass(frozen=True)
+class Line:
+    """A claim in the summary, as text."""
+
+    name: str
+    claim: str
+    where: str  # in the paper
+    paper: str
+    found: str
+    verdict: str
+    badge: tuple[str, str]
+    simple: str
+    why: str
+    heads: tuple[str, ...] = ()
+    details: list[list[str]] = field(default_factory=list)  # a row for each comparison
+
+
+HEADS = ("Comparison", "Better, says the paper", "than", "Paper", "Paper's gain", "Ours", "Other", "Difference",
+         "95 % over seeds", "95 % over test examples", "Seeds", "Verdict", "Why")  # fmt: skip
+
+
+def with_sd(pair: tuple[float, float] | None) -> str:
+    """Return mean and sd over seeds; the mean alone of one seed, a dash for nothing."""
+    if pair is None:
+        return NOTHING
+    mean, sd = pair
+    return number(mean) if pd.isna(sd) else f"{number(mean)} ± {number(sd)}"
+
+
+def ends(interval: Interval | None) -> str:
+    """Return an interval of a difference."""
+    return NOTHING if interval is None else f"{number(interval[0], '+')} to {number(interval[1], '+')}"
+
+
+def signed(value: float | None) -> str:
+    """Return a difference with its sign, a dash for nothing."""
+    return NOTHING if value is None else number(value, "+")
+
+
+def _span(values: Sequence[float]) -> str:
+    low, high = (number(end, "+") for end in (min(values), max(values)))
+    return low if low == high else f"{low} to {high}"
+
+
+def _number(value: float | None) -> str:
+    return NOTHING if value is None else number(value)
+
+
+def _paper(measured: Sequence[Measured], metric: str) -> str:
+    """Return what the paper reports of a claim's comparisons."""
+    pairs = [one.pair for one in measured]
+    gains = [pair.gain for pair in pairs if pair.gain is not None]
+    if not gains:
+        return f"no number; its own {metric} {_of_ours(pairs)}"
+    if len(pairs) == 1:
+        return f"{metric} {number(pairs[0].paper_ours)} against {number(pairs[0].paper_other)}: {_span(gains)}"
+    return f"{metric} {_span(gains)} in {len(gains)} comparisons"
+
+
+def _of_ours(pairs: Sequence) -> str:
+    values = [pair.paper_ours for pair in pairs if pair.paper_ours is not None]
+    if not values:
+        return NOTHING
+    low, high = number(min(values)), number(max(values))
+    return low if low == high else f"{low} to {high}"
+
+
+def _found(measured: Sequence[Measured], metric: str) -> str:
+    """Return what this run has of them."""
+    had = [one for one in measured if one.verdict != ABSENT]
+    if not had:
+        return NOTHING
+    seeds = sorted({seed for one in had for seed in one.seeds})
+    over = f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
+    if len(measured) == 1:
+        (one,) = had
+        interval = f" ({ends(one.interval)})" if one.interval else ""
+        return f"{metric} {with_sd(one.ours)} against {with_sd(one.other)}: {signed(one.difference)}{interval}; {over}"
+    known = [one.interval for one in had if one.interval]
+    interval = (min(low for low, _ in known), max(high for _, high in known)) if known else None
+    all_ends = f", intervals within {ends(interval)}" if interval else ""
+    return (
+        f"{metric} {_span([one.difference for one in had])} in {len(had)} of {len(measured)} comparisons{all_ends}; "
+        f"{over}"
+    )
+
+
+def _why(measured: Sequence[Measured], verdict: str) -> str:
+    """Return the reasons of the comparisons that decide, the most frequent first, and how many are missing."""
+    decisive = [one for one in measured if one.verdict == verdict]
+    names = list(dict.fromkeys(one.missing for one in decisive if one.missing))
+    reasons = Counter(one.why for one in decisive if not one.missing)
+    said = [f"{why} ({n} of {len(measured)})" if len(measured) > 1 else why for why, n in reasons.most_common(FEW)]
+    if names:
+        rest = f" and {len(names) - MANY} more" if len(names) > MANY else ""
+        said.append(f"no row of this run: {', '.join(names[:MANY])}{rest}")
+    if len(reasons) > FEW:
+        said.append(f"{len(reasons) - FEW} more reasons below")
+    missing = sum(one.verdict == ABSENT for one in measured)
+    if verdict != ABSENT and missing:
+        said.append(f"{missing} of {len(measured)} comparisons are not part of this run")
+    return "; ".join(said)
+
+
+def _details(one: Measured) -> list[str]:
+    pair = one.pair
+    paper = NOTHING if pair.paper_ours is None else f"{_number(pair.paper_ours)} / {_number(pair.paper_other)}"
+    return [
+        pair.label, pair.ours, pair.other, paper, signed(pair.gain), with_sd(one.ours), with_sd(one.other),
+        signed(one.difference), ends(one.over_seeds), ends(one.over_examples),
+        ", ".join(map(str, one.seeds)) or NOTHING, one.verdict, one.why,
+    ]  # fmt: skip
+
+
+def line_of(judged: Judged) -> Line:
+    """Return a claim with its verdict as text."""
+    measured, claim = judged.measured, judged.claim
+    simple = "; ".join(
+        f"{found['model']} {with_sd((found['mean'], found['sd']))}"
+        + (f" on {dataset.partition('/')[2]}" if len(judged.simple) > 1 else "")
+        for dataset, found in judged.simple.items()
+    )
+    paper, found = _paper(measured, judged.metric), _found(measured, judged.metric)
+    return Line(
+        claim.name, claim.text, f"Table {claim.table}", paper, found, judged.verdict,
+        BADGES[judged.verdict], simple or NOTHING, _why(measured, judged.verdict), HEADS,
+        [_details(one) for one in measured],
+    )  # fmt: skip
+
+
+def counts_of(lines: Sequence[Line]) -> list[tuple[str, tuple[str, str], int]]:
+    """Return verdict, its badge and of how many claims it is, in the order of the verdicts."""
+    return [(verdict, BADGES[verdict], sum(one.verdict == verdict for one in lines)) for verdict in VERDICTS]

@@ -1,0 +1,255 @@
+"""Whether a claim holds in a run, by one rule that the page prints (:data:`RULE`)."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from genebert.errors import InputError
+from genebert.evaluation.metrics import paired_auc_interval
+from genebert.evaluation.scores import read_score
+from genebert.report.page.claims import Claim, Pair
+from genebert.report.tables.blocks import number
+from genebert.report.tables.kinds.base import Place, Score, Shown, value_at
+from genebert.report.tables.values import mean_and_sd
+
+HOLDS, FAILS, OPEN, ABSENT = "holds", "does not hold", "cannot be told from these seeds", "not part of this run"
+VERDICTS = (HOLDS, FAILS, OPEN, ABSENT)
+RULE = (
+    "A comparison is of two models on one test set: the difference of the table's last metric, seed by seed, and its "
+    "mean. Two 95 % intervals of that mean are made. One is over the fine-tuning seeds (Student's t of the paired "
+    "differences). The other is over the test examples: where predictions are kept, from 1,000 draws of them that both "
+    "models share; else from both models' own intervals, as if they were independent, which is wider. From the lower "
+    "of their lower ends to the higher of their upper ends is the interval shown.",
+    "A comparison holds if the whole interval lies above 0. It does not hold if the whole interval lies below 0, or if "
+    "it contains 0 and ends below half of the gain that the paper reports. Otherwise it cannot be told from these "
+    "seeds; neither can it from a single seed of a model that has a random part.",
+    "A claim holds if all of its comparisons that this run has hold, and does not hold if one of them does not. It is "
+    "not part of this run if none is. Neither interval counts what another pre-training would give: each model is "
+    "pre-trained once. No correction is made for the number of comparisons.",
+)
+
+
+@dataclass(frozen=True)
+class Fits:
+    """What the score files of one model on one data set say, in the order of seeds."""
+
+    scores: tuple[Score, ...]
+    paths: tuple[Path, ...]
+    unavailable: str = ""  # why there is none
+
+    def values(self, place: Place) -> list[float]:
+        """Return a number of every seed."""
+        found = [value_at(score, place) for score in self.scores]
+        if None in found:
+            raise InputError(f"{self.paths[found.index(None)]}: has no {'.'.join(place)}; expected the paper's metric")
+        return found
+
+
+AllFits = Mapping[tuple[str, str], Fits]  # ``task/dataset``, model
+
+
+def read_fits(
+    paths: Iterable[str | Path], fitted_as: Mapping[str, Mapping[str, str]] | None = None
+) -> dict[tuple[str, str], Fits]:
+    """Read score files; an InputError where one is none, or two are of one seed.
+
+    `fitted_as` names rows that are fitted under another name: data set -> row -> that name.
+    """
+    found: dict[tuple[str, str], dict[int, tuple[Score, Path]]] = {}
+    for path in map(Path, paths):
+        score = read_score(path)
+        seeds = found.setdefault((f"{score['task']}/{score['dataset']}", score["model"]), {})
+        if score["seed"] in seeds:
+            raise InputError(f"{path}: seed {score['seed']} as in {seeds[score['seed']][1]}; expected each once")
+        seeds[score["seed"]] = score, path
+    fits = {}
+    for place, seeds in found.items():
+        sets = [seeds[seed] for seed in sorted(seeds) if "unavailable" not in seeds[seed][0]]
+        reasons = sorted({score["unavailable"] for score, _ in seeds.values() if "unavailable" in score})
+        why = "; ".join(reasons) if not sets else ""
+        fits[place] = Fits(tuple(score for score, _ in sets), tuple(path for _, path in sets), why)
+    for dataset, rows in (fitted_as or {}).items():
+        fits |= {(dataset, row): fits[dataset, name] for row, name in rows.items() if (dataset, name) in fits}
+    return fits
+
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A comparison as a run has it."""
+
+    pair: Pair
+    verdict: str
+    why: str
+    seeds: tuple[int, ...] = ()
+    ours: tuple[float, float] | None = None  # mean, sd over seeds (NaN of one)
+    other: tuple[float, float] | None = None
+    difference: float | None = None
+    over_seeds: Interval | None = None
+    over_examples: Interval | None = None
+    interval: Interval | None = None
+    missing: str = ""  # model that the run has no row of
+
+
+def interval_over_seeds(differences: Sequence[float]) -> Interval | None:
+    """Return the 95 % interval of the mean of paired differences (Student's t), None for fewer than two."""
+    from scipy.stats import t
+
+    n = len(differences)
+    if n < 2:
+        return None
+    mean, sd = mean_and_sd(list(differences))
+    half = float(t.ppf(0.975, n - 1)) * sd / math.sqrt(n)
+    return mean - half, mean + half
+
+
+def interval_over_examples(ours: Fits, other: Fits, shown: Shown, place: Place) -> Interval | None:
+    """Return the 95 % interval of the difference over draws of test examples, see :data:`RULE`; None without any.
+
+    Raises
+    ------
+    InputError
+        The predictions of both are not of the same test examples.
+    """
+    import pandas as pd
+
+    if place == ("metrics", "roc_auc") and not any("n_folds" in score["metrics"] for score in ours.scores):
+        tables = [[pd.read_parquet(path.with_suffix(".parquet")) for path in one.paths] for one in (ours, other)]
+        label = tables[0][0]["label"].to_numpy()
+        for table, path in zip([*tables[0], *tables[1]], [*ours.paths, *other.paths], strict=True):
+            if not np.array_equal(table["label"], label):
+                raise InputError(f"{path}: labels are not those of {ours.paths[0]}; expected one test set")
+        return paired_auc_interval(label, *([table["score"].to_numpy() for table in side] for side in tables))
+    ends = [[value_at(score, shown.interval) for score in one.scores] for one in (ours, other)]
+    if any(None in side for side in ends):
+        return None
+    difference = np.mean(ours.values(place)) - np.mean(other.values(place))
+    half = math.hypot(*(float(np.mean([high - low for low, high in side])) / 2 for side in ends))
+    return float(difference - half), float(difference + half)
+
+
+def verdict_of(interval: Interval | None, gain: float | None) -> str:
+    """Return what an interval of a difference says, see :data:`RULE`; `gain` is the paper's difference."""
+    if interval is None:
+        return OPEN
+    low, high = interval
+    if low > 0:
+        return HOLDS
+    return FAILS if high < 0 or (gain is not None and high < gain / 2) else OPEN
+
+
+def _reason(interval: Interval | None, gain: float | None, seeds: Sequence[int]) -> str:
+    """Say in words why :func:`verdict_of` says so."""
+    if interval is None:
+        return f"one seed ({seeds[0]}) has no interval" if len(seeds) == 1 else "no interval"
+    low, high = interval
+    if low > 0:
+        return "the whole interval lies above 0"
+    if high < 0:
+        return "the whole interval lies below 0"
+    if gain is not None and high < gain / 2:
+        return f"the interval contains 0 and ends below half of the paper's gain of {number(gain, '+')}"
+    if gain is not None and high > gain > 0:
+        return f"the interval contains both 0 and the paper's gain of {number(gain, '+')}"
+    return "the interval contains 0"
+
+
+def measure(pair: Pair, fits: AllFits, shown: Shown, place: Place) -> Measured:
+    """Compare two models of a run.
+
+    Parameters
+    ----------
+    pair : Pair
+    fits : dict
+        From :func:`read_fits`.
+    shown : Shown
+        The kind of the pair's table.
+    place : tuple of str
+        Of the metric in a score file.
+    """
+    sides = [fits.get((pair.dataset, model)) for model in (pair.ours, pair.other)]
+    for model, side in zip((pair.ours, pair.other), sides, strict=True):
+        if side is None:
+            return Measured(pair, ABSENT, f"no row of this run: {model}", missing=model)
+        if not side.scores:
+            return Measured(pair, ABSENT, f"{model} cannot be had: {side.unavailable}")
+    ours, other = (_common(side, sides) for side in sides)
+    seeds = tuple(score["seed"] for score in ours.scores)
+    if not seeds:
+        return Measured(pair, ABSENT, "the two have no seed in common")
+    values = ours.values(place), other.values(place)
+    differences = [a - b for a, b in zip(*values, strict=True)]
+    fixed = all(score["deterministic"] for side in (ours, other) for score in side.scores)
+    over_seeds = None if fixed else interval_over_seeds(differences)
+    over_examples = interval_over_examples(ours, other, shown, place)
+    known = [one for one in (over_seeds, over_examples) if one is not None]
+    told = known and (fixed or over_seeds is not None)
+    interval = (min(low for low, _ in known), max(high for _, high in known)) if told else None
+    verdict, why = verdict_of(interval, pair.gain), _reason(interval, pair.gain, seeds)
+    means = [mean_and_sd(one) for one in values]
+    return Measured(
+        pair, verdict, why, seeds, *means, float(np.mean(differences)), over_seeds, over_examples, interval
+    )  # fmt: skip
+
+
+def _common(side: Fits, sides: Sequence[Fits]) -> Fits:
+    """Return the fits of the seeds that both sides have."""
+    seeds = set.intersection(*({score["seed"] for score in one.scores} for one in sides))
+    kept = [i for i, score in enumerate(side.scores) if score["seed"] in seeds]
+    return Fits(tuple(side.scores[i] for i in kept), tuple(side.paths[i] for i in kept))
+
+
+def claim_verdict(measured: Sequence[Measured]) -> str:
+    """Return the verdict of a claim from those of its comparisons, see :data:`RULE`."""
+    verdicts = {one.verdict for one in measured} - {ABSENT}
+    if not verdicts:
+        return ABSENT
+    return FAILS if FAILS in verdicts else OPEN if OPEN in verdicts else HOLDS
+
+
+def best_of(dataset: str, fits: AllFits, methods: Iterable[str], place: Place) -> dict[str, Any] | None:
+    """Return the best of some methods on a data set, chosen on its validation examples; None where none was run.
+
+    Returns
+    -------
+    dict
+        model; mean and sd of the test metric over seeds.
+    """
+    candidates = []
+    for (where, model), one in fits.items():
+        if where == dataset and model in methods and one.scores:
+            valid = [value_at(score, ("validation", place[-1])) for score in one.scores]
+            if None not in valid:
+                candidates.append((float(np.mean(valid)), model, one))
+    if not candidates:
+        return None
+    _, model, one = max(candidates, key=lambda found: found[:2])
+    mean, sd = mean_and_sd(one.values(place))
+    return {"model": model, "mean": mean, "sd": sd}
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A claim with what a run says of it."""
+
+    claim: Claim
+    metric: str  # heading of the compared metric
+    measured: tuple[Measured, ...]
+    verdict: str
+    simple: dict[str, dict[str, Any]]  # data set -> see :func:`best_of`
+
+
+def judge(claim: Claim, fits: AllFits, shown: Shown, metric: str, simple: Iterable[str]) -> Judged:
+    """Return what a run says of a claim; `metric` is a key of :attr:`Shown.metrics`, `simple` names no network."""
+    about = shown.metrics[metric]
+    measured = tuple(measure(pair, fits, shown, about.place) for pair in claim.pairs)
+    sets = dict.fromkeys(one.pair.dataset for one in measured if one.verdict != ABSENT)
+    best = {dataset: best_of(dataset, fits, list(simple), about.place) for dataset in sets}
+    known = {dataset: found for dataset, found in best.items() if found}
+    return Judged(claim, about.heading, measured, claim_verdict(measured), known)

@@ -1,0 +1,216 @@
+"""The rule by which a claim holds, on constructed scores."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from page_inputs import PROMOTER, predictions, write_fit
+from scipy import stats
+from table_inputs import unavailable
+
+from genebert.errors import InputError
+from genebert.evaluation.metrics import bootstrap_auc, paired_auc_interval
+from genebert.report.page.claims import Claim, Pair
+from genebert.report.page.summary import line_of
+from genebert.report.page.verdicts import (
+    ABSENT,
+    FAILS,
+    HOLDS,
+    OPEN,
+    best_of,
+    claim_verdict,
+    interval_over_seeds,
+    judge,
+    measure,
+    read_fits,
+    verdict_of,
+)
+from genebert.report.tables.kinds.person import PERSON
+from genebert.report.tables.kinds.two_class import TWO_CLASS
+
+PLACE = ("metrics", "roc_auc")
+PAIR = Pair(PROMOTER, "genebert", "dnabert", "prom-core", 0.894, 0.693)
+
+
+def fits_of(folder, shifts, seeds=range(5), n=400, **changes):
+    """Return fits of models that set the classes so far apart."""
+    return read_fits(
+        write_fit(folder, model, seed, predictions(shift, seed, n), deterministic=False, **changes)
+        for model, shift in shifts.items()
+        for seed in seeds
+    )
+
+
+def measured(folder, shifts, pair=PAIR, **more):
+    return measure(pair, fits_of(folder, shifts, **more), TWO_CLASS, PLACE)
+
+
+def test_a_clear_gain_holds(tmp_path):
+    one = measured(tmp_path, {"genebert": 2.0, "dnabert": 0.5})
+    assert one.verdict == HOLDS and one.seeds == (0, 1, 2, 3, 4)
+    assert one.why == "the whole interval lies above 0"
+    assert one.difference == pytest.approx(one.ours[0] - one.other[0])
+    assert one.interval == (
+        min(one.over_seeds[0], one.over_examples[0]), max(one.over_seeds[1], one.over_examples[1])
+    )  # fmt: skip
+
+
+def test_a_clear_loss_does_not_hold(tmp_path):
+    one = measured(tmp_path, {"genebert": 0.5, "dnabert": 2.0})
+    assert one.verdict == FAILS and one.interval[1] < 0
+    assert one.why == "the whole interval lies below 0"
+
+
+def test_no_difference_within_a_narrow_interval_does_not_hold(tmp_path):
+    """The same models: a gain as the paper's would be seen."""
+    one = measured(tmp_path, {"genebert": 1.5, "dnabert": 1.5})
+    assert one.interval[0] <= 0 <= one.interval[1] < PAIR.gain / 2
+    assert one.verdict == FAILS and "ends below half of the paper's gain of +0.201" in one.why
+    # Without a number of the paper nothing says how large a gain would be.
+    silent = Pair(PROMOTER, "genebert", "dnabert", "prom-core")
+    assert measured(tmp_path, {"genebert": 1.5, "dnabert": 1.5}, silent).verdict == OPEN
+
+
+def test_few_examples_and_seeds_leave_it_open(tmp_path):
+    fits = read_fits(
+        write_fit(tmp_path, model, seed, predictions(shift, seed + noise, 30), deterministic=False)
+        for model, shift, noise in (("genebert", 1.0, 0), ("dnabert", 0.8, 50))
+        for seed in (0, 1)
+    )
+    one = measure(PAIR, fits, TWO_CLASS, PLACE)
+    assert one.verdict == OPEN and one.interval[0] < 0 < PAIR.gain < one.interval[1]
+    assert one.why == "the interval contains both 0 and the paper's gain of +0.201"
+
+
+def test_a_single_seed_of_something_random_cannot_tell(tmp_path):
+    one = measured(tmp_path, {"genebert": 3.0, "dnabert": 0.1}, seeds=(3,))
+    assert one.verdict == OPEN and one.interval is None and one.why == "one seed (3) has no interval"
+
+
+def test_what_no_seed_changes_is_judged_by_its_examples(tmp_path):
+    paths = [
+        write_fit(tmp_path, model, 0, predictions(shift, 0, 400), deterministic=True)
+        for model, shift in (("genebert", 2.0), ("dnabert", 0.5))
+    ]
+    one = measure(PAIR, read_fits(paths), TWO_CLASS, PLACE)
+    assert one.verdict == HOLDS and one.over_seeds is None and one.interval == one.over_examples
+
+
+def test_what_was_not_run_or_cannot_be_had_is_absent(tmp_path):
+    one = measured(tmp_path, {"genebert": 2.0})
+    assert one.verdict == ABSENT and one.missing == "dnabert" and one.why == "no row of this run: dnabert"
+    path = tmp_path / "unavailable.json"
+    path.write_text(json.dumps(unavailable("dnabert", 0, "the weights need a login")))
+    fits = fits_of(tmp_path, {"genebert": 2.0}) | read_fits([path])
+    one = measure(PAIR, fits, TWO_CLASS, PLACE)
+    assert one.verdict == ABSENT and one.why == "dnabert cannot be had: the weights need a login"
+
+
+def test_only_seeds_of_both_are_paired(tmp_path):
+    fits = fits_of(tmp_path, {"genebert": 2.0}, seeds=(0, 1, 2)) | fits_of(tmp_path, {"dnabert": 0.5}, seeds=(1, 2, 7))
+    assert measure(PAIR, fits, TWO_CLASS, PLACE).seeds == (1, 2)
+    fits = fits_of(tmp_path, {"genebert": 2.0}, seeds=(0,)) | fits_of(tmp_path, {"dnabert": 0.5}, seeds=(8,))
+    assert measure(PAIR, fits, TWO_CLASS, PLACE).verdict == ABSENT
+
+
+def test_people_have_no_predictions_and_wider_intervals(tmp_path):
+    """Both models' own intervals, as if independent; no file of predictions is read."""
+    fits = fits_of(tmp_path, {"genebert": 2.0, "dnabert": 0.5}, metrics={"n_folds": 3})
+    for path in tmp_path.rglob("*.parquet"):
+        path.unlink()
+    one = measure(PAIR, fits, PERSON, PLACE)
+    low, high = one.over_examples
+    assert (low + high) / 2 == pytest.approx(one.difference)
+    assert (high - low) / 2 == pytest.approx(np.hypot(0.02, 0.02))  # of each, half of 0.04
+
+
+def test_other_test_examples_are_refused(tmp_path):
+    for model, place in (("genebert", 0), ("dnabert", 1)):
+        write_fit(tmp_path, model, 0, predictions(1.0, 0, place=place), deterministic=False)
+    fits = read_fits(sorted(tmp_path.rglob("*.json")))
+    with pytest.raises(InputError, match=r"labels are not those of .*; expected one test set"):
+        measure(PAIR, fits, TWO_CLASS, PLACE)
+
+
+def test_a_seed_twice_is_refused(tmp_path):
+    path = write_fit(tmp_path, "genebert", 0, predictions(1.0, 0))
+    again = path.with_name("seed0-again.json")
+    again.write_text(path.read_text())
+    with pytest.raises(InputError, match="seed 0 as in"):
+        read_fits([path, again])
+
+
+@given(st.lists(st.floats(-1, 1), min_size=2, max_size=8, unique=True))
+def test_the_interval_over_seeds_is_students(values):
+    expected = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    assert interval_over_seeds(values) == pytest.approx((expected.low, expected.high), abs=1e-9)
+
+
+def test_one_value_has_no_interval():
+    assert interval_over_seeds([0.1]) is None
+
+
+def test_a_paired_interval_is_narrower_and_nothing_for_the_same_scores():
+    label = np.arange(300) % 2
+    rng = np.random.default_rng(0)
+    shared = rng.normal(size=300) + label
+    ours, other = shared + 0.1 * rng.normal(size=300), shared + 0.1 * rng.normal(size=300)
+    low, high = paired_auc_interval(label, [ours], [other])
+    alone = bootstrap_auc(label, ours)
+    assert 0 < high - low < (alone[1] - alone[0]) / 2
+    assert paired_auc_interval(label, [ours, other], [ours, other]) == (0.0, 0.0)
+
+
+@given(st.floats(-0.5, 0.5), st.floats(0, 0.5), st.floats(0.001, 0.6))
+def test_the_rule_is_what_it_says(middle, half, gain):
+    low, high = middle - half, middle + half
+    verdict = verdict_of((low, high), gain)
+    assert (verdict == HOLDS) == (low > 0)
+    assert (verdict == FAILS) == (low <= 0 and (high < 0 or high < gain / 2))
+    assert verdict_of((low, high), None) == (HOLDS if low > 0 else FAILS if high < 0 else OPEN)
+    assert verdict_of(None, gain) == OPEN
+
+
+def of(*verdicts):
+    from genebert.report.page.verdicts import Measured
+
+    return [Measured(PAIR, verdict, "") for verdict in verdicts]
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "expected"),
+    [
+        ((HOLDS, HOLDS), HOLDS),
+        ((HOLDS, ABSENT), HOLDS),
+        ((HOLDS, OPEN), OPEN),
+        ((HOLDS, OPEN, FAILS), FAILS),
+        ((ABSENT, ABSENT), ABSENT),
+        ((), ABSENT),
+    ],
+)
+def test_a_claim_is_no_better_than_its_comparisons(verdicts, expected):
+    assert claim_verdict(of(*verdicts)) == expected
+
+
+def test_the_best_baseline_is_chosen_without_the_test_set(tmp_path):
+    a = write_fit(tmp_path, "a", 0, predictions(2.0, 0))
+    b = write_fit(tmp_path, "b", 0, predictions(1.0, 0))
+    for path, valid in ((a, 0.6), (b, 0.8)):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"validation": {"roc_auc": valid}}))
+    fits = read_fits([a, b])
+    found = best_of(PROMOTER, fits, ["a", "b"], PLACE)
+    assert found["model"] == "b" and found["mean"] == json.loads(b.read_text())["metrics"]["roc_auc"]
+    assert best_of(PROMOTER, fits, ["c"], PLACE) is None and best_of("promoter/other", fits, ["a"], PLACE) is None
+
+
+def test_a_line_says_what_is_missing(tmp_path):
+    other = Pair("promoter/other", "genebert", "dnabert", "other", 0.9, 0.8)
+    claim = Claim("promoters", 1, "It is better", (PAIR, other))
+    fits = fits_of(tmp_path, {"genebert": 2.0, "dnabert": 0.5, "kmer-logreg": 1.0})
+    line = line_of(judge(claim, fits, TWO_CLASS, "auc", ["kmer-logreg"]))
+    assert line.verdict == HOLDS and "1 of 2 comparisons are not part of this run" in line.why
+    assert "in 1 of 2 comparisons" in line.found and "seeds 0, 1, 2, 3, 4" in line.found
+    assert line.simple.startswith("kmer-logreg 0.7") and len(line.details) == 2
+    assert line.paper == "AUC +0.100 to +0.201 in 2 comparisons"
