@@ -32,8 +32,8 @@ class Line:
     details: list[list[str]] = field(default_factory=list)  # a row for each comparison
 
 
-HEADS = ("Comparison", "Better, says the paper", "than", "Paper", "Paper's gain", "Ours", "Other", "Difference",
-         "95 % over seeds", "95 % over test examples", "Seeds", "Verdict", "Why")  # fmt: skip
+HEADS = ("Comparison", "Verdict", "Better", "than", "Paper", "Paper's gain", "Ours", "Other", "Difference",
+         "95 % over seeds", "95 % over test examples", "Seeds", "Why")  # fmt: skip
 
 
 def with_sd(pair: tuple[float, float] | None) -> str:
@@ -123,9 +123,9 @@ def _details(one: Measured) -> list[str]:
     pair = one.pair
     paper = NOTHING if pair.paper_ours is None else f"{_number(pair.paper_ours)} / {_number(pair.paper_other)}"
     return [
-        pair.label, pair.ours, pair.other, paper, signed(pair.gain), with_sd(one.ours), with_sd(one.other),
+        pair.label, one.verdict, pair.ours, pair.other, paper, signed(pair.gain), with_sd(one.ours), with_sd(one.other),
         signed(one.difference), ends(one.over_seeds), ends(one.over_examples),
-        ", ".join(map(str, one.seeds)) or NOTHING, one.verdict, one.why,
+        ", ".join(map(str, one.seeds)) or NOTHING, one.why,
     ]  # fmt: skip
 
 
