@@ -95,7 +95,7 @@ def make_page_run(base: Path, shifts=None, seeds=(0, 1, 2)) -> tuple[Path, PageF
     ]
     paper = ROOT / "config/paper/table1.tsv"
     tables = [folder / "tables" / f"table1.{form}" for form in ("html", "csv")]
-    render_table(1, paper, scores, {PROMOTER: list(shifts)}, SETTINGS, tables)
+    render_table("table1", paper, scores, {PROMOTER: list(shifts)}, SETTINGS, tables)
     for name in ("regions_per_type", "sharing"):
         write(folder / f"corpus/{name}.svg", SVG)
     write(folder / "corpus/card.md", CARD_TEXT)

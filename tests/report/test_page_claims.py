@@ -37,7 +37,9 @@ def test_where_the_paper_has_no_number_there_is_none():
 
 
 def test_trends_are_steps():
-    assert pairs("losses") == [("mgm", "no-losses"), ("mgm-ngsp", "mgm"), ("genebert", "mgm-ngsp")]
+    assert pairs("losses") == [
+        ("dnabert", "no-losses"), ("mgm-ngsp", "dnabert"), ("mgm-ngsp-srm", "mgm-ngsp"),
+    ]  # fmt: skip
     assert pairs("batch")[0] == ("batch-32", "batch-16") and len(pairs("batch")) == 5
     encoders = pairs("encoders")
     assert ("vit-l-384", "vit-b-384") in encoders and ("swin-b-384", "swin-b-224") in encoders

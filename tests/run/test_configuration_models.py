@@ -167,14 +167,18 @@ def test_models_of_the_tables():
     risk = {"disease/HSCR-RET": ["sex"], "disease/HSCR-RET-Long": ["sex"]}
     others = {"table2": {"tfbs": ["pwm"]}, "table3": risk, "table6": {"tfbs": ["pwm"]}}
     overlay = {"tables": {"table1": rows, **others}}
-    shown = ["genebert", "from-scratch", "mgm-ngsp", "dnabert-2e-4", "genebert-frozen"]
+    shown = ["genebert", "from-scratch", "mgm-ngsp", "mgm-ngsp-srm", "dnabert-2e-4", "genebert-frozen"]
     assert run_of(overlay).shown_models() == shown
     overlay["unavailable"] = {"genebert-frozen": "why"}
     assert run_of(overlay).shown_models() == shown[:-1]
     overlay["figure2"] = {"uni_modal": None}
     assert run_of(overlay).shown_models() == ["genebert", "from-scratch", "dnabert-2e-4"]
     overlay["figure2"] = {"uni_modal": "mgm-ngsp"}  # not drawn without the other one
-    overlay["unavailable"] = {"dnabert": "why", "genebert": "why"}  # and with them what is made of them
+    overlay["unavailable"] = {
+        "dnabert": "why",
+        "genebert": "why",
+        "mgm-ngsp-srm": "why",
+    }  # and with them what is made of them
     assert run_of(overlay).shown_models() == ["from-scratch"]
 
 

@@ -63,9 +63,7 @@ def test_what_no_row_shows_may_be_longer():
 def test_processes_that_do_not_share_out_a_batch(processes, nodes):
     lines = problems({"resources": {"pretrain": {"processes": processes, "nodes": nodes}}, **NO_ABLATIONS})
     sentence = f"training.batch: found 128, expected a multiple of the {processes * nodes} processes"
-    assert lines == [
-        f"model genebert, mgm-ngsp, mgm-ngsp-srm: {sentence}"
-    ]  # the others of tables and Figure 2 are not trained
+    assert lines == [f"model genebert, mgm-ngsp, mgm-ngsp-srm: {sentence}"]
     with pytest.raises(InputError, match=f"^{sentence}$"):
         share_of(128, processes * nodes)
     assert problems({"resources": {"pretrain": {"processes": 4, "nodes": 2}}}) == []

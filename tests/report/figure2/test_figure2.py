@@ -199,7 +199,7 @@ def test_its_files(figure):
 
 def test_the_numbers_are_those_of_the_points(figure):
     numbers, points = json.loads((figure / "figure2.json").read_text()), pd.read_csv(figure / "figure2.csv")
-    assert numbers["models"] == {"uni_modal": "mgm-ngsp", "multi_modal": "genebert"} and numbers["seed"] == 42
+    assert numbers["models"] == {"uni_modal": "mgm-ngsp", "multi_modal": "mgm-ngsp-srm"} and numbers["seed"] == 42
     for name in ("drawn", "specific"):
         rows = points[points["samples"] == name]
         for panel in ("uni_modal", "multi_modal"):
