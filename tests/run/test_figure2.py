@@ -89,7 +89,8 @@ def test_its_models_are_checked_as_those_of_tables():
     steps = {"models": {"mgm-ngsp": {"training": {"steps": 0}, "sequence_encoder": {"weights": None}}}}
     (line,) = problems(steps)
     assert line.startswith("model mgm-ngsp: training.steps: found 0, and no sequence_encoder.weights")
-    assert problems(steps | figure2(uni_modal=None)) == []
+    shown = {"tables": {"table5": {"promoter": ["mgm"]}}}
+    assert problems(steps | shown | figure2(uni_modal=None)) == []
     assert problems(steps | {"unavailable": {"mgm-ngsp": "not trained"}}) == []
 
 

@@ -12,7 +12,9 @@ def test_the_page_waits_for_what_it_shows():
     found = page_inputs(run)
     assert "results/demo/scores/promoter/prom-core/genebert/seed1.json" in found["scores"]
     assert len(found["scores"]) == len(set(found["scores"]))  # Tables 2 and 6 share theirs
-    tables = [table for table, rows in run.rows.items() if rows]
+    tables = run.tables()
+    assert "table5" in tables and "table5_extended" not in tables
+    assert found["scores"] and not any("-equal" in path or "classifier-cls" in path for path in found["scores"])
     assert found["tables"][: len(tables)] and {f"results/demo/tables/{table}.html" for table in tables} <= set(
         found["tables"]
     )

@@ -95,8 +95,8 @@ def config_class() -> type[Block]:
     return _config_class(tuple(all_tasks().values()))
 
 
-@cache
-def _config_class(tasks: tuple[Task, ...]) -> type[Block]:
+def _blocks_of_tasks(tasks: tuple[Task, ...]) -> tuple[type[Block], type[Block]]:
+    """Return the classes of the blocks `tasks` and `finetune`."""
     sections = [
         (task.name, task.section, key(task.default, (task.__doc__ or task.name).split("\n")[0])) for task in tasks
     ]
@@ -107,8 +107,15 @@ def _config_class(tasks: tuple[Task, ...]) -> type[Block]:
         ("default", FinetuneSettings, key(FinetuneSettings(), "of every task")),
         *((task.name, changes_of(task.kind), key({}, f"over the default, for {task.name}")) for task in tasks),
     ]  # fmt: skip
-    Tasks = _of_tasks("Tasks", "Downstream data sets.", sections)
-    Finetune = _of_tasks("Finetune", "Fine-tuning of pre-trained models.", fitting)
+    return (
+        _of_tasks("Tasks", "Downstream data sets.", sections),
+        _of_tasks("Finetune", "Fine-tuning of pre-trained models.", fitting),
+    )
+
+
+@cache
+def _config_class(tasks: tuple[Task, ...]) -> type[Block]:
+    Tasks, Finetune = _blocks_of_tasks(tasks)
 
     @dataclass(frozen=True)
     class Config(Block):

@@ -220,7 +220,12 @@ def test_the_picture_says_what_the_numbers_are(figure):
     texts = re.findall(r"<text[^>]*>([^<]*)</text>", (figure / "figure2.svg").read_text())
     spans = re.findall(r"<tspan[^>]*>([^<]*)</tspan>", (figure / "figure2.svg").read_text())
     said = " ".join([*texts, *spans])
-    for text in ("uni-modal: mgm-ngsp", "multi-modal: genebert", "without regions that cell types share", "type B: x"):
+    for text in (
+        "uni-modal: mgm-ngsp",
+        "multi-modal: mgm-ngsp-srm",
+        "without regions that cell types share",
+        "type B: x",
+    ):
         assert text in said, text
     purity = numbers["drawn"]["embedding"]["multi_modal"]["purity"]
     assert f"purity {purity['value']:.2f}, in the plane" in said and f"by chance {purity['low']:.2f} to" in said
