@@ -2,7 +2,7 @@ rule table:
     """Render a table from score files, the paper's values beside ours."""
     input:
         scores=RUN.table_scores,
-        paper=str(BASE / "config/paper/table{number}.tsv"),
+        paper=local(str(BASE / "config/paper/table{number}.tsv")),
         coverage=RUN.table_coverage,
     output:
         shown(f"{RESULTS}/tables/table{{number}}", "Tables", {"table": "{number}"}, "table", FORMATS),
