@@ -162,6 +162,40 @@ def test_without_snakemakes_log(place):
     assert render_status(state).splitlines()[0] == "run r"
 
 
+SHARED = """\
+localrule download:
+    output: resources/hg19/{name}
+    log: logs/download/hg19/{name}.log
+    jobid: 7
+"""
+
+
+def test_downloads_are_of_the_call_that_made_them(place):
+    """Their logs are not below the run's: one done, one at work, one failed, one waiting, and one of another call."""
+    place.job("genome/genome", "", done=True)
+    downloads = place.folder / "logs/download/hg19"
+    downloads.mkdir(parents=True)
+    for name, text in (("a", ""), ("b", "10:00:00 1 MB of 9\n"), ("c", "error: no answer\n"), ("other", "error: no\n")):
+        (downloads / f"{name}.log").write_text(text)
+    benchmark = place.folder / "results/benchmark/download/hg19/a.tsv"
+    benchmark.parent.mkdir(parents=True)
+    benchmark.write_text("s\n1\n")
+    place.call(begun("genome", "genome") + "".join(SHARED.format(name=name) for name in "abcd"))
+    assert place.states() == {
+        "genome genome": "done", "download hg19/a": "done", "download hg19/b": "running", "download hg19/c": "failed",
+        "download hg19/d": "waiting",
+    }  # fmt: skip
+    failed = next(job for job in read_status(place.results).jobs if job.state == "failed")
+    assert (failed.log, failed.detail) == ("logs/download/hg19/c.log", "no answer")
+    assert main(["status", str(place.results)]) == 1
+
+
+def test_a_run_of_which_only_downloads_are_begun(place, capsys):
+    (place.folder / "logs/download").mkdir()
+    assert main(["status", str(place.folder / "results/new")]) == 1
+    assert "expected the results of a run, such as results/demo; downloads come first" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("path", "words"), [("results/x", "not found"), ("logs", "found no logs")])
 def test_no_such_run(place, monkeypatch, capsys, path, words):
     monkeypatch.chdir(place.folder)
