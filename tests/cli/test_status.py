@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from genebert.cli import status
 from genebert.cli.main import main
 from genebert.cli.status import read_status, render_status, watch
 from genebert.errors import InputError
@@ -194,6 +195,21 @@ def test_a_run_of_which_only_downloads_are_begun(place, capsys):
     (place.folder / "logs/download").mkdir()
     assert main(["status", str(place.folder / "results/new")]) == 1
     assert "expected the results of a run, such as results/demo; downloads come first" in capsys.readouterr().err
+
+
+def test_a_log_that_goes_while_it_is_read(place, monkeypatch):
+    """As beside a job that begins again: the others are told all the same."""
+    place.job("genome/genome", "", done=True)
+    place.job("task/a", "begun\n")
+    place.call("")
+    read = status._last_lines
+
+    def gone(log):
+        log.unlink()
+        return read(log)
+
+    monkeypatch.setattr(status, "_last_lines", gone)
+    assert place.states() == {"genome genome": "done"}
 
 
 @pytest.mark.parametrize(("path", "words"), [("results/x", "not found"), ("logs", "found no logs")])

@@ -81,8 +81,8 @@ def read_status(results: str | Path) -> RunState:
     ended = calls is None or ENDED in text
     shared = (base / path for path in sorted(begun | failed) if not path.startswith(f"logs/{run}/"))
     paths = [*filter(Path.is_file, shared), *sorted(logs.rglob("*.log"))]
-    jobs = [_job(path, base, run, now) for path in paths]
-    jobs = [_as_snakemake_says(job, failed, ended) for job in jobs]
+    seen = (_job(path, base, run, now) for path in paths)
+    jobs = [_as_snakemake_says(job, failed, ended) for job in seen if job]
     # Begun, as Snakemake calls it when it submits, and without a line of their own yet.
     names = {job.log for job in jobs}
     waiting = [path for path in sorted(begun) if path not in names and not ended]
@@ -129,8 +129,16 @@ def _name(log: Path, run: str) -> str:
     return " ".join(filter(None, (rule, "/".join(wildcards))))
 
 
-def _job(log: Path, base: Path, run: str, now: float) -> JobState:
-    """Return what a job's log and benchmark say of it: done, failed or running."""
+def _job(log: Path, base: Path, run: str, now: float) -> JobState | None:
+    """Return what a job's log and benchmark say of it, None for a log that has gone since it was listed."""
+    try:
+        return _told(log, base, run, now)
+    except FileNotFoundError:  # its job begins again, or somebody cleans up
+        return None
+
+
+def _told(log: Path, base: Path, run: str, now: float) -> JobState:
+    """Return what they say: done, failed or running."""
     results, place = _within(log.relative_to(base), run)
     about = (_name(log.relative_to(base), run), str(log.relative_to(base)))
     name, written = about[0], log.stat().st_mtime
