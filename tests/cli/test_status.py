@@ -172,7 +172,7 @@ localrule download:
 
 
 def test_downloads_are_of_the_call_that_made_them(place):
-    """Their logs are not below the run's: one done, one at work, one failed, one waiting, and one of another call."""
+    """Their logs are not below the run's; and a job that ended before it wrote its log is failed all the same."""
     place.job("genome/genome", "", done=True)
     downloads = place.folder / "logs/download/hg19"
     downloads.mkdir(parents=True)
@@ -181,13 +181,15 @@ def test_downloads_are_of_the_call_that_made_them(place):
     benchmark = place.folder / "results/benchmark/download/hg19/a.tsv"
     benchmark.parent.mkdir(parents=True)
     benchmark.write_text("s\n1\n")
-    place.call(begun("genome", "genome") + "".join(SHARED.format(name=name) for name in "abcd"))
+    slurm = "Error in rule card:\n    log: logs/r/card/card.log, .snakemake/slurm_logs/rule_card/1.log, /x/logs/1.log\n"
+    place.call(begun("genome", "genome") + "".join(SHARED.format(name=name) for name in "abcd") + slurm)
     assert place.states() == {
         "genome genome": "done", "download hg19/a": "done", "download hg19/b": "running", "download hg19/c": "failed",
-        "download hg19/d": "waiting",
+        "download hg19/d": "waiting", "card card": "failed",
     }  # fmt: skip
-    failed = next(job for job in read_status(place.results).jobs if job.state == "failed")
+    failed, early = (job for job in read_status(place.results).jobs if job.state == "failed")
     assert (failed.log, failed.detail) == ("logs/download/hg19/c.log", "no answer")
+    assert early.log == "logs/r/card/card.log" and early.detail.startswith("ended before it wrote a log")
     assert main(["status", str(place.results)]) == 1
 
 

@@ -87,6 +87,8 @@ def read_status(results: str | Path) -> RunState:
     names = {job.log for job in jobs}
     waiting = [path for path in sorted(begun) if path not in names and not ended]
     jobs += [JobState(_name(Path(path), run), "waiting", path) for path in waiting]
+    early = "ended before it wrote a log; SLURM's, or what Snakemake printed, says more"
+    jobs += [JobState(_name(Path(path), run), "failed", path, early) for path in sorted(failed - names)]
     return RunState(run, tuple(jobs), steps, ended, now - calls.stat().st_mtime if calls else None)
 
 
@@ -109,7 +111,7 @@ def _read_call(text: str) -> tuple[set[str], set[str], tuple[int, int] | None]:
             # Also within a group that failed, of which the first block says so.
             wrong = wrong and line.startswith("        ")
         elif found := LOGS.match(line):
-            paths = set(found[1].split(", "))
+            paths = {path for path in found[1].split(", ") if path.startswith("logs/")}  # SLURM's own stand beside them
             (failed if wrong else begun).update(paths)
             (begun if wrong else failed).difference_update(paths)  # the last word counts: a retry begins again
         elif found := PROGRESS.match(line):
