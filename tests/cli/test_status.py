@@ -223,6 +223,23 @@ def test_no_such_run(place, monkeypatch, capsys, path, words):
     assert capsys.readouterr().err.count("\n") == 1
 
 
+def test_rubbish_in_a_log_does_not_reach_the_terminal(place):
+    place.job("fit/a", "10:00:00 \x1b[2J\x07 at work\x00\n")
+    place.call("")
+    (job,) = read_status(place.results).jobs
+    assert job.detail == " [2J  at work"
+    assert all(line.isprintable() for line in render_status(read_status(place.results)).splitlines())
+
+
+def test_a_folder_that_is_named_from_another(place, monkeypatch):
+    place.job("genome/genome", "", done=True)
+    (place.folder / "results/other").mkdir()
+    monkeypatch.chdir(place.folder / "results/other")
+    assert {job.state for job in read_status("../r").jobs} == {"done"}
+    monkeypatch.chdir(place.results)
+    assert read_status(".").run == "r"
+
+
 def test_the_command(place, capsys, monkeypatch):
     """Relative as it is typed; status 1 if a job has failed; JSON."""
     monkeypatch.chdir(place.folder)

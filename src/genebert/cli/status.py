@@ -7,6 +7,7 @@ asked of the cluster, and nothing is written: it works beside a run, and after o
 Downloads and what else runs share have their logs outside ``logs/{run}``: those of the last call belong to it.
 """
 
+import os
 import re
 import time
 from collections import Counter
@@ -68,7 +69,8 @@ def read_status(results: str | Path) -> RunState:
         There is no such folder, or no log of a job of it.
     """
     folder = Path(results)
-    base, run = folder.absolute().parent.parent, folder.absolute().name
+    whole = Path(os.path.normpath(folder.absolute()))  # `..` taken out, links left as they are
+    base, run = whole.parent.parent, whole.name
     logs = base / "logs" / run
     first = "; downloads come first, and have theirs in logs/download" if (logs.parent / "download").is_dir() else ""
     if not folder.is_dir() and not logs.is_dir():
@@ -173,6 +175,8 @@ def _progress(lines: list[str]) -> str:
 
 
 def _short(line: str) -> str:
+    """Return a line that fits beside the others, and that a terminal can show: of killed jobs it may hold anything."""
+    line = "".join(letter if letter.isprintable() else " " for letter in line).rstrip()
     return line if len(line) <= SHOWN else f"{line[: SHOWN - 4]} ..."
 
 
