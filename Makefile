@@ -13,7 +13,7 @@ $(error $(PLACE): found a space in the path, which Snakemake's jobs cannot take;
 for the checkout or for its virtual environment (make VENV=/such/a/folder))
 endif
 
-.PHONY: demo test test-slurm test-conda exact fuzz mutants kills check docs rehearsal clean
+.PHONY: demo test test-slurm test-conda exact pin-envs fuzz mutants kills check docs rehearsal clean
 
 # One line of progress in place of hundreds; errors and the logs of failed jobs stand above it. (Of Snakemake's own means,
 # --quiet rules hides which log a failed job has, and snakemake-logger-plugin-rich shows a panel as high as there are
@@ -64,6 +64,10 @@ exact: $(READY)
 # Every stage in its own conda environment, at test size: with the machine's conda, or a stand-in (docs/testing.md).
 test-conda: $(READY)
 	$(VENV)/bin/python tests/conda/run.py --cores $(CORES)
+
+# envs/*.pin.txt, by the machine's conda; CONDA_OVERRIDE_CUDA says for which CUDA (docs/slurm.md).
+pin-envs: $(READY)
+	$(VENV)/bin/python workflow/pin_envs.py
 
 # Everything before pre-training at the paper's size: 25 GB of disk and about 20 minutes.
 rehearsal: $(READY)

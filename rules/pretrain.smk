@@ -34,6 +34,7 @@ rule curves:
     """Draw the losses, accuracies and learning rate of a model's pre-training."""
     input:
         lambda wildcards: RUN.model_files(wildcards.model),
+        metrics=f"{RESULTS}/models/{{model}}/metrics.jsonl",
     output:
         shown(f"{RESULTS}/figures/pretrain/{{model}}", "Pre-training", {"model": "{model}"}, "curves"),
     log:

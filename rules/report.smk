@@ -5,10 +5,10 @@ rule report:
     """Write the page of the run for people, and its files listed for machines."""
     input:
         **page_inputs(RUN),
-        papers=[str(BASE / f"config/paper/table{number}.tsv") for number in range(1, 9)],
-        default=str(BASE / "config/config.yaml"),
-        choices=str(BASE / "docs/choices.md"),
-        environments=sorted(map(str, (BASE / "envs").glob("*.yaml"))),
+        papers=[local(str(BASE / f"config/paper/table{number}.tsv")) for number in range(1, 9)],
+        default=local(str(BASE / "config/config.yaml")),
+        choices=local(str(BASE / "docs/choices.md")),
+        environments=[local(str(path)) for path in sorted((BASE / "envs").glob("*.yaml"))],
     output:
         page=shown(f"{RESULTS}/report", "Report", {"page": "report"}, "report", ["html"]),
         crate=f"{RESULTS}/ro-crate-metadata.json",

@@ -1,8 +1,8 @@
 rule download:
     """Download one file of config/sources.tsv or config/tfbs.tsv and verify it."""
     input:
-        ancient(str(BASE / "config/sources.tsv")),
-        ancient(str(BASE / "config/tfbs.tsv")),
+        ancient(local(str(BASE / "config/sources.tsv"))),
+        ancient(local(str(BASE / "config/tfbs.tsv"))),
     output:
         "resources/{source}",
     log:

@@ -1,8 +1,13 @@
+def paper_of(wildcards):
+    """Return the paper's values of a table: a file of the checkout, wherever results lie."""
+    return local(RUN.paper_file(wildcards))
+
+
 rule table:
     """Render a table from score files, the paper's values beside ours."""
     input:
         scores=RUN.table_scores,
-        paper=RUN.paper_file,
+        paper=paper_of,
         coverage=RUN.table_coverage,
     output:
         shown(f"{RESULTS}/tables/{{table}}", "Tables", {"table": "{table}"}, "table", FORMATS),

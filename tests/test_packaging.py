@@ -77,6 +77,11 @@ def test_what_only_some_may_use_is_an_extra_that_nothing_installs():
     assert "spliceai" not in ALL and "published" not in (ROOT / "Makefile").read_text()
 
 
+def test_object_storage_is_an_extra_that_nothing_installs():
+    assert [str(one) for one in EXTRAS["s3"].values()] == ["snakemake-storage-plugin-s3==0.3.6"]
+    assert not EXTRAS["s3"].keys() & ALL.keys()
+
+
 def test_every_package_has_one_pin_that_fits():
     lines = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if not line.startswith("#")]
     pins = requirements(lines)

@@ -132,6 +132,22 @@ def test_a_folder_that_cannot_be_written(here, monkeypatch):
     assert verdict.state == "wrong" and verdict.found.startswith(f"{here}/logs cannot be written (Not a directory)")
 
 
+def test_a_folder_that_is_a_link_to_nowhere(here):
+    (here / "results").symlink_to(here / "unmounted/disk")
+    (verdict,) = doctor._folders()
+    assert verdict.state == "wrong" and "results cannot be written (No such file or directory)" in verdict.found
+
+
+def test_resources_may_be_read_only_once_everything_is_there(here, demo):
+    """As docs/slurm.md has it; a file stands in for a folder that cannot be written."""
+    assert doctor._written(demo) == doctor.FOLDERS
+    for path in doctor.needed_files(demo)[0]:
+        (here / path).parent.mkdir(parents=True, exist_ok=True)
+        (here / path).touch()
+    assert doctor._written(demo) == ("results", "logs", ".snakemake")
+    assert [one.found for one in found(demo, "folders")] == ["results, logs, .snakemake can be written"]
+
+
 SINFO = "echo 'cpu*|1-00:00:00|(null)'; echo 'gpu|2-00:00:00|gpu:a100:4'"
 
 
@@ -197,6 +213,40 @@ def test_needed_sources(paper, demo):
     assert {"hg19/hg19.fa.gz", "dnabert6/pytorch_model.bin", "swin-t-224/model.safetensors"} <= names
     assert len([name for name in names if name.startswith("tfbs/")]) == 9
     assert needed_sources(demo) == []
+
+
+def test_own_files_that_are_missing(here, tmp_path):
+    """Neither registered nor made by a rule; the first is named, the others are counted."""
+    mine = read_run(ROOT / "config", [ROOT / "config/examples/own-data.yaml"])
+    (verdict,) = found(mine, "own files")
+    assert verdict.state == "wrong" and verdict.found.startswith("mydata/") and verdict.found.endswith("more not found")
+    own = [path for path in doctor.needed_files(mine)[0] if path.startswith("mydata/")]
+    assert f" and {len(own) - 1} more" in verdict.found and len(own) > 4
+    for path in own:
+        (here / path).parent.mkdir(exist_ok=True)
+        (here / path).touch()
+    assert found(mine, "own files") == []
+    Path(own[2]).unlink()
+    assert [one.found for one in found(mine, "own files")] == [f"{own[2]} not found"]
+
+
+def test_own_people_that_are_missing(here):
+    (here / "mine.yaml").write_text("tasks: {disease: {HSCR-RET: {vcf: people.vcf.gz}}}\n")
+    run = read_run(ROOT / "config", [ROOT / "config/demo.yaml", here / "mine.yaml"])
+    assert [one.found for one in found(run, "own files")] == ["people.vcf.gz not found"]
+
+
+def test_own_weights(here):
+    """A folder that is not there, and one that holds none; the other verdicts stand all the same."""
+    (here / "mine.yaml").write_text("model: {sequence_encoder: {weights: my-weights}}\n")
+    run = read_run(ROOT / "config", [ROOT / "config/demo.yaml", here / "mine.yaml"])
+    assert [one.found for one in found(run, "own files")] == ["my-weights/config.json and 2 more not found"]
+    (here / "my-weights").mkdir()
+    verdicts = examine(run, ROOT, lambda _: "")
+    assert [one.found for one in verdicts if one.state == "wrong"] == [
+        "my-weights: holds no weights; expected model.safetensors or pytorch_model.bin"
+    ]
+    assert {"Python", "disk", "sources"} <= {one.what for one in verdicts}
 
 
 def test_servers_that_do_not_answer(here, paper):

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from genebert.cli import status
 from genebert.cli.main import main
 from genebert.cli.status import read_status, render_status, watch
 from genebert.errors import InputError
@@ -162,6 +163,57 @@ def test_without_snakemakes_log(place):
     assert render_status(state).splitlines()[0] == "run r"
 
 
+SHARED = """\
+localrule download:
+    output: resources/hg19/{name}
+    log: logs/download/hg19/{name}.log
+    jobid: 7
+"""
+
+
+def test_downloads_are_of_the_call_that_made_them(place):
+    """Their logs are not below the run's; and a job that ended before it wrote its log is failed all the same."""
+    place.job("genome/genome", "", done=True)
+    downloads = place.folder / "logs/download/hg19"
+    downloads.mkdir(parents=True)
+    for name, text in (("a", ""), ("b", "10:00:00 1 MB of 9\n"), ("c", "error: no answer\n"), ("other", "error: no\n")):
+        (downloads / f"{name}.log").write_text(text)
+    benchmark = place.folder / "results/benchmark/download/hg19/a.tsv"
+    benchmark.parent.mkdir(parents=True)
+    benchmark.write_text("s\n1\n")
+    slurm = "Error in rule card:\n    log: logs/r/card/card.log, .snakemake/slurm_logs/rule_card/1.log, /x/logs/1.log\n"
+    place.call(begun("genome", "genome") + "".join(SHARED.format(name=name) for name in "abcd") + slurm)
+    assert place.states() == {
+        "genome genome": "done", "download hg19/a": "done", "download hg19/b": "running", "download hg19/c": "failed",
+        "download hg19/d": "waiting", "card card": "failed",
+    }  # fmt: skip
+    failed, early = (job for job in read_status(place.results).jobs if job.state == "failed")
+    assert (failed.log, failed.detail) == ("logs/download/hg19/c.log", "no answer")
+    assert early.log == "logs/r/card/card.log" and early.detail.startswith("ended before it wrote a log")
+    assert main(["status", str(place.results)]) == 1
+
+
+def test_a_run_of_which_only_downloads_are_begun(place, capsys):
+    (place.folder / "logs/download").mkdir()
+    assert main(["status", str(place.folder / "results/new")]) == 1
+    assert "expected the results of a run, such as results/demo; downloads come first" in capsys.readouterr().err
+
+
+def test_a_log_that_goes_while_it_is_read(place, monkeypatch):
+    """As beside a job that begins again: the others are told all the same."""
+    place.job("genome/genome", "", done=True)
+    place.job("task/a", "begun\n")
+    place.call("")
+    read = status._last_lines
+
+    def gone(log):
+        log.unlink()
+        return read(log)
+
+    monkeypatch.setattr(status, "_last_lines", gone)
+    assert place.states() == {"genome genome": "done"}
+
+
 @pytest.mark.parametrize(("path", "words"), [("results/x", "not found"), ("logs", "found no logs")])
 def test_no_such_run(place, monkeypatch, capsys, path, words):
     monkeypatch.chdir(place.folder)
@@ -169,6 +221,23 @@ def test_no_such_run(place, monkeypatch, capsys, path, words):
         read_status(path)
     assert main(["status", path]) == 1
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_rubbish_in_a_log_does_not_reach_the_terminal(place):
+    place.job("fit/a", "10:00:00 \x1b[2J\x07 at work\x00\n")
+    place.call("")
+    (job,) = read_status(place.results).jobs
+    assert job.detail == " [2J  at work"
+    assert all(line.isprintable() for line in render_status(read_status(place.results)).splitlines())
+
+
+def test_a_folder_that_is_named_from_another(place, monkeypatch):
+    place.job("genome/genome", "", done=True)
+    (place.folder / "results/other").mkdir()
+    monkeypatch.chdir(place.folder / "results/other")
+    assert {job.state for job in read_status("../r").jobs} == {"done"}
+    monkeypatch.chdir(place.results)
+    assert read_status(".").run == "r"
 
 
 def test_the_command(place, capsys, monkeypatch):

@@ -72,6 +72,17 @@ def test_what_a_method_is_made_from():
     assert [run.fit_gpu(one) for one in (pwm, cnn, model)] == [0, 0, 1]
 
 
+def test_the_index_of_simulated_people_is_declared():
+    """Else it would not travel with them to where jobs run; one's own genotypes may have one of either kind."""
+    people = asked(task="disease", dataset="HSCR-RET", method="polygenic")
+    run = run_of({})
+    vcf = run.task_inputs(people)["vcf"]
+    assert run.task_inputs(people)["index"] == f"{vcf}.tbi" and run.fit_inputs(people)["index"] == [f"{vcf}.tbi"]
+    assert "index" not in run.fit_job(people)["files"]
+    own = run_of({"tasks": {"disease": {"HSCR-RET": {"vcf": "mine.vcf.gz"}}}})
+    assert "index" not in own.task_inputs(people) | own.fit_inputs(people)
+
+
 def test_a_task_stands_for_curves_of_its_first_data_sets():
     own = {"models": ["cnn"], "sizes": [5, 6]}
     run = run_of({"learning_curves": {"promoter/prom-core": None, "tfbs": {"first": 2}, "tfbs/CTCF_AoAF_CTCF_UW": own}})

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,6 +23,7 @@ from genebert.sources.registry import Source, state_of
 PYTHON = (3, 11)
 UNFIT = re.compile(r"[\s'\"\\`$&;()<>|*?]")  # in Python's path: Snakemake calls it without quotes
 GUESS = 2e9  # bytes of a download whose size nobody says
+MADE = ("resources/jaspar/", "resources/simulated/", "results/")  # by rules
 FOLDERS = ("results", "resources", "logs", ".snakemake")
 PATIENCE = 5  # seconds for a server, or a command
 GB = 1e9
@@ -52,8 +53,8 @@ def examine(run: Run, root: Path, reach: Callable[[str], str] | None = None) -> 
         Takes an address and returns why its server does not answer, or nothing; default: asks it.
     """
     parts = (
-        _python(), _place(), _packages(root), _devices(run), _memory(run), _disk(run), _folders(),
-        _slurm(run), _conda(), _sources(run, reach or answers),
+        _python(), _place(), _packages(root), _devices(run), _memory(run), _disk(run), _folders(_written(run)),
+        _slurm(run), _conda(), _own_files(run), _sources(run, reach or answers),
     )  # fmt: skip
     return [verdict for part in parts for verdict in part]
 
@@ -181,11 +182,17 @@ def _disk(run: Run) -> Iterator[Verdict]:
         yield Verdict("ok", "disk", found)
 
 
-def _folders() -> Iterator[Verdict]:
+def _written(run: Run) -> tuple[str, ...]:
+    """Return the folders that a run writes to: `resources` may be read-only once everything is there."""
+    complete = all(Path(path).exists() for path in needed_files(run)[0] if path.startswith("resources/"))
+    return tuple(name for name in FOLDERS if name != "resources" or not complete)
+
+
+def _folders(names: Iterable[str] = FOLDERS) -> Iterator[Verdict]:
     """Write a file where each folder is, or will be made."""
-    for name in FOLDERS:
+    for name in names:
         folder = Path(name)
-        while not folder.exists():
+        while not os.path.lexists(folder):  # a link to nowhere stands where the folder is to be
             folder = folder.parent
         try:
             with tempfile.TemporaryFile(dir=folder):
@@ -195,7 +202,7 @@ def _folders() -> Iterator[Verdict]:
             yield Verdict("wrong", "folder", f"{where} cannot be written ({error.strerror})", f"{name}/ is made there")
             break
     else:
-        yield Verdict("ok", "folders", f"{', '.join(FOLDERS)} can be written")
+        yield Verdict("ok", "folders", f"{', '.join(names)} can be written")
 
 
 # -------------------------------------------------------------------------------------------------------------- cluster
@@ -275,13 +282,38 @@ def _conda() -> Iterator[Verdict]:
 # -------------------------------------------------------------------------------------------------------------- sources
 
 
-def needed_sources(run: Run) -> list[Source]:
-    """Return the registered files that a run's data, data sets and models are made from, in the registry's order."""
-    paths = set(run.raw_files().values())
+def needed_files(run: Run) -> tuple[list[str], list[str]]:
+    """Return the files that a run's data, data sets and models are made from, and what is wrong with weights."""
+    paths, wrong = set(run.raw_files().values()), set()
+    for task, sets in run.sets.items():
+        here = (
+            name for name in sets if f"{task}/{name}" in run.data_set_names() and f"{task}/{name}" not in run.absent
+        )
+        paths.update(path for name in here for path in run.tasks[task].files(sets[name]).values())
     for name in {run.models.canonical[name] for name in run.shown_models()}:
-        paths.update(run.pretrain_inputs(SimpleNamespace(model=name))["weights"])
-    names = {path.removeprefix("resources/") for path in paths}
+        try:
+            paths.update(run.pretrain_inputs(SimpleNamespace(model=name))["weights"])
+        except InputError as error:
+            wrong.add(str(error))
+    return sorted(paths), sorted(wrong)
+
+
+def needed_sources(run: Run) -> list[Source]:
+    """Return the registered ones of them, in the registry's order."""
+    names = {path.removeprefix("resources/") for path in needed_files(run)[0]}
     return [source for source in run.registry.values() if source.name in names]
+
+
+def _own_files(run: Run) -> Iterator[Verdict]:
+    """Say which files are missing that nothing fetches and no rule makes."""
+    paths, wrong = needed_files(run)
+    for sentence in wrong:
+        yield Verdict("wrong", "weights", sentence)
+    fetched = {f"resources/{name}" for name in run.registry}
+    own = [path for path in paths if path not in fetched and not path.startswith(MADE)]
+    if missing := [path for path in own if not Path(path).is_file()]:
+        more = f" and {len(missing) - 1} more" * (len(missing) > 1)
+        yield Verdict("wrong", "own files", f"{missing[0]}{more} not found", "the configuration names them")
 
 
 def answers(address: str) -> str:

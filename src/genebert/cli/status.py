@@ -3,8 +3,11 @@
 Snakemake writes a job's benchmark when it has ended well, so that one as young as the job's log means done. What else
 there is to know, which jobs were begun, which failed and how many there are, is in Snakemake's own log. Nothing is
 asked of the cluster, and nothing is written: it works beside a run, and after one that was killed.
+
+Downloads and what else runs share have their logs outside ``logs/{run}``: those of the last call belong to it.
 """
 
+import os
 import re
 import time
 from collections import Counter
@@ -66,22 +69,28 @@ def read_status(results: str | Path) -> RunState:
         There is no such folder, or no log of a job of it.
     """
     folder = Path(results)
-    base, run = folder.absolute().parent.parent, folder.absolute().name
+    whole = Path(os.path.normpath(folder.absolute()))  # `..` taken out, links left as they are
+    base, run = whole.parent.parent, whole.name
     logs = base / "logs" / run
+    first = "; downloads come first, and have theirs in logs/download" if (logs.parent / "download").is_dir() else ""
     if not folder.is_dir() and not logs.is_dir():
-        raise InputError(f"{folder}: not found; expected the results of a run, such as results/demo")
+        raise InputError(f"{folder}: not found; expected the results of a run, such as results/demo{first}")
     if not logs.is_dir():
-        raise InputError(f"{folder}: found no logs at {logs}; expected those of the run beside its results")
+        raise InputError(f"{folder}: found no logs at {logs}; expected those of the run beside its results{first}")
     now, calls = time.time(), _calls(base, run)
     text = calls.read_text(errors="replace") if calls else ""
     begun, failed, steps = _read_call(text)
     ended = calls is None or ENDED in text
-    jobs = [_job(path, base, run, now) for path in sorted(logs.rglob("*.log"))]
-    jobs = [_as_snakemake_says(job, failed, ended) for job in jobs]
+    shared = (base / path for path in sorted(begun | failed) if not path.startswith(f"logs/{run}/"))
+    paths = [*filter(Path.is_file, shared), *sorted(logs.rglob("*.log"))]
+    seen = (_job(path, base, run, now) for path in paths)
+    jobs = [_as_snakemake_says(job, failed, ended) for job in seen if job]
     # Begun, as Snakemake calls it when it submits, and without a line of their own yet.
     names = {job.log for job in jobs}
-    waiting = [path for path in sorted(begun) if f"logs/{run}/" in path and path not in names and not ended]
+    waiting = [path for path in sorted(begun) if path not in names and not ended]
     jobs += [JobState(_name(Path(path), run), "waiting", path) for path in waiting]
+    early = "ended before it wrote a log; SLURM's, or what Snakemake printed, says more"
+    jobs += [JobState(_name(Path(path), run), "failed", path, early) for path in sorted(failed - names)]
     return RunState(run, tuple(jobs), steps, ended, now - calls.stat().st_mtime if calls else None)
 
 
@@ -104,7 +113,7 @@ def _read_call(text: str) -> tuple[set[str], set[str], tuple[int, int] | None]:
             # Also within a group that failed, of which the first block says so.
             wrong = wrong and line.startswith("        ")
         elif found := LOGS.match(line):
-            paths = set(found[1].split(", "))
+            paths = {path for path in found[1].split(", ") if path.startswith("logs/")}  # SLURM's own stand beside them
             (failed if wrong else begun).update(paths)
             (begun if wrong else failed).difference_update(paths)  # the last word counts: a retry begins again
         elif found := PROGRESS.match(line):
@@ -112,17 +121,32 @@ def _read_call(text: str) -> tuple[set[str], set[str], tuple[int, int] | None]:
     return begun, failed, steps
 
 
+def _within(log: Path, run: str) -> tuple[str, Path]:
+    """Return the folder of results that a log belongs to, and where it lies in its folder of logs."""
+    own = Path("logs", run)
+    return (f"results/{run}", log.relative_to(own)) if own in log.parents else ("results", log.relative_to("logs"))
+
+
 def _name(log: Path, run: str) -> str:
     """Return rule and wildcards of a log's job."""
-    parts = log.with_suffix("").parts
-    return " ".join(filter(None, (parts[parts.index(run) + 1], "/".join(parts[parts.index(run) + 2 :]))))
+    rule, *wildcards = _within(log, run)[1].with_suffix("").parts
+    return " ".join(filter(None, (rule, "/".join(wildcards))))
 
 
-def _job(log: Path, base: Path, run: str, now: float) -> JobState:
-    """Return what a job's log and benchmark say of it: done, failed or running."""
+def _job(log: Path, base: Path, run: str, now: float) -> JobState | None:
+    """Return what a job's log and benchmark say of it, None for a log that has gone since it was listed."""
+    try:
+        return _told(log, base, run, now)
+    except FileNotFoundError:  # its job begins again, or somebody cleans up
+        return None
+
+
+def _told(log: Path, base: Path, run: str, now: float) -> JobState:
+    """Return what they say: done, failed or running."""
+    results, place = _within(log.relative_to(base), run)
     about = (_name(log.relative_to(base), run), str(log.relative_to(base)))
     name, written = about[0], log.stat().st_mtime
-    benchmark = base / "results" / run / "benchmark" / log.relative_to(base / "logs" / run).with_suffix(".tsv")
+    benchmark = base / results / "benchmark" / place.with_suffix(".tsv")
     if benchmark.exists() and benchmark.stat().st_mtime + TICK >= written:
         return JobState(name, "done", about[1])
     lines = list(_last_lines(log))
@@ -151,6 +175,8 @@ def _progress(lines: list[str]) -> str:
 
 
 def _short(line: str) -> str:
+    """Return a line that fits beside the others, and that a terminal can show: of killed jobs it may hold anything."""
+    line = "".join(letter if letter.isprintable() else " " for letter in line).rstrip()
     return line if len(line) <= SHOWN else f"{line[: SHOWN - 4]} ..."
 
 

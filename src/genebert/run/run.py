@@ -208,7 +208,8 @@ class Run:
     def task_inputs(self, wildcards: Any) -> dict[str, Any]:
         """Return what a data set is made from."""
         task, settings = self.tasks[wildcards.task], self.sets[wildcards.task][wildcards.dataset]
-        return task.files(settings) | ({"genome": self.genome} if task.reads_genome(settings) else {})
+        genome = {"genome": self.genome} if task.reads_genome(settings) else {}
+        return task.files(settings) | task.indexes(settings) | genome
 
     def task_settings(self, wildcards: Any) -> dict[str, Any]:
         """Return the settings of a data set, without what only its tests use."""
@@ -239,8 +240,10 @@ class Run:
     def fit_part_inputs(self, wildcards: Any) -> dict[str, list[str]]:
         """Return what a method is fitted from: the data set's splits and card, its own files, bases of places."""
         data = self.stage(f"tasks/{wildcards.task}/{wildcards.dataset}", *TASK_FILES)
-        bases = {"genome": self.genome} if self.tasks[wildcards.task].places else {}
-        own = {name: [path] for name, path in self.files_read_again(wildcards).items()}
+        task, settings = self.tasks[wildcards.task], self.sets[wildcards.task][wildcards.dataset]
+        bases = {"genome": self.genome} if task.places else {}
+        again = self.files_read_again(wildcards) | (task.indexes(settings) if task.read_again else {})
+        own = {name: [path] for name, path in again.items()}
         return {"data": data} | bases | own | self.method_files(wildcards.task, wildcards.method)
 
     def files_read_again(self, wildcards: Any) -> dict[str, str]:

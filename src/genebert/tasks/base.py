@@ -44,6 +44,10 @@ class Task(ABC):
     def files(self, settings: dict[str, Any]) -> dict[str, str]:
         """Return key -> file that a data set is made from, beside the genome."""
 
+    def indexes(self, settings: dict[str, Any]) -> dict[str, str]:
+        """Return key -> index that the workflow makes beside one of those files; readers find it by its name."""
+        return {}
+
     def reads_genome(self, settings: dict[str, Any]) -> bool:
         """Say whether a data set is cut from the genome."""
         return True

@@ -283,6 +283,11 @@ class DiseaseTask(Task):
         """Return genotypes, the table of people, the windows, and effect sizes where there are some."""
         return {name: settings[name] for name in FILES if settings.get(name)}
 
+    def indexes(self, settings: dict[str, Any]) -> dict[str, str]:
+        """Return that of simulated genotypes; one's own may be of either kind, and the reader says if it is missing."""
+        vcf = settings["vcf"]
+        return {"index": f"{vcf}.tbi"} if vcf.startswith(SIMULATED_PEOPLE) else {}
+
     def problems(self, sets: dict[str, dict[str, Any]], chromosomes: list[str]) -> Iterator[str]:
         """Say where risk variants are to be taken from a file of effects that is not given."""
         for name, settings in sets.items():
