@@ -33,6 +33,7 @@ sys.path.insert(0, str(BASE / "src"))
 
 from genebert.errors import InputError
 from genebert.methods.registry import baselines
+from genebert.run.figure2 import embed_job, figure2_inputs
 from genebert.run.page import page_facts, page_inputs
 from genebert.run.run import FORMATS, MODEL_FILES, SPLITS, TASK_FILES, Run
 from genebert.settings.load import load_yaml, merge, shared

@@ -52,6 +52,11 @@ def layout_of_processes():
     return {"processes": asked["processes"], "mpi": "srun", "nodes": nodes, "tasks": nodes, **gpus}
 
 
+def paper_of(wildcards):
+    """Return the paper's values of a table: a file of the checkout, wherever results lie."""
+    return local(RUN.paper_file(wildcards))
+
+
 def shown(path, category, labels, caption, suffixes=("svg", "png")):
     """A file in all its forms, with its entry in Snakemake's report."""
     about = {"caption": f"../workflow/report/{caption}.rst", "category": category}

@@ -17,7 +17,7 @@ rule embed:
         **growing("embed"),
         gpu=RUN.resources.of("embed")["gpu"],
     params:
-        job=RUN.embed_job(),
+        job=embed_job(RUN),
     script:
         "../workflow/scripts/embed.py"
 
@@ -25,7 +25,7 @@ rule embed:
 rule figure2:
     """Figure 2: draw the samples of two models in the plane, and measure how cell types are separated."""
     input:
-        unpack(RUN.figure2_inputs),
+        unpack(lambda wildcards: figure2_inputs(RUN)),
     output:
         shown(f"{RESULTS}/figures/figure2", "Figure 2", {"figure": "2"}, "figure2", ["svg", "png", "csv"]),
         f"{RESULTS}/figures/figure2.json",

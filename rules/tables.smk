@@ -1,8 +1,3 @@
-def paper_of(wildcards):
-    """Return the paper's values of a table: a file of the checkout, wherever results lie."""
-    return local(RUN.paper_file(wildcards))
-
-
 rule table:
     """Render a table from score files, the paper's values beside ours."""
     input:

@@ -5,6 +5,7 @@ from config_inputs import problems, run_of
 
 from genebert.errors import InputError
 from genebert.models.embedding import EmbedJob
+from genebert.run.figure2 import embed_job, figure2_inputs
 from genebert.settings.figure2 import Figure2Settings
 
 SMALL = {"model": {"sequence_encoder": {"weights": None}}, "models": {"dnabert": {"training": {"steps": 5}}}}
@@ -18,23 +19,23 @@ def test_what_it_is_made_from():
     run = run_of({})
     assert run.figure2_models() == {"uni_modal": "mgm-ngsp", "multi_modal": "mgm-ngsp-srm"}
     assert run.figure2_files() == [f"results/paper/figures/figure2.{form}" for form in ("svg", "png", "csv", "json")]
-    inputs = run.figure2_inputs(None)
+    inputs = figure2_inputs(run)
     assert inputs["uni_modal"] == "results/paper/embeddings/mgm-ngsp.npz"
     assert inputs["multi_modal"] == "results/paper/embeddings/genebert.npz" and inputs["sequences"] == run.sequences
-    assert EmbedJob(**run.embed_job()) == EmbedJob(10, 200, 16, "own", 42, None)
+    assert EmbedJob(**embed_job(run)) == EmbedJob(10, 200, 16, "own", 42, None)
     assert {"mgm-ngsp", "mgm-ngsp-srm"} <= set(run.shown_models())
     assert "results/paper/figures/pretrain/mgm-ngsp.svg" in run.curve_files()
 
 
 def test_models_with_equal_settings_are_embedded_once():
     overlay = figure2(uni_modal="mine", multi_modal="genebert-frozen") | {"models": {"mine": {"of": "mgm"}}}
-    inputs = run_of(overlay).figure2_inputs(None)
+    inputs = figure2_inputs(run_of(overlay))
     assert inputs["uni_modal"].endswith("/mgm.npz") and inputs["multi_modal"].endswith("/genebert.npz")
     assert run_of(overlay).figure2_models() == {"uni_modal": "mine", "multi_modal": "genebert-frozen"}
 
 
 def test_an_untrained_model_has_embeddings_too():
-    assert run_of(figure2(uni_modal="from-scratch")).figure2_inputs(None)["uni_modal"].endswith("/from-scratch.npz")
+    assert figure2_inputs(run_of(figure2(uni_modal="from-scratch")))["uni_modal"].endswith("/from-scratch.npz")
 
 
 @pytest.mark.parametrize(
@@ -51,7 +52,7 @@ def test_a_run_goes_without(overlay, sentence):
     run = run_of(overlay)
     assert run.figure2_files() == [] and "mgm-ngsp" not in run.shown_models()
     with pytest.raises(InputError) as caught:
-        run.figure2_inputs(None)
+        figure2_inputs(run)
     assert str(caught.value) == sentence
 
 

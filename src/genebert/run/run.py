@@ -25,7 +25,6 @@ from genebert.settings.fitting import lay_over
 from genebert.settings.load import expand, from_text, load_yaml, merge
 from genebert.settings.models import reads
 from genebert.settings.resources import Resources
-from genebert.settings.sentences import show
 from genebert.sources.registry import load_registry, select
 from genebert.tasks.registry import all_tasks
 
@@ -379,25 +378,3 @@ class Run:
         """Return Figure 2 in all its forms, its points and its numbers; none where the run goes without."""
         suffixes = ("svg", "png", "csv", "json") if self.figure2_models() else ()
         return self.stage("figures", *(f"figure2.{suffix}" for suffix in suffixes))
-
-    def figure2_inputs(self, wildcards: Any) -> dict[str, Any]:
-        """Return what Figure 2 is made from; an InputError where the run goes without."""
-        if not (models := self.figure2_models()):
-            asked = [self.config["figure2"][panel] for panel in PANELS]
-            why = "".join(
-                f"; {name}: {reason}" for name in asked if name and (reason := self.models.reason_of_absence(name))
-            )
-            raise InputError(f"figure2.uni_modal: found {show(asked[0])}, expected two models that can be had{why}")
-        files = {panel: self.models.canonical[name] for panel, name in models.items()}
-        return {panel: f"{self.results}/embeddings/{name}.npz" for panel, name in files.items()} | {
-            "sequences": self.sequences
-        }
-
-    def embed_job(self) -> dict[str, Any]:
-        """Return what :class:`genebert.models.embedding.EmbedJob` needs to know."""
-        figure2 = self.config["figure2"]
-        return {name: figure2[name] for name in ("cell_types", "samples", "pooling")} | {
-            "least": figure2["neighbours"] + 1,  # each needs so many others of its type
-            "seed": self.config["seed"],
-            "region_bp": self.config["corpus"]["region_bp"],
-        }

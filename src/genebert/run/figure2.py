@@ -1,0 +1,29 @@
+"""What Figure 2 of a run is made from, and what its rules' scripts are told."""
+
+from typing import Any
+
+from genebert.errors import InputError
+from genebert.run.run import Run
+from genebert.settings.figure2 import PANELS
+from genebert.settings.sentences import show
+
+
+def figure2_inputs(run: Run) -> dict[str, Any]:
+    """Return the files that Figure 2 is made from; an InputError where the run goes without."""
+    if not (models := run.figure2_models()):
+        asked = [run.config["figure2"][panel] for panel in PANELS]
+        reasons = {name: run.models.reason_of_absence(name) for name in asked if name}
+        why = "".join(f"; {name}: {reason}" for name, reason in reasons.items() if reason)
+        raise InputError(f"figure2.uni_modal: found {show(asked[0])}, expected two models that can be had{why}")
+    files = {panel: f"{run.results}/embeddings/{run.models.canonical[name]}.npz" for panel, name in models.items()}
+    return files | {"sequences": run.sequences}
+
+
+def embed_job(run: Run) -> dict[str, Any]:
+    """Return what :class:`genebert.models.embedding.EmbedJob` needs to know."""
+    figure2 = run.config["figure2"]
+    return {name: figure2[name] for name in ("cell_types", "samples", "pooling")} | {
+        "least": figure2["neighbours"] + 1,  # each needs so many others of its type
+        "seed": run.config["seed"],
+        "region_bp": run.config["corpus"]["region_bp"],
+    }
