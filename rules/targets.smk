@@ -1,0 +1,61 @@
+"""What people ask for by name: `snakemake all`, `table5`, `figure2`."""
+
+
+rule all:
+    """Everything: the page of the run, its data card, training curves, all tables and figures."""
+    default_target: True
+    input:
+        rules.report.output,
+        rules.card.output,
+        RUN.curve_files(),
+        [RUN.table_files(table) for table in RUN.tables()],
+        RUN.learning_curve_files(),
+        RUN.figure2_files(),
+    localrule: True
+
+
+rule retrieve:
+    """All files of the sets that the config key `retrieve` lists."""
+    input:
+        RUN.retrieved(),
+    localrule: True
+
+
+rule corpus:
+    """The data half: all that pre-training reads."""
+    input:
+        RUN.groups,
+        RUN.sequences,
+        RUN.motifs,
+    localrule: True
+
+
+rule learning_curves:
+    """Test AUC against the number of labelled examples."""
+    input:
+        RUN.learning_curve_files(),
+    localrule: True
+
+
+rule ablations:
+    """Tables 5, 7 and 8: losses, region encoders, batch size and weight of the matching loss."""
+    input:
+        [RUN.table_files(table) for table in RUN.ablations()],
+    localrule: True
+
+
+rule extended:
+    """Tables of ours beside the paper's: its settings one by one, batch sizes for equal samples."""
+    input:
+        [RUN.table_files(table) for table in RUN.tables(extended=True)],
+    localrule: True
+
+
+for table in RUN.rows:
+
+    rule:
+        name:
+            table
+        input:
+            RUN.table_files(table),
+        localrule: True
