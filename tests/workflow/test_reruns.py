@@ -5,6 +5,7 @@ import shutil
 
 import pandas as pd
 import pytest
+import yaml
 from run_snakemake import TINY, counts, jobs, snakemake
 
 pytestmark = pytest.mark.workflow
@@ -26,13 +27,14 @@ BOTH = {"promoter", "tfbs"}
         ("finetune: {tfbs: {epochs: 2}}", {"tfbs"}, {"fit": 2, "table": 2, "transfer": 1}),
         (
             "finetune: {promoter: {batch: 8}}", {"promoter"},
-            {"fit": 3, "fit_part": 1, "learning_curve": 1, "table": 1},
+            {"fit": 4, "fit_part": 1, "learning_curve": 1, "table": 4},
         ),
         # the curve has a number of epochs of its own
-        ("finetune: {promoter: {epochs: 2}}", {"promoter"}, {"fit": 3, "table": 1}),
+        ("finetune: {promoter: {epochs: 2}}", {"promoter"}, {"fit": 4, "table": 4}),
         (
             "models: {genebert: {finetune: {learning_rate: 0.1}}}", BOTH | {"disease"},
-            {"fit": 4, "fit_part": 1, "learning_curve": 1, "table": 4, "transfer": 1},
+            # and the rows of the ablations, which are not fine-tuned at that rate, are no longer the same fit
+            {"fit": 5, "fit_part": 1, "learning_curve": 1, "table": 7, "transfer": 1},
         ),
         ("tasks: {tfbs: {transfer: []}}", {"tfbs"}, {"fit": 8, "table": 2, "transfer": 1}),
         (
@@ -48,7 +50,12 @@ BOTH = {"promoter", "tfbs"}
         (
             "motifs: {pseudocount: 2.0}", BOTH | {"disease", "splicing"},
             {"motifs": 1, "pretrain": 1, "curves": 1, "card": 1, "fit": 6, "fit_part": 1, "learning_curve": 1,
-             "table": 5, "transfer": 1},
+             "table": 8, "transfer": 1, "embed": 1, "figure2": 1},
+        ),
+        # lambda of one model: that model alone, which no other row is any more
+        (
+            "models: {lambda-0.5: {losses: {srm_weight: 0.6}}}", {"promoter"},
+            {"pretrain": 1, "fit": 1, "table": 1},
         ),
         ("finetune: {splicing: {epochs: 2}}", {"splicing"}, {"fit": 1, "table": 1}),
         ("cohort: {population: european}", {"disease"}, {"cohort": 1, "task": 2, "fit": 3, "table": 1}),
@@ -62,6 +69,36 @@ def test_a_changed_key(root, finished, tmp_path, overlay, tasks, planned):
     # The page shows all of it, but not what rules ask a cluster for.
     assert counts(done) == planned | ({"report": 1} if planned else {})
     assert {values["task"] for _, values in jobs(done) if "task" in values} == tasks
+
+
+def test_a_comment_makes_nothing_again(root, tmp_path):
+    """In a script, a rule's file, the configuration or an overlay; with the triggers that the profile sets."""
+    checkout, folder = tmp_path / "checkout", tmp_path / "run"
+    for name in ("config", "rules", "workflow", "envs", "src", "docs"):
+        shutil.copytree(root / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    shutil.copy(root / "Snakefile", checkout)
+    triggers = yaml.safe_load((root / "slurm/config.yaml").read_text())["rerun-triggers"]
+    overlays = [str(checkout / "config/demo.yaml"), str(root / "tests/config/tiny.yaml")]
+    command = ["--snakefile", str(checkout / "Snakefile"), "--directory", str(folder), "--cores", "2"]
+    command += ["--rerun-triggers", *triggers, "--configfile", *overlays, "--", "results/tiny/genome/genome.fa"]
+    done = snakemake(root, *command)
+    assert done.returncode == 0 and {"simulate", "genome"} <= set(counts(done)), done.stderr
+    edited = (
+        "workflow/scripts/genome.py",
+        "rules/sequences.smk",
+        "config/config.yaml",
+        "config/demo.yaml",
+        "Snakefile",
+    )
+    for name in edited:
+        with (checkout / name).open("a") as handle:
+            handle.write("\n# another remark\n")
+    done = snakemake(root, "-n", *command)
+    assert "Nothing to be done" in done.stdout + done.stderr
+    # what is no comment does
+    config = checkout / "config/demo.yaml"
+    config.write_text(config.read_text().replace("build: toy", "build: other"))
+    assert counts(snakemake(root, "-n", *command)) == {"genome": 1}
 
 
 def table2(folder):
