@@ -313,20 +313,21 @@ def test_equal_models_count_once(elsewhere, demo):
     names = demo.models.names
     budget = make_budget(demo, names, 0.4)
     lines = {one["model"]: one for one in budget["models"]}
-    # In the demo `dnabert` is `mgm`.
-    assert "mgm" in lines["dnabert"]["same"] and "mgm" not in lines
+    # In the demo lambda 0.5 is that of all ablations.
+    assert "lambda-0.5" in lines["mgm-ngsp-srm"]["same"] and "lambda-0.5" not in lines
     assert len(lines) + sum(len(one["same"]) for one in lines.values()) == len(names)
-    again = make_budget(demo, ["mgm"], 0.4)["models"][0]
-    assert again.pop("same")[0] == "dnabert"
-    assert again == {**{key: value for key, value in lines["dnabert"].items() if key != "same"}, "model": "mgm"}
+    again = make_budget(demo, ["lambda-0.5"], 0.4)["models"][0]
+    assert again.pop("same")[0] == "mgm-ngsp-srm"
+    first = {key: value for key, value in lines["mgm-ngsp-srm"].items() if key != "same"}
+    assert again == {**first, "model": "lambda-0.5"}
 
 
 def test_sum(elsewhere, demo):
-    budget = make_budget(demo, ["genebert", "mgm", "dnabert", "from-scratch"], 0.4)
+    budget = make_budget(demo, ["genebert", "batch-16", "mgm-ngsp-srm", "from-scratch"], 0.4)
     rows, total = budget["models"], budget["sum"]
-    assert [row["model"] for row in rows] == ["genebert", "mgm", "from-scratch"]
+    assert [row["model"] for row in rows] == ["genebert", "batch-16", "from-scratch"]
     assert total["models"] == 3
-    assert total["steps"] == 200
+    assert total["steps"] == 64
     for key in ("flops", "recomputed", "model_bytes", "checkpoint_bytes"):
         assert total[key] == pytest.approx(sum(row[key] for row in rows))
     assert total["gpu_hours"]["H100"] == pytest.approx(rows[0]["gpu_hours"]["H100"] + rows[1]["gpu_hours"]["H100"])
@@ -341,7 +342,7 @@ def test_text_says_what_it_assumes(elsewhere, demo):
     assert "1,700,000 of 5,046 bases" in lines[1] and "the paper" in lines[1]
     assert "at 50% of the dense bf16 peak (A100 312, H100 989, H200 989 TFLOP/s)" in text
     rows = {line.split()[0]: line for line in lines if line}
-    assert "7,888" in rows["genebert"] and " 100 " in rows["genebert"]
+    assert "7,888" in rows["genebert"] and " 60 " in rows["genebert"]
     assert rows["from-scratch"].split()[-1] == "-"
     assert lines[-1].startswith("sum of 2")
 
