@@ -27,12 +27,6 @@ def written(folder: Path, name: str, text: str) -> bytes | None:
             "| Model | AUC | Seconds |\n| a | 0.5 | 4 |\n\n| Model | n |\n| a | 3 |\n",
             "| Model | AUC | Seconds |\n| a | 0.5 | 3 |\n\n| Model | n |\n| a | 4 |\n",
         ),
-        (
-            "report.html",
-            "<p>0.5</p><!-- timings --><p>3 s</p><!-- /timings -->",
-            "<p>0.5</p><!-- timings --><p>4 s</p><!-- /timings -->",
-            "<p>0.6</p><!-- timings --><p>3 s</p><!-- /timings -->",
-        ),
     ],
 )  # fmt: skip
 def test_timings_alone_may_differ(tmp_path, name, one, timed, other):
