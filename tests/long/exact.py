@@ -3,8 +3,8 @@
     python tests/long/exact.py --configfile config/demo.yaml --cores 1 2
 
 Timings aside: the key `seconds` of score files, the columns that tables take from it, benchmark files, and the page of
-the run with its metadata, which repeat them (that the same files give the same page is a test of its own). A further call
-must then plan nothing. Exit status 1 where anything differs.
+the run with its metadata, which repeat them (that the same files give the same page is a test of its own). A further
+call must then plan nothing. Exit status 1 where anything differs.
 """
 
 import argparse

@@ -84,13 +84,13 @@ def test_table8(tmp_path, table8):
 
 
 def test_table7_shows_the_parameters_of_region_encoders(tmp_path, root):
-    paths = files(tmp_path, swin_t_224=record(), vit_b_384=record(parameters=86_100_000, image="resize"))
+    paths = files(tmp_path, swin_t_224=record(), vit_b_384=record(parameters=86_100, image="resize"))
     blocks, _, values = render(
         tmp_path, root / "config/paper/table7.tsv", paths, {PROMOTERS: ["swin-t-224", "vit-b-384"]}, 7
     )
     assert "as an image: fold or resize" in blocks[0].title
     parameters = dict(zip(values["model"], values["parameters"], strict=True))
-    assert parameters["swin-t-224"] == "27.5 M" and parameters["vit-b-384"] == "86.1 M"
+    assert parameters["swin-t-224"] == "27.5 M" and parameters["vit-b-384"] == "86 k"
 
 
 def test_other_tables_say_nothing_of_it(tmp_path, root):

@@ -12,7 +12,7 @@ ABLATIONS = (5, 7, 8)  # tables whose rows are models with one setting changed
 EQUAL = "-equal"  # after a batch size: for equal samples, which the paper's row may as well be of
 # Parts of a model's record that define it; what only says how long and how often does not.
 PARTS = ("settings", "training", "data")
-LEFT_OUT = ("validate_every", "validation_batches", "log_every", "checkpoint_every", "micro_batch", "arguments")
+LEFT_OUT = ("validate_every", "validation_batches", "log_every", "checkpoint_every", "micro_batch")
 
 
 def _flat(value: Any, where: str = "") -> dict[str, Any]:
@@ -33,7 +33,8 @@ def _records(scores: Scores) -> dict[str, dict[str, Any]]:
             found[row] = {
                 key.removeprefix("settings.").removeprefix("data."): one
                 for key, one in leaves.items()
-                if "/" not in key and not key.endswith(LEFT_OUT)
+                # Sizes of encoders: the column of parameters says what they come to.
+                if "/" not in key and "region_encoder.arguments" not in key and not key.endswith(LEFT_OUT)
             }
     return found
 
@@ -90,6 +91,8 @@ def samples_seen(had: list[dict]) -> str:
 
 
 def parameters(had: list[dict]) -> str:
-    """Return the parameters of a model's region encoder, in millions."""
+    """Return the parameters of a model's region encoder, in thousands or millions."""
     found = value_at(had[0], ("model_record", "parameters", "region_encoder")) if had else None
-    return "" if found is None else f"{found / 1e6:.1f} M"
+    if found is None:
+        return ""
+    return f"{found / 1e6:.1f} M" if found >= 1e6 else f"{found / 1e3:.0f} k"
