@@ -327,7 +327,7 @@ def test_sum(elsewhere, demo):
     rows, total = budget["models"], budget["sum"]
     assert [row["model"] for row in rows] == ["genebert", "batch-16", "from-scratch"]
     assert total["models"] == 3
-    assert total["steps"] == 64
+    assert total["steps"] == 84
     for key in ("flops", "recomputed", "model_bytes", "checkpoint_bytes"):
         assert total[key] == pytest.approx(sum(row[key] for row in rows))
     assert total["gpu_hours"]["H100"] == pytest.approx(rows[0]["gpu_hours"]["H100"] + rows[1]["gpu_hours"]["H100"])
@@ -342,7 +342,7 @@ def test_text_says_what_it_assumes(elsewhere, demo):
     assert "1,700,000 of 5,046 bases" in lines[1] and "the paper" in lines[1]
     assert "at 50% of the dense bf16 peak (A100 312, H100 989, H200 989 TFLOP/s)" in text
     rows = {line.split()[0]: line for line in lines if line}
-    assert "7,888" in rows["genebert"] and " 60 " in rows["genebert"]
+    assert "7,888" in rows["genebert"] and " 80 " in rows["genebert"]
     assert rows["from-scratch"].split()[-1] == "-"
     assert lines[-1].startswith("sum of 2")
 

@@ -177,7 +177,7 @@ def test_a_model_that_starts_from_another(root, tmp_path):
 
 def test_equal_models_are_trained_once(root, tmp_path):
     """Of as many steps `dnabert` is `mgm`; `dnabert-2e-4` is the same one, fine-tuned at another rate."""
-    overlay = "ablation_steps: 60\ntables: {table1: {promoter/prom-core: [mgm, dnabert, dnabert-2e-4]}}"
+    overlay = "ablation_steps: 80\ntables: {table1: {promoter/prom-core: [mgm, dnabert, dnabert-2e-4]}}"
     planned, _ = plan(root, tmp_path, ["table1"], overlay, "config/demo.yaml")
     assert of(planned, "pretrain", "model") == {("dnabert",)}
     # the row `mgm` is the fit of `dnabert`

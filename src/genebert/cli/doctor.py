@@ -165,7 +165,7 @@ def bytes_needed(run: Run, resources: Path) -> float:
 
     missing = [source for source in needed_sources(run) if not (resources / source.name).exists()]
     fetched = sum(source.bytes or _guess(source) for source in missing)
-    total = make_budget(run, run.shown_models(), 1.0)["sum"] if run.shown_models() else {}
+    total = make_budget(run, run.shown_models(ablations=True), 1.0)["sum"] if run.shown_models(ablations=True) else {}
     return fetched + sum(total.get(key, 0) for key in ("data_bytes", "model_bytes", "checkpoint_bytes"))
 
 
@@ -290,7 +290,7 @@ def needed_files(run: Run) -> tuple[list[str], list[str]]:
             name for name in sets if f"{task}/{name}" in run.data_set_names() and f"{task}/{name}" not in run.absent
         )
         paths.update(path for name in here for path in run.tasks[task].files(sets[name]).values())
-    for name in {run.models.canonical[name] for name in run.shown_models()}:
+    for name in {run.models.canonical[name] for name in run.shown_models(ablations=True)}:
         try:
             paths.update(run.pretrain_inputs(SimpleNamespace(model=name))["weights"])
         except InputError as error:

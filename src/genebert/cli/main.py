@@ -67,7 +67,10 @@ def budget(arguments: argparse.Namespace) -> int:
     run = read_run(folder, arguments.configfile)
     if arguments.plan:
         return _plan(run, folder.parent, arguments)
-    names = run.models.names if arguments.all else run.shown_models() if arguments.tables else [arguments.model]
+    if arguments.all:
+        names = run.models.names
+    else:
+        names = run.shown_models(ablations=True) if arguments.tables else [arguments.model]
     priced = make_budget(run, names, arguments.utilisation)
     print(json.dumps(priced, indent=2) if arguments.json else render(priced))
     return 0
@@ -78,7 +81,8 @@ def _plan(run: "Run", root: Path, arguments: argparse.Namespace) -> int:
     from genebert.cli.plan import make_plan, render_plan
 
     plan = make_plan(run, root, arguments.configfile)
-    priced = make_budget(run, plan["targets"][-1]["pretrained"], arguments.utilisation)["models"]
+    names = dict.fromkeys(name for target in plan["targets"] for name in target["pretrained"])
+    priced = make_budget(run, list(names), arguments.utilisation)["models"]
     hours = {run.models.canonical[one["model"]]: one["gpu_hours"]["A100"] for one in priced}
     print(json.dumps(plan | {"a100_hours": hours}, indent=2) if arguments.json else render_plan(plan, hours))
     return 0

@@ -177,9 +177,9 @@ class Run:
             model["sequence_encoder"]["weights"] = f"{self.results}/models/{self.models.canonical[origin]}"
         return model
 
-    def shown_models(self) -> list[str]:
-        """Return the models of tables but ablations, in their order, without baselines and what cannot be had."""
-        shown = [self.rows[table] for table in self.tables() if table not in ABLATIONS]
+    def shown_models(self, *, ablations: bool = False) -> list[str]:
+        """Return the models of tables, in their order, without baselines and what cannot be had; ablations if asked."""
+        shown = [self.rows[table] for table in self.tables() if ablations or table not in ABLATIONS]
         used = {name for rows in shown for row in rows.values() for name in row}
         used.update(self.figure2_models().values())
         absent = {*baselines(), *self.config["unavailable"]}
