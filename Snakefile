@@ -64,3 +64,16 @@ include: "rules/tables.smk"
 include: "rules/figures.smk"
 include: "rules/report.smk"
 include: "rules/targets.smk"
+
+
+rule all:
+    """Everything: the page of the run, its data card, training curves, all tables and figures."""
+    default_target: True
+    input:
+        rules.report.output,
+        rules.card.output,
+        RUN.curve_files(),
+        [RUN.table_files(table) for table in RUN.tables()],
+        RUN.learning_curve_files(),
+        RUN.figure2_files(),
+    localrule: True

@@ -1,19 +1,6 @@
 """What people ask for by name: `snakemake all`, `table5`, `figure2`."""
 
 
-rule all:
-    """Everything: the page of the run, its data card, training curves, all tables and figures."""
-    default_target: True
-    input:
-        rules.report.output,
-        rules.card.output,
-        RUN.curve_files(),
-        [RUN.table_files(table) for table in RUN.tables()],
-        RUN.learning_curve_files(),
-        RUN.figure2_files(),
-    localrule: True
-
-
 rule retrieve:
     """All files of the sets that the config key `retrieve` lists."""
     input:

@@ -112,7 +112,7 @@ def test_names_files_and_entries_agree():
         if model is not None:
             assert f"/timm/{model}/resolve/main/model.safetensors" in address
             assert timm.get_pretrained_cfg(model).hf_hub_id == f"timm/{model}"
-        assert models[name] == {"region_encoder": {"name": name}}
+        assert models[name] == {"ablation": True, "region_encoder": {"name": name}}
     assert REGION_ENCODERS.keys() == {*IMAGE_BACKBONES, "region-transformer"}
 
 

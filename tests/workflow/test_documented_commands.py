@@ -33,6 +33,7 @@ PLANS = {
     "snakemake --cores 4 table2": {"download", "pretrain", "fit", "table"},
     "snakemake --cores 4 results/paper/tables/table2.csv": {"download", "pretrain", "fit", "table"},
     "snakemake --cores 4 learning_curves": {"fit_part", "learning_curve"},
+    "snakemake --cores 4 ablations": {"download", "pretrain", "fit", "table"},
     "snakemake --cores 4 figure2": {"download", "pretrain", "embed", "figure2"},
     "snakemake --cores 4 retrieve": {"download"},
     "snakemake --cores 8 corpus": {"accessibility", "sequences", "motifs", "groups"},
@@ -47,7 +48,7 @@ PLANS = {
     f"snakemake --cores 2 {SPLICING} -- table4": {"pretrain", "task", "fit", "coverage", "table"},
 }
 MADE = {
-    "make demo": "config/demo.yaml -- all",
+    "make demo": "--prioritize table1 -- all",
     "make demo CORES=4": "--cores 4",
     "make test": "-m pytest",
     "make docs": "-m mkdocs build",
