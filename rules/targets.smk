@@ -27,14 +27,14 @@ rule learning_curves:
 rule ablations:
     """Tables 5, 7 and 8: losses, region encoders, batch size and weight of the matching loss."""
     input:
-        [RUN.table_files(table) for table in RUN.ablations()],
+        lambda wildcards: RUN.files_of(RUN.ablations(), "ablations"),
     localrule: True
 
 
 rule extended:
     """Tables of ours beside the paper's: its settings one by one, batch sizes for equal samples."""
     input:
-        [RUN.table_files(table) for table in RUN.tables(extended=True)],
+        lambda wildcards: RUN.files_of(RUN.tables(extended=True), "extended"),
     localrule: True
 
 

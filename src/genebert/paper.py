@@ -23,6 +23,8 @@ TITLES = {
     7: "Region encoders",
     8: "Batch size and weight of the matching loss",
 }
+# Of forms that the paper does not have.
+EXTENDED_TITLES = {5: "The paper's settings, one at a time", 8: "Batch size, for equal samples"}
 
 
 def number_of(table: str) -> tuple[int, bool]:

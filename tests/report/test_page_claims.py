@@ -38,7 +38,7 @@ def test_where_the_paper_has_no_number_there_is_none():
 
 def test_trends_are_steps():
     assert pairs("losses") == [
-        ("dnabert", "no-losses"), ("mgm-ngsp", "dnabert"), ("mgm-ngsp-srm", "mgm-ngsp"),
+        ("mgm", "no-losses"), ("mgm-ngsp", "mgm"), ("mgm-ngsp-srm", "mgm-ngsp"),
     ]  # fmt: skip
     assert pairs("batch")[0] == ("batch-32", "batch-16") and len(pairs("batch")) == 5
     encoders = pairs("encoders")

@@ -72,10 +72,13 @@ def test_table8(tmp_path, table8):
     seen = dict(zip(shown(main, "Model"), shown(main, "Samples seen"), strict=True))
     assert seen["batch-16"] == seen["lambda-0.5"] == "1,600" and seen["batch-32"] == "3,200"
     assert seen["batch-512"] == "-" and "not part of this run" in shown(main, "Remark")
-    assert "Equal settings, trained and fine-tuned once: batch-16, lambda-0.5 are genebert." in main.notes
     assert (
-        "Settings that differ from those of most rows: batch-32: training.batch 32; lambda-1: losses.srm_weight 1.0."
+        "Trained and fine-tuned once, where settings are equal: batch-16, lambda-0.5 under the name genebert."
         in main.notes
+    )
+    assert (
+        "Most rows have losses.srm_weight 0.5, training.batch 16. Others: batch-32: training.batch 32; lambda-1: "
+        "losses.srm_weight 1.0." in main.notes
     )
     by_model = values.set_index("model")
     assert by_model.loc["batch-16", "auc_mean"] == pytest.approx(0.75) == by_model.loc["lambda-0.5", "auc_mean"]
@@ -122,6 +125,6 @@ def test_extended_tables_have_the_papers_values_beside_rows_of_ours_alone(table8
 def test_an_extended_table(tmp_path, table8):
     paths = files(tmp_path, batch_16_equal=record(), mgm=record())
     blocks, texts, values = render(tmp_path, table8, paths, {PROMOTERS: ["batch-16-equal", "mgm"]}, "8_extended")
-    assert blocks[0].title.startswith("Table 8, extended. Batch size")
+    assert blocks[0].title.startswith("Table 8, extended. Batch size, for equal samples")
     assert values["model"].tolist() == ["batch-16-equal", "mgm"] and 'id="table8_extended-main"' in texts["html"]
     assert values["auc_paper"].tolist()[0] == 0.733 and pd.isna(values["auc_paper"][1])

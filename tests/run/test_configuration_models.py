@@ -256,6 +256,8 @@ def test_batches_for_equal_samples():
     seen = {name: one["training"]["steps"] * one["training"]["batch"] for name, one in resolved.items()}
     for batch in (16, 32, 64, 128, 256, 512):
         assert seen[f"batch-{batch}-equal"] == 600 * 128 and seen[f"batch-{batch}"] == 600 * batch
+    own = {"models": {"batch-512-equal": {"training": {"steps": 7}}}}
+    assert models_of(merge(CONFIG, own)).resolved["batch-512-equal"]["training"]["steps"] == 7
     few = models_of(CONFIG | {"ablation_steps": 1}).resolved
     assert few["batch-512-equal"]["training"]["steps"] == 1
 

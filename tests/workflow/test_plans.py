@@ -161,7 +161,10 @@ def test_data_sets_that_cannot_be_had(root, tmp_path):
 
 def test_a_model_that_starts_from_another(root, tmp_path):
     """That one is trained first, under the name it is trained by, also where no table shows it."""
-    overlay = "ablation_steps: 80\nmodels: {later: {sequence_encoder: {weights: 'model:mgm'}}}\ntables: {table1: {promoter/prom-core: [later]}}"
+    overlay = "ablation_steps: 80\n"
+    overlay += (
+        "models: {later: {sequence_encoder: {weights: 'model:mgm'}}}\ntables: {table1: {promoter/prom-core: [later]}}"
+    )
     (tmp_path / "overlay.yaml").write_text(overlay)
     files = ("--configfile", "config/demo.yaml", str(tmp_path / "overlay.yaml"))
     done = snakemake(root, "-n", "--directory", str(tmp_path), *files, "--", "table1")

@@ -91,7 +91,8 @@ class Models:
         for changes in (self.entries.get(name, {}), self.config["models"].get(name, {})):
             model = _lay_over(model, {key: value for key, value in changes.items() if key not in OF_ENTRIES})
         training = model["training"]
-        if entry.get("equal_samples") and training["steps"]:
+        own_steps = "steps" in entry.get("training", {})
+        if entry.get("equal_samples") and training["steps"] and not own_steps:
             steps = max(1, round(training["steps"] * batch / training["batch"]))
             model = merge(model, {"training": {"steps": steps}})
         if model["matrix"] is None:

@@ -347,6 +347,12 @@ class Run:
         """Return the tables of ablations that the run has."""
         return [table for table in self.tables() if table in ABLATIONS]
 
+    def files_of(self, tables: list[str], target: str) -> list[str]:
+        """Return the files of several tables; an InputError where the run has none of them."""
+        if not tables:
+            raise InputError(f"{target}: tables and tasks have no data set for any of its tables; expected some")
+        return [path for table in tables for path in self.table_files(table)]
+
     def table_files(self, table: str) -> list[str]:
         """Return a table in all its forms; Table 6 has its cells' matrix beside it."""
         names = [f"{table}.{suffix}" for suffix in FORMATS] + [f"{table}_transfer.csv"] * (table == TRANSFER_TABLE)

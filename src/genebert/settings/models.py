@@ -196,7 +196,8 @@ class ModelEntry(TrainedModelSettings):
     ablation: bool = key(False, "a row of Tables 5, 7 and 8: trained for `ablation_steps`")
     equal_samples: bool = key(
         False,
-        "for as many samples as model.training.batch sees in the same steps: steps are divided by the ratio of batches",
+        "for as many samples as model.training.batch sees in these steps: fewer steps of a larger batch, at least one",
+        more="Steps that the entry itself names stay as they are.",
     )
     finetune: TaggerChanges = key({}, "how it is fine-tuned")
 

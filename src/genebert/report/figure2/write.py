@@ -88,8 +88,8 @@ def _notes(numbers: Mapping[str, Any], why_not: str | None, left_out: Mapping[st
     any_sample = whole["shared_neighbours"]["uni_modal"]["chance"]
     lines = [
         f"{scale}. Purity: share of the {k} nearest samples that are of the same cell type. All numbers: figure2.json.",
-        f"Purity without a model, where near means an equal ... First row: {reached}.",
-        f"Of the nearest samples hold a region of the sample itself: {shared}; of all samples {any_sample:.2f}.",
+        f"Purity without any model, if nearest means most alike in what follows. First row: {reached}.",
+        f"Share of the nearest samples that share a region with the sample: {shared}; of all {any_sample:.2f}.",
     ]
     if why_not:
         lines.append(f"No row without regions that cell types share: {why_not}.")

@@ -12,6 +12,7 @@ ABLATIONS = (5, 7, 8)  # tables whose rows are models with one setting changed
 EQUAL = "-equal"  # after a batch size: for equal samples, which the paper's row may as well be of
 # Parts of a model's record that define it; what only says how long and how often does not.
 PARTS = ("settings", "training", "data")
+NAMED = ("settings.region_encoder.arguments", "settings.region_encoder.name")  # rows and parameters say it
 LEFT_OUT = ("validate_every", "validation_batches", "log_every", "checkpoint_every", "micro_batch")
 
 
@@ -33,8 +34,7 @@ def _records(scores: Scores) -> dict[str, dict[str, Any]]:
             found[row] = {
                 key.removeprefix("settings.").removeprefix("data."): one
                 for key, one in leaves.items()
-                # Sizes of encoders: the column of parameters says what they come to.
-                if "/" not in key and "region_encoder.arguments" not in key and not key.endswith(LEFT_OUT)
+                if "/" not in key and not key.startswith(NAMED) and not key.endswith(LEFT_OUT)
             }
     return found
 
@@ -52,22 +52,26 @@ def caption_of(number: int, scores: Scores) -> str:
 
 
 def difference_notes(number: int, scores: Scores) -> list[str]:
-    """Return in which settings the models of a table of ablations differ from most of its rows; none for others."""
+    """Return what most rows of a table of ablations have, and which have something else; none for other tables."""
     if number not in ABLATIONS:
         return []
     records = _records(scores)
     keys = dict.fromkeys(key for record in records.values() for key in record)
-    common = {key: Counter(str(one.get(key)) for one in records.values()).most_common(1)[0][0] for key in keys}
-    texts = []
+    values = {key: Counter(_word(one[key]) for one in records.values() if key in one) for key in keys}
+    # Where each row has its own, as the name of its encoder, there is no most of them, and the row is named after it.
+    common = {key: found.most_common(1)[0][0] for key, found in values.items() if found.most_common(1)[0][1] > 1}
+    texts, differ = [], set()
     for row, record in records.items():
-        trained = record.get("training.steps") and record.get("matrix")
-        own = [key for key in keys if key in record and str(record[key]) != common[key]]
         # Of a model without the matching loss, or without any, the keys of what it lacks say nothing.
-        told = [f"{key} {_word(record[key])}" for key in own if trained or not key.startswith("region_encoder")]
-        texts += [f"{row}: {', '.join(told)}"] if told else []
+        trained = record.get("training.steps") and record.get("matrix")
+        able = [key for key in common if key in record and (trained or not key.startswith("region_encoder"))]
+        own = [key for key in able if _word(record[key]) != common[key]]
+        differ |= set(own)
+        texts += [f"{row}: {', '.join(f'{key} {_word(record[key])}' for key in own)}"] if own else []
     if not texts:
         return []
-    return [f"Settings that differ from those of most rows: {'; '.join(texts)}."]
+    most = ", ".join(f"{key} {common[key]}" for key in common if key in differ)
+    return [f"Most rows have {most}. Others: {'; '.join(texts)}."]
 
 
 def _word(value: Any) -> str:

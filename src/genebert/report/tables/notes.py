@@ -12,6 +12,12 @@ from genebert.report.tables.paper import ELSEWHERE
 from genebert.report.tables.values import NOT_RUN, Rows, fits, folded, models_of
 from genebert.report.text import ReportSettings
 
+# What the paper's rows are, where their names do not say it.
+NOTES_OF_TABLES = {
+    5: "The paper's row MGM equals its DNABERT in Table 1, so it stands beside dnabert, which a run may have trained "
+    "for other steps; mgm has the steps of the rows with more losses.",
+    8: "The paper does not say whether its batches had equal steps or saw equal samples.",
+}
 LOSSES = ("mgm", "ngsp", "srm")
 
 
@@ -91,8 +97,8 @@ def _shared_notes(rows: Rows) -> list[str]:
         for row, name in fits(rows, dataset).items():
             if row != name and row not in same.setdefault(name, []):
                 same[name].append(row)
-    texts = [f"{', '.join(group)} {'is' if len(group) == 1 else 'are'} {name}" for name, group in same.items() if group]
-    return [f"Equal settings, trained and fine-tuned once: {'; '.join(texts)}."] if texts else []
+    texts = [f"{', '.join(group)} under the name {name}" for name, group in same.items() if group]
+    return [f"Trained and fine-tuned once, where settings are equal: {'; '.join(texts)}."] if texts else []
 
 
 def _weights(source: dict[str, str]) -> str:
@@ -135,6 +141,7 @@ def main_notes(told: Told, values: pd.DataFrame, heads: Heads) -> list[str]:
     """Return the footnotes of the main block: sources, metrics, what is missing and why, what models started from."""
     notes = _source_notes(told.paper, values, heads, told.settings) + _elsewhere_notes(told.elsewhere)
     notes += heads.shown.notes(values, told.scores)
+    notes += [NOTES_OF_TABLES[told.number]] if told.number in NOTES_OF_TABLES else []
     notes += _difference_notes(told.number, told.paper, values, told.rows)
     notes += _unavailable_notes(values, told.rows) + _shared_notes(told.rows)
     return notes + difference_notes(told.number, told.scores) + _origin_notes(told.scores)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from genebert.files import write_text
-from genebert.paper import TITLES, number_of
+from genebert.paper import EXTENDED_TITLES, TITLES, number_of
 from genebert.report.tables.ablations import caption_of, counterparts
 from genebert.report.tables.blocks import Block, Heads, further_block, main_block, transfer_blocks
 from genebert.report.tables.coverage import coverage_block
@@ -67,7 +67,8 @@ def render_table(
     values = build_values(paper, found, rows, elsewhere)
     heads = _heads(paper, elsewhere, values)
     elsewhere = elsewhere[elsewhere[ELSEWHERE].isin(heads.reporters)]
-    title = f"Table {number}{', extended' * extended}. {TITLES[number]}{caption_of(number, found)}"
+    about = EXTENDED_TITLES[number] if extended else TITLES[number]
+    title = f"Table {number}{', extended' * extended}. {about}{caption_of(number, found)}"
     subtitle = f"Run {settings.run}: {settings.scale}"
     told = Told(number, paper, elsewhere, found, rows, settings)
     notes, matrices = [*main_notes(told, values, heads), *settings.notes], []
