@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from genebert.report.page.verdicts import ABSENT, VERDICTS, Interval, Judged, Measured
+from genebert.report.page.verdicts import ABSENT, ONE_MODEL, VERDICTS, Interval, Judged, Measured
 from genebert.report.tables.blocks import number
 from genebert.report.text import NOTHING
 
+SAME = "the same model"  # in place of a verdict where both names of a comparison are one
 FEW, MANY = 2, 3  # reasons, and models without a row, that a line gives
 # Verdict -> class of its badge, and a sign beside its colour.
 BADGES = dict(zip(VERDICTS, (("yes", "\u2713"), ("no", "\u2717"), ("open", "?"), ("absent", "\u2013")), strict=True))
@@ -123,8 +124,8 @@ def _details(one: Measured) -> list[str]:
     pair = one.pair
     paper = NOTHING if pair.paper_ours is None else f"{_number(pair.paper_ours)} / {_number(pair.paper_other)}"
     return [
-        pair.label, one.verdict, pair.ours, pair.other, paper, signed(pair.gain), with_sd(one.ours), with_sd(one.other),
-        signed(one.difference), ends(one.over_seeds), ends(one.over_examples),
+        pair.label, SAME if one.why == ONE_MODEL else one.verdict, pair.ours, pair.other, paper, signed(pair.gain),
+        with_sd(one.ours), with_sd(one.other), signed(one.difference), ends(one.over_seeds), ends(one.over_examples),
         ", ".join(map(str, one.seeds)) or NOTHING, one.why,
     ]  # fmt: skip
 
