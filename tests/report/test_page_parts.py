@@ -48,6 +48,24 @@ def test_differences_are_marked_by_their_sign_and_nothing_else(tmp_path):
         assert (cell.mark == "down") == bool(re.fullmatch(r"-\d\.\d{3}", cell.text))
 
 
+def test_the_model_stays_in_sight_wherever_its_column_stands(tmp_path):
+    _, files, _ = make_page_run(tmp_path)
+    text = Path(files.tables[0]).read_text()
+    swapped = text.replace('"col">Model<', '"col">Input<').replace('"col">In the paper<', '"col">Model<')
+    named = {
+        "table1": (text, "Model"),
+        "table7": (swapped, "Model"),
+        "table8": (swapped.replace("Model<", "A<"), "Input"),
+    }
+    for name, (changed, heading) in named.items():
+        (main, *_) = next(iter(read_tables([write(tmp_path / f"{name}.html", changed)]).values()))
+        stays = [
+            [cell.stays for cell in row] for row in [main.heads, *(row for _, rows in main.groups for row in rows)]
+        ]
+        assert [head.text for head in main.heads if head.stays] == [heading]
+        assert all(row == stays[0] for row in stays) and sum(stays[0]) == 1
+
+
 def test_a_further_file_of_a_table_follows_with_ids_of_its_own(tmp_path):
     _, files, _ = make_page_run(tmp_path)
     extended = write(tmp_path / "table1_extended.html", Path(files.tables[0]).read_text())

@@ -19,6 +19,7 @@ from genebert.report.page.verdicts import (
     FAILS,
     HOLDS,
     OPEN,
+    Judged,
     best_of,
     claim_verdict,
     interval_over_seeds,
@@ -208,7 +209,7 @@ def test_the_rule_is_what_it_says(middle, half, gain):
 def of(*verdicts):
     from genebert.report.page.verdicts import Measured
 
-    return [Measured(PAIR, verdict, "") for verdict in verdicts]
+    return [Measured(PAIR, verdict, "", difference=0.0) for verdict in verdicts]
 
 
 @pytest.mark.parametrize(
@@ -242,7 +243,19 @@ def test_a_line_says_what_is_missing(tmp_path):
     claim = Claim("promoters", 1, "It is better", (PAIR, other))
     fits = fits_of(tmp_path, {"genebert": 2.0, "dnabert": 0.5, "kmer-logreg": 1.0})
     line = line_of(judge(claim, fits, TWO_CLASS, "auc", ["kmer-logreg"]))
-    assert line.verdict == HOLDS and "1 of 2 comparisons are not part of this run" in line.why
+    assert line.verdict == HOLDS and line.why.startswith("of 2 comparisons 1 holds, 1 is not part of this run; ")
     assert "in 1 of 2 comparisons" in line.found and "seeds 0, 1, 2, 3, 4" in line.found
     assert line.simple.startswith("kmer-logreg 0.7") and len(line.details) == 2
+    assert line.said == "holds in this run"
     assert line.paper == "AUC +0.100 to +0.201 in 2 comparisons"
+
+
+def test_all_comparisons_are_counted_whatever_decides():
+    """A claim that fails by one comparison says what the others say too."""
+    several = (HOLDS, FAILS, OPEN, ABSENT, ABSENT)
+    line = line_of(
+        Judged(Claim("a", 2, "It is better", ()), "AUC", tuple(of(*several)), claim_verdict(of(*several)), {})
+    )
+    assert line.said == "does not hold in this run"
+    counts = "of 5 comparisons 1 holds, 1 does not hold, 1 cannot be told, 2 are not part of this run"
+    assert line.why.startswith(counts)

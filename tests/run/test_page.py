@@ -27,6 +27,10 @@ def test_the_page_waits_for_what_it_shows():
         "results/demo/models/genebert/model.json"
     ) == 1
     assert found["figure2"] == run.figure2_files()
+    # Models that Tables 5, 7 and 8 alone show: listed, without a training curve.
+    assert "results/demo/models/swin-b-384/model.json" in found["ablations"]
+    assert not set(found["ablations"]) & set(found["models"])
+    assert not any("swin-b-384" in path for path in found["training"])
 
 
 def test_a_run_without_tables_still_has_a_page():

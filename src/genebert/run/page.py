@@ -15,7 +15,10 @@ def page_inputs(run: Run) -> dict[str, list[str]]:
     tables = run.tables()
     files = [path for table in tables for path in run.table_files(table)]
     scores = [path for table in tables for path in run.table_scores(SimpleNamespace(table=table))]
-    models = sorted({run.models.canonical[name] for name in run.shown_models()})
+    models, all_models = (
+        sorted({run.models.canonical[name] for name in run.shown_models(ablations=ablations)})
+        for ablations in (False, True)
+    )
     return {
         "scores": list(dict.fromkeys(scores)),
         "tables": [path for path in files if path.endswith(".html")],
@@ -25,6 +28,7 @@ def page_inputs(run: Run) -> dict[str, list[str]]:
         "learning": [path for path in run.learning_curve_files() if path.endswith((".svg", ".csv"))],
         "figure2": run.figure2_files(),
         "models": [path for name in models for path in run.stage(f"models/{name}", "model.json", "metrics.jsonl")],
+        "ablations": [f"{run.results}/models/{name}/model.json" for name in all_models if name not in models],
     }
 
 
