@@ -5,6 +5,7 @@ from typing import Any
 
 from genebert.methods.registry import METHODS, baselines
 from genebert.paper import TITLES
+from genebert.run.figure2 import why_no_figure2
 from genebert.run.models import is_trained
 from genebert.run.run import Run
 from genebert.run.together import expanded
@@ -42,7 +43,7 @@ def page_facts(run: Run) -> dict[str, Any]:
         "simple": [name for name in baselines() if not METHODS[name].torch],
         "fitted_as": _fitted_as(run),
         "trained": {name: canonical[name] for name in run.models.names if is_trained(resolved[name])},
-        "without_figure2": "" if run.figure2_files() else "the run does not draw it",
+        "without_figure2": why_no_figure2(run),
     }
 
 

@@ -141,8 +141,8 @@ def _why(measured: Sequence[Measured], verdict: str) -> str:
     if names:
         rest = f" and {len(names) - MANY} more" if len(names) > MANY else ""
         said.append(f"no row of this run: {', '.join(names[:MANY])}{rest}")
-    if len(reasons) > FEW:
-        said.append(f"{len(reasons) - FEW} more reasons below")
+    if (more := len(reasons) - FEW) > 0:
+        said.append(f"{more} more reason{'s' * (more > 1)} below")
     return "; ".join(said)
 
 
