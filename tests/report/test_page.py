@@ -17,6 +17,7 @@ from genebert.errors import InputError
 from genebert.paper import TITLES
 from genebert.report.page.build import write_page
 from genebert.report.page.tables import read_tables
+from genebert.report.text import ReportSettings
 
 NAMESPACE = "{http://www.w3.org/1999/xhtml}"
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -97,11 +98,59 @@ def test_claims_are_judged_and_their_comparisons_shown(page):
     (promoters,) = [
         row for row in rows if row and row[0].startswith("Multi-modal pre-training beats DNABERT on promot")
     ]
-    assert promoters[3].endswith("holds") and "0.894 against 0.693" in promoters[1]
+    assert promoters[3].endswith("holds in this run") and "0.894 against 0.693" in promoters[1]
     assert promoters[5].startswith("kmer-logreg 0.9")
     (losses,) = [row for row in rows if row and row[0].startswith("Each loss")]
     assert losses[3].endswith("not part of this run") and "no row of this run: mgm, mgm-ngsp, mgm-ngsp-srm" in losses[4]
     assert any(row[1:4] == ["holds", "genebert", "dnabert"] for row in rows if len(row) > 10)
+
+
+def test_verdicts_are_of_a_run_and_its_scale_stands_beside_them(page, tmp_path):
+    sentence = "Verdicts are of this run: constructed, test size."
+    header = parsed(page[1]).find(f".//{NAMESPACE}header")
+    assert sentence in texts(header, "p")
+    assert [text.lstrip("\u2713\u2717?\u2013") for text in texts(header, "span")] == [
+        "holds in this run", "does not hold in this run", "cannot be told in this run", "not part of this run",
+    ]  # fmt: skip
+
+    def paper(files, run):
+        return files, replace(run, settings=ReportSettings("toy", "paper scale"))
+
+    assert "Verdicts are of this run" not in made(tmp_path, paper)[1]
+
+
+def test_models_of_ablations_are_listed_by_themselves(page, tmp_path):
+    def change(files, run):
+        path = Path(files.models[0]).parents[1] / "mgm/model.json"
+        path.parent.mkdir()
+        shutil.copy(files.models[0], path)
+        return replace(files, ablations=[str(path)]), run
+
+    folder, text = made(tmp_path, change)
+    run = section(parsed(text), "run")
+    assert "1 model of the ablations (Tables 5, 7 and 8) alone" in texts(run, "summary")
+    tables = {one.get("aria-label"): texts(one, "td") for one in run.iter(NAMESPACE + "div")}
+    assert tables["models"][0] == "genebert" and tables["models of the ablations"][0] == "mgm"
+    assert "models/mgm/model.json" in (folder / "ro-crate-metadata.json").read_text()
+    assert "models of the ablations" not in page[1]
+
+
+def test_a_caption_keeps_the_form_of_the_matrix(tmp_path):
+    form = "region x TF matrix: max_score; as an image: fold"
+
+    def change(files, run):
+        path = Path(files.tables[0])
+        table = path.read_text().replace("Table 1. Promoter prediction", f"Table 5. Pre-training losses ({form})")
+        other = path.with_name("table5.html")
+        other.write_text(table.replace("table1-", "table5-"))
+        shutil.copy(path.with_suffix(".csv"), other.with_suffix(".csv"))
+        return replace(files, tables=[*files.tables, str(other)]), run
+
+    text = made(tmp_path, change)[1]
+    losses, promoters = (section(parsed(text), name) for name in ("table5", "table1"))
+    assert texts(losses, "h2") == ["Table 5. Pre-training losses"] and form in texts(losses, "p")
+    assert texts(losses, "summary") == texts(promoters, "summary") == ["further values of ours"]
+    assert texts(promoters, "p") == []
 
 
 def test_pictures_are_described(page):

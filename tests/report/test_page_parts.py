@@ -48,6 +48,24 @@ def test_differences_are_marked_by_their_sign_and_nothing_else(tmp_path):
         assert (cell.mark == "down") == bool(re.fullmatch(r"-\d\.\d{3}", cell.text))
 
 
+def test_the_model_stays_in_sight_wherever_its_column_stands(tmp_path):
+    _, files, _ = make_page_run(tmp_path)
+    text = Path(files.tables[0]).read_text()
+    swapped = text.replace('"col">Model<', '"col">Input<').replace('"col">In the paper<', '"col">Model<')
+    named = {
+        "table1": (text, "Model"),
+        "table7": (swapped, "Model"),
+        "table8": (swapped.replace("Model<", "A<"), "Input"),
+    }
+    for name, (changed, heading) in named.items():
+        (main, *_) = next(iter(read_tables([write(tmp_path / f"{name}.html", changed)]).values()))
+        stays = [
+            [cell.stays for cell in row] for row in [main.heads, *(row for _, rows in main.groups for row in rows)]
+        ]
+        assert [head.text for head in main.heads if head.stays] == [heading]
+        assert all(row == stays[0] for row in stays) and sum(stays[0]) == 1
+
+
 def test_a_further_file_of_a_table_follows_with_ids_of_its_own(tmp_path):
     _, files, _ = make_page_run(tmp_path)
     extended = write(tmp_path / "table1_extended.html", Path(files.tables[0]).read_text())
@@ -211,13 +229,26 @@ def test_environments_are_those_of_the_stages():
 # ----------------------------------------------------------------------------------------------------------- Figure 2
 
 
-def figure2(folder, **differences):
-    """Write Figure 2's files; `differences`: measure -> low and high."""
-    sides = {model: {name: {"value": 0.5} for name in differences} for model in ("uni_modal", "multi_modal")}
+def figure2(folder, specific=True, chance=0.3, **differences):
+    """Write Figure 2's files; `differences`: measure -> low and high; multi-modal 0.5, by chance up to `chance`."""
+    sides = {
+        model: {name: {"value": 0.5, "chance": 0.1, "low": 0.05, "high": chance} for name in differences}
+        for model in ("uni_modal", "multi_modal")
+    }
     ends = {name: {"value": (low + high) / 2, "low": low, "high": high} for name, (low, high) in differences.items()}
-    drawn = {"embedding": sides | {"difference": ends}, "controls": {"kmers": {"value": 0.9}, "gc": {"value": 0.2}}}
-    about = json.dumps({"run": "toy", "drawn": drawn})
-    return [write(folder / "figure2.svg", SVG), write(folder / "figure2.json", about)]
+    judged = {
+        "embedding": sides | {"difference": ends},
+        "controls": {"kmers": {"value": 0.9}, "gc_cpg": {"value": 0.2}},
+    }
+    turned = {name: {end: -value for end, value in one.items()} for name, one in ends.items()}
+    drawn = {"embedding": sides | {"difference": turned}, "controls": {"shared_regions": {"value": 0.95}}}
+    none = {"samples": 7, "unavailable": "7 samples, too few"}
+    about = {"drawn": drawn, "specific": judged} if specific else {"drawn": judged, "specific": none}
+    text = json.dumps({"run": "toy"} | about)
+    return [write(folder / "figure2.svg", SVG), write(folder / "figure2.json", text)]
+
+
+HELD = {"purity": (0.1, 0.2), "silhouette": (0.1, 0.3), "within_between": (-0.2, -0.1)}
 
 
 @pytest.mark.parametrize(
@@ -230,18 +261,45 @@ def figure2(folder, **differences):
     ],
 )
 def test_figure_2_is_judged_by_its_numbers(tmp_path, within_between, purity, verdict):
+    """Of samples without shared regions: those as drawn say the opposite."""
     found = read_figure2(figure2(tmp_path, purity=purity, silhouette=(0.1, 0.3), within_between=within_between), "")
     assert found.line.verdict == verdict
-    assert found.line.simple == "purity 0.900 from kmers alone (multi-modal 0.500)"
+    assert found.line.simple == "purity 0.900 from counts of 4-mers alone (multi-modal 0.500)"
     assert len(found.line.details) == 3 and found.picture.source.startswith("data:image/svg+xml")
-    assert ("drawn controls kmers value", "0.900") in found.numbers
+    assert found.line.why.endswith("of samples without regions that cell types share")
+    assert "multi-modal purity 0.500, by chance 0.050 to 0.300" in found.line.found
+
+
+def test_figure_2_falls_back_on_samples_as_drawn_and_says_so(tmp_path):
+    found = read_figure2(figure2(tmp_path, specific=False, **HELD), "")
+    assert found.line.verdict == HOLDS
+    assert "of samples as drawn, as the figure has none without regions that cell types share" in found.line.why
+    assert "(7 samples, too few)" in found.line.why
+
+
+def test_figure_2_holds_for_no_model_that_is_as_good_as_chance(tmp_path):
+    line = read_figure2(figure2(tmp_path, chance=0.5, **HELD), "").line
+    assert line.verdict == OPEN and line.why.startswith("of 3 measures 3 hold; no better than chance; ")
+    assert read_figure2(figure2(tmp_path, chance=0.49, **HELD), "").line.verdict == HOLDS
+    # What does not hold stays so, whatever chance gives.
+    line = read_figure2(figure2(tmp_path, chance=0.5, **HELD | {"purity": (-0.2, -0.1)}), "").line
+    assert line.verdict == FAILS and "no better than chance" in line.why
+
+
+def test_the_numbers_of_figure_2_have_names_in_words(tmp_path):
+    numbers = dict(read_figure2(figure2(tmp_path, **HELD), "").numbers)
+    assert numbers["samples of pre-training, purity without a model, number of regions in common"] == "0.950"
+    place = "without regions that cell types share, embedding, "
+    assert numbers[f"{place}multi-modal, distance within / between"] == "0.500 (by chance 0.050 to 0.300, mean 0.100)"
+    assert numbers[f"{place}multi-modal - uni-modal, purity"] == "0.150 (95 % 0.100 to 0.200)"
+    assert not any("_" in name for name in numbers)
 
 
 def test_a_run_without_figure_2_says_why(tmp_path):
     found = read_figure2([], "one model cannot be had")
     assert found.line.verdict == ABSENT and found.reason == found.line.why == "one model cannot be had"
     files = figure2(tmp_path, purity=(0, 1), silhouette=(0, 1))
-    with pytest.raises(InputError, match=r"has no number drawn\.embedding.uni_modal\.within_between\.value"):
+    with pytest.raises(InputError, match=r"has no number specific\.embedding.uni_modal\.within_between\.value"):
         read_figure2(files, "")
     with pytest.raises(InputError, match=r"expected also figure2\.json"):
         read_figure2(files[:1], "")

@@ -19,6 +19,7 @@ from genebert.report.page.verdicts import (
     FAILS,
     HOLDS,
     OPEN,
+    Judged,
     best_of,
     claim_verdict,
     interval_over_seeds,
@@ -26,6 +27,7 @@ from genebert.report.page.verdicts import (
     measure,
     read_fits,
     verdict_of,
+    within_reach,
 )
 from genebert.report.tables.kinds.person import PERSON
 from genebert.report.tables.kinds.two_class import TWO_CLASS
@@ -73,6 +75,34 @@ def test_no_difference_within_a_narrow_interval_does_not_hold(tmp_path):
     assert measured(tmp_path, {"genebert": 1.5, "dnabert": 1.5}, silent).verdict == OPEN
 
 
+def test_a_gain_that_is_out_of_reach_is_not_asked_for():
+    """From an AUC of 0.95 nothing gains the paper's 0.672: half of the 0.05 that are left decides."""
+    left = within_reach(0.672, 0.95)
+    assert left == pytest.approx(0.05)
+    assert verdict_of((-0.01, 0.03), 0.672) == FAILS and verdict_of((-0.01, 0.03), left) == OPEN
+    assert verdict_of((-0.01, 0.02), left) == FAILS
+    assert within_reach(0.2, 0.7) == 0.2  # what is in reach stays as it is
+    assert within_reach(None, 0.7) is None and within_reach(-0.1, 0.7) == -0.1
+
+
+def test_the_reason_says_how_much_of_the_papers_gain_is_left(tmp_path):
+    far = Pair(PROMOTER, "genebert", "dnabert", "prom-core", 0.693, 0.021)
+    one = measured(tmp_path, {"genebert": 1.5, "dnabert": 1.5}, far)
+    assert one.verdict == FAILS
+    left = 1 - one.other[0]
+    assert one.why.endswith(f"half of the paper's gain of +0.672, of which at most +{left:.3f} is left here")
+
+
+def test_two_names_of_one_fit_are_no_comparison(tmp_path):
+    paths = [write_fit(tmp_path, "dnabert", seed, predictions(1.0, seed)) for seed in range(3)]
+    fits = read_fits(paths, {PROMOTER: {"genebert": "dnabert"}})
+    one = measure(PAIR, fits, TWO_CLASS, PLACE)
+    assert (one.verdict, one.why, one.difference) == (ABSENT, "one model under both names", None)
+    line = line_of(judge(Claim("promoters", 1, "It is better", (PAIR,)), fits, TWO_CLASS, "auc", []))
+    assert line.verdict == ABSENT and line.why == "one model under both names"
+    assert line.details[0][1] == "the same model"
+
+
 def test_few_examples_and_seeds_leave_it_open(tmp_path):
     fits = read_fits(
         write_fit(tmp_path, model, seed, predictions(shift, seed + noise, 30), deterministic=False)
@@ -101,6 +131,9 @@ def test_what_no_seed_changes_is_judged_by_its_examples(tmp_path):
 def test_what_was_not_run_or_cannot_be_had_is_absent(tmp_path):
     one = measured(tmp_path, {"genebert": 2.0})
     assert one.verdict == ABSENT and one.missing == "dnabert" and one.why == "no row of this run: dnabert"
+    elsewhere = Pair("promoter/other", "genebert", "dnabert", "other")
+    one = measured(tmp_path, {"genebert": 2.0}, elsewhere)
+    assert (one.verdict, one.why, one.missing) == (ABSENT, "not a data set of this run", "")
     path = tmp_path / "unavailable.json"
     path.write_text(json.dumps(unavailable("dnabert", 0, "the weights need a login")))
     fits = fits_of(tmp_path, {"genebert": 2.0}) | read_fits([path])
@@ -176,7 +209,7 @@ def test_the_rule_is_what_it_says(middle, half, gain):
 def of(*verdicts):
     from genebert.report.page.verdicts import Measured
 
-    return [Measured(PAIR, verdict, "") for verdict in verdicts]
+    return [Measured(PAIR, verdict, "", difference=0.0) for verdict in verdicts]
 
 
 @pytest.mark.parametrize(
@@ -210,7 +243,19 @@ def test_a_line_says_what_is_missing(tmp_path):
     claim = Claim("promoters", 1, "It is better", (PAIR, other))
     fits = fits_of(tmp_path, {"genebert": 2.0, "dnabert": 0.5, "kmer-logreg": 1.0})
     line = line_of(judge(claim, fits, TWO_CLASS, "auc", ["kmer-logreg"]))
-    assert line.verdict == HOLDS and "1 of 2 comparisons are not part of this run" in line.why
+    assert line.verdict == HOLDS and line.why.startswith("of 2 comparisons 1 holds, 1 is not part of this run; ")
     assert "in 1 of 2 comparisons" in line.found and "seeds 0, 1, 2, 3, 4" in line.found
     assert line.simple.startswith("kmer-logreg 0.7") and len(line.details) == 2
+    assert line.said == "holds in this run"
     assert line.paper == "AUC +0.100 to +0.201 in 2 comparisons"
+
+
+def test_all_comparisons_are_counted_whatever_decides():
+    """A claim that fails by one comparison says what the others say too."""
+    several = (HOLDS, FAILS, OPEN, ABSENT, ABSENT)
+    line = line_of(
+        Judged(Claim("a", 2, "It is better", ()), "AUC", tuple(of(*several)), claim_verdict(of(*several)), {})
+    )
+    assert line.said == "does not hold in this run"
+    counts = "of 5 comparisons 1 holds, 1 does not hold, 1 cannot be told, 2 are not part of this run"
+    assert line.why.startswith(counts)

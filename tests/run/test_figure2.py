@@ -43,8 +43,13 @@ def test_an_untrained_model_has_embeddings_too():
     [
         (figure2(uni_modal=None), "figure2.uni_modal: found null, expected two models that can be had"),
         (
+            {"unavailable": {"mgm-ngsp": "no GPU", "mgm-ngsp-srm": "no time"}},
+            "figure2.uni_modal: found 'mgm-ngsp', expected two models that can be had; mgm-ngsp: no GPU; mgm-ngsp-srm: "
+            "no time",
+        ),
+        (
             {"unavailable": {"mgm-ngsp-srm": "no GPU"}},
-            "figure2.uni_modal: found 'mgm-ngsp', expected two models that can be had; mgm-ngsp-srm: no GPU",
+            "figure2.multi_modal: found 'mgm-ngsp-srm', expected two models that can be had; mgm-ngsp-srm: no GPU",
         ),
     ],
 )

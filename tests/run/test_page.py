@@ -27,6 +27,10 @@ def test_the_page_waits_for_what_it_shows():
         "results/demo/models/genebert/model.json"
     ) == 1
     assert found["figure2"] == run.figure2_files()
+    # Models that Tables 5, 7 and 8 alone show: listed, without a training curve.
+    assert "results/demo/models/swin-b-384/model.json" in found["ablations"]
+    assert not set(found["ablations"]) & set(found["models"])
+    assert not any("swin-b-384" in path for path in found["training"])
 
 
 def test_a_run_without_tables_still_has_a_page():
@@ -65,3 +69,15 @@ def test_a_table_that_is_not_there_has_a_reason(overlay, number, reason):
 def test_what_a_cluster_is_asked_for_is_no_part_of_the_page():
     """So that another time limit makes no page again."""
     assert page_facts(run_of({"resources": {"fit": {"runtime": 7}}})) == page_facts(run_of({}))
+
+
+@pytest.mark.parametrize(
+    ("overlay", "reason"),
+    [
+        ({}, ""),
+        ({"figure2": {"uni_modal": None}}, "the configuration asks for none"),
+        ({"unavailable": {"mgm-ngsp": "no GPU"}}, "mgm-ngsp: no GPU"),
+    ],
+)
+def test_a_figure_2_that_is_not_there_has_a_reason(overlay, reason):
+    assert page_facts(run_of(overlay))["without_figure2"] == reason

@@ -22,6 +22,7 @@ with logged(snakemake.log[0]):
             files.default,
             files.choices,
             files.environments,
+            files.ablations,
         ),
         PageRun(ReportSettings(params.run, params.scale, tuple(params.notes)), checkout=checkout, **params.facts),
     )

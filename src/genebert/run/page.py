@@ -5,6 +5,7 @@ from typing import Any
 
 from genebert.methods.registry import METHODS, baselines
 from genebert.paper import TITLES
+from genebert.run.figure2 import why_no_figure2
 from genebert.run.models import is_trained
 from genebert.run.run import Run
 from genebert.run.together import expanded
@@ -15,7 +16,10 @@ def page_inputs(run: Run) -> dict[str, list[str]]:
     tables = run.tables()
     files = [path for table in tables for path in run.table_files(table)]
     scores = [path for table in tables for path in run.table_scores(SimpleNamespace(table=table))]
-    models = sorted({run.models.canonical[name] for name in run.shown_models()})
+    models, all_models = (
+        sorted({run.models.canonical[name] for name in run.shown_models(ablations=ablations)})
+        for ablations in (False, True)
+    )
     return {
         "scores": list(dict.fromkeys(scores)),
         "tables": [path for path in files if path.endswith(".html")],
@@ -25,6 +29,7 @@ def page_inputs(run: Run) -> dict[str, list[str]]:
         "learning": [path for path in run.learning_curve_files() if path.endswith((".svg", ".csv"))],
         "figure2": run.figure2_files(),
         "models": [path for name in models for path in run.stage(f"models/{name}", "model.json", "metrics.jsonl")],
+        "ablations": [f"{run.results}/models/{name}/model.json" for name in all_models if name not in models],
     }
 
 
@@ -38,7 +43,7 @@ def page_facts(run: Run) -> dict[str, Any]:
         "simple": [name for name in baselines() if not METHODS[name].torch],
         "fitted_as": _fitted_as(run),
         "trained": {name: canonical[name] for name in run.models.names if is_trained(resolved[name])},
-        "without_figure2": "" if run.figure2_files() else "the run does not draw it",
+        "without_figure2": why_no_figure2(run),
     }
 
 

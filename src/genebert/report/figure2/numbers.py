@@ -23,15 +23,8 @@ from genebert.evaluation.separation import (
 from genebert.genome.kmers import SPECIALS, kmer_ids
 from genebert.genome.sequences import RegionSequences
 from genebert.motifs.composition import composition
+from genebert.report.figure2.words import WORD
 
-WORD = 4  # bases of the k-mers of the control
-# Controls that look at no model, and what two samples are near by.
-CONTROLS = {
-    "shared_regions": "number of regions in common",
-    "shared_share": "share of regions that other cell types hold too",
-    "gc_cpg": "GC and CpG content",
-    "kmers": f"counts of {WORD}-mers",
-}
 DIGITS = 5
 
 
@@ -103,7 +96,7 @@ def kmer_counts(sequences: RegionSequences, drawn: Drawn, k: int) -> np.ndarray:
 
 
 def controls(drawn: Drawn, sequences: RegionSequences, counting: Counting) -> dict[str, dict[str, float]]:
-    """Return the purity that each of :data:`CONTROLS` reaches, with what chance gives.
+    """Return the purity that each of :data:`genebert.report.figure2.words.CONTROLS` reaches, with what chance gives.
 
     Distances are Euclidean, of standardised shares of G or C and of CpG, or of cosines, of the square roots of counts.
     """

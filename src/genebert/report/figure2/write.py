@@ -13,13 +13,13 @@ from genebert.corpus.drawn import Drawn, Embeddings
 from genebert.errors import InputError
 from genebert.files import write_json, write_text
 from genebert.genome.sequences import RegionSequences
-from genebert.report.figure2.numbers import CONTROLS, Counting, numbers_of, rounded
+from genebert.report.figure2.numbers import Counting, numbers_of, rounded
 from genebert.report.figure2.panels import Row, draw_panels, in_the_plane
+from genebert.report.figure2.words import CONTROLS, SETS
 from genebert.report.text import ReportSettings
 from genebert.settings.figure2 import PANELS, Figure2Settings
 
 logger = logging.getLogger(__name__)
-SETS = {"drawn": "samples of pre-training", "specific": "without regions that cell types share"}
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from genebert.report.page.tables import read_tables
 from genebert.report.page.verdicts import RULE, AllFits, judge, read_fits
 from genebert.report.tables.paper import read_paper
 from genebert.report.text import ReportSettings, count, fill
+from genebert.settings.load import load_yaml
 
 logger = logging.getLogger(__name__)
 PAGE = "report.html"
@@ -47,6 +48,7 @@ class PageFiles:
     default: str  # config/config.yaml
     choices: str  # docs/choices.md
     environments: Sequence[str]  # envs/{stage}.yaml
+    ablations: Sequence[str] = ()  # model.json of those that the tables of ablations alone show
 
 
 @dataclass(frozen=True)
@@ -97,12 +99,14 @@ def write_page(folder: str | Path, files: PageFiles, run: PageRun) -> dict[str, 
         "settings": run.settings,
         "lines": lines,
         "counts": counts_of(lines),
+        "of_its_own": run.settings.notes or run.settings.scale != load_yaml(files.default)["scale"],
         "rule": (*RULE, FIGURE2_RULE),
         "tables": _tables(files.tables, run.absent),
         "figure2": figure2,
         "baselines": facts.baseline_rows(papers, fits, run.simple),
         "groups": facts.GROUPS.values(),
         "models": facts.model_rows(files.models),
+        "ablations": facts.model_rows(files.ablations),
         "model_heads": facts.MODEL_HEADS,
         **_figures(folder, files),
         **_card(files.card),
@@ -116,7 +120,7 @@ def write_page(folder: str | Path, files: PageFiles, run: PageRun) -> dict[str, 
     logger.info("%s: %.2f MB, %d claims, %d tables", PAGE, size / 1e6, len(lines), len(files.tables))
     about = {"name": f"GeneBERT run {run.settings.run}", "description": f"Scale: {run.settings.scale}"}
     listed = {folder / PAGE, *map(Path, [*files.scores, *files.tables, *files.training, *files.learning]),
-              *map(Path, [files.card, *files.figure2, *files.models])}  # fmt: skip
+              *map(Path, [files.card, *files.figure2, *files.models, *files.ablations])}  # fmt: skip
     listed |= {path.with_suffix(".csv") for path in map(Path, [*files.tables, *files.learning])}
     write_crate(folder, listed, about, made_by)
     return values
@@ -131,17 +135,23 @@ def _lines(papers: Mapping, fits: AllFits, simple: Sequence[str]) -> list[Line]:
 
 
 def _tables(paths: Sequence[str], absent: Mapping[int, str]) -> list[dict[str, Any]]:
-    """Return number, title, rectangles and, for a table that is not there, the reason."""
+    """Return number, title, form of the matrix, rectangles and, for a table that is not there, the reason."""
     found = read_tables(paths)
     return [
         {
             "number": number,
             "title": TITLES[number],
+            "form": _form(found[number][0].title, TITLES[number]) if number in found else "",
             "parts": found.get(number, []),
             "reason": "" if number in found else absent.get(number, "the run has no file of it"),
         }
         for number in sorted({*TITLES, *found})
     ]
+
+
+def _form(caption: str, title: str) -> str:
+    """Return what a caption says after its title, in brackets: the form of the matrix that models of the table saw."""
+    return caption.partition(f". {title}")[2].strip().removeprefix("(").removesuffix(")")
 
 
 def _figures(folder: Path, files: PageFiles) -> dict[str, Any]:

@@ -7,12 +7,14 @@ from typing import Any
 
 from genebert.errors import InputError
 from genebert.files import read_json
+from genebert.report.figure2.words import CONTROLS, SETS
 from genebert.report.page.pictures import Figure, data_uri
-from genebert.report.page.summary import BADGES, Line, ends, signed
+from genebert.report.page.summary import BADGES, Line, counted, ends, signed
 from genebert.report.page.verdicts import ABSENT, FAILS, HOLDS, OPEN, verdict_of
 from genebert.report.tables.blocks import number
 from genebert.report.tables.kinds.base import value_at
-from genebert.report.text import NOTHING
+from genebert.report.text import NOTHING, count
+from genebert.settings.figure2 import PANELS
 
 CLAIM = "Multi-modal pre-training separates cell types better, and is tighter within them"
 NO_NUMBER = "no number: a picture"
@@ -22,13 +24,40 @@ MEASURES = {
     "silhouette": ("cell types apart (silhouette)", True),
     "within_between": ("tight within a type (distance within / between)", False),
 }
-HEADS = ("Measure", "Uni-modal", "Multi-modal", "Multi-modal - uni-modal", "95 % over samples", "Better", "Verdict")
-SPACE = ("drawn", "embedding")  # in the file: the samples as drawn, and distances of their embeddings
+HEADS = ("Measure", "Uni-modal", "Multi-modal", "Multi-modal by chance", "Multi-modal - uni-modal", "95 % over samples",
+         "Better", "Verdict")  # fmt: skip
+# Keys of the figure's file -> words; names of cell types stay as they are.
+WORDS = {
+    **SETS,
+    **PANELS,
+    **CONTROLS,
+    "embedding": "embedding",
+    "plane": "plane of t-SNE",
+    "difference": "multi-modal - uni-modal",
+    "purity": "purity",
+    "silhouette": "silhouette",
+    "within": "distance within a cell type",
+    "between": "distance between cell types",
+    "within_between": "distance within / between",
+    "uniformity": "uniformity",
+    "shared_neighbours": "share of neighbours with a region of the sample",
+    "controls": "purity without a model",
+    "samples": "samples",
+    "cell_types": "cell types",
+    "left_out": "cell types left out, samples",
+    "unavailable": "not there",
+    "models": "model",
+    "settings": "setting",
+}
+CHANCE = "no better than chance"
 RULE = (
     "Figure 2's claim is judged by three measures of the embeddings, each with an interval over samples (bootstrap): "
     "purity and silhouette, which must be higher, and the distance within cell types divided by that between them, "
     "which must be lower. It holds if all three hold, does not hold if one interval lies on the wrong side of 0, and "
-    "cannot be told otherwise. Each model is pre-trained once: another pre-training is not in these intervals."
+    "cannot be told otherwise. Nor can it be told, if all three hold, where the multi-modal purity does not lie above "
+    "what chance gives (the middle 95 % with cell types permuted). Samples are those of regions that no other cell "
+    "type holds, as shared regions tell a type without any model; where too few are left, samples as they were drawn, "
+    "which the line says. Each model is pre-trained once: another pre-training is not in these intervals."
 )
 
 
@@ -38,7 +67,7 @@ class Figure2:
 
     line: Line  # of the summary
     picture: Figure | None = None
-    numbers: tuple[tuple[str, str], ...] = ()  # name and value of all that the figure's file holds
+    numbers: tuple[tuple[str, str], ...] = ()  # in words: name and value of all that the figure's file holds
     reason: str = ""  # why there is no picture
 
 
@@ -48,9 +77,10 @@ def read_figure2(paths: Sequence[str | Path], why_not: str) -> Figure2:
     Parameters
     ----------
     paths : list of path
-        Among them ``figure2.svg`` and ``figure2.json``, which holds for each of :data:`MEASURES`, below
-        :data:`SPACE`: ``uni_modal`` and ``multi_modal`` (value), ``difference`` (value, low, high); and ``controls`` of
-        the samples, the purity without any model.
+        Among them ``figure2.svg`` and ``figure2.json``, which holds below ``specific`` (without shared regions) or,
+        where that is unavailable, below ``drawn``: ``embedding`` with, of each of :data:`MEASURES`, ``uni_modal`` and
+        ``multi_modal`` (value; low and high by chance) and ``difference`` (value, low, high); and ``controls``, the
+        purity without any model.
     why_not : str
         The reason where `paths` is empty.
 
@@ -85,36 +115,80 @@ def _at(about: Mapping, place: tuple[str, ...], path: Path) -> float:
 
 
 def _line(about: Mapping, path: Path) -> Line:
+    samples = "specific" if value_at(about, ("specific", "embedding")) else "drawn"
+
+    def at(*place: str) -> float:
+        return _at(about, (samples, "embedding", *place), path)
+
     rows, verdicts, said = [], [], []
     for name, (words, higher) in MEASURES.items():
-        uni, multi = (_at(about, (*SPACE, model, name, "value"), path) for model in ("uni_modal", "multi_modal"))
-        difference, low, high = (
-            _at(about, (*SPACE, "difference", name, end), path) for end in ("value", "low", "high")
-        )
+        uni, multi = (at(model, name, "value") for model in PANELS)
+        chance = at("multi_modal", name, "low"), at("multi_modal", name, "high")
+        difference, low, high = (at("difference", name, end) for end in ("value", "low", "high"))
         verdict = verdict_of((low, high) if higher else (-high, -low), None)
         verdicts.append(verdict)
-        better = "higher" if higher else "lower"
-        rows.append([words, number(uni), number(multi), signed(difference), ends((low, high)), better, verdict])
-        said.append(f"{name.replace('_', ' / ')} {signed(difference)} ({ends((low, high))})")
+        rows.append([words, number(uni), number(multi), _span(chance), signed(difference), ends((low, high)),
+                     "higher" if higher else "lower", verdict])  # fmt: skip
+        said.append(f"{WORDS[name]} {signed(difference)} ({ends((low, high))})")
+    purity, low, high = (at("multi_modal", "purity", end) for end in ("value", "low", "high"))
+    said.append(f"multi-modal purity {number(purity)}, by chance {_span((low, high))}")
     verdict = FAILS if FAILS in verdicts else HOLDS if set(verdicts) == {HOLDS} else OPEN
-    counted = [f"{verdicts.count(one)} of {len(verdicts)} measures: {one}" for one in (HOLDS, FAILS, OPEN)
-               if one in verdicts]  # fmt: skip
-    controls = value_at(about, ("drawn", "controls")) or {}
-    best = max(controls, key=lambda name: controls[name]["value"], default=None)
-    simple = f"purity {number(controls[best]['value'])} from {best.replace('_', ' ')} alone" if best else NOTHING
-    multi = _at(about, (*SPACE, "multi_modal", "purity", "value"), path)
-    simple += f" (multi-modal {number(multi)})" if best else ""
-    return Line("figure2", CLAIM, "Figure 2", NO_NUMBER, "; ".join(said), verdict, BADGES[verdict], simple,
-                "; ".join(counted), HEADS, rows)  # fmt: skip
+    why = [counted(verdicts, "measures")]
+    if purity <= high:
+        verdict = OPEN if verdict == HOLDS else verdict
+        why.append(CHANCE)
+    why.append(_of_which_samples(about, samples))
+    return Line("figure2", CLAIM, "Figure 2", NO_NUMBER, "; ".join(said), verdict, BADGES[verdict],
+                _without_model(about, samples, purity), "; ".join(why), HEADS, rows)  # fmt: skip
+
+
+def _of_which_samples(about: Mapping, samples: str) -> str:
+    if samples == "specific":
+        return f"of {SETS['specific'].replace('without', 'samples without')}"
+    reason = value_at(about, ("specific", "unavailable"))
+    why = f" ({reason})" if reason else ""
+    return f"of samples as drawn, as the figure has none {SETS['specific']}{why}: cell types may be told by these"
+
+
+def _without_model(about: Mapping, samples: str, purity: float) -> str:
+    """Return the highest purity that a control reaches, beside that of the multi-modal model."""
+    found = value_at(about, (samples, "controls")) or {}
+    reached = {name: found[name]["value"] for name in CONTROLS if name in found}
+    if not reached:
+        return NOTHING
+    best = max(reached, key=reached.__getitem__)
+    return f"purity {number(reached[best])} from {CONTROLS[best]} alone (multi-modal {number(purity)})"
+
+
+def _span(interval: tuple[float, float]) -> str:
+    return " to ".join(map(number, interval))
 
 
 def _flat(value: Any, name: str = "") -> list[tuple[str, str]]:
+    """Return names in words and values as text; a number stands with its interval and with what chance gives."""
+    if isinstance(value, Mapping) and "value" in value:
+        return [(name, _measured(value))]
     if isinstance(value, Mapping):
-        return [pair for key, one in value.items() for pair in _flat(one, f"{name} {key}".strip().replace("_", " "))]
-    if isinstance(value, list):
-        return [(name, ", ".join(map(_text, value)))]
+        return [
+            pair
+            for key, one in value.items()
+            for pair in _flat(one, ", ".join(filter(None, (name, WORDS.get(key, key)))))
+        ]
     return [(name, _text(value))]
 
 
+def _measured(one: Mapping) -> str:
+    more = []
+    if "low" in one:
+        more.append(f"{'by chance' if 'chance' in one else '95 %'} {_span((one['low'], one['high']))}")
+    if "chance" in one:
+        more.append(f"{'mean' if more else 'of all others'} {number(one['chance'])}")
+    return number(one["value"]) + (f" ({', '.join(more)})" if more else "")
+
+
 def _text(value: Any) -> str:
-    return f"{value:.3f}" if isinstance(value, float) else NOTHING if value is None else str(value)
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return count(value)
+    return NOTHING if value is None else str(value)

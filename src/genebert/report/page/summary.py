@@ -6,13 +6,29 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from genebert.report.page.verdicts import ABSENT, VERDICTS, Interval, Judged, Measured
+from genebert.report.page.verdicts import ABSENT, FAILS, HOLDS, ONE_MODEL, OPEN, VERDICTS, Interval, Judged, Measured
 from genebert.report.tables.blocks import number
 from genebert.report.text import NOTHING
 
+SAME = "the same model"  # in place of a verdict where both names of a comparison are one
 FEW, MANY = 2, 3  # reasons, and models without a row, that a line gives
 # Verdict -> class of its badge, and a sign beside its colour.
 BADGES = dict(zip(VERDICTS, (("yes", "\u2713"), ("no", "\u2717"), ("open", "?"), ("absent", "\u2013")), strict=True))
+
+# What a badge says: of a claim, in one run.
+SAID = {
+    HOLDS: "holds in this run",
+    FAILS: "does not hold in this run",
+    OPEN: "cannot be told in this run",
+    ABSENT: ABSENT,
+}
+# How many comparisons it is so of: one, several.
+COUNTED = {
+    HOLDS: ("holds", "hold"),
+    FAILS: ("does not hold", "do not hold"),
+    OPEN: ("cannot be told", "cannot be told"),
+    ABSENT: ("is not part of this run", "are not part of this run"),
+}
 
 
 @dataclass(frozen=True)
@@ -30,6 +46,11 @@ class Line:
     why: str
     heads: tuple[str, ...] = ()
     details: list[list[str]] = field(default_factory=list)  # a row for each comparison
+
+    @property
+    def said(self) -> str:
+        """What the badge of the claim says."""
+        return SAID[self.verdict]
 
 
 HEADS = ("Comparison", "Verdict", "Better", "than", "Paper", "Paper's gain", "Ours", "Other", "Difference",
@@ -102,20 +123,26 @@ def _found(measured: Sequence[Measured], metric: str) -> str:
     )
 
 
+def counted(verdicts: Sequence[str], of: str = "comparisons") -> str:
+    """Return how many of several verdicts are which, all of them."""
+    found = Counter(verdicts)
+    said = [f"{n} {COUNTED[verdict][n > 1]}" for verdict in VERDICTS if (n := found[verdict])]
+    return f"of {len(verdicts)} {of} {', '.join(said)}"
+
+
 def _why(measured: Sequence[Measured], verdict: str) -> str:
-    """Return the reasons of the comparisons that decide, the most frequent first, and how many are missing."""
+    """Return how many comparisons there are of each verdict, and the reasons of those that decide, frequent first."""
     decisive = [one for one in measured if one.verdict == verdict]
     names = list(dict.fromkeys(one.missing for one in decisive if one.missing))
     reasons = Counter(one.why for one in decisive if not one.missing)
-    said = [f"{why} ({n} of {len(measured)})" if len(measured) > 1 else why for why, n in reasons.most_common(FEW)]
+    several = len(measured) > 1
+    said = [counted([one.verdict for one in measured])] if several else []
+    said += [f"{why} ({n} of {len(measured)})" if several else why for why, n in reasons.most_common(FEW)]
     if names:
         rest = f" and {len(names) - MANY} more" if len(names) > MANY else ""
         said.append(f"no row of this run: {', '.join(names[:MANY])}{rest}")
-    if len(reasons) > FEW:
-        said.append(f"{len(reasons) - FEW} more reasons below")
-    missing = sum(one.verdict == ABSENT for one in measured)
-    if verdict != ABSENT and missing:
-        said.append(f"{missing} of {len(measured)} comparisons are not part of this run")
+    if (more := len(reasons) - FEW) > 0:
+        said.append(f"{more} more reason{'s' * (more > 1)} below")
     return "; ".join(said)
 
 
@@ -123,8 +150,8 @@ def _details(one: Measured) -> list[str]:
     pair = one.pair
     paper = NOTHING if pair.paper_ours is None else f"{_number(pair.paper_ours)} / {_number(pair.paper_other)}"
     return [
-        pair.label, one.verdict, pair.ours, pair.other, paper, signed(pair.gain), with_sd(one.ours), with_sd(one.other),
-        signed(one.difference), ends(one.over_seeds), ends(one.over_examples),
+        pair.label, SAME if one.why == ONE_MODEL else one.verdict, pair.ours, pair.other, paper, signed(pair.gain),
+        with_sd(one.ours), with_sd(one.other), signed(one.difference), ends(one.over_seeds), ends(one.over_examples),
         ", ".join(map(str, one.seeds)) or NOTHING, one.why,
     ]  # fmt: skip
 
@@ -146,5 +173,5 @@ def line_of(judged: Judged) -> Line:
 
 
 def counts_of(lines: Sequence[Line]) -> list[tuple[str, tuple[str, str], int]]:
-    """Return verdict, its badge and of how many claims it is, in the order of the verdicts."""
-    return [(verdict, BADGES[verdict], sum(one.verdict == verdict for one in lines)) for verdict in VERDICTS]
+    """Return what a badge says, the badge and of how many claims it is, in the order of the verdicts."""
+    return [(SAID[verdict], BADGES[verdict], sum(one.verdict == verdict for one in lines)) for verdict in VERDICTS]

@@ -13,6 +13,7 @@ from genebert.errors import InputError
 from genebert.files import read_text
 
 DIFFERENCE = "Difference"  # heading over the columns that are marked
+MODEL = "Model"  # heading of the column that stays in sight, the first one where none has it
 FILE = re.compile(r"table(\d)(\w*)\.html")
 
 
@@ -25,6 +26,7 @@ class Cell:
     bold: bool = False
     mark: str = ""  # of a difference: up, down or nothing
     first: bool = False  # first of the columns below one heading
+    stays: bool = False  # of the column that stays in sight where a table is wider than the window
 
 
 @dataclass(frozen=True)
@@ -95,8 +97,11 @@ def _table(table: ElementTree.Element, notes: list[str], stem: str) -> PageTable
     caption, (*above, last) = table.find("caption"), table.find("thead")
     spans = [(_text(one), int(one.get("colspan", 1))) for row in above for one in row]
     over = [(text, i == 0) for text, n in spans for i in range(n)] or [("", False)] * len(last)
+    names = [_text(one) for one in last]
+    model = names.index(MODEL) if MODEL in names else 0
     heads = [
-        Cell(_text(one), one.get("class") == "number", first=first) for one, (_, first) in zip(last, over, strict=True)
+        Cell(name, one.get("class") == "number", first=first, stays=i == model)
+        for i, (name, one, (_, first)) in enumerate(zip(names, last, over, strict=True))
     ]
     groups: list[tuple[str, list[list[Cell]]]] = []
     for row in table.find("tbody"):
@@ -107,7 +112,7 @@ def _table(table: ElementTree.Element, notes: list[str], stem: str) -> PageTable
             groups.append(("", []))
         cells = [
             Cell(_text(one), head.number, one.find("b") is not None,
-                 _mark(_text(one)) if text == DIFFERENCE else "", first)
+                 _mark(_text(one)) if text == DIFFERENCE else "", first, head.stays)
             for one, head, (text, first) in zip(row, heads, over, strict=True)
         ]  # fmt: skip
         groups[-1][1].append(cells)

@@ -18,6 +18,8 @@ from genebert.report.tables.values import mean_and_sd
 
 HOLDS, FAILS, OPEN, ABSENT = "holds", "does not hold", "cannot be told from these seeds", "not part of this run"
 VERDICTS = (HOLDS, FAILS, OPEN, ABSENT)
+ONE_MODEL = "one model under both names"
+NO_DATA_SET = "not a data set of this run"
 RULE = (
     "A comparison is of two models on one test set: the difference of the table's last metric, seed by seed, and its "
     "mean. Two 95 % intervals of that mean are made. One is over the fine-tuning seeds (Student's t of the paired "
@@ -25,8 +27,10 @@ RULE = (
     "models share; else from both models' own intervals, as if they were independent, which is wider. From the lower "
     "of their lower ends to the higher of their upper ends is the interval shown.",
     "A comparison holds if the whole interval lies above 0. It does not hold if the whole interval lies below 0, or if "
-    "it contains 0 and ends below half of the gain that the paper reports. Otherwise it cannot be told from these "
-    "seeds; neither can it from a single seed of a model that has a random part.",
+    "it contains 0 and ends below half of the gain that the paper reports. Of that gain no more is counted than can be "
+    "reached here: 1, the most of these metrics, less the other model's mean. Otherwise it cannot be told from these "
+    "seeds; neither can it from a single seed of a model that has a random part. Two names of one model, fitted once, "
+    "are no comparison: the same model, which is not part of this run.",
     "A claim holds if all of its comparisons that this run has hold, and does not hold if one of them does not. It is "
     "not part of this run if none is. Neither interval counts what another pre-training would give: each model is "
     "pre-trained once. No correction is made for the number of comparisons.",
@@ -94,7 +98,7 @@ class Measured:
     over_seeds: Interval | None = None
     over_examples: Interval | None = None
     interval: Interval | None = None
-    missing: str = ""  # model that the run has no row of
+    missing: str = ""  # model that the run has no row of, on a data set that it has
 
 
 def interval_over_seeds(differences: Sequence[float]) -> Interval | None:
@@ -135,7 +139,7 @@ def interval_over_examples(ours: Fits, other: Fits, shown: Shown, place: Place) 
 
 
 def verdict_of(interval: Interval | None, gain: float | None) -> str:
-    """Return what an interval of a difference says, see :data:`RULE`; `gain` is the paper's difference."""
+    """Return what an interval of a difference says, see :data:`RULE`; `gain` is the paper's, as far as in reach."""
     if interval is None:
         return OPEN
     low, high = interval
@@ -144,8 +148,16 @@ def verdict_of(interval: Interval | None, gain: float | None) -> str:
     return FAILS if high < 0 or (gain is not None and high < gain / 2) else OPEN
 
 
-def _reason(interval: Interval | None, gain: float | None, seeds: Sequence[int]) -> str:
-    """Say in words why :func:`verdict_of` says so."""
+def within_reach(gain: float | None, other: float) -> float | None:
+    """Return the paper's gain, or what is left to the most of the metric, 1, where that is less.
+
+    `other` is the mean of the model that the paper calls worse, as this run has it.
+    """
+    return None if gain is None else min(gain, 1.0 - other)
+
+
+def _reason(interval: Interval | None, gain: float | None, reach: float | None, seeds: Sequence[int]) -> str:
+    """Say in words why :func:`verdict_of` says so; `reach` is the part of the paper's `gain` that can be had."""
     if interval is None:
         return f"one seed ({seeds[0]}) has no interval" if len(seeds) == 1 else "no interval"
     low, high = interval
@@ -153,8 +165,9 @@ def _reason(interval: Interval | None, gain: float | None, seeds: Sequence[int])
         return "the whole interval lies above 0"
     if high < 0:
         return "the whole interval lies below 0"
-    if gain is not None and high < gain / 2:
-        return f"the interval contains 0 and ends below half of the paper's gain of {number(gain, '+')}"
+    if reach is not None and high < reach / 2:
+        most = f", of which at most {number(reach, '+')} is left here" if reach < gain else ""
+        return f"the interval contains 0 and ends below half of the paper's gain of {number(gain, '+')}{most}"
     if gain is not None and high > gain > 0:
         return f"the interval contains both 0 and the paper's gain of {number(gain, '+')}"
     return "the interval contains 0"
@@ -176,9 +189,13 @@ def measure(pair: Pair, fits: AllFits, shown: Shown, place: Place) -> Measured:
     sides = [fits.get((pair.dataset, model)) for model in (pair.ours, pair.other)]
     for model, side in zip((pair.ours, pair.other), sides, strict=True):
         if side is None:
+            if all(dataset != pair.dataset for dataset, _ in fits):
+                return Measured(pair, ABSENT, NO_DATA_SET)
             return Measured(pair, ABSENT, f"no row of this run: {model}", missing=model)
         if not side.scores:
             return Measured(pair, ABSENT, f"{model} cannot be had: {side.unavailable}")
+    if sides[0].paths == sides[1].paths:
+        return Measured(pair, ABSENT, ONE_MODEL)
     ours, other = (_common(side, sides) for side in sides)
     seeds = tuple(score["seed"] for score in ours.scores)
     if not seeds:
@@ -191,8 +208,9 @@ def measure(pair: Pair, fits: AllFits, shown: Shown, place: Place) -> Measured:
     known = [one for one in (over_seeds, over_examples) if one is not None]
     told = known and (fixed or over_seeds is not None)
     interval = (min(low for low, _ in known), max(high for _, high in known)) if told else None
-    verdict, why = verdict_of(interval, pair.gain), _reason(interval, pair.gain, seeds)
     means = [mean_and_sd(one) for one in values]
+    reach = within_reach(pair.gain, means[1][0])
+    verdict, why = verdict_of(interval, reach), _reason(interval, pair.gain, reach, seeds)
     return Measured(
         pair, verdict, why, seeds, *means, float(np.mean(differences)), over_seeds, over_examples, interval
     )  # fmt: skip
