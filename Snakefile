@@ -3,6 +3,7 @@
 import re
 import sys
 from pathlib import Path
+from typing import get_args
 
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
@@ -36,6 +37,7 @@ from genebert.methods.registry import baselines
 from genebert.run.figure2 import embed_job, figure2_inputs
 from genebert.run.page import page_facts, page_inputs
 from genebert.run.run import FORMATS, MODEL_FILES, SPLITS, TASK_FILES, Run
+from genebert.settings.data import Matrix
 from genebert.settings.load import load_yaml, merge, shared
 
 # A module is handed its configuration in place of `configfile`: what differs. All else is the other workflow's, of

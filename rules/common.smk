@@ -13,7 +13,7 @@ wildcard_constraints:
     task="|".join(RUN.tasks),
     dataset="[^/]+",
     table="|".join(RUN.rows),
-    form="max_score|binary|counts|descartes",
+    form="|".join(get_args(Matrix)),
 
 
 def growing(rule):

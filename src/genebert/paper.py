@@ -23,11 +23,12 @@ TITLES = {
     7: "Region encoders",
     8: "Batch size and weight of the matching loss",
 }
-# Of forms that the paper does not have.
+ABLATIONS = (5, 7, 8)  # tables whose rows are models with one setting changed
+EXTENDED = "_extended"  # after the name of a table: rows of ours that the paper has none of
+# Of these forms.
 EXTENDED_TITLES = {5: "The paper's settings, one at a time", 8: "Batch size, for equal samples"}
 
 
 def number_of(table: str) -> tuple[int, bool]:
     """Return the number of a table by its name, ``table5`` or ``table5_extended``, and whether it is extended."""
-    number, _, more = table.removeprefix("table").partition("_")
-    return int(number), more == "extended"
+    return int(table.removeprefix("table").removesuffix(EXTENDED)), table.endswith(EXTENDED)

@@ -165,7 +165,8 @@ def bytes_needed(run: Run, resources: Path) -> float:
 
     missing = [source for source in needed_sources(run) if not (resources / source.name).exists()]
     fetched = sum(source.bytes or _guess(source) for source in missing)
-    total = make_budget(run, run.shown_models(ablations=True), 1.0)["sum"] if run.shown_models(ablations=True) else {}
+    models = run.shown_models(ablations=True)
+    total = make_budget(run, models, 1.0)["sum"] if models else {}
     return fetched + sum(total.get(key, 0) for key in ("data_bytes", "model_bytes", "checkpoint_bytes"))
 
 

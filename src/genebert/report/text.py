@@ -1,8 +1,9 @@
 """What reports are written with: tables of plain text, numbers and names in words, and Jinja2 templates."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 NOTHING = "-"
 _LATEX = str.maketrans({
@@ -39,6 +40,17 @@ def count(value: float | None, digits: int = 0) -> str:
 def percent(share: float | None, digits: int = 1) -> str:
     """Return a share in per cent, or a dash for nothing."""
     return NOTHING if share is None else f"{100 * share:.{digits}f} %"
+
+
+def leaves(value: Any, name: str = "") -> dict[str, Any]:
+    """Return what nested blocks of settings hold, dotted key to value; an empty block is a value."""
+    if not isinstance(value, Mapping) or not value:
+        return {name: value}
+    return {
+        key: one
+        for inner, below in value.items()
+        for key, one in leaves(below, f"{name}.{inner}" if name else str(inner)).items()
+    }
 
 
 def markdown(text: str) -> str:

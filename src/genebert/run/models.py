@@ -7,6 +7,7 @@ from typing import Any
 
 from genebert.errors import InputError
 from genebert.models.backbones import IMAGE_BACKBONES
+from genebert.settings.figure2 import PANELS
 from genebert.settings.fitting import lay_over
 from genebert.settings.load import PLACEHOLDER, expand, load_yaml, merge
 from genebert.settings.models import reads
@@ -147,6 +148,12 @@ class Models:
         """Return why a model, or a data set (task/data set), cannot be had, None where both can."""
         reasons = self.config["unavailable"]
         return next((reasons[one] for one in (name, self.origin(name), data_set) if one in reasons), None)
+
+    def of_figure2(self) -> dict[str, str]:
+        """Return the models of Figure 2, panel to name; none where the run goes without, or cannot have one of them."""
+        models = {panel: self.config["figure2"][panel] for panel in PANELS}
+        without = None in models.values() or any(map(self.reason_of_absence, models.values()))
+        return {} if without else models
 
     def origin_problems(self) -> Iterator[str]:
         """Say what is wrong with entries that are another model, fine-tuned in another way."""

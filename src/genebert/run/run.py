@@ -15,12 +15,12 @@ from genebert.genome.chromosomes import normalise_chromosome
 from genebert.methods.registry import METHODS, baselines, fine_tuning
 from genebert.models.backbones import HUB
 from genebert.models.folders import WEIGHTS, weights_file
+from genebert.paper import ABLATIONS, EXTENDED, number_of
 from genebert.run.checks import absences, checked, data_sets
 from genebert.run.config import config_class
 from genebert.run.models import Models, is_trained, load_models, starts_from
 from genebert.run.together import curves_of, expanded
 from genebert.settings.data import FORMAT_KEYS, OPTIONAL_KEYS
-from genebert.settings.figure2 import PANELS
 from genebert.settings.fitting import lay_over
 from genebert.settings.load import expand, from_text, load_yaml, merge
 from genebert.settings.models import reads
@@ -33,8 +33,6 @@ TASK_FILES = [*SPLITS, "card.json"]
 MODEL_FILES = ("config.json", "model.safetensors", "vocab.txt", "model.json")
 FORMATS = ("csv", "md", "html", "tex")
 TRANSFER_TABLE = "table6"
-EXTENDED = "_extended"  # after the number of a table: rows of ours that the paper has none of
-ABLATIONS = ("table5", "table7", "table8")
 
 
 def read_run(folder: str | Path, overlays: Iterable[str | Path] = ()) -> "Run":
@@ -179,7 +177,7 @@ class Run:
 
     def shown_models(self, *, ablations: bool = False) -> list[str]:
         """Return the models of tables, in their order, without baselines and what cannot be had; ablations if asked."""
-        shown = [self.rows[table] for table in self.tables() if ablations or table not in ABLATIONS]
+        shown = [self.rows[table] for table in self.tables() if ablations or number_of(table)[0] not in ABLATIONS]
         used = {name for rows in shown for row in rows.values() for name in row}
         used.update(self.figure2_models().values())
         absent = {*baselines(), *self.config["unavailable"]}
@@ -341,11 +339,11 @@ class Run:
 
     def tables(self, *, extended: bool = False) -> list[str]:
         """Return the tables that the run has a data set for: the paper's, or their extended forms."""
-        return [table for table, rows in self.rows.items() if rows and table.endswith(EXTENDED) == extended]
+        return [table for table, rows in self.rows.items() if rows and number_of(table)[1] == extended]
 
     def ablations(self) -> list[str]:
         """Return the tables of ablations that the run has."""
-        return [table for table in self.tables() if table in ABLATIONS]
+        return [table for table in self.tables() if number_of(table)[0] in ABLATIONS]
 
     def files_of(self, tables: list[str], target: str) -> list[str]:
         """Return the files of several tables; an InputError where the run has none of them."""
@@ -376,9 +374,7 @@ class Run:
 
     def figure2_models(self) -> dict[str, str]:
         """Return the models of Figure 2, panel to name; none where the run goes without, or cannot have one of them."""
-        models = {panel: self.config["figure2"][panel] for panel in PANELS}
-        without = models["uni_modal"] is None or any(map(self.models.reason_of_absence, models.values()))
-        return {} if without else models
+        return self.models.of_figure2()
 
     def figure2_files(self) -> list[str]:
         """Return Figure 2 in all its forms, its points and its numbers; none where the run goes without."""

@@ -12,7 +12,6 @@ from genebert.evaluation.site_labels import KIND as BASES
 from genebert.genome.kmers import check_length
 from genebert.methods.layouts import make_layout
 from genebert.run.models import OTHER_MODEL, Models, is_trained
-from genebert.settings.figure2 import PANELS
 from genebert.settings.fitting import only_of_taggers
 from genebert.settings.models import LossSettings
 from genebert.settings.resources import Resources
@@ -72,18 +71,16 @@ def together_problems(config: dict[str, Any], models: Models, sets: Sets) -> Ite
                     bases = tasks[task].bases(sets[task][one])
                     yield from _length_problems(models.resolved[name], name, bases, f"tasks.{task}: a sequence")
                     yield from _method_problems(models, name, tasks[task])
-    yield from _figure2_problems(config["figure2"], models, processes)
+    yield from _figure2_problems(models, processes)
 
 
-def _figure2_problems(figure2: Mapping[str, Any], models: Models, processes: int) -> Iterator[tuple[str, str]]:
-    """Say what is wrong with the models of Figure 2."""
-    names = [figure2[panel] for panel in PANELS]
-    if names[0] is None or any(map(models.reason_of_absence, names)):
-        return
+def _figure2_problems(models: Models, processes: int) -> Iterator[tuple[str, str]]:
+    """Say what is wrong with the models of Figure 2, where the run draws it."""
+    names = list(models.of_figure2().values())
     for name in names:
         yield from _start_problems(models, name)
         yield from _process_problems(models, name, processes)
-    if models.canonical[names[0]] == models.canonical[names[1]]:
+    if names and models.canonical[names[0]] == models.canonical[names[1]]:
         yield names[0], f"figure2.uni_modal: found the same model as multi_modal, {names[1]}; expected another one"
 
 

@@ -12,9 +12,9 @@ from genebert.report.curves import read_metrics
 from genebert.report.page.benchmarks import read_benchmark
 from genebert.report.page.claims import GENEBERT
 from genebert.report.page.pictures import Cost
-from genebert.report.page.summary import signed, with_sd
+from genebert.report.page.summary import signed
 from genebert.report.page.verdicts import AllFits, best_of
-from genebert.report.tables.blocks import number
+from genebert.report.tables.blocks import number, with_sd
 from genebert.report.tables.kinds.base import Shown
 from genebert.report.tables.kinds.registry import shown_of
 from genebert.report.tables.paper import metrics_of
@@ -101,7 +101,7 @@ def baseline_rows(papers: Mapping[int, pd.DataFrame], fits: AllFits, simple: Seq
             models = [model for where, model in fits if where == dataset]
             groups = [simple, *([one for one in models if one.startswith(first)] for first in GROUPS)]
             best = [best_of(dataset, fits, group, place) for group in groups]
-            values = [f"{one['model']} {with_sd((one['mean'], one['sd']))}" if one else NOTHING for one in best]
+            values = [f"{one['model']} {with_sd(one['mean'], one['sd'])}" if one else NOTHING for one in best]
             gain = best[-1]["mean"] - best[0]["mean"] if best[0] and best[-1] else None
             theirs = reported.loc[reported["model"] == GENEBERT, name].dropna()
             told = number(theirs.max()) if len(theirs) else NOTHING

@@ -12,6 +12,7 @@ import yaml
 from genebert import __version__
 from genebert.files import sha256
 from genebert.report.page.verdicts import AllFits
+from genebert.report.text import leaves
 from genebert.settings.load import expand, load_yaml
 
 # A text that is an absolute path, below a home, or the address of a server, and such within a text, up to a blank; what
@@ -36,16 +37,6 @@ def config_text(config: Mapping) -> str:
     return yaml.safe_dump(placeless(config), sort_keys=False, allow_unicode=True, width=110)
 
 
-def _flat(value: Any, name: str = "") -> dict[str, Any]:
-    if not isinstance(value, Mapping) or not value:
-        return {name: value}
-    return {
-        key: one
-        for inner, below in value.items()
-        for key, one in _flat(below, f"{name}.{inner}" if name else str(inner)).items()
-    }
-
-
 def _said(value: Any) -> str:
     text = yaml.safe_dump(placeless(value), default_flow_style=True, allow_unicode=True, width=10**6)
     return text.removesuffix("\n").removesuffix("\n...")
@@ -63,7 +54,7 @@ def differences(default: str | Path, config: Mapping) -> list[tuple[str, str, st
     """
     usual = load_yaml(default)
     usual = {key: value for key, value in expand(usual, usual["data"]).items() if key in config}
-    before, now = _flat(usual), _flat(config)
+    before, now = leaves(usual), leaves(config)
     keys = dict.fromkeys([*now, *before])
     sides = {key: [_said(one[key]) if key in one else "-" for one in (before, now)] for key in keys}
     return [(placeless(key), *pair) for key, pair in sides.items() if pair[0] != pair[1]]

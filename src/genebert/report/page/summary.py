@@ -4,10 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import pandas as pd
-
 from genebert.report.page.verdicts import ABSENT, FAILS, HOLDS, ONE_MODEL, OPEN, VERDICTS, Interval, Judged, Measured
-from genebert.report.tables.blocks import number
+from genebert.report.tables.blocks import number, with_sd
 from genebert.report.text import NOTHING
 
 SAME = "the same model"  # in place of a verdict where both names of a comparison are one
@@ -57,12 +55,9 @@ HEADS = ("Comparison", "Verdict", "Better", "than", "Paper", "Paper's gain", "Ou
          "95 % over seeds", "95 % over test examples", "Seeds", "Why")  # fmt: skip
 
 
-def with_sd(pair: tuple[float, float] | None) -> str:
+def mean_sd(pair: tuple[float, float] | None) -> str:
     """Return mean and sd over seeds; the mean alone of one seed, a dash for nothing."""
-    if pair is None:
-        return NOTHING
-    mean, sd = pair
-    return number(mean) if pd.isna(sd) else f"{number(mean)} ± {number(sd)}"
+    return NOTHING if pair is None else with_sd(*pair)
 
 
 def ends(interval: Interval | None) -> str:
@@ -72,16 +67,12 @@ def ends(interval: Interval | None) -> str:
 
 def signed(value: float | None) -> str:
     """Return a difference with its sign, a dash for nothing."""
-    return NOTHING if value is None else number(value, "+")
+    return number(value, "+")
 
 
 def _span(values: Sequence[float]) -> str:
     low, high = (number(end, "+") for end in (min(values), max(values)))
     return low if low == high else f"{low} to {high}"
-
-
-def _number(value: float | None) -> str:
-    return NOTHING if value is None else number(value)
 
 
 def _paper(measured: Sequence[Measured], metric: str) -> str:
@@ -113,7 +104,7 @@ def _found(measured: Sequence[Measured], metric: str) -> str:
     if len(measured) == 1:
         (one,) = had
         interval = f" ({ends(one.interval)})" if one.interval else ""
-        return f"{metric} {with_sd(one.ours)} against {with_sd(one.other)}: {signed(one.difference)}{interval}; {over}"
+        return f"{metric} {mean_sd(one.ours)} against {mean_sd(one.other)}: {signed(one.difference)}{interval}; {over}"
     known = [one.interval for one in had if one.interval]
     interval = (min(low for low, _ in known), max(high for _, high in known)) if known else None
     all_ends = f", intervals within {ends(interval)}" if interval else ""
@@ -148,10 +139,10 @@ def _why(measured: Sequence[Measured], verdict: str) -> str:
 
 def _details(one: Measured) -> list[str]:
     pair = one.pair
-    paper = NOTHING if pair.paper_ours is None else f"{_number(pair.paper_ours)} / {_number(pair.paper_other)}"
+    paper = NOTHING if pair.paper_ours is None else f"{number(pair.paper_ours)} / {number(pair.paper_other)}"
     return [
         pair.label, SAME if one.why == ONE_MODEL else one.verdict, pair.ours, pair.other, paper, signed(pair.gain),
-        with_sd(one.ours), with_sd(one.other), signed(one.difference), ends(one.over_seeds), ends(one.over_examples),
+        mean_sd(one.ours), mean_sd(one.other), signed(one.difference), ends(one.over_seeds), ends(one.over_examples),
         ", ".join(map(str, one.seeds)) or NOTHING, one.why,
     ]  # fmt: skip
 
@@ -160,7 +151,7 @@ def line_of(judged: Judged) -> Line:
     """Return a claim with its verdict as text."""
     measured, claim = judged.measured, judged.claim
     simple = "; ".join(
-        f"{found['model']} {with_sd((found['mean'], found['sd']))}"
+        f"{found['model']} {with_sd(found['mean'], found['sd'])}"
         + (f" on {dataset.partition('/')[2]}" if len(judged.simple) > 1 else "")
         for dataset, found in judged.simple.items()
     )

@@ -6,21 +6,15 @@ from typing import Any
 
 import pandas as pd
 
+from genebert.paper import ABLATIONS
 from genebert.report.tables.kinds.base import Scores, available, value_at
+from genebert.report.text import leaves
 
-ABLATIONS = (5, 7, 8)  # tables whose rows are models with one setting changed
 EQUAL = "-equal"  # after a batch size: for equal samples, which the paper's row may as well be of
 # Parts of a model's record that define it; what only says how long and how often does not.
 PARTS = ("settings", "training", "data")
 NAMED = ("settings.region_encoder.arguments", "settings.region_encoder.name")  # rows and parameters say it
 LEFT_OUT = ("validate_every", "validation_batches", "log_every", "checkpoint_every", "micro_batch")
-
-
-def _flat(value: Any, where: str = "") -> dict[str, Any]:
-    """Return the leaves of nested mappings, dotted key to value."""
-    if not isinstance(value, Mapping):
-        return {where: value}
-    return {key: leaf for name, one in value.items() for key, leaf in _flat(one, f"{where}.{name}".strip(".")).items()}
 
 
 def _records(scores: Scores) -> dict[str, dict[str, Any]]:
@@ -29,11 +23,10 @@ def _records(scores: Scores) -> dict[str, dict[str, Any]]:
     for (_, row), group in scores.items():
         had = available(group)[:1]
         if record := had and had[0].get("model_record"):
-            parts = {f"{part}.{key}": one for part in PARTS for key, one in record.get(part, {}).items()}
-            leaves = _flat(parts) | {f"finetune.{key}": one for key, one in _flat(had[0].get("settings", {})).items()}
+            parts = {part: record.get(part, {}) for part in PARTS} | {"finetune": had[0].get("settings", {})}
             found[row] = {
                 key.removeprefix("settings.").removeprefix("data."): one
-                for key, one in leaves.items()
+                for key, one in leaves(parts).items()
                 if "/" not in key and not key.startswith(NAMED) and not key.endswith(LEFT_OUT)
             }
     return found

@@ -68,9 +68,13 @@ def number(value: float, sign: str = "") -> str:
     return text.lstrip("+-") if float(text) == 0 else text
 
 
-def _with_sd(values: pd.DataFrame, name: str) -> list[str]:
-    pairs = zip(values[f"{name}_mean"], values[f"{name}_sd"], strict=True)
-    return [number(mean) + ("" if pd.isna(sd) else f" ± {number(sd)}") for mean, sd in pairs]
+def with_sd(mean: float, sd: float) -> str:
+    """Return mean and sd over seeds, the mean alone of one seed."""
+    return number(mean) if pd.isna(sd) else f"{number(mean)} ± {number(sd)}"
+
+
+def _means(values: pd.DataFrame, name: str) -> list[str]:
+    return list(map(with_sd, values[f"{name}_mean"], values[f"{name}_sd"]))
 
 
 def _joined(values: pd.DataFrame, first: str, word: str, second: str, form: Callable[[Any], str]) -> list[str]:
@@ -119,7 +123,7 @@ def main_block(title: str, subtitle: str, values: pd.DataFrame, heads: Heads, no
     ]
     for name in metrics:
         bold = best_rows(values, name) if name == metrics[-1] else frozenset()
-        columns.append(Column(named[name], _with_sd(values, name), "Ours", bold=bold))
+        columns.append(Column(named[name], _means(values, name), "Ours", bold=bold))
     last = metrics[-1]
     if f"{last}_low" in values:
         ends = _joined(values, f"{last}_low", "to", f"{last}_high", number)
@@ -143,7 +147,7 @@ def further_block(title: str, subtitle: str, values: pd.DataFrame, heads: Heads)
     shown = heads.shown
     columns = [Column("Data set", run["dataset"].tolist(), number=False), _text("Model", run["model"])]
     columns += [
-        Column(metric.heading, _with_sd(run, name), metric.spanner)
+        Column(metric.heading, _means(run, name), metric.spanner)
         for name, metric in shown.further.items()
         if f"{name}_mean" in run
     ]
