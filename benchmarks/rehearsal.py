@@ -210,12 +210,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--fractions", type=float, nargs="+", default=[1 / 16, 1 / 4, 1])
     parser.add_argument("--cores", type=int, default=2)
-    parser.add_argument("--smallest", action="store_true", help="a thousand regions; the figures say nothing")
+    parser.add_argument("--smallest", action="store_true", help="two hundred regions; the figures say nothing")
     parser.add_argument("--folder", type=Path, help="where to work (default: a temporary folder)")
     arguments = parser.parse_args()
     shared = Path(os.environ.get("GENEBERT_SHARED_DATA", ROOT.parent / "shared" / "data"))
     rows = {}
-    for fraction in [0.001] if arguments.smallest else sorted(arguments.fractions):
+    for fraction in [0.0002] if arguments.smallest else sorted(arguments.fractions):
         with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
             free = shutil.disk_usage(name).free / 1e9
             if free < GB_NEEDED * fraction:

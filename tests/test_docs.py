@@ -93,7 +93,7 @@ def test_every_page_has_one_place_in_the_navigation():
     assert sorted(listed) == sorted(["index.md", *pages, "CONTRIBUTING.md", "CHANGELOG.md", "config/README.md"])
 
 
-@pytest.mark.parametrize("overlay", ["fetal-brain", "splicing-chr20", "bm0828"])
+@pytest.mark.parametrize("overlay", ["fetal-brain", "bm0828"])
 def test_the_files_of_the_recorded_runs_are_listed(overlay):
     """A stranger learns of each file where it comes from."""
     folder = ROOT / "config/examples"

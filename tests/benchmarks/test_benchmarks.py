@@ -46,10 +46,10 @@ LINES = {
         r"demo to simulate on 2 cores: .* of the target$",
     ],
     "rehearsal": [
-        r"0\.001 of the paper's size: 1,000 regions",
+        r"0\.0002 of the paper's size: 200 regions",
         r"  accessibility, dgcmatrix .* x reading",
         r"  accessibility, mtx .* x reading",
-        r"  11,\d\d\d accessible pairs, .* random batches of 128",
+        r"  2,\d\d\d accessible pairs, .* random batches of 128",
     ],
 }
 

@@ -69,17 +69,7 @@ def test_the_word_imagenet_becomes_the_file_of_the_encoder():
             assert found == ("resources/own.safetensors" if word == "{data}/own.safetensors" else word)
 
 
-@pytest.mark.parametrize(
-    "names",
-    [
-        ["demo"],
-        ["demo", "tiny"],
-        ["chr20"],
-        ["bm0828"],
-        ["fetal-brain", "fetal-brain-k3"],
-        ["fetal-brain", "fetal-brain-strands"],
-    ],
-)
+@pytest.mark.parametrize("names", [["demo"], ["demo", "tiny"], ["chr20"], ["bm0828"], ["fetal-brain"]])
 def test_small_overlays_ask_for_no_published_image_weights(names):
     config = CONFIG
     for name in names:
