@@ -25,7 +25,7 @@ from genebert.files import read_json, sha256
 from genebert.genome.kmers import save_tokenizer, vocabulary_k
 from genebert.methods.base import Fitted, Method, Unavailable
 from genebert.methods.classifier import Classifier, Features, Probe, Reading, encode, predict
-from genebert.models.bert import load_encoder, read_bert_config
+from genebert.models.bert import load_encoder, read_bert_config, save_code
 from genebert.models.devices import autocast, choose_device, computed_in
 from genebert.models.folders import WEIGHTS, weights_file
 from genebert.models.tokens import Tokens, tokenise
@@ -161,6 +161,7 @@ class FinetunedModel(Fitted):
         """Write encoder and tokenizer in Hugging Face's form, and the rest of the network as ``head.safetensors``."""
         bert = self.encoder.frozen if self.settings.frozen else self.network.encoder
         bert.config.save_pretrained(folder)
+        save_code(folder, bert.config)
         save_file(bert.state_dict(), folder / WEIGHTS[0], metadata={"format": "pt"})
         save_tokenizer(folder, self.encoder.k, self.encoder.positions)
         state = {name: value for name, value in self.network.state_dict().items() if not name.startswith("encoder.")}

@@ -15,7 +15,7 @@ from functools import cache
 from typing import Annotated, Any, ClassVar, NamedTuple, get_args, get_origin, get_type_hints
 
 from genebert.errors import InputError
-from genebert.settings.rules import Rule, alternatives, fits, is_block, unwrapped, with_rule, words, wrong
+from genebert.settings.rules import Rule, alternatives, block_of, fits, is_block, unwrapped, with_rule, words, wrong
 from genebert.settings.sentences import dotted, show, suggest
 
 Where = tuple[str | int, ...]
@@ -91,11 +91,11 @@ def plain(value: Any) -> Any:
 def _built(hint: Any, value: Any) -> Any:
     """Return a value as its field keeps it: blocks as objects, lists of fixed length as tuples."""
     hint, rule = unwrapped(hint)
-    if is_block(hint) and isinstance(value, Mapping) and not rule.partial:
-        unknown = [name for name in value if name not in hints(hint)]
+    if (block := block_of(hint)) and isinstance(value, Mapping) and not rule.partial:
+        unknown = [name for name in value if name not in hints(block)]
         if unknown:
-            raise InputError(f"unknown key {hint.block}.{unknown[0]}; {suggest(str(unknown[0]), hints(hint))}")
-        return hint(**value)
+            raise InputError(f"unknown key {block.block}.{unknown[0]}; {suggest(str(unknown[0]), hints(block))}")
+        return block(**value)
     is_tuple = any(get_origin(unwrapped(one)[0]) is tuple for one in alternatives(hint))
     return tuple(value) if is_tuple and isinstance(value, list) else value
 
@@ -231,8 +231,8 @@ def key_names(cls: type[Block]) -> tuple[str, ...]:
     found = []
     for name, (hint, _) in hints(cls, internal=False).items():
         found.append(name)
-        inner = unwrapped(hint)[0]
-        found += [f"{name}.{below}" for below in key_names(inner)] if is_block(inner) else []
+        inner = block_of(unwrapped(hint)[0])
+        found += [f"{name}.{below}" for below in key_names(inner)] if inner else []
     return tuple(found)
 
 
@@ -258,11 +258,11 @@ def without_removed(hint: Any, value: Any) -> Any:
 def complete(hint: Any, value: Any, *, partial: bool = False) -> Any:
     """Return a checked value with the defaults of all keys that are missing in its blocks, those in parts left out."""
     bare, rule = unwrapped(hint)
-    if is_block(bare) and isinstance(value, Mapping):
+    if (block := block_of(bare)) and isinstance(value, Mapping):
         partial = partial or rule.partial
         return {
             name: complete(inner, value[name] if name in value else default_of(one), partial=partial)
-            for name, (inner, one) in hints(bare, internal=False).items()
+            for name, (inner, one) in hints(block, internal=False).items()
             if name in value or not partial
         }
     if get_origin(bare) is dict and get_args(bare)[1] is not Any:
