@@ -12,7 +12,7 @@ from genebert.settings.figure2 import PANELS
 from genebert.settings.fitting import lay_over
 from genebert.settings.load import PLACEHOLDER, expand, load_yaml, merge
 from genebert.settings.models import ConvolutionSettings, reads
-from genebert.settings.sentences import show, suggest
+from genebert.settings.sentences import suggest
 
 # Region encoder -> the file of config/sources.tsv with its ImageNet weights.
 IMAGENET_FILES = {
@@ -54,6 +54,10 @@ def starts_from(model: dict) -> str | None:
     """Return the name of the model that a model's sequence encoder starts from, None for a folder or random weights."""
     weights = model["sequence_encoder"]["weights"] or ""
     return weights.removeprefix(OTHER_MODEL) if weights.startswith(OTHER_MODEL) else None
+
+
+def _filters(convolution: dict | None) -> str:
+    return f"{convolution['filters']} filters of {convolution['width']} bases" if convolution else "no filters"
 
 
 def is_trained(model: dict) -> bool:
@@ -197,4 +201,5 @@ class Models:
                     yield f"{where} with {key} {source[key]}, expected {model[key]}, as this model has"
             has, wanted = source.get("convolution"), model.get("convolution")
             if has and has != wanted:
-                yield f"{where} with convolution {show(has)}, expected {show(wanted)}, as this model has, or null"
+                expected = f"{_filters(wanted)}, as this model has" + ", or none" * bool(wanted)
+                yield f"{where} with {_filters(has)}, expected {expected}"

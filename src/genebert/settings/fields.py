@@ -139,9 +139,10 @@ def _union_problems(hint: Any, value: Any, where: Where, way: _Way) -> Iterator[
     members = [with_rule(member, rule) for member in alternatives(bare)]
     found = [list(_problems(member, value, where, way)) for member in members]
     if all(found):
-        # What is wrong in a list of any length, or a mapping, is told there; else the whole is wrong.
+        # What is wrong in a list of any length, a mapping or a block, is told there; else the whole is wrong.
         kind = list if isinstance(value, list) else dict if isinstance(value, Mapping) else None
-        alike = [one for one, member in zip(found, members, strict=True) if get_origin(unwrapped(member)[0]) is kind]
+        kinds = [dict if is_block(one) else get_origin(one) for one, _ in map(unwrapped, members)]
+        alike = [one for one, known in zip(found, kinds, strict=True) if known is kind]
         yield from alike[0] if kind and alike else [Problem(where, wrong(hint, value))]
 
 
