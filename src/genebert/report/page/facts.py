@@ -62,6 +62,8 @@ def model_rows(paths: Iterable[str | Path]) -> list[list[str]]:
         losses = [name.upper() for name in ("mgm", "ngsp", "srm") if settings["losses"].get(name)]
         encoder = settings["sequence_encoder"]
         size = f"{encoder['layers']} layers of {encoder['hidden']}, {settings['k']}-mers"
+        if filters := encoder.get("convolution"):
+            size += f", {filters['filters']} filters of {filters['width']} bases"
         region = settings["region_encoder"]["name"] if "SRM" in losses else NOTHING
         starts = about.get("initial_weights", {}).values()
         weights = [one.get("id") or one.get("name") or "random weights" for one in starts]
