@@ -250,6 +250,17 @@ def test_the_folders_code_needs_nothing_of_ours(folder):
     assert "import genebert" not in code and "from genebert" not in code
 
 
+def test_filters_begin_with_values_of_the_size_of_bases():
+    torch.manual_seed(0)
+    settings = SequenceEncoderSettings(
+        1, 8, 2, 16, max_tokens=400, weights=None, convolution=ConvolutionSettings(64, 19)
+    )
+    network = make_bert(3, settings).bert.convolution
+    found = network.filters(torch.eye(4)[torch.from_numpy(random_codes(4, 300)).long()].transpose(1, 2))
+    assert found.std().item() == pytest.approx(1, rel=0.1)
+    assert (network.scale == 1).all()
+
+
 def test_round_trip(folder):
     again = GeneBERT.load(folder)
     assert again.settings.sequence_encoder.convolution == ConvolutionSettings(6, 5)
