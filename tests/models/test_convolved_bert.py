@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -12,16 +11,19 @@ import transformers
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
-from toy_training import MODEL, TRAINING, contents, run, toy_objective, without_dropout
+from toy_training import MODEL, TRAINING, at_step, contents, run, toy_data, toy_objective, without_dropout
 from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer, BertModel
 
+from genebert.corpus.batches import SampleEncoder
 from genebert.corpus.masks import mask_kmers
+from genebert.corpus.order import Draw
 from genebert.errors import InputError
 from genebert.genome.bases import reverse_complement
 from genebert.genome.kmers import CLS, MASK, PAD, SEP, kmer_sentence
 from genebert.models.attention import encode_joined
 from genebert.models.bert import load_encoder, make_bert, save_code
 from genebert.models.convolved_bert import KmerConvolution
+from genebert.models.embedding import embed_samples
 from genebert.models.genebert import GeneBERT, shown_tokens
 from genebert.models.tokens import tokens_of
 from genebert.settings.models import ConvolutionSettings, ModelSettings, SequenceEncoderSettings
@@ -195,9 +197,39 @@ def test_pieces_give_the_gradient_of_the_whole_batch():
         assert torch.allclose(expected[name], found[name], rtol=1e-5, atol=1e-6), name
 
 
-def test_a_killed_training_goes_on_as_if_it_had_not_been(tmp_path, monkeypatch):
-    from toy_training import at_step
+@pytest.mark.parametrize("option", ["checkpoint_activations", "compile"])
+def test_recomputed_activations_and_compiled_encoders_change_nothing(option, monkeypatch):
+    plain = torch.nn.Module.compile
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self, **more: plain(self, backend="aot_eager", **more))
+    settings = without_dropout(replace(CONVOLVED, losses=replace(MODEL.losses, ngsp=False, srm=None)))
+    found = []
+    for on in (False, True):
+        objective = toy_objective(replace(TRAINING, **{option: on}), settings, seed=1)
+        objective.model.train()
+        result = objective.compute(objective.draw(0), 0)
+        found.append((result["loss"], objective.model.sequence_encoder.bert.convolution.filters.weight.grad))
+    (loss, expected), (other, gradient) = found
+    assert other == pytest.approx(loss, rel=1e-5)
+    assert torch.allclose(gradient, expected, rtol=1e-3, atol=1e-4 * float(expected.abs().max()))
 
+
+def test_embedded_samples_have_the_same_borders():
+    model, _ = batch_of(CONVOLVED)
+    sequences, _, groups = toy_data()
+    regions = groups.regions[:3].astype(np.int64)
+    encoder = SampleEncoder(sequences, None, 3, 512, torch.device("cpu"))
+    none = np.zeros(3, np.int64)
+    batch = encoder.encode(Draw(regions, none, none))
+    with torch.no_grad():
+        given, without = (
+            model.pool(model.encode_sequences(batch.ids, batch.segments, batch.lengths, owners), batch).numpy()
+            for owners in (batch.owners, None)
+        )
+    found = embed_samples(model, sequences, regions)
+    assert np.allclose(found, given, atol=1e-5) and not np.allclose(found, without, atol=1e-4)
+
+
+def test_a_killed_training_goes_on_as_if_it_had_not_been(tmp_path, monkeypatch):
     def die():
         raise KeyboardInterrupt
 
@@ -336,4 +368,3 @@ def test_code_is_written_for_a_network_with_a_convolution_only(tmp_path):
         assert [path.name for path in (tmp_path / name).iterdir()] == (
             [] if convolution is None else ["modeling_convolved_bert.py"]
         )
-    shutil.rmtree(tmp_path / "plain")
