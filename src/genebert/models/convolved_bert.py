@@ -105,9 +105,6 @@ class _Convolved(PreTrainedModel):
         super()._init_weights(module)
         if isinstance(module, KmerConvolution):
             init.ones_(module.scale)
-            # Their values on random bases then have a standard deviation of 1. With BERT's 0.02 the
-            # embeddings drown them, and they are learned an epoch later (docs/learning.md).
-            init.normal_(module.filters.weight, std=module.width**-0.5)
 
 
 class ConvolvedBertModel(_Convolved, BertModel):
