@@ -24,7 +24,13 @@ from genebert.models.flops import heads_forward, masked_share, parameters, regio
 from genebert.models.genebert import GeneBERT
 from genebert.run.run import read_run
 from genebert.settings.load import load_yaml, merge
-from genebert.settings.models import LossSettings, ModelSettings, RegionEncoderSettings, SequenceEncoderSettings
+from genebert.settings.models import (
+    ConvolutionSettings,
+    LossSettings,
+    ModelSettings,
+    RegionEncoderSettings,
+    SequenceEncoderSettings,
+)
 from genebert.settings.training import TrainingSettings
 from genebert.training.checkpoint import save_checkpoint
 from genebert.training.objectives.genebert import Data as Read
@@ -67,6 +73,10 @@ def test_by_hand():
     tiny = SequenceEncoderSettings(1, 2, 1, 4, 0.0, 0.0, 16, weights=None)
     # 4 tokens x 2 x (4 matrices of 2 x 2 + 2 of 2 x 4), and (9 + 1) pairs x 2 products x 2 operations x 2 channels
     assert sequence_forward(tiny, [3, 1]) == 4 * 2 * (16 + 16) + 10 * 8
+    # 5 filters of 3 bases on both strands, projected to 2 units; and 2 of them, not projected
+    filters = [replace(tiny, convolution=ConvolutionSettings(n, 3)) for n in (5, 2)]
+    plain, *more = (sequence_forward(one, [3, 1]) for one in (tiny, *filters))
+    assert [one - plain for one in more] == [4 * 2 * (2 * 4 * 3 * 5 + 5 * 2), 4 * 2 * (2 * 4 * 3 * 2)]
     settings = replace(SMALL, sequence_encoder=tiny)
     # 2 masked: 2 x (2 x 4 + 2 x 2 x 69); 3 samples: 3 x (2 x 4 + 2 x 2 x 2); 9 pairs x 2 x 2
     assert heads_forward(settings, 2, 3, 5) == 2 * (8 + 276) + 3 * 16 + 36

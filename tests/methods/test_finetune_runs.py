@@ -20,8 +20,10 @@ from genebert.files import sha256
 from genebert.methods import finetune as module
 from genebert.methods.registry import load_classifier
 from genebert.methods.run import run_method
+from genebert.models.genebert import GeneBERT
 from genebert.models.tokens import tokenise
 from genebert.settings.fitting import FinetuneSettings
+from genebert.settings.models import ConvolutionSettings, LossSettings, ModelSettings, SequenceEncoderSettings
 
 torch.set_num_threads(1)
 
@@ -209,3 +211,22 @@ def test_all_seeds_read_and_tokenise_once(folder, tables, tmp_path, monkeypatch)
     together = predictions(tmp_path, "seed1")
     run_finetune(folder, task, replace(FinetuneSettings(), epochs=1), 1, tmp_path)
     assert predictions(tmp_path, "seed1").equals(together)
+
+
+def test_a_kept_classifier_with_filters_over_bases_scores_the_same(tables, tmp_path):
+    """It brings the code by which `transformers` loads it."""
+    encoder = SequenceEncoderSettings(1, 32, 2, 64, max_tokens=64, weights=None, convolution=ConvolutionSettings(8, 7))
+    model = GeneBERT(ModelSettings(3, "windows", encoder, losses=LossSettings(srm=None)))
+    model.save(tmp_path / "model", {"regions_per_sample": 10})
+    small = {name: table[:96] for name, table in tables.items()}
+    task = write_folder(tmp_path / "task", small)
+    for settings in (replace(SETTINGS, epochs=2, strands="both", start="probe"), replace(SETTINGS, frozen=True)):
+        kept = tmp_path / str(settings.frozen)
+        run_finetune(tmp_path / "model", task, settings, 4, tmp_path, classifiers=kept)
+        loaded = load_classifier(kept / "seed4")
+        assert loaded.score(examples(small["test"])).tolist() == predictions(tmp_path, "seed4")["score"].tolist()
+        assert (kept / "seed4/modeling_convolved_bert.py").is_file()
+        assert "convolution" in (kept / "seed4/config.json").read_text()
+        before = model.sequence_encoder.bert.convolution.filters.weight
+        same = torch.equal(before, loaded.encoder.frozen.convolution.filters.weight)
+        assert same is settings.frozen  # they are trained with all else

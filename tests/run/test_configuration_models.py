@@ -270,3 +270,40 @@ def test_what_is_fitted_as_another():
     gone = run_of({"unavailable": {"genebert": "no"}}).models
     assert gone.fitted_as("promoter", "genebert") == "genebert"
     assert gone.fitted_as("promoter", "batch-128") == "mgm-ngsp-srm"
+
+
+def test_models_with_filters_over_bases():
+    """Those without have no such key, as before there was one: nothing of a run is made anew for it."""
+    resolved = models_of(CONFIG, MODELS).resolved
+    filters = {"filters": 256, "width": 19}
+    for name in ("genebert", "dnabert", "from-scratch"):
+        assert "convolution" not in resolved[name]["sequence_encoder"]
+        with_filters = resolved[f"{name}-conv"]["sequence_encoder"]
+        assert with_filters == resolved[name]["sequence_encoder"] | {"convolution": filters}
+    assert resolved["genebert-conv"]["losses"] == resolved["genebert"]["losses"]
+    # No published weights know filters: they are trained here.
+    assert resolved["dnabert-conv"]["training"]["steps"] == resolved["genebert"]["training"]["steps"] > 0
+    assert resolved["dnabert-conv"]["losses"] == resolved["dnabert"]["losses"]
+    few = merge(CONFIG, {"models": {"mine": {"sequence_encoder": {"convolution": {"filters": 8}}}}})
+    assert models_of(few, MODELS).resolved["mine"]["sequence_encoder"]["convolution"] == filters | {"filters": 8}
+    off = merge(CONFIG, {"models": {"genebert-conv": {"sequence_encoder": {"convolution": None}}}})
+    assert models_of(off, MODELS).canonical["genebert-conv"] == "genebert"
+
+
+@pytest.mark.parametrize(
+    ("own", "said"),
+    [
+        ({"filters": 256, "width": 19}, None),
+        ({"filters": 8, "width": 19}, "expected 8 filters of 19 bases, as this model has, or none"),
+        (None, "expected no filters, as this model has"),
+    ],
+)
+def test_a_model_starts_from_one_with_the_same_filters_or_none(own, said):
+    encoder = {"weights": "model:dnabert-conv", "convolution": own}
+    found = list(models_of(merge(CONFIG, {"models": {"mine": {"sequence_encoder": encoder}}}), MODELS).start_problems())
+    assert len(found) == (said is not None)
+    assert said is None or found[0].endswith(f"model:dnabert-conv with 256 filters of 19 bases, {said}")
+    plain = {"weights": "model:mgm", "convolution": own}
+    assert not list(
+        models_of(merge(CONFIG, {"models": {"mine": {"sequence_encoder": plain}}}), MODELS).start_problems()
+    )

@@ -1,5 +1,6 @@
 """Settings as classes: what the plan refuses, the class refuses, and the other way round."""
 
+import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -12,7 +13,7 @@ from genebert.run.config import config_class
 from genebert.settings.data import AccessibilitySettings, CorpusSettings, MotifSettings, SimulationSettings
 from genebert.settings.fields import Block, Problem, complete, hints, key, plain, problems
 from genebert.settings.fitting import FinetuneSettings
-from genebert.settings.models import LossSettings, RegionEncoderSettings, SequenceEncoderSettings
+from genebert.settings.models import ConvolutionSettings, LossSettings, RegionEncoderSettings, SequenceEncoderSettings
 from genebert.settings.rules import Count, Rule, words
 from genebert.settings.training import TrainingSettings
 from genebert.settings.variants import VariantSettings
@@ -139,3 +140,23 @@ def test_accessibility_of_all_forms():
         assert AccessibilitySettings(format=form, **needs).format == form
         with pytest.raises(InputError, match=f"but accessibility.format {form} needs it"):
             AccessibilitySettings(format=form)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ({"filter": 8}, "unknown key a.convolution.filter; did you mean a.convolution.filters?"),
+        ({"filters": 0}, "a.convolution.filters: found 0, expected a whole number of at least 1"),
+        (19, "a.convolution: found 19, expected a block of keys or null"),
+    ],
+)
+def test_a_block_or_null(value, said):
+    """What is wrong in such a block is told there; keys that are left out have their defaults."""
+    assert lines(SequenceEncoderSettings, {"convolution": value}, where=("a",)) == [said]
+    begins = said.partition(";")[0].replace("a.", "model.sequence_encoder.", 1)
+    with pytest.raises(InputError, match=re.escape(begins)):
+        SequenceEncoderSettings(convolution=value)
+    assert SequenceEncoderSettings(convolution={"filters": 8}).convolution == ConvolutionSettings(8, 19)
+    filters = complete(SequenceEncoderSettings, {"convolution": {"width": 7}})["convolution"]
+    assert filters == {"filters": 256, "width": 7}
+    assert complete(SequenceEncoderSettings, {})["convolution"] is None

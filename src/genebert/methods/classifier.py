@@ -75,6 +75,14 @@ class Classifier(_LinearHead):
         return self.classify(_read(self.encoder, self.reading, ids, mask))
 
 
+def distance_from_top(name: str, layers: int) -> int:
+    """Return how many layers lie above a tensor of a :class:`Classifier`: 0 of its head, `layers` + 1 of embeddings."""
+    if not name.startswith("encoder."):
+        return 0
+    _, part, *rest = name.split(".")
+    return layers - int(rest[1]) if part == "encoder" else layers + 1
+
+
 class Probe(_LinearHead):
     """Linear head on features that are standardised with fixed means and standard deviations.
 
@@ -93,6 +101,12 @@ class Probe(_LinearHead):
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         """Return outputs (float32 [n, ..., outputs]) of features float32 [n, ..., width]."""
         return self.classify((values - self.mean) / self.sd)
+
+    @torch.no_grad()
+    def put_into(self, head: nn.Linear) -> None:
+        """Make a linear layer on the features as they are one that gives the same."""
+        head.weight.copy_(self.linear.weight / self.sd)
+        head.bias.copy_(self.linear.bias - head.weight @ self.mean)
 
 
 @torch.no_grad()

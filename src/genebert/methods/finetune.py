@@ -24,8 +24,8 @@ from genebert.evaluation.kinds.base import Kind
 from genebert.files import read_json, sha256
 from genebert.genome.kmers import save_tokenizer, vocabulary_k
 from genebert.methods.base import Fitted, Method, Unavailable
-from genebert.methods.classifier import Classifier, Features, Probe, Reading, encode, predict
-from genebert.models.bert import load_encoder, read_bert_config
+from genebert.methods.classifier import Classifier, Features, Probe, Reading, distance_from_top, encode, predict
+from genebert.models.bert import load_encoder, read_bert_config, save_code
 from genebert.models.devices import autocast, choose_device, computed_in
 from genebert.models.folders import WEIGHTS, weights_file
 from genebert.models.tokens import Tokens, tokenise
@@ -35,6 +35,8 @@ from genebert.training.fit import Course, Diverged, fit
 from genebert.training.optimiser import make_adamw
 
 logger = logging.getLogger(__name__)
+# A probe before all weights are trained (`start`). Features are read once, so that an epoch takes a second.
+PROBE = {"frozen": True, "epochs": 5, "patience": 5, "learning_rate": 1e-2}
 SEEN = {
     "cls": "the last hidden state of [CLS]",
     "mean": "the mean of the last hidden states of all tokens, [CLS] and [SEP] included",
@@ -47,7 +49,11 @@ HEAD = "head.safetensors"
 
 def _optimiser(model: nn.Module, settings: FinetuneSettings, steps: int):
     """Return AdamW and its schedule: linear warm-up to the peak, linear decay to zero."""
-    optimiser = make_adamw(model, settings)
+    rate: dict[str, Any] = {}
+    if settings.layer_decay < 1 and isinstance(model, Classifier):
+        layers = model.encoder.config.num_hidden_layers
+        rate = {"rate": lambda name: settings.layer_decay ** distance_from_top(name, layers)}
+    optimiser = make_adamw(model, settings, **rate)
     warmup = int(settings.warmup_fraction * steps)
 
     def factor(step: int) -> float:
@@ -161,6 +167,7 @@ class FinetunedModel(Fitted):
         """Write encoder and tokenizer in Hugging Face's form, and the rest of the network as ``head.safetensors``."""
         bert = self.encoder.frozen if self.settings.frozen else self.network.encoder
         bert.config.save_pretrained(folder)
+        save_code(folder, bert.config)
         save_file(bert.state_dict(), folder / WEIGHTS[0], metadata={"format": "pt"})
         save_tokenizer(folder, self.encoder.k, self.encoder.positions)
         state = {name: value for name, value in self.network.state_dict().items() if not name.startswith("encoder.")}
@@ -225,11 +232,8 @@ class Finetune(Method):
             for change, one in self.settings.combinations():
                 if change:
                     logger.info("grid: %s", ", ".join(f"{name} {value}" for name, value in change.items()))
-                training = self.training(train, one, seed)
-                network = encoder.network(training.epoch(1)[0] if one.frozen else None, one, seed)
-                model = self.model(network, one, training)
                 try:
-                    trained = self._train(model, training, valid, seed)
+                    model, trained = self._fit_one(train, valid, one, seed)
                 except Diverged as error:
                     failed = failed or error
                     logger.warning("%s", error)
@@ -247,6 +251,28 @@ class Finetune(Method):
         if self.settings.grid:
             record["grid_search"] = {"trials": trials, "chosen": chosen}
         return replace(model, record=record)
+
+    def _fit_one(
+        self, train: Examples, valid: Examples, settings: FinetuneSettings, seed: int
+    ) -> tuple[FinetunedModel, dict[str, Any]]:
+        """Return a trained model and what the record says of its training, with that of a probe that it began as."""
+        model, training = self._untrained(train, settings, seed)
+        if settings.frozen or settings.start == "all":
+            return model, self._train(model, training, valid, seed)
+        logger.info("a probe first")
+        probe, seen = self._untrained(train, replace(settings, **PROBE), seed)
+        # The plain loop: what methods do to scores after a training is done once, after that of all weights.
+        found = Finetune._train(self, probe, seen, valid, seed)
+        probe.network.put_into(model.network.linear)
+        # As before a training that begins with all weights: what a probe draws is not seen by what follows.
+        torch.manual_seed(seed)
+        return model, {**self._train(model, training, valid, seed), "probe": found}
+
+    def _untrained(self, train: Examples, settings: FinetuneSettings, seed: int) -> tuple[FinetunedModel, "Training"]:
+        """Return a model with the weights that it begins with, and what the epochs of its training see."""
+        training = self.training(train, settings, seed)
+        network = self.encoder.network(training.epoch(1)[0] if settings.frozen else None, settings, seed)
+        return self.model(network, settings, training), training
 
     def model(self, network: Classifier | Probe, settings: FinetuneSettings, training: Training) -> FinetunedModel:
         """Return a network with what it is read through, before it is trained and without a record."""

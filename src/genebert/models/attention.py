@@ -57,7 +57,13 @@ AttentionInterface.register(ATTENTION, _attend)
 AttentionMaskInterface.register(ATTENTION, sdpa_mask)
 
 
-def encode_joined(bert: nn.Module, ids: torch.Tensor, segments: torch.Tensor, shown: torch.Tensor) -> torch.Tensor:
+def encode_joined(
+    bert: nn.Module,
+    ids: torch.Tensor,
+    segments: torch.Tensor,
+    shown: torch.Tensor,
+    owners: torch.Tensor | None = None,
+) -> torch.Tensor:
     """Return the last hidden states of padded rows, 0 for padding, of a BERT whose attention is :data:`ATTENTION`.
 
     Parameters
@@ -65,6 +71,8 @@ def encode_joined(bert: nn.Module, ids: torch.Tensor, segments: torch.Tensor, sh
     ids, segments : int64 [rows, tokens]
     shown : bool [rows, tokens]
         Which tokens are no padding; each row has some.
+    owners : int64 [rows, tokens], optional
+        For a BERT with a convolution, which has borders where they change; each row begins with a negative one.
 
     Returns
     -------
@@ -73,10 +81,12 @@ def encode_joined(bert: nn.Module, ids: torch.Tensor, segments: torch.Tensor, sh
     lengths = shown.sum(1)
     places = shown.flatten().nonzero()[:, 0]
     offsets = functional.pad(lengths.cumsum(0), (1, 0))
+    more = {} if owners is None else {"owners": owners.flatten()[places][None]}
     joined = bert(
         ids.flatten()[places][None],
         token_type_ids=segments.flatten()[places][None],
         position_ids=(places % ids.shape[1])[None],
         rows=(offsets, ids.shape[1]),
+        **more,
     ).last_hidden_state[0]
     return joined.new_zeros(ids.numel(), joined.shape[1]).index_copy(0, places, joined).view(*ids.shape, -1)

@@ -4,6 +4,7 @@ import contextlib
 import math
 import re
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from transformers.utils import logging as library
 from genebert.errors import InputError
 from genebert.files import read_json
 from genebert.genome.kmers import SPECIALS, vocabulary_k
+from genebert.models import convolved_bert
 from genebert.models.attention import ATTENTION
+from genebert.models.convolved_bert import ConvolvedBertConfig, ConvolvedBertForPreTraining, ConvolvedBertModel
 from genebert.models.folders import weights_file
 from genebert.models.weights import read_tensors
 from genebert.settings.models import SequenceEncoderSettings
@@ -22,10 +25,23 @@ from genebert.settings.models import SequenceEncoderSettings
 # Bars for reading and writing one small file only clutter the logs of jobs.
 library.disable_progress_bar()
 # Tensors that a BERT must have; old checkpoints also store the constant position_ids.
-_ENCODER = re.compile(r"(bert\.)?(embeddings|encoder)\.(?!position_ids)")
+_ENCODER = re.compile(r"(bert\.)?(embeddings|encoder|convolution)\.(?!position_ids)")
 _SIZES = (
     "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size", "type_vocab_size",
 )  # fmt: skip
+_CONVOLVED = {BertModel: ConvolvedBertModel, BertForPreTraining: ConvolvedBertForPreTraining}
+# How a folder names the code that it brings for a network with a convolution: file, and class for each way to load it.
+_CODE = "modeling_convolved_bert"
+_CONVOLUTION = "bert.convolution."  # before the names of its tensors
+_AUTO_MAP = {
+    auto: f"{_CODE}.ConvolvedBert{name}"
+    for auto, name in {
+        "AutoConfig": "Config",
+        "AutoModel": "Model",
+        "AutoModelForMaskedLM": "ForMaskedLM",
+        "AutoModelForPreTraining": "ForPreTraining",
+    }.items()
+}
 
 
 @contextlib.contextmanager
@@ -63,7 +79,9 @@ def load_weights(kind: type[PreTrainedModel], folder: str | Path, **options: Any
         Not a folder with a BERT, a file that cannot be read, one whose tensors are not those of its configuration, or
         a vocabulary of another size than the configuration's.
     """
-    size = read_bert_config(folder).get("vocab_size")
+    own = read_bert_config(folder)
+    kind = _CONVOLVED[kind] if own.get("convolution") else kind
+    size = own.get("vocab_size")
     if size != (known := len(SPECIALS) + 4 ** vocabulary_k(folder)):
         raise InputError(f"{folder}: config.json says vocab_size {size}, but vocab.txt has {known} tokens")
     # Read here and not by the library, which knows neither a checkpoint around the tensors nor a prefix.
@@ -99,6 +117,21 @@ def _problems(report: dict[str, Any]) -> Iterator[str]:
         names = sorted(name for name in report[key] if _ENCODER.match(name))
         if names:
             yield f"{len(names)} tensors of the encoder are {what}, the first is {names[0]}"
+
+
+def load_pretrained(folder: str | Path) -> BertForPreTraining:
+    """Return the network of a Hugging Face folder with both heads of pre-training; see :func:`load_weights`."""
+    return load_weights(BertForPreTraining, folder)
+
+
+def save_code(folder: str | Path, config: BertConfig) -> None:
+    """Write the code of a network with a convolution beside its ``config.json``, which names it (``auto_map``).
+
+    `transformers` loads it with ``trust_remote_code=True``; without, it loads a plain BERT and leaves the convolution's
+    tensors out. A plain BERT has no such file.
+    """
+    if isinstance(config, ConvolvedBertConfig):
+        (Path(folder) / f"{_CODE}.py").write_text(Path(convolved_bert.__file__).read_text())
 
 
 def load_encoder(folder: str | Path, dropout: float, attention_dropout: float | None = None) -> BertModel:
@@ -143,7 +176,9 @@ POSITION_BASE = 200.0
 
 def bert_config(k: int, settings: SequenceEncoderSettings) -> BertConfig:
     """Return the Hugging Face configuration of the sequence encoder."""
-    return BertConfig(
+    convolution = settings.convolution
+    more = {} if convolution is None else {"convolution": asdict(convolution), "auto_map": _AUTO_MAP}
+    return (ConvolvedBertConfig if more else BertConfig)(
         vocab_size=len(SPECIALS) + 4**k,
         hidden_size=settings.hidden,
         num_hidden_layers=settings.layers,
@@ -153,7 +188,15 @@ def bert_config(k: int, settings: SequenceEncoderSettings) -> BertConfig:
         attention_probs_dropout_prob=settings.attention_dropout,
         max_position_embeddings=settings.max_tokens,
         type_vocab_size=2,
+        **more,
     )
+
+
+def make_bert(k: int, settings: SequenceEncoderSettings) -> BertForPreTraining:
+    """Return the sequence encoder with both heads of pre-training and random weights."""
+    config = bert_config(k, settings)
+    config._attn_implementation = ATTENTION
+    return (BertForPreTraining if settings.convolution is None else ConvolvedBertForPreTraining)(config)
 
 
 def tile_positions(table: torch.Tensor, rows: int) -> torch.Tensor:
@@ -177,20 +220,29 @@ def sinusoidal_positions(rows: int, width: int) -> torch.Tensor:
 def initialise(encoder: BertForPreTraining, folder: str, k: int) -> None:
     """Copy all tensors that a checkpoint has; positions are tiled, heads it lacks stay random.
 
+    So does a convolution, which begins with the scale 0: the network is at first what the checkpoint is.
+
     Raises
     ------
     InputError
-        No BERT over the same k-mers and of the same sizes, or see :func:`load_weights`.
+        No BERT over the same k-mers and of the same sizes, one with another convolution, or see :func:`load_weights`.
     """
     if (found := vocabulary_k(folder)) != k:
         raise InputError(f"{folder}: the vocabulary is of {found}-mers, but the model's k is {k}")
-    source, expected = load_weights(BertForPreTraining, folder), encoder.config
+    source, expected = load_pretrained(folder), encoder.config
     for key in _SIZES:
         if getattr(source.config, key) != getattr(expected, key):
             raise InputError(
                 f"{folder}: {key} is {getattr(source.config, key)}, but config asks for {getattr(expected, key)}"
             )
+    has, wanted = (getattr(config, "convolution", None) for config in (source.config, expected))
+    if has and has != wanted:
+        raise InputError(f"{folder}: sequence_encoder.convolution is {has}, but config asks for {wanted or 'none'}")
     state = source.state_dict()
+    if wanted and not has:
+        own = encoder.state_dict()
+        state |= {name: own[name] for name in own if name.startswith(_CONVOLUTION)}
+        state[f"{_CONVOLUTION}scale"] = torch.zeros_like(own[f"{_CONVOLUTION}scale"])
     position = "bert.embeddings.position_embeddings.weight"
     state[position] = tile_positions(state[position], expected.max_position_embeddings)
     encoder.load_state_dict(state)

@@ -64,7 +64,7 @@ def embed_samples(model: GeneBERT, sequences: RegionSequences, regions: np.ndarr
             part = np.asarray(regions[first : first + BATCH], dtype=np.int64)
             none = np.zeros(len(part), np.int64)
             batch = encoder.encode(Draw(part, none, none))
-            hidden = model.encode_sequences(batch.ids, batch.segments, batch.lengths)
+            hidden = model.encode_sequences(batch.ids, batch.segments, batch.lengths, batch.owners)
             found.append(model.pool(hidden, batch).float().cpu().numpy())
             shortened += batch.shortened
     if shortened:

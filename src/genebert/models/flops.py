@@ -60,11 +60,17 @@ def sequence_forward(settings: SequenceEncoderSettings, lengths: Sequence[float]
     - ``2 T (4 h² + 2 h f)``: queries, keys, values and output (h² each), and both matrices of the feed-forward part;
     - ``2 · 2 T² h``: scores and weighted sums, every token with all T tokens of its row, over all heads.
 
+    A convolution of F filters of w bases does ``2 T (2 · 4 w F)`` on both strands, and ``2 T F h`` where F is not h.
+
     `lengths` are the tokens of each row, without padding.
     """
-    h, f = settings.hidden, settings.intermediate
+    h, f, convolution = settings.hidden, settings.intermediate, settings.convolution
     tokens, squares = sum(lengths), sum(length * length for length in lengths)
-    return settings.layers * (2 * tokens * (4 * h * h + 2 * h * f) + 4 * squares * h)
+    filters = 0
+    if convolution is not None:
+        filters = 16 * convolution.width * convolution.filters
+        filters += 2 * convolution.filters * h if convolution.filters != h else 0
+    return tokens * filters + settings.layers * (2 * tokens * (4 * h * h + 2 * h * f) + 4 * squares * h)
 
 
 def heads_forward(settings: ModelSettings, masked: float, samples: int, n_regions: int) -> float:

@@ -1,7 +1,6 @@
 """GeneBERT: a BERT over k-mers and an encoder of the region x TF matrix, with three losses (paper section 3)."""
 
 import math
-from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,14 +8,13 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import nn
-from transformers import BertForPreTraining
 
 from genebert.corpus.batches import Batch
 from genebert.files import atomic_path, read_json, write_json
 from genebert.genome.kmers import save_tokenizer
-from genebert.models.attention import ATTENTION, encode_joined
+from genebert.models.attention import encode_joined
 from genebert.models.backbones import build_region_encoder
-from genebert.models.bert import bert_config, initialise, load_weights, sinusoidal_positions
+from genebert.models.bert import initialise, load_pretrained, make_bert, save_code, sinusoidal_positions
 from genebert.models.folders import weights_file
 from genebert.models.losses import matched_retrieval, sequence_region_matching, shared_regions
 from genebert.models.weights import file_source, fill, read_tensors
@@ -76,9 +74,7 @@ class GeneBERT(nn.Module):
     ):
         super().__init__()
         self.settings, self.n_regions = settings, n_regions
-        config = bert_config(settings.k, settings.sequence_encoder)
-        config._attn_implementation = ATTENTION
-        self.sequence_encoder = BertForPreTraining(config)
+        self.sequence_encoder = make_bert(settings.k, settings.sequence_encoder)
         # What the encoders started from; a loaded model keeps what its folder says.
         self.initial_weights: dict[str, dict] = {"sequence_encoder": {"kind": "none"}}
         if settings.sequence_encoder.positions == "sinusoidal":
@@ -116,14 +112,22 @@ class GeneBERT(nn.Module):
             if self.region_encoder is not None:
                 self.region_encoder.compile()
 
-    def encode_sequences(self, ids: torch.Tensor, segments: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Return the last hidden states [batch, tokens, hidden]; [CLS] is token 0."""
+    def encode_sequences(
+        self, ids: torch.Tensor, segments: torch.Tensor, lengths: torch.Tensor, owners: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Return the last hidden states [batch, tokens, hidden]; [CLS] is token 0.
+
+        `owners` as in :class:`~genebert.corpus.batches.Batch`, for a convolution: filters end where a region does, even
+        where attention goes on.
+        """
         bert, shown = self.sequence_encoder.bert, None
+        owners = None if self.settings.sequence_encoder.convolution is None else owners
         if int(lengths.min()) < ids.shape[1]:
             shown = shown_tokens(ids.shape[1], lengths)
             if ids.is_cuda:
-                return encode_joined(bert, ids, segments, shown)
-        return bert(ids, attention_mask=shown, token_type_ids=segments).last_hidden_state
+                return encode_joined(bert, ids, segments, shown, owners)
+        more = {} if owners is None else {"owners": owners}
+        return bert(ids, attention_mask=shown, token_type_ids=segments, **more).last_hidden_state
 
     def encode_regions(self, motifs: torch.Tensor) -> torch.Tensor:
         """Return E_reg [batch, width] of motif rows [batch, regions, tfs]."""
@@ -134,7 +138,7 @@ class GeneBERT(nn.Module):
 
     def embed(self, batch: Batch, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return E_seq and E_reg [samples, width] alone; the same as in :meth:`forward` for equal random numbers."""
-        hidden = self.encode_sequences(ids, batch.segments, batch.lengths)
+        hidden = self.encode_sequences(ids, batch.segments, batch.lengths, batch.owners)
         return self.pool(hidden, batch).float(), self.encode_regions(batch.motifs).float()
 
     def forward(self, batch: Batch, ids: torch.Tensor, chosen: torch.Tensor) -> Outputs:
@@ -150,7 +154,7 @@ class GeneBERT(nn.Module):
             Where a k-mer is to be predicted.
         """
         losses = self.settings.losses
-        hidden = self.encode_sequences(ids, batch.segments, batch.lengths)
+        hidden = self.encode_sequences(ids, batch.segments, batch.lengths, batch.owners)
         heads = self.sequence_encoder.cls
         zero = hidden.new_zeros((), dtype=torch.float32)
         mgm, mgm_correct, ngsp, ngsp_correct, region = zero, zero, zero, zero, None
@@ -238,15 +242,17 @@ class GeneBERT(nn.Module):
         """Write a Hugging Face folder, as a whole or not at all.
 
         ``config.json``, ``model.safetensors`` and the tokenizer are loaded by `transformers` without this package
-        (AutoModel, AutoModelForMaskedLM, BertForPreTraining); ``region_encoder.safetensors`` holds the rest and
+        (AutoModel, AutoModelForMaskedLM, BertForPreTraining; with a convolution by the code in the folder, see
+        :func:`genebert.models.bert.save_code`); ``region_encoder.safetensors`` holds the rest and
         ``model.json`` our settings with `record`. `files` are further text files, name to content.
         """
         with atomic_path(folder, directory=True) as temporary:
             self.sequence_encoder.save_pretrained(temporary)
+            save_code(temporary, self.sequence_encoder.config)
             save_tokenizer(temporary, self.settings.k, self.settings.sequence_encoder.max_tokens)
             if rest := self.rest():
                 save_file(rest, temporary / "region_encoder.safetensors")
-            info = {"settings": asdict(self.settings), "initial_weights": self.initial_weights, **record}
+            info = {"settings": self.settings.record(), "initial_weights": self.initial_weights, **record}
             info["parameters"] = self.parameter_counts()
             write_json(temporary / "model.json", info)
             for name, content in (files or {}).items():
@@ -279,7 +285,7 @@ class GeneBERT(nn.Module):
         none = torch.ones(1)  # a missing tensor is told below
         statistics = rest.get("motif_mean", none), rest.get("motif_sd", none)
         model = cls(ModelSettings.from_dict(settings), *statistics, info["regions_per_sample"])
-        model.sequence_encoder = load_weights(BertForPreTraining, folder)
+        model.sequence_encoder = load_pretrained(folder)
         fill(model, path, rest, but="sequence_encoder.")
         model.initial_weights = info["initial_weights"]
         return model

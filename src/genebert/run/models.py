@@ -7,10 +7,11 @@ from typing import Any
 
 from genebert.errors import InputError
 from genebert.models.backbones import IMAGE_BACKBONES
+from genebert.settings.fields import complete
 from genebert.settings.figure2 import PANELS
 from genebert.settings.fitting import lay_over
 from genebert.settings.load import PLACEHOLDER, expand, load_yaml, merge
-from genebert.settings.models import reads
+from genebert.settings.models import ConvolutionSettings, reads
 from genebert.settings.sentences import suggest
 
 # Region encoder -> the file of config/sources.tsv with its ImageNet weights.
@@ -53,6 +54,10 @@ def starts_from(model: dict) -> str | None:
     """Return the name of the model that a model's sequence encoder starts from, None for a folder or random weights."""
     weights = model["sequence_encoder"]["weights"] or ""
     return weights.removeprefix(OTHER_MODEL) if weights.startswith(OTHER_MODEL) else None
+
+
+def _filters(convolution: dict | None) -> str:
+    return f"{convolution['filters']} filters of {convolution['width']} bases" if convolution else "no filters"
 
 
 def is_trained(model: dict) -> bool:
@@ -98,7 +103,12 @@ class Models:
             model = merge(model, {"training": {"steps": steps}})
         if model["matrix"] is None:
             model = merge(model, {"matrix": self.config["motifs"]["matrix"]})
-        region = model["region_encoder"]
+        encoder, region = model["sequence_encoder"], model["region_encoder"]
+        if encoder.get("convolution") is None:
+            # Models from before there was that key are made from what they were made from: nothing is trained anew.
+            encoder.pop("convolution", None)
+        else:
+            encoder["convolution"] = complete(ConvolutionSettings, encoder["convolution"])
         if region["weights"] == "imagenet" and region["name"] in IMAGENET_FILES:
             region["weights"] = f"{PLACEHOLDER}/{IMAGENET_FILES[region['name']]}"
         return expand(model, self.config["data"])
@@ -189,3 +199,7 @@ class Models:
             for key in ("layers", "hidden", "heads", "intermediate", "k"):
                 if source[key] != model[key]:
                     yield f"{where} with {key} {source[key]}, expected {model[key]}, as this model has"
+            has, wanted = source.get("convolution"), model.get("convolution")
+            if has and has != wanted:
+                expected = f"{_filters(wanted)}, as this model has" + ", or none" * bool(wanted)
+                yield f"{where} with {_filters(has)}, expected {expected}"

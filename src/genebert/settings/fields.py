@@ -15,7 +15,7 @@ from functools import cache
 from typing import Annotated, Any, ClassVar, NamedTuple, get_args, get_origin, get_type_hints
 
 from genebert.errors import InputError
-from genebert.settings.rules import Rule, alternatives, fits, is_block, unwrapped, with_rule, words, wrong
+from genebert.settings.rules import Rule, alternatives, block_of, fits, is_block, unwrapped, with_rule, words, wrong
 from genebert.settings.sentences import dotted, show, suggest
 
 Where = tuple[str | int, ...]
@@ -91,11 +91,11 @@ def plain(value: Any) -> Any:
 def _built(hint: Any, value: Any) -> Any:
     """Return a value as its field keeps it: blocks as objects, lists of fixed length as tuples."""
     hint, rule = unwrapped(hint)
-    if is_block(hint) and isinstance(value, Mapping) and not rule.partial:
-        unknown = [name for name in value if name not in hints(hint)]
+    if (block := block_of(hint)) and isinstance(value, Mapping) and not rule.partial:
+        unknown = [name for name in value if name not in hints(block)]
         if unknown:
-            raise InputError(f"unknown key {hint.block}.{unknown[0]}; {suggest(str(unknown[0]), hints(hint))}")
-        return hint(**value)
+            raise InputError(f"unknown key {block.block}.{unknown[0]}; {suggest(str(unknown[0]), hints(block))}")
+        return block(**value)
     is_tuple = any(get_origin(unwrapped(one)[0]) is tuple for one in alternatives(hint))
     return tuple(value) if is_tuple and isinstance(value, list) else value
 
@@ -139,9 +139,10 @@ def _union_problems(hint: Any, value: Any, where: Where, way: _Way) -> Iterator[
     members = [with_rule(member, rule) for member in alternatives(bare)]
     found = [list(_problems(member, value, where, way)) for member in members]
     if all(found):
-        # What is wrong in a list of any length, or a mapping, is told there; else the whole is wrong.
+        # What is wrong in a list of any length, a mapping or a block, is told there; else the whole is wrong.
         kind = list if isinstance(value, list) else dict if isinstance(value, Mapping) else None
-        alike = [one for one, member in zip(found, members, strict=True) if get_origin(unwrapped(member)[0]) is kind]
+        kinds = [dict if is_block(one) else get_origin(one) for one, _ in map(unwrapped, members)]
+        alike = [one for one, known in zip(found, kinds, strict=True) if known is kind]
         yield from alike[0] if kind and alike else [Problem(where, wrong(hint, value))]
 
 
@@ -231,8 +232,8 @@ def key_names(cls: type[Block]) -> tuple[str, ...]:
     found = []
     for name, (hint, _) in hints(cls, internal=False).items():
         found.append(name)
-        inner = unwrapped(hint)[0]
-        found += [f"{name}.{below}" for below in key_names(inner)] if is_block(inner) else []
+        inner = block_of(unwrapped(hint)[0])
+        found += [f"{name}.{below}" for below in key_names(inner)] if inner else []
     return tuple(found)
 
 
@@ -258,11 +259,11 @@ def without_removed(hint: Any, value: Any) -> Any:
 def complete(hint: Any, value: Any, *, partial: bool = False) -> Any:
     """Return a checked value with the defaults of all keys that are missing in its blocks, those in parts left out."""
     bare, rule = unwrapped(hint)
-    if is_block(bare) and isinstance(value, Mapping):
+    if (block := block_of(bare)) and isinstance(value, Mapping):
         partial = partial or rule.partial
         return {
             name: complete(inner, value[name] if name in value else default_of(one), partial=partial)
-            for name, (inner, one) in hints(bare, internal=False).items()
+            for name, (inner, one) in hints(block, internal=False).items()
             if name in value or not partial
         }
     if get_origin(bare) is dict and get_args(bare)[1] is not Any:

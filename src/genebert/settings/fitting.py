@@ -55,6 +55,18 @@ class FinetuneSettings(Block):
         "true: the encoder stays as pre-trained, only the classifier learns",
         more="On pooled states, standardised with mean and sd of the training examples: a linear probe.",
     )
+    start: Literal["all", "probe"] = key(
+        "all",
+        "what is trained first: all weights, or the classifier alone (probe) and then all from there",
+        more="A probe is linear, on standardised states of the frozen encoder, and has 5 epochs at 1e-2; the best of "
+        "them on validation is where all weights begin. Not read where the encoder stays `frozen`.",
+    )
+    layer_decay: SomeShare = key(
+        1.0,
+        "factor of the learning rate from a layer to the one below; 1: all layers learn at the same rate",
+        more="The classifier has the rate itself, the last layer `layer_decay` times as much, and so on down to the "
+        "embeddings. Not read where the encoder stays `frozen`.",
+    )
     grid: dict[str, Any] = key(
         {},
         "such as {learning_rate: [3.0e-5, 2.0e-4]}: the best on validation is kept, all are recorded",
@@ -95,9 +107,9 @@ Row = Annotated[
     list[Annotated[str, Rule(some=True, expected="the name of a model or baseline")]], Rule(some=True, unique=True)
 ]
 
-# Baselines that know no motifs, and that know all; then the networks.
+# Baselines that know no motifs, and that know all; then the networks, the paper's and ours with filters over bases.
 CURVE = ["kmer-logreg", "boosted-trees", "motif-best", "motif-l1", "motif-trees", "cnn", "from-scratch", "dnabert",
-         "genebert"]  # fmt: skip
+         "genebert", "from-scratch-conv", "dnabert-conv", "genebert-conv"]  # fmt: skip
 
 
 @dataclass(frozen=True)

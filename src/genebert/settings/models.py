@@ -1,7 +1,7 @@
 """Settings of models."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 
 from genebert.settings.data import Matrix
@@ -19,6 +19,16 @@ READS = {
     "mgm": ("sequences", "corpus"),
     "ngsp": ("sequences", "corpus"),
 }
+
+
+@dataclass(frozen=True)
+class ConvolutionSettings(Block):
+    """Filters over the bases of both strands, added to the embeddings of k-mers."""
+
+    block = "model.sequence_encoder.convolution"
+
+    filters: Count = key(256, "number of filters; projected where it is not `hidden`")
+    width: Count = key(19, "bases of a filter; CTCF's matrix has 19")
 
 
 @dataclass(frozen=True)
@@ -45,6 +55,11 @@ class SequenceEncoderSettings(Block):
     )
     positions: Literal["random", "sinusoidal"] = key(
         "random", "start of the learned position table without weights: random or sinusoidal (docs/learning.md)"
+    )
+    convolution: ConvolutionSettings | None = key(
+        None,
+        "null (paper), or {filters: 256, width: 19}: filters over bases, added to embeddings (docs/pretraining.md)",
+        more="A model that starts from weights without one is at first what it is without.",
     )
 
     def check(self) -> Iterator[str]:
@@ -164,6 +179,16 @@ class ModelSettings(Block):
     def from_dict(cls, value: Mapping[str, Any]) -> "ModelSettings":
         """Return the network's part of a model's full settings."""
         return cls(**{name: value[name] for name in cls.__dataclass_fields__})
+
+    def record(self) -> dict[str, Any]:
+        """Return the settings for records and for what is known by them, without a convolution that there is not.
+
+        Models from before there was that key are known as they were.
+        """
+        value = asdict(self)
+        if self.sequence_encoder.convolution is None:
+            del value["sequence_encoder"]["convolution"]
+        return value
 
 
 @dataclass(frozen=True)

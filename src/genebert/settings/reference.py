@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args, get_origin
 import yaml
 
 from genebert.settings.fields import Block, complete, default_of, hints
-from genebert.settings.rules import alternatives, is_block, unwrapped, words
+from genebert.settings.rules import alternatives, block_of, is_block, unwrapped, words
 
 WIDTH, COMMENT = 120, 41  # of a line, and where its comment begins
 _TYPES = {bool: "boolean", str: "string", int: "integer", float: "number", NoneType: "null"}
@@ -138,7 +138,7 @@ def _tables(cls: type[Block], prefix: str) -> Iterator[str]:
         value = default_of(one)
         shown = "" if value is MISSING else f"`{_flow(value)}`"
         if inner:
-            below.append((inner, f"{prefix}{name}." if is_block(bare) else f"{prefix}{name}.NAME."))
+            below.append((inner, f"{prefix}{name}.NAME." if get_origin(bare) is dict else f"{prefix}{name}."))
             # What differs for a part has no table of its own.
             shown = shown if rule.partial or (not is_block(bare) and len(shown) < 60) else "below"
         meaning = ". ".join(filter(None, (one.metadata["doc"], one.metadata["more"])))
@@ -150,5 +150,4 @@ def _tables(cls: type[Block], prefix: str) -> Iterator[str]:
 
 
 def _inner_block(bare: Any) -> type[Block] | None:
-    inner = unwrapped(get_args(bare)[1])[0] if get_origin(bare) is dict else bare
-    return inner if is_block(inner) else None
+    return block_of(unwrapped(get_args(bare)[1])[0] if get_origin(bare) is dict else bare)

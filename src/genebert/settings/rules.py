@@ -70,6 +70,11 @@ def is_block(hint: Any) -> bool:
     return isinstance(hint, type) and hasattr(hint, "check_part")
 
 
+def block_of(hint: Any) -> Any:
+    """Return the class of blocks that a hint is, or that is a member of its union; None where there is none."""
+    return next((one for one in alternatives(hint) if is_block(one)), None)
+
+
 def with_rule(member: Any, rule: Rule) -> Any:
     """Return a member of a union with the rule of the whole, unless it has its own."""
     return member if get_origin(member) is Annotated or member is NoneType else Annotated[member, rule]

@@ -22,6 +22,7 @@ from genebert.report.text import NOTHING, count
 
 # First letters of the names of models -> heading.
 GROUPS = {"from-scratch": "The same network, not pre-trained", "dnabert": "DNABERT", "genebert": "GeneBERT"}
+OURS = "-conv"  # last letters of the names of models with filters over bases, which the paper's have not
 COST_TABLES = (1, 2, 3, 4)  # one for each task
 MODEL_HEADS = ("Model", "Sequence encoder", "Region encoder", "Losses", "Steps", "Batch", "Samples seen", "Starts from")
 
@@ -61,6 +62,8 @@ def model_rows(paths: Iterable[str | Path]) -> list[list[str]]:
         losses = [name.upper() for name in ("mgm", "ngsp", "srm") if settings["losses"].get(name)]
         encoder = settings["sequence_encoder"]
         size = f"{encoder['layers']} layers of {encoder['hidden']}, {settings['k']}-mers"
+        if filters := encoder.get("convolution"):
+            size += f", {filters['filters']} filters of {filters['width']} bases"
         region = settings["region_encoder"]["name"] if "SRM" in losses else NOTHING
         starts = about.get("initial_weights", {}).values()
         weights = [one.get("id") or one.get("name") or "random weights" for one in starts]
@@ -99,7 +102,8 @@ def baseline_rows(papers: Mapping[int, pd.DataFrame], fits: AllFits, simple: Seq
                 continue
             seen.add((dataset, place))
             models = [model for where, model in fits if where == dataset]
-            groups = [simple, *([one for one in models if one.startswith(first)] for first in GROUPS)]
+            networks = [one for one in models if not one.endswith(OURS)]
+            groups = [simple, *([one for one in networks if one.startswith(first)] for first in GROUPS)]
             best = [best_of(dataset, fits, group, place) for group in groups]
             values = [f"{one['model']} {with_sd(one['mean'], one['sd'])}" if one else NOTHING for one in best]
             gain = best[-1]["mean"] - best[0]["mean"] if best[0] and best[-1] else None

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -109,7 +109,7 @@ class GeneBERTObjective(Objective):
         if not training.steps:
             settings = replace(settings, losses=replace(settings.losses, srm=None))
         self.training, self.seed, self.ranks, self.device = training, seed, ranks, device
-        self.losses, self.settings = settings.losses, asdict(settings)
+        self.losses, self.settings = settings.losses, settings.record()
         self.record = {"data": data.record, "regions_per_sample": data.regions_per_sample}
         matched = None if self.losses.srm is None else data.motifs
         statistics = (None, None)
