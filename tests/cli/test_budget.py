@@ -74,6 +74,9 @@ def test_by_hand():
     assert heads_forward(ngsp_alone, 2, 3, 5) == 48
     by_region = replace(settings, losses=replace(settings.losses, pooling="regions"))
     assert heads_forward(by_region, 2, 3, 5) - heads_forward(settings, 2, 3, 5) == 4 * 36
+    # 3 samples of 5 regions and 7 TFs: 2 x 2 each, in place of the pairs
+    regressed = replace(settings, losses=replace(settings.losses, srm="regression", pooling="regions"))
+    assert heads_forward(regressed, 2, 3, 5, 7) == heads_forward(settings, 2, 3, 5) - 36 + 3 * 5 * 7 * 4
 
 
 @pytest.mark.parametrize("n_tokens", [64, 300])

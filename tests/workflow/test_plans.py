@@ -64,6 +64,7 @@ def test_named_targets(root, tmp_path, name):
         (*place, method) for place, curve in curves.items() for method in curve["models"]
     }
     trained = {("from-scratch",), ("dnabert",), ("genebert",)} | ({("paper-literal",)} if name == "config" else set())
+    trained |= set() if name == "demo" else {("genebert-regression",)}
     assert of(planned, "pretrain", "model") == trained
     assert of(planned, "table", "table") == {("table1",), ("table2",), ("table6",)} and of(
         planned, "transfer", "table"
@@ -130,14 +131,14 @@ def test_a_model_that_cannot_be_had(root, tmp_path):
         (*PROMOTER, "dnabert-2e-4"),
         *(("tfbs", one, name) for one in TABLE2 for name in ("dnabert", "dnabert-2e-4")),
     }  # fmt: skip
-    simple = {(name,) for name in baselines("two-class")}
+    simple, own = {(name,) for name in baselines("two-class")}, {("paper-literal",), ("genebert-regression",)}
     for rule in ("fit", "fit_part"):
-        others = {("from-scratch-2e-4",), ("genebert-2e-4",), ("paper-literal",)} if rule == "fit" else set()
+        others = {("from-scratch-2e-4",), ("genebert-2e-4",), *own} if rule == "fit" else set()
         assert of(planned, rule, "method") - simple == {("from-scratch",), ("genebert",)} | others
     assert of(planned, "table", "table") == {("table1",), ("table2",), ("table6",)}
     figure2 = ("mgm-ngsp",)
-    assert of(planned, "pretrain", "model") == {("from-scratch",), ("genebert",), ("paper-literal",), figure2}
-    assert of(planned, "curves", "model") == {("genebert",), ("paper-literal",), figure2}
+    assert of(planned, "pretrain", "model") == {("from-scratch",), ("genebert",), *own, figure2}
+    assert of(planned, "curves", "model") == {("genebert",), *own, figure2}
     assert of(planned, "learning_curve", "task", "dataset") == {PROMOTER}
 
 
