@@ -144,6 +144,13 @@ class Run:
 
     # ---------------------------------------------------------------------------------------------------------- models
 
+    @property
+    def places(self) -> dict[str, Any]:
+        """What tells which samples the run's models crop, but for entries of their own sizes."""
+        model = self.config["model"]
+        encoder = model["sequence_encoder"]
+        return {"k": model["k"], "max_tokens": encoder["max_tokens"], "layout": model["layout"]}
+
     def model_files(self, name: str) -> list[str]:
         """Return what a trained model is known by; two names with equal settings share one folder."""
         return self.stage(f"models/{self.models.canonical[name]}", *MODEL_FILES)
