@@ -15,5 +15,6 @@ rule groups:
         **growing("groups"),
     params:
         settings=RUN.config["corpus"],
+        places=RUN.places,
     script:
         "../workflow/scripts/groups.py"

@@ -8,7 +8,7 @@ from accessibility_inputs import MatrixInputs, settings_of
 from motif_reference import random_motif
 
 from genebert.accessibility.build import build_accessibility, load_regions
-from genebert.corpus.build import build_corpus
+from genebert.corpus.build import Places, build_corpus
 from genebert.genome.fasta import Genome, prepare_genome
 from genebert.genome.sequences import extract_sequences
 from genebert.motifs.matrix import build_motif_matrix
@@ -75,7 +75,8 @@ def make_run(folder, form, seed, motif_region_bp=None):
     motifs = [random_motif(rng, width, f"M{width}") for width in (5, 7, 9)]
     settings = MotifSettings(matrix="binary", release="JASPAR2018")
     build_motif_matrix(sequences.crop(motif_region_bp), motifs, settings, folder / "motifs", 1)
-    build_corpus(CorpusSettings(4, None, ["chr3"], 0.1), out / "accessible.h5ad", folder / "corpus")
+    corpus, places = CorpusSettings(4, None, ["chr3"], 0.1), Places(3, 180, "concatenated")
+    build_corpus(corpus, places, out / "accessible.h5ad", folder / "corpus")
     text = {name: (folder / "source.fa").read_text().split(f">{name}\n")[1].split("\n")[0] for name in CHROMOSOMES}
     (folder / "tasks").mkdir()
     examples(folder / "tasks", rng, text)

@@ -9,6 +9,7 @@ import pytest
 
 LINES = {
     "accessibility": [r"differs: ", *(rf"{kind} .* \d+\.\d\d +\d+\.\d\d$" for kind in ("mtx", "dgcmatrix", "h5ad"))],
+    "explained": [r' "fitted": 240,$', r' "held_out": 160,$', r' "GC and CpG": \{$', r' "genebert": \{$'],
     "matching": [rf' "srm_{name}": \{{$' for name in ("accuracy", "matched", "swapped")] + [r'  "dinucleotides": '],
     "motifs": [
         r"bare MOODS with thresholds and tables .* x 1\.00 of bare MOODS$",

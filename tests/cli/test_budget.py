@@ -84,6 +84,9 @@ def test_by_hand():
     assert heads_forward(ngsp_alone, 2, 3, 5) == 48
     by_region = replace(settings, losses=replace(settings.losses, pooling="regions"))
     assert heads_forward(by_region, 2, 3, 5) - heads_forward(settings, 2, 3, 5) == 4 * 36
+    # 3 samples of 5 regions and 7 TFs: 2 x 2 each, in place of the pairs
+    regressed = replace(settings, losses=replace(settings.losses, srm="regression", pooling="regions"))
+    assert heads_forward(regressed, 2, 3, 5, 7) == heads_forward(settings, 2, 3, 5) - 36 + 3 * 5 * 7 * 4
 
 
 @pytest.mark.parametrize("n_tokens", [64, 300])
@@ -393,3 +396,15 @@ def test_cropped_samples_are_told_where_the_corpus_is_known():
     short = price({**model, "sequence_encoder": places | {"max_tokens": 453}}, data, None, 1, 0.4)
     assert short["cropped_samples"] == pytest.approx(30 / 101)  # 471 bases and more
     assert price(model, PAPER, None, 1, 0.4)["cropped_samples"] is None
+    # of regions that are cut to 51 bases ten never have more than 490 3-mers, whatever the corpus
+    assert price({**model, "sequence_encoder": places | {"max_tokens": 493}}, PAPER, 51, 1, 0.4)["cropped_samples"] == 0
+
+
+def test_no_sample_of_the_paper_is_cropped_beyond_what_was_scanned():
+    run = read_run(ROOT / "config", [])
+    assert run.config["motifs"]["region_bp"] == run.config["corpus"]["region_bp"]
+    budget = make_budget(run, ["genebert", "genebert-regression"], 0.4)
+    assert "cropped samples: none is longer than the positions of these models" in render(budget)
+    budget["models"][1]["cropped_samples"] = 0.034
+    text = render(budget)
+    assert "genebert-regression: 3.4% of the samples are longer than its positions" in text and "none is" not in text

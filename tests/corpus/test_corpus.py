@@ -5,11 +5,13 @@ import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genebert.corpus.build import build_corpus, cropped_share
+from genebert.corpus.build import Places, build_corpus, cropped_share
 from genebert.corpus.groups import TRAIN, VALID, Groups, group_regions
 from genebert.corpus.order import CONSECUTIVE, REPLACED, SampleOrder
 from genebert.errors import InputError
 from genebert.settings.data import CorpusSettings
+
+PLACES = Places(3, 512, "concatenated")
 
 
 def toy_regions(sizes):
@@ -220,7 +222,7 @@ def test_medians_of_samples(tmp_path):
     regions = pd.DataFrame({"chrom": "chr1", "start": start, "end": start + length})
     write_accessible(tmp_path / "accessible.h5ad", sp.csr_matrix(np.ones((1, 6))), regions, ["a"])
     settings = CorpusSettings(regions_per_sample=2, validation_fraction=0)
-    info = build_corpus(settings, tmp_path / "accessible.h5ad", tmp_path / "corpus")
+    info = build_corpus(settings, PLACES, tmp_path / "accessible.h5ad", tmp_path / "corpus")
     # from the first base of a sample to its last: 1,100, 2,250 and 80,050; bases: 400, 450 and 100
     assert (info["median_span"], info["median_bases_per_sample"]) == (2250, 400)
 
@@ -240,13 +242,18 @@ def test_share_of_samples_that_a_model_has_too_few_positions_for(tmp_path):
     write_accessible(tmp_path / "accessible.h5ad", sp.csr_matrix(np.ones((1, 4000))), regions, ["a"])
     for region_bp in (None, 100):
         settings = CorpusSettings(regions_per_sample=4, validation_fraction=0, region_bp=region_bp)
-        info = build_corpus(settings, tmp_path / "accessible.h5ad", tmp_path / "corpus")
+        info = build_corpus(settings, PLACES, tmp_path / "accessible.h5ad", tmp_path / "corpus")
         groups = Groups.load(tmp_path / "corpus")
         sequences = RegionSequences(np.zeros(length.sum(), np.uint8), np.concatenate([[0], np.cumsum(length)]), "toy")
         for layout, max_tokens in (("concatenated", 370), ("concatenated", 395), ("windows", 127), ("windows", 96)):
             encoder = SampleEncoder(sequences.crop(region_bp), None, 3, max_tokens, torch.device("cpu"), layout)
             draw = Draw(groups.regions.astype(np.int64), np.zeros(1000, np.int64), np.arange(1000))
             expected = encoder.encode(draw).shortened / 1000
+            places = Places(3, max_tokens, layout)
+            assert places.cropped(np.diff(encoder._offsets)[groups.regions]).mean() == expected
+            own = build_corpus(settings, places, tmp_path / "accessible.h5ad", tmp_path / "own")["cropped_samples"]
+            assert own == {"places": {"k": 3, "max_tokens": max_tokens, "layout": layout}, "share": expected}
+            assert cropped_share({**info, "cropped_samples": own}, 3, max_tokens, layout) == expected
             assert cropped_share(info, 3, max_tokens, layout) == pytest.approx(expected, abs=0.035)
 
 
@@ -254,7 +261,8 @@ def test_build_corpus_writes_what_groups_load(tmp_path):
     matrix = accessible(4, 2, 200)
     names = ["Astrocytes/Oligodendrocytes", "b c"]
     write_accessible(tmp_path / "accessible.h5ad", matrix, toy_regions([120, 80]), names)
-    info = build_corpus(CorpusSettings(validation_fraction=0.2), tmp_path / "accessible.h5ad", tmp_path / "corpus")
+    settings = CorpusSettings(validation_fraction=0.2)
+    info = build_corpus(settings, PLACES, tmp_path / "accessible.h5ad", tmp_path / "corpus")
     groups = Groups.load(tmp_path / "corpus")
     assert info["cell_types"] == ["Astrocytes/Oligodendrocytes", "b c"]
     assert set(groups.split) == {0, 1}  # as written in the file
@@ -264,7 +272,7 @@ def test_build_corpus_writes_what_groups_load(tmp_path):
     assert info["region_cell_type_pairs"] == matrix.nnz
     assert info["bases"] == 200 * 300
     first = (tmp_path / "corpus/groups.npz").read_bytes()
-    build_corpus(CorpusSettings(validation_fraction=0.2), tmp_path / "accessible.h5ad", tmp_path / "corpus")
+    build_corpus(CorpusSettings(validation_fraction=0.2), PLACES, tmp_path / "accessible.h5ad", tmp_path / "corpus")
     assert (tmp_path / "corpus/groups.npz").read_bytes() == first
 
 

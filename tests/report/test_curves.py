@@ -115,6 +115,20 @@ def test_what_only_validation_measures_has_a_panel(tmp_path):
     assert BEYOND not in drawn(tmp_path, RECORDS, floors)[0]
 
 
+def test_regression_has_a_squared_error_and_what_is_explained(tmp_path):
+    records = [
+        {"step": step, "learning_rate": 1e-3, "srm": 1 / step, "valid_srm": 1.0, "valid_srm_explained": -0.1 * step,
+         "valid_linear_explained": 0.2, "valid_linear_explained_ctcf": 0.1}
+        for step in (1, 2)
+    ]  # fmt: skip
+    floors = chance_floors(info("regression", floors={"linear_explained": {"dinucleotides": 0.31}}))
+    assert floors["srm"] == {"mean of each score": 1.0} and "srm_accuracy" not in floors
+    texts, _ = drawn(tmp_path, records, floors)
+    assert {"mean squared error", "scores from states", "scores from states (own map)", "dinucleotides"} <= set(texts)
+    assert texts.count("variance explained, median motif") == 2 and "retrieval accuracy" not in texts
+    assert "loss (nats)" not in texts and any(text.startswith("\u2212") for text in texts)  # shares may be negative
+
+
 @pytest.mark.parametrize(
     ("losses", "headings"),
     [

@@ -250,8 +250,16 @@ NOTATION = " as text: the number needs a point and a sign, such as 3.0e-5 or 1.0
         ("corpus.regions_per_sample", 0, "found 0, expected an even number of at least 2"),
         ("corpus.region_bp", 0, "found 0, expected a whole number of at least 1 or null"),
         ("model.k", 7, "found 7, expected a whole number of at least 3 and at most 6"),
-        ("model.losses.srm", "clip", "found 'clip', expected one of infonce, paper_exp, paper_literal, null"),
-        ("model.losses.srm", False, "expected one of infonce, paper_exp, paper_literal, null (YAML reads yes, no"),
+        (
+            "model.losses.srm",
+            "clip",
+            "found 'clip', expected one of infonce, paper_exp, paper_literal, regression, null",
+        ),
+        (
+            "model.losses.srm",
+            False,
+            "expected one of infonce, paper_exp, paper_literal, regression, null (YAML reads yes, no",
+        ),
         ("model.losses.mgm", "yes", "found 'yes', expected true or false"),
         ("model.training.steps", 1.2e5, "found 120000.0, expected a whole number of at least 0 (write 120000)"),
         ("model.training.learning_rate", "4e-4", f"expected a number above 0 (YAML reads 4e-4{NOTATION}"),

@@ -44,7 +44,11 @@ from config_inputs import MODELS, problems
         ),
         (
             {"motifs": {"region_bp": 51}},
-            "motifs.region_bp: found 51, expected null or the same as corpus.region_bp, null",
+            "motifs.region_bp: found 51, expected null or the same as corpus.region_bp, 515",
+        ),
+        (
+            {"corpus": {"region_bp": 51}},
+            "motifs.region_bp: found 515, expected null or the same as corpus.region_bp, 51",
         ),
         (
             {"motifs": {"region_bp": 50}, "corpus": {"region_bp": 51}},
@@ -272,7 +276,7 @@ def test_entries_of_another_model_that_are_allowed():
 def test_what_all_models_share_is_said_once():
     (line,) = problems({"model": {"sequence_encoder": {"heads": 7}}})
     assert line.startswith("config: model.sequence_encoder.hidden: found 768, expected a multiple of ")
-    lines = problems({"corpus": {"region_bp": 5}})
+    lines = problems({"corpus": {"region_bp": 5}, "motifs": {"region_bp": None}})
     assert len(lines) == 1 and lines[0].endswith("more: k: found 6, expected at most corpus.region_bp, 5")
 
 
@@ -296,7 +300,8 @@ def test_what_all_models_share_is_said_once():
         {"motifs": {"matrix": "descartes"}},
         {"motifs": {"background": [0.295, 0.205, 0.205, 0.295]}},
         {"motifs": {"region_bp": 51}, "corpus": {"region_bp": 51}},
-        {"corpus": {"region_bp": 51}},
+        {"motifs": {"region_bp": None}, "corpus": {"region_bp": 51}},
+        {"motifs": {"region_bp": None}, "corpus": {"region_bp": None}},
         {"mirror": "https://host.org/copy"},
         {"models": {"mine": {"training": {"steps": 5}}}, "tables": {"table1": {"promoter/prom-core": ["mine"]}}},
         {"model": {"region_encoder": {"arguments": {"embed_dim": 24, "depths": [1, 1, 2, 1]}}}},

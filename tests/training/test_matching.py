@@ -13,6 +13,8 @@ from genebert.corpus.groups import Groups
 from genebert.corpus.order import SampleOrder
 from genebert.genome.sequences import RegionSequences
 from genebert.motifs.composition import composition, dinucleotides
+from genebert.motifs.families import family_order
+from genebert.training.objectives.genebert import Data, GeneBERTObjective, motif_statistics
 from genebert.training.objectives.genebert_matching import MATCHED, Matches, Rows, srm_floors
 
 NAMES = ("srm_accuracy", "srm_matched", "srm_swapped")
@@ -156,3 +158,21 @@ def test_batches_of_hard_negatives():
 
     (any_gc, any_place), (_, near_place), (alike_gc, _) = map(spread, ("random", "neighbours", "composition"))
     assert alike_gc < any_gc / 3 and near_place < any_place / 3
+
+
+def test_batches_of_one_family():
+    """Every batch but those at borders has samples of one strongest family; a resumed run makes the same ones."""
+    data = toy_data()
+    families = ["a", "b", "c", "d"] * 3
+    model = replace(MODEL, losses=replace(MODEL.losses, negatives="families"))
+
+    def draws():
+        objective = GeneBERTObjective(model, TRAINING, Data(*data, 4, {}, (), families), 7)
+        return objective, [objective.order.draw(step).group for step in range(20)]
+
+    (objective, first), (_, again) = draws(), draws()
+    assert np.array_equal(first, again)
+    mean, sd = (one.numpy() for one in motif_statistics(data[1], np.unique(objective.train.regions)))
+    order = family_order(data[1], objective.train.regions, families, mean, sd)
+    place = np.argsort(order)
+    assert np.median([np.ptp(place[one]) for one in first]) == TRAINING.batch - 1

@@ -9,11 +9,15 @@ import torch
 from line_objective import Line
 from toy_training import MODEL, TRAINING, contents, toy_data
 
+from genebert.errors import InputError
 from genebert.files import sha256
 from genebert.settings.models import READS, reads
+from genebert.settings.training import TrainingSettings
 from genebert.training import job as jobs
 from genebert.training.job import PretrainJob
 from genebert.training.objective import OBJECTIVES
+from genebert.training.objectives.genebert import build
+from genebert.training.parallel import ALONE
 
 STEPS = replace(TRAINING, steps=60, learning_rate=0.1, log_every=20, validate_every=30, checkpoint_every=7)
 
@@ -91,7 +95,9 @@ def run_folder(tmp_path):
     sequences.save(tmp_path / "sequences")
     (tmp_path / "motifs").mkdir()
     np.save(tmp_path / "motifs/matrix.npy", motifs)
-    (tmp_path / "motifs/motifs.tsv").write_text("name\n" + "".join(f"TF{i}\n" for i in range(12)))
+    (tmp_path / "motifs/motifs.tsv").write_text(
+        "matrix_id\ttf_family\n" + "".join(f"MA{i:04}.1\t\n" for i in range(12))
+    )
     (tmp_path / "motifs/motifs.json").write_text(json.dumps({"regions": 400, "motifs": 12, "kind": "max_score"}))
     groups.save(tmp_path / "corpus")
     return tmp_path
@@ -117,3 +123,35 @@ def test_a_job_reads_and_records_the_files_of_its_losses_alone(model, run_folder
     form = {"matrix": "max_score"} if "motifs" in data else {}
     assert info["data"] == cropped | form | {str(path): sha256(path) for path in files}
     assert info["regions_per_sample"] == 4
+
+
+def test_families_of_the_columns_are_recorded_where_batches_follow_them(run_folder):
+    table = run_folder / "motifs/motifs.tsv"
+    data = {part: str(run_folder / part) for part in ("sequences", "motifs", "corpus")}
+
+    def made(**losses):
+        job = PretrainJob(settings(**losses), data, [], 25, 4, 1, "", "", 1, "")
+        return build(job, TrainingSettings(**job.model["training"]), ALONE, torch.device("cpu"))
+
+    def name(families):
+        table.write_text("matrix_id\ttf_family\n" + "".join(f"MA{i:04}.1\tF{i % families}\n" for i in range(12)))
+
+    sentence = r"motifs\.tsv: found no tf_family, expected some for losses\.negatives families"
+    with pytest.raises(InputError, match=sentence):
+        made(negatives="families")
+    name(3)
+    first = made(negatives="families").record["data"]["families"]
+    assert len(first) == 64 and "families" not in made().record["data"]
+    name(4)
+    assert made(negatives="families").record["data"]["families"] != first
+
+
+def test_regression_is_refused_beside_hits(run_folder):
+    data = {part: str(run_folder / part) for part in ("sequences", "motifs", "corpus")}
+    job = PretrainJob(settings(srm="regression", pooling="regions"), data, [], 25, 4, 1, "", "", 1, "")
+    training = TrainingSettings(**job.model["training"])
+    assert build(job, training, ALONE, torch.device("cpu")).model.region_encoder is None
+    info = run_folder / "motifs/motifs.json"
+    info.write_text(info.read_text().replace("max_score", "binary"))
+    with pytest.raises(InputError, match="found regression beside matrix binary, expected matrix max_score"):
+        build(job, training, ALONE, torch.device("cpu"))

@@ -1,10 +1,12 @@
 """What a configuration costs before anything runs: operations, GPU-hours and disk of one model or of many."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 
-from genebert.corpus.build import cropped_share
+import numpy as np
+
+from genebert.corpus.build import Places, cropped_share
 from genebert.errors import InputError
 from genebert.files import read_json
 from genebert.models.flops import parameters, step_flops
@@ -91,9 +93,9 @@ def price(model: dict, data: Data, region_bp: int | None, processes: int, utilis
     -------
     dict
         sequence_encoder, region_encoder, heads (parameters); tokens_per_sample; cropped_samples (share of them that
-        does not fit the positions, None without a corpus); tokens_per_step; steps; epochs; flops,
-        recomputed (operations of the training, and the part of them that only saves memory); gpu_hours (GPU to hours);
-        model_bytes, checkpoint_bytes (while the model trains).
+        does not fit the positions; None where neither the crop nor a corpus tells); tokens_per_step; steps; epochs;
+        flops, recomputed (operations of the training, and the part of them that only saves memory); gpu_hours (GPU to
+        hours); model_bytes, checkpoint_bytes (while the model trains).
     """
     settings, training = ModelSettings.from_dict(model), model["training"]
     steps, batch, micro_batch = training["steps"], training["batch"], training["micro_batch"]
@@ -110,8 +112,11 @@ def price(model: dict, data: Data, region_bp: int | None, processes: int, utilis
     )
     size = parameters(settings, data.tfs, data.regions_per_sample)
     flops = steps * step.total
-    places = model["k"], model["sequence_encoder"]["max_tokens"], model["layout"]
-    cropped = None if data.corpus is None else cropped_share(data.corpus, *places)
+    places = Places(model["k"], model["sequence_encoder"]["max_tokens"], model["layout"])
+    if region_bp is not None and not places.cropped(np.full((1, data.regions_per_sample), region_bp)).any():
+        cropped = 0.0  # whatever the lengths of regions are
+    else:
+        cropped = None if data.corpus is None else cropped_share(data.corpus, *astuple(places))
     return {
         **size._asdict(),
         "tokens_per_sample": sum(rows),
@@ -227,11 +232,14 @@ def render(budget: dict) -> str:
             "(micro_batch, checkpointed activations)"
         )
     notes += [
-        f"{one['model']}: {one['cropped_samples']:.0%} of the samples are longer than its positions and are cropped, "
+        f"{one['model']}: {one['cropped_samples']:.1%} of the samples are longer than its positions and are cropped, "
         "their motif rows are not"
         for one in budget["models"]
         if one["steps"] and one["cropped_samples"]
     ]
+    trained = [one["cropped_samples"] for one in budget["models"] if one["steps"]]
+    if trained and not any(share is None or share for share in trained):
+        notes.append("cropped samples: none is longer than the positions of these models")
     notes += [
         f"{one['model']}: also {', '.join(one['same'])}, with equal settings, trained once"
         for one in budget["models"]

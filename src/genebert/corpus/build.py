@@ -1,6 +1,7 @@
 """The corpus of a run, from its accessible regions."""
 
 import logging
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,14 +20,33 @@ def _percentiles(values: np.ndarray) -> list[int]:
     return np.percentile(values, np.arange(101), method="higher").astype(int).tolist()
 
 
+@dataclass(frozen=True)
+class Places:
+    """How many tokens a model has places for, and what becomes a token."""
+
+    k: int
+    max_tokens: int
+    layout: str  # concatenated: of a sample; windows: of a region
+
+    def cropped(self, lengths: np.ndarray) -> np.ndarray:
+        """Return which samples have more k-mers than places (bool [n]), of their regions' bases (int [n, regions])."""
+        kmers = np.maximum(lengths - self.k + 1, 0)  # none crosses a region border
+        if self.layout == "windows":
+            return (kmers > self.max_tokens - 2).any(1)
+        return kmers.sum(1) > self.max_tokens - 3
+
+
 def cropped_share(info: dict, k: int, max_tokens: int, layout: str) -> float:
     """Return the share of training samples that a model has too few positions for, from ``corpus.json``.
 
-    Such a sample shows only the middles of its longest regions, beside motif rows of whole ones. To a percent, for
-    samples as they are grouped: one with a second half from elsewhere is as long on average. With ``layout: windows``
-    regions are cropped one by one, and their lengths are taken as independent.
+    Such a sample shows only the middles of its longest regions, beside motif rows of all their bases. What
+    ``corpus.json`` tells of the run's own models is exact. That of others is to a percent, for samples as they are
+    grouped: one with a second half from elsewhere is as long on average. With ``layout: windows`` regions are cropped
+    one by one, and their lengths are taken as independent.
     """
-    n = info["regions_per_sample"]
+    n, known = info["regions_per_sample"], info.get("cropped_samples")
+    if known and asdict(Places(k, max_tokens, layout)) == known["places"]:
+        return known["share"]
     if layout == "windows":
         longest = max_tokens - 2 + k - 1
         beyond = np.mean(np.array(info["shown_bases_per_region"]) > longest)
@@ -35,8 +55,12 @@ def cropped_share(info: dict, k: int, max_tokens: int, layout: str) -> float:
     return float(np.mean(np.array(info["shown_bases_per_sample"]) > longest))
 
 
-def build_corpus(settings: CorpusSettings, accessible_path: str | Path, folder: str | Path) -> dict:
-    """Write ``groups.npz`` and ``corpus.json`` from ``accessible.h5ad``; see :func:`group_regions`."""
+def build_corpus(settings: CorpusSettings, places: Places, accessible_path: str | Path, folder: str | Path) -> dict:
+    """Write ``groups.npz`` and ``corpus.json`` from ``accessible.h5ad``; see :func:`group_regions`.
+
+    `places` are those of the run's models (`model`), for the share of samples that they crop; groups do not depend on
+    them.
+    """
     import anndata
 
     data = anndata.read_h5ad(accessible_path)
@@ -68,6 +92,10 @@ def build_corpus(settings: CorpusSettings, accessible_path: str | Path, folder: 
         "median_bases_per_sample": int(np.median(lengths[train.regions].sum(axis=1))),
         "shown_bases_per_sample": _percentiles(shown[train.regions].sum(axis=1)),
         "shown_bases_per_region": _percentiles(shown[train.regions].ravel()),
+        "cropped_samples": {
+            "places": asdict(places),
+            "share": round(float(places.cropped(shown[train.regions]).mean()), 6),
+        },
         "median_span": int(np.median(spans)),
         "by_cell_type": counts,
         "accessible_sha256": sha256(accessible_path),

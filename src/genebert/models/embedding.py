@@ -37,8 +37,8 @@ def read_model(folder: str | Path, pooling: str) -> GeneBERT:
     """Return a pre-trained model that pools states in its own way, or in another (a value of ``losses.pooling``)."""
     model = GeneBERT.load(folder).eval()
     if pooling != "own":
-        # Regions are contrasted only where each has a vector; nothing is contrasted here.
-        losses = replace(model.settings.losses, pooling=pooling, contrast="samples")
+        # What is done to single regions takes pooling by region; nothing is matched here.
+        losses = replace(model.settings.losses, pooling=pooling, contrast="samples", srm=None)
         model.settings = replace(model.settings, losses=losses)
     return model
 

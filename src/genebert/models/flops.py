@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from genebert.corpus.masks import SPAN_OFFSETS
 from genebert.genome.kmers import SPECIALS
 from genebert.models.genebert import GeneBERT
-from genebert.settings.models import ModelSettings, SequenceEncoderSettings
+from genebert.settings.models import REGRESSION, ModelSettings, SequenceEncoderSettings
 
 # A backward pass computes the gradients of inputs and of weights: twice the products of the forward pass.
 TRAINING = 3
@@ -73,12 +73,13 @@ def sequence_forward(settings: SequenceEncoderSettings, lengths: Sequence[float]
     return tokens * filters + settings.layers * (2 * tokens * (4 * h * h + 2 * h * f) + 4 * squares * h)
 
 
-def heads_forward(settings: ModelSettings, masked: float, samples: int, n_regions: int) -> float:
+def heads_forward(settings: ModelSettings, masked: float, samples: int, n_regions: int, n_tfs: int = 0) -> float:
     """Return the operations of the heads and of the contrast, forward.
 
     - MGM: ``2 h² + 2 h V`` a masked token, V = size of the vocabulary;
     - NGSP: ``2 h² + 2 · 2 h`` a sample;
-    - SRM: ``2 w B²`` for the scores of all pairs of B samples; w = h, or h a region with ``pooling: regions``.
+    - SRM: ``2 w B²`` for the scores of all pairs of B samples; w = h, or h a region with ``pooling: regions``;
+      regression: ``2 h`` a region and TF.
     """
     h = settings.sequence_encoder.hidden
     vocabulary = len(SPECIALS) + 4**settings.k
@@ -87,7 +88,9 @@ def heads_forward(settings: ModelSettings, masked: float, samples: int, n_region
         flops += masked * (2 * h * h + 2 * h * vocabulary)
     if settings.losses.ngsp:
         flops += samples * (2 * h * h + 4 * h)
-    if settings.losses.srm is not None:
+    if settings.losses.srm == REGRESSION:
+        flops += 2 * h * samples * n_regions * n_tfs
+    elif settings.losses.srm is not None:
         width = h * n_regions if settings.losses.pooling == "regions" else h
         flops += 2 * width * samples * samples
     return flops
@@ -139,9 +142,9 @@ def step_flops(
     sequence = sequence_forward(settings.sequence_encoder, lengths)
     region = samples * region_forward(settings, n_tfs, n_regions)
     kmers = sum(lengths) - SPECIALS_PER_ROW[settings.layout] * len(lengths)
-    heads = heads_forward(settings, kmers * masked_share(settings.k, rate), samples, n_regions)
+    heads = heads_forward(settings, kmers * masked_share(settings.k, rate), samples, n_regions, n_tfs)
     recomputed = 0.0
-    if cached and settings.losses.srm is not None:
+    if cached and settings.losses.contrasts:
         recomputed += sequence + region
     if checkpoint_activations:
         recomputed += sequence

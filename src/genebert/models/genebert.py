@@ -18,7 +18,7 @@ from genebert.models.bert import initialise, load_pretrained, make_bert, save_co
 from genebert.models.folders import weights_file
 from genebert.models.losses import matched_retrieval, sequence_region_matching, shared_regions
 from genebert.models.weights import file_source, fill, read_tensors
-from genebert.settings.models import ModelSettings
+from genebert.settings.models import REGRESSION, ModelSettings
 from genebert.settings.training import TrainingSettings
 
 # The learned inverse temperature stays below 100, as in CLIP: larger ones make the contrast numerically useless.
@@ -29,11 +29,17 @@ class Outputs(NamedTuple):
     """What the encoders give for some samples; `width` is `hidden`, times the regions with ``pooling: regions``."""
 
     sequence: torch.Tensor  # float [batch, width]: E_seq; see :meth:`GeneBERT.pool`
-    region: torch.Tensor | None  # float [batch, width]: E_reg; None when SRM is off
+    region: torch.Tensor | None  # float [batch, width]: E_reg; None without a region encoder
     mgm: torch.Tensor  # summed cross-entropy over masked k-mers
     mgm_correct: torch.Tensor  # how many of them were predicted right
     ngsp: torch.Tensor  # the same over samples
     ngsp_correct: torch.Tensor
+    regression: torch.Tensor  # summed squared error over known scores
+
+
+def rest_file(srm: str | None) -> str:
+    """Return the name of a model's file of all that is no sequence encoder, by the form of its matching loss."""
+    return f"{'regression' if srm == REGRESSION else 'region_encoder'}.safetensors"
 
 
 def shown_tokens(n_tokens: int, lengths: torch.Tensor) -> torch.Tensor:
@@ -60,7 +66,7 @@ class GeneBERT(nn.Module):
     ----------
     motif_mean, motif_sd : float [n_tfs], optional
         Per-TF mean and standard deviation over the training regions; the matrix is standardised with them and missing
-        values become 0, the mean. Needed when SRM is on.
+        values become 0, the mean. Needed when SRM is on, and kept with the weights.
     n_regions : int
         Regions a sample.
     """
@@ -84,10 +90,13 @@ class GeneBERT(nn.Module):
         if settings.sequence_encoder.weights is not None:
             initialise(self.sequence_encoder, settings.sequence_encoder.weights, settings.k)
             self.initial_weights["sequence_encoder"] = file_source(weights_file(settings.sequence_encoder.weights))
-        self.region_encoder = self.log_scale = None
+        self.region_encoder = self.log_scale = self.regression = None
         if settings.losses.srm is not None:
             self.register_buffer("motif_mean", motif_mean.float())
             self.register_buffer("motif_sd", motif_sd.float())
+        if settings.losses.srm == REGRESSION:
+            self.regression = nn.Linear(settings.sequence_encoder.hidden, len(motif_mean))
+        elif settings.losses.contrasts:
             self.region_encoder = build_region_encoder(settings.region_encoder, len(motif_mean), n_regions)
             self.initial_weights["region_encoder"] = self.region_encoder.weights_source
             # Eq. 3 takes inner products, so the widths must agree; a projection only where they do not
@@ -129,9 +138,13 @@ class GeneBERT(nn.Module):
         more = {} if owners is None else {"owners": owners}
         return bert(ids, attention_mask=shown, token_type_ids=segments, **more).last_hidden_state
 
+    def standardised(self, motifs: torch.Tensor) -> torch.Tensor:
+        """Return rows of the matrix [..., tfs] by mean and standard deviation of training regions; NaN stays NaN."""
+        return (motifs - self.motif_mean) / self.motif_sd
+
     def encode_regions(self, motifs: torch.Tensor) -> torch.Tensor:
         """Return E_reg [batch, width] of motif rows [batch, regions, tfs]."""
-        encoded = self.region_encoder(torch.nan_to_num((motifs - self.motif_mean) / self.motif_sd, nan=0.0))
+        encoded = self.region_encoder(torch.nan_to_num(self.standardised(motifs), nan=0.0))
         if self.region_encoder.per_region and self.settings.losses.pooling != "regions":
             encoded = encoded.mean(1)
         return self.projection(encoded).flatten(1)
@@ -157,7 +170,7 @@ class GeneBERT(nn.Module):
         hidden = self.encode_sequences(ids, batch.segments, batch.lengths, batch.owners)
         heads = self.sequence_encoder.cls
         zero = hidden.new_zeros((), dtype=torch.float32)
-        mgm, mgm_correct, ngsp, ngsp_correct, region = zero, zero, zero, zero, None
+        mgm, mgm_correct, ngsp, ngsp_correct, region, regression = zero, zero, zero, zero, None, zero
         if losses.mgm:
             # Vocabulary logits only where a k-mer is masked: at 15 % this saves most of the output layer's time.
             places = chosen.flatten().nonzero()[:, 0]
@@ -170,9 +183,13 @@ class GeneBERT(nn.Module):
         if losses.ngsp:
             pooled = self.sequence_encoder.bert.pooler(self.pair(hidden, batch)[:, None])
             ngsp, ngsp_correct = guesses(heads.seq_relationship(pooled), batch.label)
-        if losses.srm is not None:
+        if losses.contrasts:
             region = self.encode_regions(batch.motifs).float()
-        return Outputs(self.pool(hidden, batch).float(), region, mgm, mgm_correct, ngsp, ngsp_correct)
+        elif losses.srm is not None:
+            wrong = self.regression(self.region_means(hidden, batch)).float() - self.standardised(batch.motifs)
+            regression = torch.nan_to_num(wrong, nan=0.0).square().sum()
+        sequence = self.pool(hidden, batch).float()
+        return Outputs(sequence, region, mgm, mgm_correct, ngsp, ngsp_correct, regression)
 
     def pool(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
         """Return E_seq [samples, width] of hidden states [rows, tokens, hidden]; see LossSettings."""
@@ -243,15 +260,16 @@ class GeneBERT(nn.Module):
 
         ``config.json``, ``model.safetensors`` and the tokenizer are loaded by `transformers` without this package
         (AutoModel, AutoModelForMaskedLM, BertForPreTraining; with a convolution by the code in the folder, see
-        :func:`genebert.models.bert.save_code`); ``region_encoder.safetensors`` holds the rest and
-        ``model.json`` our settings with `record`. `files` are further text files, name to content.
+        :func:`genebert.models.bert.save_code`); ``region_encoder.safetensors`` holds the rest
+        (``regression.safetensors`` where that is a linear map of states) and ``model.json`` our settings with `record`.
+        `files` are further text files, name to content.
         """
         with atomic_path(folder, directory=True) as temporary:
             self.sequence_encoder.save_pretrained(temporary)
             save_code(temporary, self.sequence_encoder.config)
             save_tokenizer(temporary, self.settings.k, self.settings.sequence_encoder.max_tokens)
             if rest := self.rest():
-                save_file(rest, temporary / "region_encoder.safetensors")
+                save_file(rest, temporary / rest_file(self.settings.losses.srm))
             info = {"settings": self.settings.record(), "initial_weights": self.initial_weights, **record}
             info["parameters"] = self.parameter_counts()
             write_json(temporary / "model.json", info)
@@ -280,7 +298,7 @@ class GeneBERT(nn.Module):
         settings = info["settings"]
         # The weights are in the folder itself; those it once started from need not exist any more.
         settings["sequence_encoder"]["weights"] = settings["region_encoder"]["weights"] = None
-        path = folder / "region_encoder.safetensors"
+        path = folder / rest_file(settings["losses"]["srm"])
         rest = {} if settings["losses"]["srm"] is None else read_tensors(path)
         none = torch.ones(1)  # a missing tensor is told below
         statistics = rest.get("motif_mean", none), rest.get("motif_sd", none)

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 from genebert.errors import InputError
 from genebert.files import parse_json, read_json, read_lines
 from genebert.report.pictures import picture
+from genebert.settings.models import REGRESSION
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.lines import Line2D
 
 TRAINING, VALIDATION, FLOOR = "#2171b5", "#d95f02", "#737373"
+MEDIAN = "variance explained, median motif"
 # Columns of panels: title, then the metric and the label of the upper and of the lower one.
 COLUMNS = (
     ("masked k-mers (MGM)", ("mgm", "loss (nats)"), ("mgm_accuracy", "accuracy")),
@@ -22,8 +24,14 @@ COLUMNS = (
     ("sequence and matrix (SRM)", ("srm", "loss (nats)"), ("srm_accuracy", "retrieval accuracy")),
     # Only in validation: beside rows of regions of the same composition, and with such rows in place of its own.
     ("SRM beyond composition", ("srm_matched", "matched retrieval"), ("srm_swapped", "retrieval of swapped rows")),
+    # Only in validation: what a linear map of the states explains of the variance of a motif's scores, and in training
+    # with `srm: regression` what its own map does.
+    ("scores from states", ("linear_explained", MEDIAN), ("linear_explained_ctcf", "the same, of CTCF's scores")),
+    ("scores from states (own map)", ("srm_explained", MEDIAN), ("srm_explained_ctcf", "the same, of CTCF's scores")),
     ("schedule", ("learning_rate", "learning rate"), ("temperature", "temperature of SRM")),
 )
+# Where nothing is retrieved, the third of them is this.
+REGRESSED = ("sequence and matrix (SRM)", ("srm", "mean squared error"), ("srm_accuracy", ""))
 DASHES = ((4, 3), (1, 2), (7, 2, 1, 2))  # of several floors of one metric
 MANY = 40  # points up to which each is marked
 Floors = Mapping[str, Mapping[str, float]]  # metric to label to value
@@ -60,7 +68,9 @@ def chance_floors(info: Mapping) -> dict[str, dict[str, float]]:
     """
     floors = {"ngsp": {"chance": math.log(2)}, "ngsp_accuracy": {"chance": 0.5}}
     losses, n = info["settings"]["losses"], info["training"]["batch"]
-    if losses["srm"] is not None:
+    if losses["srm"] == REGRESSION:
+        floors["srm"] = {"mean of each score": 1.0}
+    elif losses["srm"] is not None:
         what = losses.get("contrast", "samples")
         if what == "regions":
             n *= info["regions_per_sample"]
@@ -80,6 +90,8 @@ def plot_curves(records: list[dict], folder: str | Path, name: str, title: str, 
     """
     recorded = {name.removeprefix("valid_") for record in records for name in record}
     columns = [column for column in COLUMNS if recorded & {metric for metric, _ in column[1:]}]
+    if "srm_accuracy" not in recorded:
+        columns = [REGRESSED if column[0] == REGRESSED[0] else column for column in columns]
     with picture(folder, name, title, 0.6 + 2.8 * len(columns), 5.2) as figure:
         rows = figure.subplots(2, len(columns), sharex=True, squeeze=False)
         shown: dict = {}
@@ -113,7 +125,8 @@ def _panel(axes: "Axes", records: list[dict], metric: str, floors: Mapping[str, 
     if floors:
         axes.legend(loc="best", fontsize=7, labelcolor=FLOOR, framealpha=0.7, edgecolor="none")
     axes.margins(y=0.12)
-    axes.set_ylim(bottom=max(0.0, axes.get_ylim()[0]))  # none of these can be negative
+    if "explained" not in metric:
+        axes.set_ylim(bottom=max(0.0, axes.get_ylim()[0]))  # none of these can be negative
     return lines
 
 

@@ -23,7 +23,7 @@ from genebert.run.together import curves_of, expanded
 from genebert.settings.data import FORMAT_KEYS, OPTIONAL_KEYS
 from genebert.settings.fitting import lay_over
 from genebert.settings.load import expand, from_text, load_yaml, merge
-from genebert.settings.models import reads
+from genebert.settings.models import has_region_encoder, reads
 from genebert.settings.resources import Resources
 from genebert.sources.registry import load_registry, select
 from genebert.tasks.registry import all_tasks
@@ -144,6 +144,13 @@ class Run:
 
     # ---------------------------------------------------------------------------------------------------------- models
 
+    @property
+    def places(self) -> dict[str, Any]:
+        """What tells which samples the run's models crop, but for entries of their own sizes."""
+        model = self.config["model"]
+        encoder = model["sequence_encoder"]
+        return {"k": model["k"], "max_tokens": encoder["max_tokens"], "layout": model["layout"]}
+
     def model_files(self, name: str) -> list[str]:
         """Return what a trained model is known by; two names with equal settings share one folder."""
         return self.stage(f"models/{self.models.canonical[name]}", *MODEL_FILES)
@@ -154,7 +161,7 @@ class Run:
         weights, origin = model["sequence_encoder"]["weights"], starts_from(model)
         files = self.model_files(origin) if origin else self._weights_files(weights) if weights else []
         image = model["region_encoder"]["weights"]
-        if image not in (None, HUB) and "motifs" in reads(model):  # an untrained model has no region encoder
+        if image not in (None, HUB) and has_region_encoder(model):  # an untrained model has none
             files.append(image)
         data = {"sequences": self.sequences, "motifs": self.motif_files(model["matrix"]), "corpus": self.groups}
         return {"weights": files} | {name: data[name] for name in reads(model)}

@@ -202,7 +202,7 @@ class MotifSettings(Block):
         1.0e-4, "hit threshold of binary and counts; descartes has its own (1e-7)"
     )
     order: Literal["matrix_id", "family"] = key("matrix_id", "column order")
-    region_bp: Count | None = key(None, "scan only the central N bases; must be null or equal corpus.region_bp")
+    region_bp: Count | None = key(515, "scan only the central N bases; must be null or equal corpus.region_bp")
     composition: Literal["keep", "remove"] = key(
         "keep",
         "remove: max_score without what GC, CpG and length say of each score (docs/learning.md)",
@@ -228,7 +228,12 @@ class CorpusSettings(Block):
     regions_per_sample: Annotated[int, Rule(at_least=2, even=True)] = key(
         10, "paper: ten consecutive accessible regions of one cell type"
     )
-    region_bp: Count | None = key(None, "crop each region to its central N bases (51: ten regions fit 512 tokens)")
+    region_bp: Count | None = key(
+        515,
+        "crop each region to its central N bases (515: ten fit 5,120 tokens; 51: 512), or null",
+        more="With motifs.region_bp the same, rows of the matrix are of the bases that models are shown, whatever the "
+        "lengths of regions are (docs/choices.md). One region of 515 bases fills a window of 512 tokens.",
+    )
     holdout_chromosomes: list[Chromosome] = key([], "kept out of pre-training")
     validation_fraction: ShareBelow1 = key(
         0.01, "the last regions of each chromosome, kept for validation of pre-training"

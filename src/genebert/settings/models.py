@@ -12,6 +12,8 @@ from genebert.settings.sentences import show
 from genebert.settings.training import TrainingSettings
 
 REGION_TRANSFORMER = "region-transformer"
+# The form of losses.srm that contrasts nothing, and the only form of the matrix that it is a loss for.
+REGRESSION, REGRESSION_MATRIX = "regression", "max_score"
 
 # The parts of a run that a loss reads; see :func:`reads`.
 READS = {
@@ -124,8 +126,12 @@ class LossSettings(Block):
 
     mgm: bool = key(True, "masked genome modelling, Eq. 1")
     ngsp: bool = key(True, "next genome-segment prediction, Eq. 2")
-    srm: Literal["infonce", "paper_exp", "paper_literal", None] = key(
-        "infonce", "sequence-region matching, Eq. 3: infonce, paper_exp, paper_literal or null"
+    srm: Literal["infonce", "paper_exp", "paper_literal", "regression", None] = key(
+        "infonce",
+        "sequence-region matching, Eq. 3: infonce, paper_exp, paper_literal; or regression, or null",
+        more="regression contrasts nothing, so that it has no region encoder and does not saturate: a linear map of "
+        "each region's states predicts its row of standardised scores, by mean squared error. It needs `pooling: "
+        "regions` and the matrix max_score.",
     )
     srm_weight: NotNegative = key(0.5, "lambda of Eq. 4")
     temperature: Positive = key(0.07, "start value; learned")
@@ -144,10 +150,11 @@ class LossSettings(Block):
         more="regions: each region's sequence and matrix row from those of all other regions of the batch; needs "
         "`pooling: regions`.",
     )
-    negatives: Literal["random", "neighbours", "composition"] = key(
+    negatives: Literal["random", "neighbours", "composition", "families"] = key(
         "random",
-        "whose matrices a batch holds: of any samples, of neighbours on a chromosome, or of equal GC content",
-        more="An epoch has the same samples in either case, and validation always those of any.",
+        "whose matrices a batch holds: any samples', of neighbours on a chromosome, of equal GC content, or families",
+        more="families: of samples whose strongest motifs are of the same family of transcription factors (TFClass, in "
+        "motifs.tsv). An epoch has the same samples in either case, and validation always those of any.",
     )
 
     @property
@@ -155,9 +162,16 @@ class LossSettings(Block):
         """Whether there is anything to train."""
         return self.mgm or self.ngsp or self.srm is not None
 
+    @property
+    def contrasts(self) -> bool:
+        """Whether sequences are told from each other by their rows, which takes a region encoder."""
+        return self.srm not in (None, REGRESSION)
+
     def check(self) -> Iterator[str]:
-        """Contrast of regions needs a vector for each."""
-        if self.contrast == "regions" and self.pooling != "regions":
+        """What is done to single regions needs a vector for each."""
+        if self.srm == REGRESSION and self.pooling != "regions":
+            yield f"srm: found regression beside pooling {self.pooling}, expected pooling regions"
+        elif self.contrast == "regions" and self.pooling != "regions":
             yield f"contrast: found regions beside pooling {self.pooling}, expected pooling regions"
 
 
@@ -207,7 +221,9 @@ class TrainedModelSettings(ModelSettings):
         if self.training.steps > 0:
             if not self.losses.any:
                 yield f"training.steps: found {self.training.steps}, but no loss is on; expected 0, or a loss"
-            if self.losses.srm and self.training.batch < 2:
+            if self.losses.srm == REGRESSION and self.matrix not in (None, REGRESSION_MATRIX):
+                yield regression_needs(self.matrix)
+            if self.losses.contrasts and self.training.batch < 2:
                 yield "training.batch: found 1, expected at least 2: losses.srm contrasts the samples of a batch"
 
 
@@ -225,6 +241,16 @@ class ModelEntry(TrainedModelSettings):
         more="Steps that the entry itself names stay as they are.",
     )
     finetune: TaggerChanges = key({}, "how it is fine-tuned")
+
+
+def regression_needs(matrix: str) -> str:
+    """Return what is wrong with regression on another form of the matrix; the squared error of hits says little."""
+    return f"losses.srm: found regression beside matrix {matrix}, expected matrix {REGRESSION_MATRIX}, graded scores"
+
+
+def has_region_encoder(model: Mapping[str, Any]) -> bool:
+    """Say whether a model with full settings is trained with a region encoder."""
+    return "motifs" in reads(model) and model["losses"]["srm"] != REGRESSION
 
 
 def reads(model: Mapping[str, Any]) -> tuple[str, ...]:

@@ -97,6 +97,11 @@ def test_steps(made):
     lengths = np.diff(sequences.offsets)
     shown = [sum(min(51, lengths[r]) for r in row) for row in groups.subset(TRAIN).regions]
     assert steps["mean_bases_shown_per_sample"] == pytest.approx(np.mean(shown), abs=0.05)
+    kmers = [sum(max(0, min(51, lengths[r]) - 2) for r in row) for row in groups.subset(TRAIN).regions]
+    assert steps["cropped_samples"] == {
+        "places": {"k": 3, "max_tokens": 180, "layout": "concatenated"},
+        "share": pytest.approx(np.mean(np.array(kmers) > 177), abs=1e-6),
+    }
     whole = [sum(lengths[r] for r in row) for row in groups.subset(TRAIN).regions]
     assert card["paper"]["mean_bases_per_sample"] == {"run": round(np.mean(whole)), "paper": round(504.6423 * 4)}
 

@@ -246,6 +246,7 @@ def _steps(told: dict, by_type: dict, pairs: int, region_bp: int | None, mean_sh
         "regions_per_sample": corpus["regions_per_sample"],
         "region_bp": region_bp,
         "mean_bases_shown_per_sample": round(mean_shown, 1),
+        "cropped_samples": corpus["cropped_samples"],
         **{key: corpus[key] for key in ("holdout_chromosomes", "validation_fraction")},
         "pairs": pairs,
         **{f"pairs_{key}": sum(row[key] for row in by_type.values()) for key in ("held_out", "left_over")},

@@ -19,6 +19,7 @@ from genebert.report.tables.kinds.base import Shown
 from genebert.report.tables.kinds.registry import shown_of
 from genebert.report.tables.paper import metrics_of
 from genebert.report.text import NOTHING, count
+from genebert.settings.models import REGRESSION
 
 # First letters of the names of models -> heading.
 GROUPS = {"from-scratch": "The same network, not pre-trained", "dnabert": "DNABERT", "genebert": "GeneBERT"}
@@ -64,7 +65,9 @@ def model_rows(paths: Iterable[str | Path]) -> list[list[str]]:
         size = f"{encoder['layers']} layers of {encoder['hidden']}, {settings['k']}-mers"
         if filters := encoder.get("convolution"):
             size += f", {filters['filters']} filters of {filters['width']} bases"
-        region = settings["region_encoder"]["name"] if "SRM" in losses else NOTHING
+        regressed = settings["losses"].get("srm") == REGRESSION
+        region = settings["region_encoder"]["name"] if "SRM" in losses and not regressed else NOTHING
+        losses = [f"{name} ({REGRESSION})" if name == "SRM" and regressed else name for name in losses]
         starts = about.get("initial_weights", {}).values()
         weights = [one.get("id") or one.get("name") or "random weights" for one in starts]
         steps = training["steps"] if losses else 0

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,37 +11,26 @@ import torch
 from genebert.corpus.batches import Batch, SampleEncoder
 from genebert.corpus.groups import TRAIN, VALID, Groups
 from genebert.corpus.masks import mask_kmers
-from genebert.corpus.order import SampleOrder
-from genebert.files import read_json, sha256
+from genebert.corpus.order import Draw, SampleOrder
 from genebert.genome.sequences import RegionSequences
 from genebert.models.backbones import check_region_encoder
 from genebert.models.devices import autocast
 from genebert.models.flops import step_flops
 from genebert.models.genebert import GeneBERT
 from genebert.motifs.composition import composition
-from genebert.motifs.matrix import load_motif_matrix
-from genebert.settings.models import LossSettings, ModelSettings, reads
+from genebert.motifs.families import family_order
+from genebert.settings.models import LossSettings, ModelSettings, has_region_encoder
 from genebert.settings.training import TrainingSettings
 from genebert.training.job import PretrainJob
 from genebert.training.objective import Objective, Share
+from genebert.training.objectives.genebert_data import Data, read_data
+from genebert.training.objectives.genebert_explained import Probe
 from genebert.training.objectives.genebert_floors import kmer_counts, mgm_floors, ngsp_floors
 from genebert.training.objectives.genebert_matching import MATCHED, Matches, Rows, srm_floors
 from genebert.training.parallel import ALONE, Ranks
 
 CPU = torch.device("cpu")
-# What names the parts of a run in a model's record.
-FILES = {"sequences": "regions.npy", "motifs": "matrix.npy", "corpus": "groups.npz"}
 Pair = tuple[torch.Tensor, torch.Tensor]
-
-
-class Data(NamedTuple):
-    """What the losses read of a run, None where none of them does; `record` names it in ``model.json``."""
-
-    sequences: RegionSequences | None  # as shown to the model
-    motifs: np.ndarray | None  # [n_regions, n_tfs]
-    groups: Groups | None
-    regions_per_sample: int
-    record: dict
 
 
 @dataclass(frozen=True)
@@ -73,13 +61,16 @@ def motif_statistics(values: np.ndarray, regions: np.ndarray) -> Pair:
     return torch.from_numpy(np.nan_to_num(mean)), torch.from_numpy(np.where(sd > 0, sd, 1).astype(np.float32))
 
 
-def alike_order(sequences: RegionSequences, train: Groups, losses: LossSettings) -> np.ndarray | None:
+def alike_order(data: Data, train: Groups, losses: LossSettings, statistics: Pair) -> np.ndarray | None:
     """Return the samples in an order whose neighbours make hard negatives, None for a random one."""
-    if losses.srm is None or losses.negatives == "random":
+    if not losses.contrasts or losses.negatives == "random":
         return None
     if losses.negatives == "neighbours":
         return np.arange(len(train))  # sorted by cell type, chromosome and position
-    return np.argsort(composition(sequences)[train.regions, 0].mean(1), kind="stable")
+    if losses.negatives == "families":
+        mean, sd = (one.numpy() for one in statistics)
+        return family_order(data.motifs, train.regions, data.families, mean, sd)
+    return np.argsort(composition(data.sequences)[train.regions, 0].mean(1), kind="stable")
 
 
 def make_matches(sequences: RegionSequences, valid: Groups) -> Matches | None:
@@ -117,16 +108,19 @@ class GeneBERTObjective(Objective):
             self.sequences, max_tokens = data.sequences, settings.sequence_encoder.max_tokens
             self.train, self.valid = data.groups.subset(TRAIN), data.groups.subset(VALID)
             self.epoch, self.validation = len(self.train), len(self.valid)
-            alike = alike_order(data.sequences, self.train, settings.losses)
+            if matched is not None:
+                statistics = motif_statistics(matched, np.unique(self.train.regions))
+            alike = alike_order(data, self.train, settings.losses, statistics)
             self.order = SampleOrder(self.train, training.batch, seed, training.strands, alike)
             n_valid = min(training.batch, len(self.valid)) // ranks.size * ranks.size
             self.valid_order = SampleOrder(self.valid, n_valid, seed) if n_valid >= 2 else None
-            self.motifs, self.matches = matched, None
+            self.rows = self.matches = self.probe = None
             if matched is not None and self.valid_order is not None:
-                self.matches = make_matches(data.sequences, self.valid)
+                self.rows = Rows(matched, self.train)
+                held = self._validation_batches() * n_valid
+                self.probe = Probe(self.rows, self.train, self.valid, held, data.ids, ranks.size)
+                self.matches = make_matches(data.sequences, self.valid) if self.losses.contrasts else None
             self.encoder = SampleEncoder(data.sequences, matched, settings.k, max_tokens, device, settings.layout)
-            if matched is not None:
-                statistics = motif_statistics(matched, np.unique(self.train.regions))
         self._embedded: Pair | None = None  # E_seq and E_reg of the whole batch last matched
         torch.manual_seed(stream_seed(seed, 0))
         self.model = GeneBERT(settings, *statistics, data.regions_per_sample).to(device)
@@ -162,7 +156,8 @@ class GeneBERTObjective(Objective):
         for i in range(self._validation_batches()):
             share = self._samples(order, i)
             results.append(self.compute(share, i, train=False) | self._matched(share))
-        return {name: float(np.mean([r[name] for r in results if name in r])) for name in results[0]}
+        found = {name: float(np.mean([r[name] for r in results if name in r])) for name in results[0]}
+        return found | self._explained()
 
     def _validation_batches(self) -> int:
         order = self.valid_order
@@ -184,6 +179,30 @@ class GeneBERTObjective(Objective):
         matched, swapped = self.model.matched(*self._embedded, torch.stack(decoys, 1), share.regions)
         return {"srm_matched": float(matched), "srm_swapped": float(swapped)}
 
+    @torch.no_grad()
+    def _explained(self) -> dict[str, float]:
+        """Return what of the scores of held-out regions is known from their states, by a linear map of them."""
+        if self.probe is None:
+            return {}
+        fitted, held = self._states(self.probe.fitted), self._states(self.probe.held)
+        figures = self.probe.linear(fitted.cpu().numpy(), held.cpu().numpy()).figures("linear")
+        if self.model.regression is not None:  # that of its own, which training fits
+            figures |= self.probe.predicted(self.model.regression(held).cpu().numpy()).figures("srm")
+        return figures
+
+    def _states(self, regions: np.ndarray) -> torch.Tensor:
+        """Return the mean state of each region of samples (int64 [n, regions]), unmasked: float32 [n x regions, h]."""
+        mine = self.ranks.share(len(regions))
+        size, found = self.training.micro_batch or self.training.batch, []
+        for first in range(mine.start, mine.stop, size):
+            part = regions[first : min(first + size, mine.stop)]
+            none = np.zeros(len(part), np.int64)
+            batch = self.encoder.encode(Draw(part, none, none))
+            with autocast(self.training.precision, self.device):
+                hidden = self.model.encode_sequences(batch.ids, batch.segments, batch.lengths)
+                found.append(self.model.region_means(hidden, batch).float())
+        return self.ranks.gather(torch.cat(found)).flatten(0, 1)
+
     def floors(self) -> dict[str, dict[str, float]]:
         """Return what the losses that are on reach from frequencies and base composition alone."""
         floors = {}
@@ -194,14 +213,17 @@ class GeneBERTObjective(Objective):
             reached = ngsp_floors(self.sequences, self.train, self.valid, self.seed)
             floors |= {key: {"base composition": value} for key, value in reached.items()}
         if self.matches is not None:
-            rows, n = Rows(self.motifs, self.train), self._validation_batches()
-            floors |= srm_floors(self.sequences, rows, self.valid_order, self.matches, self.losses.contrast, n)
+            n = self._validation_batches()
+            floors |= srm_floors(self.sequences, self.rows, self.valid_order, self.matches, self.losses.contrast, n)
+        if self.probe is not None:
+            names = ("linear",) if self.model.regression is None else ("linear", "srm")
+            floors |= self.probe.floors(self.sequences, names)
         return floors
 
     def flops(self, lengths: list[int]) -> tuple[float, float]:
         """Return the operations of a share with rows of these lengths: needed, and done."""
         training, model, samples = self.training, self.model, self.training.batch // self.ranks.size
-        n_tfs = 0 if model.region_encoder is None else len(model.motif_mean)
+        n_tfs = 0 if self.losses.srm is None else len(model.motif_mean)
         step = step_flops(
             model.settings, lengths, n_tfs, model.n_regions, rate=training.mask_rate,
             cached=training.micro_batch is not None and training.micro_batch < samples,
@@ -218,24 +240,26 @@ class GeneBERTObjective(Objective):
     def compute(self, share: Samples, step: int, *, train: bool = True) -> dict[str, float]:
         """Return the losses and accuracies of a batch and, when training, add this process's part of the gradient.
 
-        With more than one piece the contrastive loss takes two passes: all embeddings without gradient, the loss's
+        With more than one piece a contrastive loss takes two passes: all embeddings without gradient, the loss's
         gradient for them, and then piece by piece (gradient caching).
         """
         pieces, losses, device = share.pieces, self.losses, self.device
         rate = mask_rate(step, self.training) if train else self.training.mask_rate
         masked = [self._mask(piece, step, rate) for piece in pieces]
         n_masked = self.ranks.add(sum(chosen.sum() for _, chosen in masked))
+        n_known = self._known_scores(pieces)
         matching = accuracy = torch.zeros((), device=device)
         gradients: list[Pair] = []
-        at_once = losses.srm is not None and len(pieces) == 1
-        if losses.srm is not None and not at_once:
+        at_once = losses.contrasts and len(pieces) == 1
+        if losses.contrasts and not at_once:
             matching, accuracy, gradients = self._match_pieces(share, [ids for ids, _ in masked], step, train)
-        totals = torch.zeros(4, device=device)
+        totals = torch.zeros(5, device=device)
         with torch.set_grad_enabled(train):
             for i, piece in enumerate(pieces):
                 with self._seeded(piece, step):
                     out = self.model(piece, *masked[i])
-                totals += torch.stack([out.mgm, out.mgm_correct, out.ngsp, out.ngsp_correct]).detach()
+                sums = [out.mgm, out.mgm_correct, out.ngsp, out.ngsp_correct, out.regression]
+                totals += torch.stack(sums).detach()
                 # A batch may have no masked k-mer (short or N-only regions): no target, no loss, and no 0/0.
                 loss = out.mgm / n_masked.clamp(min=1) + out.ngsp / len(share.regions)
                 if at_once:
@@ -244,12 +268,23 @@ class GeneBERTObjective(Objective):
                 elif gradients:
                     parts = zip((out.sequence, out.region), gradients[i], strict=True)
                     loss = loss + sum((embedded * gradient).sum() for embedded, gradient in parts)
+                elif n_known is not None:
+                    loss = loss + losses.srm_weight * out.regression / n_known
                 if train:
                     loss.backward()
         if train and self.model.log_scale is not None and self.model.log_scale.grad is not None:
             self.model.log_scale.grad /= self.ranks.size  # every process has computed all of it
+        totals = self.ranks.add(totals)
+        if n_known is not None:
+            matching = totals[4] / n_known
         whole = torch.stack([n_masked.float(), matching.detach(), accuracy])
-        return self._results(self.ranks.add(totals), whole, len(share.regions))
+        return self._results(totals[:4], whole, len(share.regions))
+
+    def _known_scores(self, pieces: list[Batch]) -> torch.Tensor | None:
+        """Return how many scores of the whole batch regression is to predict, None without it; no 0 to divide by."""
+        if self.model.regression is None:
+            return None
+        return self.ranks.add(sum(torch.isfinite(piece.motifs).sum() for piece in pieces)).clamp(min=1)
 
     def _mask(self, piece: Batch, step: int, rate: float) -> Pair:
         """Return a piece's ids with masked k-mers, and where k-mers are to be predicted."""
@@ -306,7 +341,9 @@ class GeneBERTObjective(Objective):
             result |= {"ngsp": ngsp / n_samples, "ngsp_accuracy": ngsp_right / n_samples}
             result["loss"] += result["ngsp"]
         if losses.srm is not None:
-            result |= {"srm": srm, "srm_accuracy": srm_right, "temperature": 1 / scale}
+            result["srm"] = srm
+            if losses.contrasts:
+                result |= {"srm_accuracy": srm_right, "temperature": 1 / scale}
             result["loss"] += losses.srm_weight * srm
         return result
 
@@ -314,19 +351,7 @@ class GeneBERTObjective(Objective):
 def build(job: PretrainJob, training: TrainingSettings, ranks: Ranks, device: torch.device) -> GeneBERTObjective:
     """Return the objective of a job, with the files that its losses read and no others."""
     settings = ModelSettings.from_dict(job.model)
-    if "motifs" in job.data:
+    if has_region_encoder(job.model):
         # Only the encoder itself knows what it cannot take: told now, not after minutes of reading.
         check_region_encoder(settings.region_encoder, job.regions_per_sample)
-    folders = {part: Path(job.data[part]) for part in reads(job.model)}
-    files = [*(folder / FILES[part] for part, folder in folders.items()), *job.weights]
-    record = {"region_bp": job.region_bp} if "sequences" in folders else {}
-    if "motifs" in folders:
-        record["matrix"] = read_json(folders["motifs"] / "motifs.json")["kind"]
-    data = Data(
-        RegionSequences.load(folders["sequences"]).crop(job.region_bp) if "sequences" in folders else None,
-        load_motif_matrix(folders["motifs"]) if "motifs" in folders else None,
-        Groups.load(folders["corpus"]) if "corpus" in folders else None,
-        job.regions_per_sample,
-        record | {str(path): sha256(path) for path in files},
-    )
-    return GeneBERTObjective(settings, training, data, job.seed, ranks, device)
+    return GeneBERTObjective(settings, training, read_data(job, settings.losses), job.seed, ranks, device)

@@ -17,30 +17,41 @@ _FIT_REGIONS = 20_000
 _RIDGE = 1e-3  # of the number of regions, on standardised scores: hundreds of them say nearly the same
 
 
-class Linear:
-    """A ridge regression of features of a region on its row, and how surely it knows them."""
+class Ridge:
+    """A ridge regression of features [n, n_features] on standardised values [n, width], both float64."""
 
     def __init__(self, rows: np.ndarray, features: np.ndarray):
         self.centre, self.scale = features.mean(0), features.std(0)
         self.scale[self.scale == 0] = 1
-        target = (features - self.centre) / self.scale
+        target = self.standardised(features)
         gram = rows.T @ rows
         gram[np.diag_indices(len(gram))] += _RIDGE * len(rows)
         self.offset = rows.mean(0)
         self.weights = np.linalg.solve(gram, rows.T @ target)
-        left = target - self.predict(rows)
-        spread = np.atleast_2d(left.T @ left / len(rows))
-        # Shares sum to 1, and a feature may be known exactly: no direction counts without bound.
-        spread[np.diag_indices(len(spread))] += 1e-3
-        self.whiten = np.linalg.inv(np.linalg.cholesky(spread)).T
+
+    def standardised(self, features: np.ndarray) -> np.ndarray:
+        """Return features by their mean and standard deviation where the regression was fitted."""
+        return (features - self.centre) / self.scale
 
     def predict(self, rows: np.ndarray) -> np.ndarray:
         """Return the standardised features that rows speak of (float64 [n, n_features])."""
         return (rows - self.offset) @ self.weights
 
+
+class Linear(Ridge):
+    """A ridge regression of features of a region on its row, and how surely it knows them."""
+
+    def __init__(self, rows: np.ndarray, features: np.ndarray):
+        super().__init__(rows, features)
+        left = self.standardised(features) - self.predict(rows)
+        spread = np.atleast_2d(left.T @ left / len(rows))
+        # Shares sum to 1, and a feature may be known exactly: no direction counts without bound.
+        spread[np.diag_indices(len(spread))] += 1e-3
+        self.whiten = np.linalg.inv(np.linalg.cholesky(spread)).T
+
     def places(self, rows: np.ndarray, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return features and what rows say of them as points, whose distance is in residual standard deviations."""
-        true = (features - self.centre) / self.scale
+        true = self.standardised(features)
         return true @ self.whiten, self.predict(rows) @ self.whiten
 
 
@@ -120,6 +131,15 @@ class Rows:
         return np.nan_to_num((np.asarray(self.motifs[regions], dtype=np.float64) - self.mean) / self.sd, nan=0.0)
 
 
+def composition_features(sequences: RegionSequences, fitted: np.ndarray) -> dict[str, np.ndarray]:
+    """Return name -> float64 [n_regions, n_features] of what floors know; length where the regions `fitted` differ."""
+    features = {"length": log_lengths(sequences)[:, None], "GC and CpG": composition(sequences)}
+    features["dinucleotides"] = dinucleotides(sequences)
+    if not np.ptp(features["length"][fitted]):
+        del features["length"]
+    return features
+
+
 def srm_floors(
     sequences: RegionSequences, rows: Rows, order: SampleOrder, matches: Matches, contrast: str, batches: int
 ) -> dict[str, dict[str, float]]:
@@ -144,10 +164,7 @@ def srm_floors(
     """
     import torch
 
-    features = {"length": log_lengths(sequences)[:, None], "GC and CpG": composition(sequences)}
-    features["dinucleotides"] = dinucleotides(sequences)
-    if not np.ptp(features["length"][rows.fitted]):
-        del features["length"]
+    features = composition_features(sequences, rows.fitted)
     names = ("srm_accuracy", "srm_matched", "srm_swapped")
     found: dict[str, dict[str, float]] = {name: {} for name in names}
     fitted = rows.of(rows.fitted)
