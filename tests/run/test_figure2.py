@@ -22,7 +22,7 @@ def test_what_it_is_made_from():
     inputs = figure2_inputs(run)
     assert inputs["uni_modal"] == "results/paper/embeddings/mgm-ngsp.npz"
     assert inputs["multi_modal"] == "results/paper/embeddings/genebert.npz" and inputs["sequences"] == run.sequences
-    assert EmbedJob(**embed_job(run)) == EmbedJob(10, 200, 16, "own", 42, None)
+    assert EmbedJob(**embed_job(run)) == EmbedJob(10, 200, 16, "own", 42, 515)
     assert {"mgm-ngsp", "mgm-ngsp-srm"} <= set(run.shown_models())
     assert "results/paper/figures/pretrain/mgm-ngsp.svg" in run.curve_files()
 
