@@ -30,7 +30,8 @@ LIGHT = {
     "report",
     "unavailable",
 }
-TARGETS = {"retrieve", "corpus", "learning_curves", "ablations", "extended"}  # names for what others make
+# Names for what others make.
+TARGETS = {"retrieve", "corpus", "learning_curves", "ablations", "extended", "cell_accessibility"}
 BLOCK = re.compile(r"^ *rule (\w+):\n((?: +\w+: .*\n)+)", re.MULTILINE)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from genebert.evaluation.kinds.person import PersonStatus
 from genebert.evaluation.site_labels import KIND as BASES
 from genebert.models.backbones import REGION_ENCODERS
+from genebert.settings.cell_accessibility import CellAccessibilitySettings
 from genebert.settings.cohort import CohortSimulationSettings
 from genebert.settings.data import (
     AccessibilitySettings,
@@ -163,6 +164,9 @@ def _config_class(tasks: tuple[Task, ...]) -> type[Block]:
             "test AUC against the number of labelled examples, one figure a data set",
         )
         figure2: Figure2Settings = key(Figure2Settings(), "Figure 2: embeddings of two models in the plane")
+        cell_accessibility: CellAccessibilitySettings = key(
+            CellAccessibilitySettings(), "an extended table: what of accessibility is specific to cell types"
+        )
         unavailable: dict[str, Annotated[str, Rule(some=True, expected="the reason")]] = key(
             {}, "model or task/data set that you cannot have -> why; its rows say so, nothing of it is run"
         )

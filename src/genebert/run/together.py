@@ -72,6 +72,10 @@ def together_problems(config: dict[str, Any], models: Models, sets: Sets) -> Ite
                     yield from _length_problems(models.resolved[name], name, bases, f"tasks.{task}: a sequence")
                     yield from _method_problems(models, name, tasks[task])
     yield from _figure2_problems(models, processes)
+    for name in config["cell_accessibility"]["models"] if config["cell_accessibility"]["features"] else ():
+        if not models.reason_of_absence(name):
+            yield from _start_problems(models, name)
+            yield from _process_problems(models, name, processes)
 
 
 def _figure2_problems(models: Models, processes: int) -> Iterator[tuple[str, str]]:
