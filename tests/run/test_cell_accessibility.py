@@ -35,7 +35,7 @@ def test_what_it_is_made_from():
     assert CellAccessibilitySettings(**job["settings"]) == CellAccessibilitySettings()
     assert job["given"] == {"seed": 42, "region_bp": None}
     assert cell_accessibility_files(run)[-1] == "results/paper/tables/cell_accessibility.json"
-    assert extended_files(run)[-5:] == asked_files(run) and extended_files(run)[0].endswith("table5_extended.csv")
+    assert extended_files(run)[-5:] == asked_files(run) and extended_files(run)[0].endswith("table1_extended.csv")
 
 
 def test_the_matrix_is_read_by_models_that_have_an_encoder_of_it():
@@ -51,10 +51,12 @@ def test_models_that_cannot_be_had_are_left_out_and_equal_ones_read_once():
 
 def test_a_run_goes_without():
     run = run_of(asked(features=[]))
-    assert cell_accessibility_files(run) == [] and len(extended_files(run)) == 8
+    assert cell_accessibility_files(run) == [] and len(extended_files(run)) == 12
     with pytest.raises(InputError, match=r"cell_accessibility\.features: found none, expected some"):
         asked_files(run)
-    none = run_of(asked(features=[]) | {"tables": {f"table{n}_extended": {"promoter": None} for n in (5, 8)}})
+    rows = {f"table{n}_extended": {"promoter": None} for n in (5, 8)}
+    rows["table1_extended"] = {"promoter/prom-core-genomic": None}
+    none = run_of(asked(features=[]) | {"tables": rows})
     with pytest.raises(InputError, match="extended: tables and tasks have no data set"):
         extended_files(none)
 

@@ -164,8 +164,8 @@ def label_regions(
     opened = anndata.read_h5ad(accessible)
     if len(opened.obs) < 2:
         raise InputError(
-            f"{accessible}: found {len(opened.obs)} cell type, expected at least 2 to compare; cell_accessibility.features: "
-            "[] leaves the table out"
+            f"{accessible}: found {len(opened.obs)} cell type, expected at least 2 to compare; "
+            "cell_accessibility.features: [] leaves the table out"
         )
     counted = bool(opened.obs["n_cells"].notna().all())
     blocks = draw_blocks(opened.var, settings)

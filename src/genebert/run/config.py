@@ -54,6 +54,9 @@ class Tables(Block):
     block = "tables"
 
     table1: Rows = key({"promoter/prom-core": [*SIMPLE, *MODELS]}, "promoters")
+    table1_extended: Rows = key(
+        {"promoter/prom-core-genomic": [*SIMPLE, *NETWORKS]}, "promoters against the genome, of equal GC and CpG"
+    )
     table2: Rows = key({"tfbs": ["pwm", *SIMPLE, *MODELS]}, "TF binding sites")
     table3: Rows = key(
         {"disease/HSCR-RET": [*RISK, *NETWORKS], "disease/HSCR-RET-Long": [*RISK, *FROZEN]},
