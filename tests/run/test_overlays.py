@@ -34,7 +34,7 @@ REMOVABLE = {
     "tasks.splicing": {"table": "a.txt", "split": "gene"},
     "tasks.promoter": {"path": "a.bed"}, "tasks.tfbs.own": {"peaks": "a.bed", "factor": "CTCF"},
     "methods": {"epochs": 3}, "learning_curves": {}, "unavailable": "no data",
-    **{f"tables.table{n}": ["cnn"] for n in (1, "1_extended", 2, 3, 4, 5, "5_extended", 6, 7, 8, "8_extended")},
+    **{f"tables.table{n}": ["cnn"] for n in (1, 2, 3, 4, 5, 6, 7, 8, *(f"{n}_extended" for n in (1, 5, 6, 8)))},
 }  # fmt: skip
 
 

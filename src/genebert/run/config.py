@@ -71,6 +71,9 @@ class Tables(Block):
         {"promoter": ["mgm-ngsp-srm", *LITERAL]}, "losses: each of the paper's settings that our defaults leave"
     )
     table6: Rows = key({"tfbs": ["pwm", *MOTIFS, "cnn", "dnabert", "genebert"]}, "TF binding sites by cell and tissue")
+    table6_extended: Rows = key(
+        {}, "peaks that differ between cells: sets of tasks.tfbs.own with differs_from, by name (docs/tasks.md)"
+    )
     table7: Rows = key({"promoter": [*REGION_ENCODERS]}, "region encoders; the last is ours")
     table8: Rows = key(
         {"promoter": [*(f"batch-{n}" for n in BATCHES), *(f"lambda-{value}" for value in LAMBDAS)]},
