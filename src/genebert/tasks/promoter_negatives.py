@@ -29,7 +29,9 @@ def _outside(parts: pd.DataFrame, split: str, genome: Genome) -> pd.DataFrame:
     own = parts[parts["split"] == split]
     before = pd.DataFrame({"chrom": own["chrom"], "start": 0, "end": own["start"]})
     whole = own["chrom"].map(genome.lengths)
-    after = pd.DataFrame({"chrom": own["chrom"], "start": np.minimum(own["end"], whole), "end": whole})
+    # Behind the last promoter nothing else begins.
+    last = whole if split == "test" else np.minimum(own["end"], whole)
+    after = pd.DataFrame({"chrom": own["chrom"], "start": last, "end": whole})
     both = pd.concat([before, after], ignore_index=True)
     return both[both["end"] > both["start"]]
 

@@ -172,8 +172,8 @@ def genomic_windows(
         free = np.flatnonzero(free & (grid < N_CODE).all(axis=1))
         if len(free) < len(rows):
             raise InputError(
-                f"{genome.path}: {chrom} has {len(free)} windows of {length} bases without N outside the peaks, "
-                f"expected at least {len(rows)}, one for each peak"
+                f"{genome.path}: {chrom} has {len(free)} windows of {length} bases without N outside what is taken, "
+                f"expected at least {len(rows)}, one for each positive"
             )
         match = match_counts if counts.ndim == 1 else match_pairs
         chosen = free[match(counts[rows], count(grid[free]), rng)]
