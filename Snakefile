@@ -34,6 +34,16 @@ sys.path.insert(0, str(BASE / "src"))
 
 from genebert.errors import InputError
 from genebert.methods.registry import baselines
+from genebert.run.cell_accessibility import (
+    asked_files,
+    block_settings,
+    cell_accessibility_inputs,
+    cell_accessibility_job,
+    embed_regions_inputs,
+    extended_files,
+    labelled_file,
+    states_file,
+)
 from genebert.run.figure2 import embed_job, figure2_inputs
 from genebert.run.page import page_facts, page_inputs
 from genebert.run.run import FORMATS, MODEL_FILES, SPLITS, TASK_FILES, Run
@@ -64,6 +74,7 @@ include: "rules/card.smk"
 include: "rules/fit.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
+include: "rules/cell_accessibility.smk"
 include: "rules/report.smk"
 include: "rules/targets.smk"
 

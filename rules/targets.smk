@@ -32,9 +32,16 @@ rule ablations:
 
 
 rule extended:
-    """Tables of ours beside the paper's: its settings one by one, batch sizes for equal samples."""
+    """Tables of ours beside the paper's: its settings one by one, batch sizes for equal samples, cell types."""
     input:
-        lambda wildcards: RUN.files_of(RUN.tables(extended=True), "extended"),
+        lambda wildcards: extended_files(RUN),
+    localrule: True
+
+
+rule cell_accessibility:
+    """Accessibility in each cell type: what of it motifs, k-mers and models tell."""
+    input:
+        lambda wildcards: asked_files(RUN),
     localrule: True
 
 

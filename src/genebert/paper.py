@@ -26,7 +26,12 @@ TITLES = {
 ABLATIONS = (5, 7, 8)  # tables whose rows are models with one setting changed
 EXTENDED = "_extended"  # after the name of a table: rows of ours that the paper has none of
 # Of these forms.
-EXTENDED_TITLES = {5: "The paper's settings, one at a time", 8: "Batch size, for equal samples"}
+EXTENDED_TITLES = {
+    1: "Promoters against genomic windows of equal GC and CpG content",
+    5: "The paper's settings, one at a time",
+    6: "Peaks that differ between cell types",
+    8: "Batch size, for equal samples",
+}
 
 
 def number_of(table: str) -> tuple[int, bool]:

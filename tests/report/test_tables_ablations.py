@@ -128,3 +128,15 @@ def test_an_extended_table(tmp_path, table8):
     assert blocks[0].title.startswith("Table 8, extended. Batch size, for equal samples")
     assert values["model"].tolist() == ["batch-16-equal", "mgm"] and 'id="table8_extended-main"' in texts["html"]
     assert values["auc_paper"].tolist()[0] == 0.733 and pd.isna(values["auc_paper"][1])
+
+
+def test_an_extended_table_of_another_data_set_has_no_values_of_the_paper(tmp_path, root):
+    """Its negatives are others: the paper's values are not beside them."""
+    paths = files(tmp_path, genebert=record())
+    for path in paths:
+        path.write_text(path.read_text().replace('"prom-core"', '"prom-core-genomic"'))
+    rows = {"promoter/prom-core-genomic": ["genebert"]}
+    blocks, texts, values = render(tmp_path, root / "config/paper/table1.tsv", paths, rows, "1_extended")
+    assert blocks[0].title == "Table 1, extended. Promoters against genomic windows of equal GC and CpG content"
+    assert values["model"].tolist() == ["genebert"] and pd.isna(values["auc_paper"][0])
+    assert 'id="table1_extended-main"' in texts["html"]

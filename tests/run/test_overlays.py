@@ -34,7 +34,7 @@ REMOVABLE = {
     "tasks.splicing": {"table": "a.txt", "split": "gene"},
     "tasks.promoter": {"path": "a.bed"}, "tasks.tfbs.own": {"peaks": "a.bed", "factor": "CTCF"},
     "methods": {"epochs": 3}, "learning_curves": {}, "unavailable": "no data",
-    **{f"tables.table{n}": ["cnn"] for n in (1, 2, 3, 4, 5, "5_extended", 6, 7, 8, "8_extended")},
+    **{f"tables.table{n}": ["cnn"] for n in (1, 2, 3, 4, 5, 6, 7, 8, *(f"{n}_extended" for n in (1, 5, 6, 8)))},
 }  # fmt: skip
 
 
@@ -55,8 +55,8 @@ def test_null_removes_a_default_with_its_rows():
     """No promoters: neither set, nor table, nor curve; null among values of any kind is kept."""
     name = {"promoter/prom-core": None}
     removed = {
-        "tasks": {"promoter": {"prom-core": None}},
-        "tables": {"table1": name},
+        "tasks": {"promoter": {"prom-core": None, "prom-core-genomic": None}},
+        "tables": {"table1": name, "table1_extended": {"promoter/prom-core-genomic": None}},
         "learning_curves": name | {"tfbs": None},
     }
     arguments = {"model": {"region_encoder": {"arguments": {"img_size": None}}}}

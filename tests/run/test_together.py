@@ -26,10 +26,12 @@ ONE_ROW = {
     "tables": {
         "table1": {"promoter/prom-core": ["genebert"]}, "table2": {"tfbs": ["pwm"]}, "table6": {"tfbs": ["pwm"]},
         "table3": {"disease/HSCR-RET": ["sex"], "disease/HSCR-RET-Long": ["sex"]},
+        "table1_extended": {"promoter/prom-core-genomic": ["cnn"]},
         **{f"table{n}": {"promoter": ["cnn"]} for n in (5, "5_extended", 7, 8, "8_extended")},
     },
     "learning_curves": {"promoter/prom-core": {"models": ["kmer-logreg"]}, "tfbs": None},
     "figure2": {"uni_modal": None},
+    "cell_accessibility": {"features": []},
 }  # fmt: skip
 
 

@@ -30,7 +30,9 @@ LIGHT = {
     "report",
     "unavailable",
 }
-TARGETS = {"retrieve", "corpus", "learning_curves", "ablations", "extended"}  # names for what others make
+ENCODERS = ("pretrain", "embed", "embed_regions")  # ask for a GPU, whatever their method
+# Names for what others make.
+TARGETS = {"retrieve", "corpus", "learning_curves", "ablations", "extended", "cell_accessibility"}
 BLOCK = re.compile(r"^ *rule (\w+):\n((?: +\w+: .*\n)+)", re.MULTILINE)
 
 
@@ -91,7 +93,7 @@ def test_each_job_asks_for_memory_time_and_threads(planned):
 
 def is_network(rule, wildcards):
     entry = METHODS.get(wildcards.get("method"))  # none: fine-tuning of a model
-    return rule in ("pretrain", "embed") or (rule in ("fit", "fit_part") and (entry is None or entry.gpu))
+    return rule in ENCODERS or (rule in ("fit", "fit_part") and (entry is None or entry.gpu))
 
 
 def test_gpus_are_asked_for_by_networks_only(planned):
@@ -164,7 +166,7 @@ def test_the_lines_for_a_site(root, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     for rule, wildcards, resources in asked(done.stdout):
         assert resources["slurm_account"] == "my-account", rule
-        assert resources["slurm_partition"] == ("gpu" if rule in ("pretrain", "embed") else "my-partition")
+        assert resources["slurm_partition"] == ("gpu" if rule in ENCODERS else "my-partition")
         gres = "gpu:1" if is_network(rule, wildcards) else None
         assert (resources.get("gres"), int(resources.get("gpu", 0))) == (gres, 0), (rule, wildcards)
 

@@ -33,6 +33,7 @@ PLANS = {
     "snakemake --cores 4 learning_curves": {"fit_part", "learning_curve"},
     "snakemake --cores 4 ablations": {"download", "pretrain", "fit", "table"},
     "snakemake --cores 4 figure2": {"download", "pretrain", "embed", "figure2"},
+    "snakemake --cores 4 cell_accessibility": {"pretrain", "region_labels", "embed_regions", "predict_accessibility"},
     "snakemake --cores 4 retrieve": {"download"},
     "snakemake --cores 8 corpus": {"accessibility", "sequences", "motifs", "groups"},
     "snakemake --cores 8 card": {"accessibility", "groups", "task", "card"},

@@ -50,7 +50,7 @@ BOTH = {"promoter", "tfbs"}
         (
             "motifs: {pseudocount: 2.0}", BOTH | {"disease", "splicing"},
             {"motifs": 1, "pretrain": 1, "curves": 1, "card": 1, "fit": 5, "fit_part": 1, "learning_curve": 1,
-             "table": 8, "transfer": 1, "embed": 1, "figure2": 1},
+             "table": 8, "transfer": 1, "embed": 1, "figure2": 1, "embed_regions": 1, "predict_accessibility": 1},
         ),
         # lambda of one model: that model alone, which no other row is any more
         (

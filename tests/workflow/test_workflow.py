@@ -75,6 +75,8 @@ def test_every_promised_file(finished):
         *(f"figures/figure2.{suffix}" for suffix in ("svg", "png", "csv", "json")), "embeddings/genebert.npz",
         "figures/pretrain/genebert.svg", "figures/pretrain/dnabert.png",
         "corpus/coverage/splicing/canonical.json", "scores/splicing/canonical/genebert-80nt/seed0.parquet",
+        *(f"tables/cell_accessibility.{suffix}" for suffix in ("csv", "md", "html", "tex", "json")),
+        "cell_accessibility/regions.npz", "cell_accessibility/genebert.npz",
         "report.html", "ro-crate-metadata.json",
     ):  # fmt: skip
         assert (results / name).stat().st_size > 0, name

@@ -23,6 +23,7 @@ with logged(snakemake.log[0]):
             files.choices,
             files.environments,
             files.ablations,
+            files.cell_types,
         ),
         PageRun(ReportSettings(params.run, params.scale, tuple(params.notes)), checkout=checkout, **params.facts),
     )

@@ -18,6 +18,7 @@ from urllib.parse import quote, urlsplit
 from genebert.errors import InputError
 from genebert.report.text import text_table
 from genebert.run.run import Run
+from genebert.run.together import common
 from genebert.sources.registry import Source, state_of
 
 PYTHON = (3, 11)
@@ -287,9 +288,8 @@ def needed_files(run: Run) -> tuple[list[str], list[str]]:
     """Return the files that a run's data, data sets and models are made from, and what is wrong with weights."""
     paths, wrong = set(run.raw_files().values()), set()
     for task, sets in run.sets.items():
-        here = (
-            name for name in sets if f"{task}/{name}" in run.data_set_names() and f"{task}/{name}" not in run.absent
-        )
+        able = set(run.data_set_names()) - set(run.absent)
+        here = (name for name in common(sets) if f"{task}/{name}" in able)
         paths.update(path for name in here for path in run.tasks[task].files(sets[name]).values())
     for name in {run.models.canonical[name] for name in run.shown_models(ablations=True)}:
         try:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from genebert.errors import InputError
 from genebert.report.text import NOTHING, text_table
+from genebert.run.cell_accessibility import cell_accessibility_files
 from genebert.run.run import Run
 from genebert.settings.load import load_yaml
 
@@ -136,7 +137,8 @@ def make_plan(run: Run, root: Path, configfiles: Sequence[Path]) -> dict:
         See :func:`dry_run`.
     """
     tables = [table for table, rows in run.rows.items() if rows]
-    figures = ["learning_curves", *(["figure2"] if run.figure2_files() else [])]
+    made = {"figure2": run.figure2_files(), "cell_accessibility": cell_accessibility_files(run)}
+    figures = ["learning_curves", *(name for name, files in made.items() if files)]
     targets = [*HALVES, *tables, *figures, "all"]
     jobs = read_jobs(dry_run(root, configfiles, targets))
     sizes, local = load_yaml(root / "slurm" / "config.yaml")["group-components"], local_rules(root / "rules")

@@ -45,6 +45,28 @@ class Groups:
             return cls(**arrays)
 
 
+def borders_of(regions: pd.DataFrame, validation_fraction: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return where the parts of the chromosomes begin, and the names of the chromosomes.
+
+    Each chromosome has two parts: regions for training, then the last `validation_fraction` of all of them.
+
+    Parameters
+    ----------
+    regions : DataFrame
+        Column chrom, sorted by it.
+
+    Returns
+    -------
+    int64 [2 * chromosomes + 1]
+        First region of each part, and the number of regions.
+    str [chromosomes]
+    """
+    chrom_ids, names = pd.factorize(regions["chrom"].to_numpy())
+    starts = np.searchsorted(chrom_ids, np.arange(len(names) + 1))
+    valid_from = starts[1:] - np.floor(np.diff(starts) * validation_fraction).astype(np.int64)
+    return np.append(np.column_stack([starts[:-1], valid_from]).ravel(), len(regions)), names
+
+
 def group_regions(
     accessible: sp.csr_matrix,
     regions: pd.DataFrame,
@@ -83,17 +105,13 @@ def group_regions(
         No cell type has enough regions for a group.
     """
     size = regions_per_sample
-    chrom_ids, chrom_names = pd.factorize(regions["chrom"].to_numpy())
-    starts = np.searchsorted(chrom_ids, np.arange(len(chrom_names) + 1))
-    valid_from = starts[1:] - np.floor(np.diff(starts) * validation_fraction).astype(np.int64)
-    # Each chromosome has two parts: for training, then for validation.
-    borders = np.column_stack([valid_from, starts[1:]]).ravel()
+    borders, chrom_names = borders_of(regions, validation_fraction)
     held_out = np.repeat(np.isin(chrom_names, holdout_chromosomes), 2)
 
     stretches, counts = [], {}
     for t, name in enumerate(cell_types):
         open_regions = np.sort(accessible.indices[accessible.indptr[t] : accessible.indptr[t + 1]])
-        parts = np.split(open_regions, np.searchsorted(open_regions, borders[:-1]))
+        parts = np.split(open_regions, np.searchsorted(open_regions, borders[1:-1]))
         n_groups = np.where(held_out, 0, [len(part) // size for part in parts])
         stretches += [(t, i % 2, parts[i][: n_groups[i] * size].reshape(-1, size)) for i in np.flatnonzero(n_groups)]
         n_held_out = sum(len(parts[i]) for i in np.flatnonzero(held_out))

@@ -55,6 +55,7 @@ def checked(config: Mapping, entries: dict[str, dict], folder: Path) -> dict[str
         ({"methods"}, _method_problems(whole["methods"])),
         ({"model", "models"}, _encoder_problems(whole, entries)),
         ({"tasks", "tables", "learning_curves", "unavailable", "models"}, _row_problems(whole, models, folder)),
+        ({"cell_accessibility", "models", "corpus"}, _cell_accessibility_problems(whole, models)),
         ({"figure2", "models"}, _figure2_problems(whole["figure2"], models)),
     ]
     lines += [f"config: {text}" for blocks, texts in across if not broken & blocks for text in texts]
@@ -177,6 +178,18 @@ def _figure2_problems(figure2: dict, models: Models) -> Iterator[str]:
     for panel in PANELS:
         if (name := figure2[panel]) is not None and name not in models.names:
             yield f"figure2.{panel}: unknown model {name}; {suggest(name, models.names)}"
+
+
+def _cell_accessibility_problems(config: dict, models: Models) -> Iterator[str]:
+    asked, corpus = config["cell_accessibility"], config["corpus"]
+    for name in asked["models"]:
+        if name not in models.names:
+            yield f"cell_accessibility.models: unknown model {name}; {suggest(name, models.names)}"
+    if asked["features"] and not corpus["validation_fraction"] and not corpus["holdout_chromosomes"]:
+        yield (
+            "corpus.validation_fraction: found 0, without holdout_chromosomes; expected regions to test "
+            "cell_accessibility on (its features: [] leaves it out)"
+        )
 
 
 # ------------------------------------------------------------------------------------------------- data sets and rows

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from genebert.evaluation.kinds.person import PersonStatus
 from genebert.evaluation.site_labels import KIND as BASES
 from genebert.models.backbones import REGION_ENCODERS
+from genebert.settings.cell_accessibility import CellAccessibilitySettings
 from genebert.settings.cohort import CohortSimulationSettings
 from genebert.settings.data import (
     AccessibilitySettings,
@@ -56,6 +57,9 @@ class Tables(Block):
     block = "tables"
 
     table1: Rows = key({"promoter/prom-core": [*SIMPLE, *MODELS]}, "promoters")
+    table1_extended: Rows = key(
+        {"promoter/prom-core-genomic": [*SIMPLE, *NETWORKS]}, "promoters against the genome, of equal GC and CpG"
+    )
     table2: Rows = key({"tfbs": ["pwm", *SIMPLE, *MODELS]}, "TF binding sites")
     table3: Rows = key(
         {"disease/HSCR-RET": [*RISK, *NETWORKS], "disease/HSCR-RET-Long": [*RISK, *FROZEN]},
@@ -72,6 +76,9 @@ class Tables(Block):
     table6: Rows = key(
         {"tfbs": ["pwm", *MOTIFS, "cnn", "dnabert", "genebert", *CONVOLVED[1:], REGRESSED]},
         "TF binding sites by cell and tissue",
+    )
+    table6_extended: Rows = key(
+        {}, "peaks that differ between cells: sets of tasks.tfbs.own with differs_from, by name (docs/tasks.md)"
     )
     table7: Rows = key({"promoter": [*REGION_ENCODERS]}, "region encoders; the last is ours")
     table8: Rows = key(
@@ -169,6 +176,9 @@ def _config_class(tasks: tuple[Task, ...]) -> type[Block]:
             "test AUC against the number of labelled examples, one figure a data set",
         )
         figure2: Figure2Settings = key(Figure2Settings(), "Figure 2: embeddings of two models in the plane")
+        cell_accessibility: CellAccessibilitySettings = key(
+            CellAccessibilitySettings(), "an extended table: what of accessibility is specific to cell types"
+        )
         unavailable: dict[str, Annotated[str, Rule(some=True, expected="the reason")]] = key(
             {}, "model or task/data set that you cannot have -> why; its rows say so, nothing of it is run"
         )

@@ -5,6 +5,7 @@ from typing import Any
 
 from genebert.methods.registry import METHODS, baselines
 from genebert.paper import TITLES
+from genebert.run.cell_accessibility import cell_accessibility_files
 from genebert.run.figure2 import why_no_figure2
 from genebert.run.models import is_trained
 from genebert.run.run import Run
@@ -28,6 +29,7 @@ def page_inputs(run: Run) -> dict[str, list[str]]:
         "training": [path for path in run.curve_files() if path.endswith(".svg")],
         "learning": [path for path in run.learning_curve_files() if path.endswith((".svg", ".csv"))],
         "figure2": run.figure2_files(),
+        "cell_types": [path for path in cell_accessibility_files(run) if path.endswith(".json")],
         "models": [path for name in models for path in run.stage(f"models/{name}", "model.json", "metrics.jsonl")],
         "ablations": [f"{run.results}/models/{name}/model.json" for name in all_models if name not in models],
     }

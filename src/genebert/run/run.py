@@ -19,7 +19,7 @@ from genebert.paper import ABLATIONS, EXTENDED, number_of
 from genebert.run.checks import absences, checked, data_sets
 from genebert.run.config import config_class
 from genebert.run.models import Models, is_trained, load_models, starts_from
-from genebert.run.together import curves_of, expanded
+from genebert.run.together import common, curves_of, expanded
 from genebert.settings.data import FORMAT_KEYS, OPTIONAL_KEYS
 from genebert.settings.fitting import lay_over
 from genebert.settings.load import expand, from_text, load_yaml, merge
@@ -205,9 +205,13 @@ class Run:
         return [name for name in names if name not in self.config["unavailable"]]
 
     def sequence_set_names(self) -> list[str]:
-        """Return those whose examples are sequences or places in the genome, which people are not."""
-        names = self.data_set_names()
-        return [name for name in names if self.tasks[name.partition("/")[0]].kind != PersonStatus.name]
+        """Return those whose examples are sequences or places in the genome, which people are not; no extended ones."""
+        names = (name.partition("/")[::2] for name in self.data_set_names())
+        return [
+            f"{task}/{name}"
+            for task, name in names
+            if self.tasks[task].kind != PersonStatus.name and name in common(self.sets[task])
+        ]
 
     def task_inputs(self, wildcards: Any) -> dict[str, Any]:
         """Return what a data set is made from."""
@@ -216,9 +220,9 @@ class Run:
         return task.files(settings) | task.indexes(settings) | genome
 
     def task_settings(self, wildcards: Any) -> dict[str, Any]:
-        """Return the settings of a data set, without what only its tests use."""
+        """Return the settings of a data set, without what only its tests use, or tables."""
         settings = self.sets[wildcards.task][wildcards.dataset]
-        return {key: value for key, value in settings.items() if key != "transfer"}
+        return {key: value for key, value in settings.items() if key not in ("transfer", "extended")}
 
     # ----------------------------------------------------------------------------------------------- methods and scores
 

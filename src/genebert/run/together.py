@@ -22,14 +22,19 @@ from genebert.tasks.registry import all_tasks
 Sets = dict[str, dict[str, dict[str, Any]]]  # task -> data set -> settings
 
 
+def common(sets: Mapping[str, dict[str, Any]]) -> list[str]:
+    """Return the data sets of a task that its name alone stands for: all but those of extended tables."""
+    return [name for name, settings in sets.items() if not settings.get("extended")]
+
+
 def expanded(rows: Mapping[str, list[str]], sets: Sets) -> dict[str, list[str]]:
-    """Return task/data set -> methods of a table; a key that is a task stands for all of its data sets.
+    """Return task/data set -> methods of a table; a key that is a task stands for its data sets.
 
     Empty where its tasks have none: a run without data for a table goes without it.
     """
     found: dict[str, list[str]] = {}
     for key, names in rows.items():
-        for name in [f"{key}/{one}" for one in sets[key]] if key in sets else [key]:
+        for name in [f"{key}/{one}" for one in common(sets[key])] if key in sets else [key]:
             found[name] = list(dict.fromkeys([*found.get(name, ()), *names]))
     return found
 
@@ -42,7 +47,7 @@ def curves_of(curves: Mapping[str, dict[str, Any]], sets: Sets) -> dict[str, dic
     found = {}
     for key, curve in curves.items():
         if key in sets:
-            found |= {f"{key}/{one}": curve for one in list(sets[key])[: curve["first"]]}
+            found |= {f"{key}/{one}": curve for one in common(sets[key])[: curve["first"]]}
     return found | {key: curve for key, curve in curves.items() if key not in sets}
 
 
@@ -72,6 +77,10 @@ def together_problems(config: dict[str, Any], models: Models, sets: Sets) -> Ite
                     yield from _length_problems(models.resolved[name], name, bases, f"tasks.{task}: a sequence")
                     yield from _method_problems(models, name, tasks[task])
     yield from _figure2_problems(models, processes)
+    for name in config["cell_accessibility"]["models"] if config["cell_accessibility"]["features"] else ():
+        if not models.reason_of_absence(name):
+            yield from _start_problems(models, name)
+            yield from _process_problems(models, name, processes)
 
 
 def _figure2_problems(models: Models, processes: int) -> Iterator[tuple[str, str]]:

@@ -52,6 +52,10 @@ class Resources(Block):
     embed: Part = key(
         {"threads": 4, "mem_mb": 8000, "mem_per_input": 4.0, "runtime": 120, "gpu": 1}, "samples of Figure 2, one model"
     )
+    region_labels: Part = key({"mem_per_input": 8.0}, "regions drawn for the table of accessibility")
+    embed_regions: Part = key(
+        {"threads": 4, "mem_mb": 8000, "mem_per_input": 4.0, "runtime": 120, "gpu": 1}, "these regions, one model"
+    )
     task: Part = key({"mem_mb": 2000, "mem_per_input": 1.0}, "one downstream data set")
     fit: Part = key(
         {"threads": 4, "mem_mb": 8000, "mem_per_input": 4.0, "runtime": 240, "gpu": 1},
@@ -66,6 +70,9 @@ class Resources(Block):
     transfer: Part = key({}, "training on one data set, testing on another")
     learning_curve: Part = key({}, "one learning curve")
     figure2: Part = key({"mem_mb": 8000}, "Figure 2 and its numbers")
+    predict_accessibility: Part = key(
+        {"threads": 4, "mem_mb": 8000, "mem_per_input": 4.0, "runtime": 240}, "the table of accessibility"
+    )
     report: Part = key({}, "the page of the run")
 
     def of(self, rule: str) -> dict[str, int | float]:

@@ -14,11 +14,12 @@ from genebert.genome.bases import N_CODE
 from genebert.genome.builds import check_regions
 from genebert.genome.fasta import Genome
 from genebert.settings.fields import Block, key
-from genebert.settings.rules import Chromosome, DataSetName, FilePath, ProperShare, Seed
+from genebert.settings.rules import Chromosome, DataSetName, FilePath, ProperShare, Seed, Whole
 from genebert.tasks import core_promoters as core
 from genebert.tasks.base import Sources, Task
 from genebert.tasks.epd import read_promoters, read_tata_flags
 from genebert.tasks.kmer_table import read_kmer_tsv
+from genebert.tasks.promoter_negatives import both_labels, genomic_negatives
 from genebert.tasks.splits import (
     chromosome_split,
     list_problems,
@@ -26,6 +27,7 @@ from genebert.tasks.splits import (
     missing_lists,
     on_chromosomes,
     place_names,
+    place_split,
     stratified_split,
     write_task,
 )
@@ -44,18 +46,33 @@ class PromoterSettings(Block):
     source: Literal["epdnew", "kmer-tsv"] = key(
         "epdnew", "epdnew (promoter positions), or kmer-tsv (DNABERT's `sequence<TAB>label`)"
     )
-    split: Literal["random", "chromosome"] = key(
-        "random", "random (stratified), or chromosome: by the two lists below; epdnew only"
+    negatives: Literal["dnabert", "genomic"] = key(
+        "dnabert",
+        "dnabert (mosaics, and windows with a TATA box), or genomic (equal GC and CpG, outside promoters)",
+        more="genomic is of promoter positions, and splits by chromosome or place: a promoter and its negative are in "
+        "one split. A sequence that carries both labels is left out.",
+    )
+    split: Literal["random", "chromosome", "place"] = key(
+        "random",
+        "random (stratified), or of promoter positions: chromosome (the two lists below), place",
+        more="place: on each chromosome the last examples are for testing, those before them for validation.",
     )
     test_fraction: ProperShare = key(0.1, "of all examples")
     valid_fraction: ProperShare = key(0.1, "of what is left")
+    gap_bp: Whole = key(100_000, "place: bases between two splits, whose examples are left out")
     test_chromosomes: list[Chromosome] = key([], "a mosaic follows its promoter")
     valid_chromosomes: list[Chromosome] = key([], "all others are for training")
 
     def check(self) -> Iterator[str]:
         """What the split needs."""
-        if self.split == "chromosome" and self.source == "kmer-tsv":
-            yield "split: found chromosome beside source kmer-tsv, whose examples have no places; expected random"
+        if self.split != "random" and self.source == "kmer-tsv":
+            yield f"split: found {self.split} beside source kmer-tsv, whose examples have no places; expected random"
+        if self.negatives == "genomic" and self.source == "kmer-tsv":
+            yield "negatives: found genomic beside source kmer-tsv, whose negatives are in the file; expected dnabert"
+        elif self.negatives == "genomic" and self.split == "random":
+            yield "negatives: found genomic beside split random; expected split chromosome or place"
+        elif self.negatives == "dnabert" and self.split == "place":
+            yield "split: found place beside negatives dnabert; expected genomic negatives, which have places"
         yield from missing_lists(self)
 
 
@@ -63,6 +80,7 @@ class PromoterSettings(Block):
 class PromoterSet(PromoterSettings):
     """A set, and what it is made from."""
 
+    extended: bool = key(False, "shown by rows of tables that name it, and not by those of all promoter sets")
     path: FilePath = key(doc="the file of promoters, or of examples")
     motifs: FilePath | None = key(
         None, "EPD's table of which promoters have a TATA box; null: looked up in the sequence"
@@ -170,6 +188,47 @@ def _from_promoters(settings: PromoterSettings, sources: Sources, folder: Path) 
     return write_task(examples, split, folder, made)
 
 
+def _against_the_genome(settings: PromoterSettings, sources: Sources, folder: Path) -> dict:
+    """Build a set with genomic negatives of equal GC and CpG content."""
+    path, motifs, genome = sources.files["path"], sources.files.get("motifs"), Genome(sources.genome)
+    promoters, kept, parents, counts = _usable_promoters(path, genome, sources.chromosomes)
+    tata, codes = _tata_flags(kept, parents, motifs), parents[:, core.CROP]
+    start = core.window_starts(kept) + np.where(kept["strand"] == "+", core.CROP.start, core.PARENT - core.CROP.stop)
+    places = pd.DataFrame({"chrom": kept["chrom"], "start": start, "end": start + core.LENGTH})
+    parts = None
+    if settings.split == "chromosome":
+        lists = settings.test_chromosomes, settings.valid_chromosomes
+        split = chromosome_split(kept["chrom"], *lists, sources.chromosomes, "tasks.promoter")
+    else:
+        split, parts = place_split(places, settings.test_fraction, settings.valid_fraction, settings.gap_bp)
+    inside = split != ""
+    places, codes, split, tata = places[inside].reset_index(drop=True), codes[inside], split[inside], tata[inside]
+    parent = np.array(place_names(places), dtype=object)
+    positives = places.assign(strand=kept["strand"][inside].to_numpy(), split=split)
+    drawn, found, matched = genomic_negatives(genome, positives, codes, parts, promoters, settings.seed)
+    kinds = np.where(tata, "tata-promoter", "non-tata-promoter")
+    true = make_examples(codes, 1, kinds, **places, strand=positives["strand"], parent=parent)
+    examples = pd.concat(
+        [true, make_examples(found, 0, "genomic", **{name: drawn[name] for name in drawn}, parent=parent)],
+        ignore_index=True,
+    )
+    unclear = both_labels(examples["sequence"], examples["label"])
+    made = {
+        "task": "promoter",
+        "settings": asdict(settings),
+        "files": {"promoters": path.name, "genome": genome.path.name, "tata_flags": motifs.name if motifs else None},
+        "promoters": {
+            **counts,
+            "in_gaps": int((~inside).sum()),
+            "with_tata_box": int(tata.sum()),
+            "initiator": core.initiator_shares(parents),
+        },
+        "negatives": matched,
+        "left_out_with_both_labels": int(unclear.sum()),
+    }
+    return write_task(examples[~unclear].reset_index(drop=True), np.tile(split, 2)[~unclear], folder, made)
+
+
 def _from_kmer_table(settings: PromoterSettings, sources: Sources, folder: Path) -> dict:
     """Build the set from ready examples."""
     path = sources.files["path"]
@@ -191,7 +250,14 @@ class PromoterTask(Task):
         "prom-core": {
             "path": "{data}/epdnew/Hs_EPDnew_006_hg19.bed",
             "motifs": "{data}/epdnew/promoter_motifs.txt",
-        }
+        },
+        "prom-core-genomic": {
+            "path": "{data}/epdnew/Hs_EPDnew_006_hg19.bed",
+            "motifs": "{data}/epdnew/promoter_motifs.txt",
+            "negatives": "genomic",
+            "split": "place",
+            "extended": True,
+        },
     }
 
     def problems(self, sets: dict[str, dict[str, Any]], chromosomes: list[str]) -> Iterator[str]:
@@ -220,9 +286,10 @@ class PromoterTask(Task):
         InputError
             Lists of chromosomes that do not fit, no promoter left, or a file that cannot be read as described.
         """
-        made = {name: value for name, value in settings.items() if name not in ("path", "motifs")}
+        made = {name: value for name, value in settings.items() if name not in ("path", "motifs", "extended")}
         checked = PromoterSettings(seed=sources.seed, **made)
-        build = _from_promoters if checked.source == "epdnew" else _from_kmer_table
+        from_places = _against_the_genome if checked.negatives == "genomic" else _from_promoters
+        build = from_places if checked.source == "epdnew" else _from_kmer_table
         return build(checked, sources, folder)
 
 

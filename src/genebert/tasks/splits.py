@@ -94,6 +94,43 @@ def chromosome_split(
     return np.select([np.isin(chroms, test), np.isin(chroms, valid)], ["test", "valid"], "train")
 
 
+def place_split(
+    places: pd.DataFrame, test_fraction: float, valid_fraction: float, gap_bp: int
+) -> tuple[np.ndarray, pd.DataFrame]:
+    """Split examples by their place: the last of each chromosome are for testing, those before them for validation.
+
+    Parameters
+    ----------
+    places : DataFrame
+        Columns chrom, start, end of the examples.
+    test_fraction : float
+        Of the examples of each chromosome.
+    valid_fraction : float
+        Of what is left.
+    gap_bp : int
+        Bases between two splits; an example that touches them is in none.
+
+    Returns
+    -------
+    split : str [n]
+        Nothing for an example in a gap.
+    parts : DataFrame
+        Columns chrom, start, end, split: what each split may lie in.
+    """
+    split, rows = np.full(len(places), "", dtype="<U5"), []
+    for chrom, members in sorted(places.groupby("chrom").indices.items()):
+        start, end = (places[name].to_numpy()[members] for name in ("start", "end"))
+        n_test = round(test_fraction * len(members))
+        n_valid = round(valid_fraction * (len(members) - n_test))
+        # Where the parts begin; without an example of its own a part begins behind the last one.
+        begins = np.append(np.sort(start), end.max())[[0, len(start) - n_test - n_valid, len(start) - n_test]]
+        ends = np.append(begins[1:] - gap_bp, end.max())
+        for name, first, last in zip(SPLITS, [0, *begins[1:]], ends, strict=True):
+            rows.append((chrom, int(first), int(last), name))
+            split[members[(start >= first) & (end <= last)]] = name
+    return split, pd.DataFrame(rows, columns=["chrom", "start", "end", "split"])
+
+
 def list_problems(settings: dict[str, Any], chromosomes: Sequence[str], where: str) -> Iterator[str]:
     """Say at the plan what :func:`chromosome_split` would refuse in a job."""
     if settings["split"] == "chromosome":

@@ -42,6 +42,7 @@ GC_TOLERANCE = 0.01
 MIN_LENGTH = 20
 # Streams of random numbers: one for each use, so that one choice does not change the others; see tasks.windows.
 ORDER, VALID = 1, 2
+PAIR = ("differs_from", "against")  # keys of a set of peaks that another one does not have
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,19 @@ class OwnPeaks(Block):
     factor: Annotated[str, Rule(some=True, expected="the name of a factor")] = key(doc="as JASPAR names it")
     cell: str = key("", "cell type")
     tissue: str = key("", "tissue")
+    differs_from: DataSetName | None = key(
+        None,
+        "another set: only peaks that overlap none of its peaks",
+        more="Such a set stands in rows of tables that name it (table6_extended), not in those of all TFBS sets.",
+    )
+    against: Literal["shuffle", "other"] = key(
+        "shuffle", "with differs_from: shuffles of these peaks, or the other set's peaks that overlap none of this one"
+    )
+
+    def check(self) -> Iterator[str]:
+        """Peaks of another set need that set."""
+        if self.against == "other" and self.differs_from is None:
+            yield "against: found other, but no differs_from; expected the other set's name there"
 
 
 @dataclass(frozen=True)
@@ -206,6 +220,53 @@ def _build(settings: TfbsSettings, about: dict[str, str], sources: Sources, fold
     return write_task(pd.concat([positives, negatives], ignore_index=True), np.tile(split, 2), folder, card)
 
 
+def _differing(
+    settings: TfbsSettings, about: dict[str, str], pair: dict[str, str], sources: Sources, folder: Path
+) -> dict[str, Any]:
+    """Write a set of peaks that another one does not have, against their shuffles or that one's own such peaks.
+
+    `pair` is `differs_from` and `against`.
+    """
+    path, other, genome = sources.files["peaks"], sources.files["other_peaks"], Genome(sources.genome)
+    listed, theirs = read_chip_peaks(path), read_chip_peaks(other)
+    pairs = ((listed, theirs), (theirs, listed))
+    only = [own[~overlapping(own, others)].reset_index(drop=True) for own, others in pairs]
+    for here, where, others in zip(only, (path, other), (other, path), strict=True):
+        if here.empty:
+            raise InputError(f"{where}: all of its peaks overlap those of {others}; expected some that do not")
+    windows, codes, counts = _positives(settings, path, only[0], genome, sources.chromosomes)
+    peaks = {**counts, "listed_with_shared": len(listed)}
+    if pair["against"] == "other":
+        away, drawn, of_other = _positives(settings, other, only[1], genome, sources.chromosomes)
+        n = min(len(windows), len(away))  # the strongest of both, pair by pair
+        windows, codes, away, drawn = windows.iloc[:n], codes[:n], away.iloc[:n], drawn[:n]
+        made = {"rule": f"peaks of {pair['differs_from']} that overlap no peak of this set", "peaks": of_other}
+    else:
+        away, drawn = None, shuffle_dinucleotides(codes, settings.seed)
+        made = {"rule": "dinucleotide-preserving shuffle of each peak's window, first and last base kept"}
+    parent = place_names(windows)
+    positives = make_examples(codes, 1, "peak", **windows, strand="+", parent=parent)
+    places = {} if away is None else {**away, "strand": "+"}
+    source = "shuffled" if away is None else "peak-of-other"
+    negatives = make_examples(drawn, 0, source, **places, parent=parent)
+    if settings.split == "chromosome":
+        lists = settings.test_chromosomes, settings.valid_chromosomes
+        both = pd.concat([windows["chrom"], (windows if away is None else away)["chrom"]])
+        split = chromosome_split(both, *lists, sources.chromosomes, "tasks.tfbs")
+    else:
+        split = np.tile(rank_split(len(windows), settings.valid_fraction, settings.seed), 2)
+    card = {
+        "task": "tfbs",
+        **about,
+        **pair,
+        "settings": asdict(settings),
+        "files": {"peaks": path.name, "other_peaks": other.name, "genome": genome.path.name},
+        "peaks": peaks,
+        "negatives": made,
+    }
+    return write_task(pd.concat([positives, negatives], ignore_index=True), split, folder, card)
+
+
 def listed_sets(names: Sequence[str] | str, entries: list[dict[str, str]]) -> dict[str, dict[str, str]]:
     """Return name -> row of ``tfbs.tsv``; of files with one name the first untreated one of good quality."""
     first: dict[str, dict[str, str]] = {}
@@ -240,10 +301,19 @@ class TfbsTask(Task):
         for name, own in section["own"].items():
             if name in sets:
                 raise InputError(f"tasks.tfbs.own: found {name}, which data_sets has too; expected another name")
-            sets[name] = own
+            sets[name] = {key: value for key, value in own.items() if key not in PAIR}
+        for name, own in section["own"].items():
+            if (other := own.get("differs_from")) is not None:
+                if other not in sets or other == name:
+                    why = f"found {other}, {'itself' if other == name else 'which is no set'}"
+                    raise InputError(f"tasks.tfbs.own.{name}.differs_from: {why}; {suggest(other, sets)}")
+                pair = {key: own[key] for key in PAIR}
+                sets[name] |= {**pair, "other_peaks": sets[other]["peaks"], "extended": True}
         wanted = section["transfer"]
         if wanted in ("table6", "all"):
-            wanted = [name for name in sets if wanted == "all" or name in TABLE6]
+            wanted = [
+                name for name, own in sets.items() if (wanted == "all" or name in TABLE6) and not own.get("extended")
+            ]
         elif isinstance(wanted, str):
             raise InputError(f"tasks.tfbs.transfer: found {wanted!r}, expected table6, all or a list of data sets")
         for name in wanted:
@@ -260,8 +330,8 @@ class TfbsTask(Task):
             yield from list_problems(settings, chromosomes, "tasks.tfbs")
 
     def files(self, settings: dict[str, Any]) -> dict[str, str]:
-        """Return the peaks."""
-        return {"peaks": settings["peaks"]}
+        """Return the peaks, and those that they are to differ from."""
+        return {name: settings[name] for name in ("peaks", "other_peaks") if name in settings}
 
     def bases(self, settings: dict[str, Any]) -> int:
         """Return the bases of a window."""
@@ -277,8 +347,10 @@ class TfbsTask(Task):
             lists that do not fit, or too few peaks to fill all splits.
         """
         about = {name: settings[name] for name in ("factor", "cell", "tissue")}
-        made = {name: value for name, value in settings.items() if name not in ("peaks", *about)}
-        return _build(TfbsSettings(seed=sources.seed, **made), about, sources, folder)
+        pair = {name: settings[name] for name in PAIR if name in settings}
+        left = {"peaks", "other_peaks", "extended", *about, *pair}
+        made = TfbsSettings(seed=sources.seed, **{name: one for name, one in settings.items() if name not in left})
+        return _differing(made, about, pair, sources, folder) if pair else _build(made, about, sources, folder)
 
 
 TASK = TfbsTask()

@@ -1,5 +1,7 @@
 """Windows of one length: cut from the genome, shuffled, or matched in GC content elsewhere in the genome."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 
@@ -52,6 +54,48 @@ def gc_counts(codes: np.ndarray) -> np.ndarray:
     return np.count_nonzero((codes == 1) | (codes == 2), axis=1)
 
 
+def gc_cpg_counts(codes: np.ndarray) -> np.ndarray:
+    """Return how many bases of each window (uint8 [n, length]) are G or C, and how many CpG it has (int64 [n, 2])."""
+    return np.column_stack([gc_counts(codes), np.count_nonzero((codes[:, :-1] == 1) & (codes[:, 1:] == 2), axis=1)])
+
+
+def _around(distance: int) -> list[tuple[int, int]]:
+    """Return the pairs of whole numbers whose absolute values have that sum."""
+    return [(i, j) for i in range(-distance, distance + 1) for j in {distance - abs(i), abs(i) - distance}]
+
+
+def match_pairs(wanted: np.ndarray, available: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Choose for every pair of counts an item with that pair, else with the nearest one left; no item twice.
+
+    Parameters
+    ----------
+    wanted : int64 [n, 2]
+    available : int64 [m, 2], m >= n
+
+    Returns
+    -------
+    int64 [n]
+        Positions in `available`; chance decides among items of equal counts. Near is the sum of both differences.
+    """
+    left: dict[tuple[int, int], list[int]] = {}
+    order = rng.permutation(len(available))
+    for item, pair in zip(order.tolist(), map(tuple, available[order].tolist()), strict=True):
+        left.setdefault(pair, []).append(item)
+    need: dict[tuple[int, int], list[int]] = {}
+    for i, pair in enumerate(wanted.tolist()):
+        need.setdefault(tuple(pair), []).append(i)
+    chosen, distance = np.full(len(wanted), -1), 0
+    while any(need.values()):
+        steps = _around(distance)
+        for (first, second), open_ones in need.items():
+            for i, j in steps:
+                items = left.get((first + i, second + j), [])
+                while open_ones and items:
+                    chosen[open_ones.pop()] = items.pop()
+        distance += 1
+    return chosen
+
+
 def match_counts(wanted: np.ndarray, available: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Choose for every wanted count an item with that count, else with the nearest one left; no item twice.
 
@@ -81,9 +125,15 @@ def match_counts(wanted: np.ndarray, available: np.ndarray, rng: np.random.Gener
 
 
 def genomic_windows(
-    genome: Genome, windows: pd.DataFrame, counts: np.ndarray, taken: pd.DataFrame, length: int, seed: int
+    genome: Genome,
+    windows: pd.DataFrame,
+    counts: np.ndarray,
+    taken: pd.DataFrame,
+    length: int,
+    seed: int,
+    count: Callable[[np.ndarray], np.ndarray] = gc_counts,
 ) -> tuple[pd.DataFrame, np.ndarray]:
-    """Find for every window one of the same chromosome with the same GC content, without N, outside `taken`.
+    """Find for every window one of the same chromosome with the same counts of bases, without N, outside `taken`.
 
     They come from a grid of adjoining windows whose origin is random, so that no two of them overlap.
 
@@ -91,10 +141,12 @@ def genomic_windows(
     ----------
     windows : DataFrame
         Column chrom.
-    counts : int64 [n]
-        G and C of each of `windows`.
+    counts : int64 [n] or [n, 2]
+        What `count` gives of each of `windows`.
     taken : DataFrame
         Columns chrom, start, end.
+    count : callable
+        :func:`gc_counts`, or :func:`gc_cpg_counts` for windows of equal GC and CpG.
 
     Returns
     -------
@@ -120,9 +172,10 @@ def genomic_windows(
         free = np.flatnonzero(free & (grid < N_CODE).all(axis=1))
         if len(free) < len(rows):
             raise InputError(
-                f"{genome.path}: {chrom} has {len(free)} windows of {length} bases without N outside the peaks, "
-                f"expected at least {len(rows)}, one for each peak"
+                f"{genome.path}: {chrom} has {len(free)} windows of {length} bases without N outside what is taken, "
+                f"expected at least {len(rows)}, one for each positive"
             )
-        chosen = free[match_counts(counts[rows], gc_counts(grid[free]), rng)]
+        match = match_counts if counts.ndim == 1 else match_pairs
+        chosen = free[match(counts[rows], count(grid[free]), rng)]
         start[rows], codes[rows] = begin[chosen], grid[chosen]
     return pd.DataFrame({"chrom": windows["chrom"].to_numpy(), "start": start, "end": start + length}), codes

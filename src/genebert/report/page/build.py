@@ -10,6 +10,8 @@ from genebert.files import read_json, read_text, write_text
 from genebert.paper import TITLES
 from genebert.report.page import facts, provenance
 from genebert.report.page.benchmarks import rule_times
+from genebert.report.page.cell_types import RULE as CELL_TYPES_RULE
+from genebert.report.page.cell_types import cell_type_lines
 from genebert.report.page.claims import claims_of
 from genebert.report.page.crate import write_crate
 from genebert.report.page.figure2 import RULE as FIGURE2_RULE
@@ -49,6 +51,7 @@ class PageFiles:
     choices: str  # docs/choices.md
     environments: Sequence[str]  # envs/{stage}.yaml
     ablations: Sequence[str] = ()  # model.json of those that the tables of ablations alone show
+    cell_types: Sequence[str] = ()  # cell_accessibility.json, or nothing
 
 
 @dataclass(frozen=True)
@@ -93,14 +96,15 @@ def write_page(folder: str | Path, files: PageFiles, run: PageRun) -> dict[str, 
     folder = Path(folder)
     papers = {int(Path(path).stem.removeprefix("table")): read_paper(path) for path in files.papers}
     fits, figure2 = read_fits(files.scores, run.fitted_as), read_figure2(files.figure2, run.without_figure2)
-    lines = [*_lines(papers, fits, run.simple), figure2.line]
+    of_cell_types = cell_type_lines(files.cell_types)
+    lines = [*_lines(papers, fits, run.simple), figure2.line, *of_cell_types]
     made_by = provenance.revision(run.checkout)
     values = {
         "settings": run.settings,
         "lines": lines,
         "counts": counts_of(lines),
         "of_its_own": run.settings.notes or run.settings.scale != load_yaml(files.default)["scale"],
-        "rule": (*RULE, FIGURE2_RULE),
+        "rule": (*RULE, FIGURE2_RULE, *[CELL_TYPES_RULE for _ in of_cell_types]),
         "tables": _tables(files.tables, run.absent),
         "figure2": figure2,
         "baselines": facts.baseline_rows(papers, fits, run.simple),
@@ -120,7 +124,7 @@ def write_page(folder: str | Path, files: PageFiles, run: PageRun) -> dict[str, 
     logger.info("%s: %.2f MB, %d claims, %d tables", PAGE, size / 1e6, len(lines), len(files.tables))
     about = {"name": f"GeneBERT run {run.settings.run}", "description": f"Scale: {run.settings.scale}"}
     listed = {folder / PAGE, *map(Path, [*files.scores, *files.tables, *files.training, *files.learning]),
-              *map(Path, [files.card, *files.figure2, *files.models, *files.ablations])}  # fmt: skip
+              *map(Path, [files.card, *files.cell_types, *files.figure2, *files.models, *files.ablations])}  # fmt: skip
     listed |= {path.with_suffix(".csv") for path in map(Path, [*files.tables, *files.learning])}
     write_crate(folder, listed, about, made_by)
     return values

@@ -78,7 +78,7 @@ def counterparts(paper: pd.DataFrame, rows: Mapping[str, Any], *, extended: bool
     ours = {model for models in rows.values() for model in models}
     equal = paper["our_model"].where(paper["our_model"].isin(ours), paper["our_model"] + EQUAL)
     paper = paper.assign(our_model=equal)
-    return paper[paper["our_model"].isin(ours)].reset_index(drop=True)
+    return paper[paper["our_model"].isin(ours) & paper["dataset"].isin(list(rows))].reset_index(drop=True)
 
 
 def samples_seen(had: list[dict]) -> str:

@@ -72,7 +72,7 @@ def render_table(
     subtitle = f"Run {settings.run}: {settings.scale}"
     told = Told(number, paper, elsewhere, found, rows, settings)
     notes, matrices = [*main_notes(told, values, heads), *settings.notes], []
-    if number == TRANSFER_TABLE:
+    if number == TRANSFER_TABLE and not extended:
         transfer = transfer_values(found, rows)
         about = transfer_notes(transfer, rows)
         matrices = transfer_blocks(title, subtitle, transfer, about)

@@ -1,0 +1,22 @@
+"""Names of what predicts, of what is predicted, and what they are in words."""
+
+from genebert.evaluation.cell_types import ACCESSIBILITY, DEVIATION, SPECIFIC
+
+TRAINING_MEAN, OTHER_TYPES = "training-mean", "other-types-mean"
+COMPOSITION = "composition"
+SEQUENCE, REGION = "E_seq of {}", "E_reg of {}"
+
+WORDS = {
+    ACCESSIBILITY: "Accessibility",
+    DEVIATION: "Without the mean over types",
+    SPECIFIC: "Cell-specific part",
+}
+SAID = {
+    TRAINING_MEAN: "each type's mean over the training regions: the floor",
+    OTHER_TYPES: "the region's own mean over all other types, which no sequence tells: what is shared by types",
+    COMPOSITION: "GC, CpG and log length, and their squares",
+    "kmers": "shares of 1- to 4-mers",
+    "motifs": "rows of the region x TF matrix",
+    "composition-motifs": "both",
+    "motif-trees": "boosted trees on rows of the matrix; all others are ridge regressions",
+}

@@ -1,0 +1,147 @@
+"""From labels and features of regions to the table of accessibility in each cell type, in all its forms."""
+
+import logging
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from genebert.corpus.region_blocks import LabelledRegions
+from genebert.evaluation.cell_types import ACCESSIBILITY, DEVIATION, SPECIFIC
+from genebert.files import write_json, write_text
+from genebert.report.cell_accessibility.features import FeatureFiles, read_features
+from genebert.report.cell_accessibility.numbers import Counting, measure_all
+from genebert.report.cell_accessibility.words import COMPOSITION, SAID, WORDS
+from genebert.report.tables.blocks import Block, Column, number
+from genebert.report.text import NOTHING, ReportSettings, count, fill, percent
+from genebert.settings.cell_accessibility import CellAccessibilitySettings
+
+logger = logging.getLogger(__name__)
+TITLE = "Extended table. Accessibility of held-out regions in each cell type"
+NAME = "-cell-accessibility"  # after `table` in the ids of its html form
+
+
+def _number(entry: Mapping[str, Any] | None, key: str = "value") -> str:
+    value = None if entry is None else entry.get(key)
+    return NOTHING if value is None else number(value)
+
+
+def _ends(entry: Mapping[str, Any] | None, low: str, high: str, sign: str = "") -> str:
+    if entry is None or entry.get(low) is None:
+        return NOTHING
+    return f"{number(entry[low], sign)} to {number(entry[high], sign)}"
+
+
+def _main(found: Mapping[str, Any], subtitle: str) -> Block:
+    rows = found["rows"]
+    names = list(rows)
+    columns = [
+        Column("Known by", names, number=False),
+        Column("Columns", [count(found["columns"].get(name)) for name in names]),
+        Column(found["metric"], [_number(rows[name].get(ACCESSIBILITY)) for name in names], WORDS[ACCESSIBILITY]),
+        Column("Pearson", [_number(rows[name].get(DEVIATION)) for name in names], WORDS[DEVIATION]),
+    ]
+    of = [rows[name].get(SPECIFIC) for name in names]
+    gains = [NOTHING if not one or one.get("gain") is None else number(one["gain"], "+") for one in of]
+    columns += [
+        Column("Pearson", [_number(one) for one in of], WORDS[SPECIFIC]),
+        Column("95 %", [_ends(one, "low", "high") for one in of], WORDS[SPECIFIC]),
+        Column(f"Beyond {COMPOSITION}", gains, WORDS[SPECIFIC]),
+        Column("95 %", [_ends(one, "gain_low", "gain_high", "+") for one in of], WORDS[SPECIFIC]),
+    ]
+    return Block("main", TITLE, subtitle, columns, _notes(found))
+
+
+def _by_type(found: Mapping[str, Any], subtitle: str, target: str, metric: str) -> Block:
+    """Return one column a cell type."""
+    rows = {name: row[target] for name, row in found["rows"].items() if target in row}
+    columns = [Column("Known by", list(rows), number=False)]
+    for name in found["cell_types"]:
+        columns.append(Column(name, [_number(row["types"], name) for row in rows.values()], metric))
+    return Block(target, f"{TITLE}: {WORDS[target].lower()}", subtitle, columns, [], turned=True)
+
+
+def _notes(found: Mapping[str, Any]) -> list[str]:
+    """Return what stands below the table."""
+    said = "; ".join(f"{name}: {SAID[name]}" for name in found["rows"] if name in SAID)
+    specific = found["specific_share"][SPECIFIC]
+    return [
+        f"{count(found['train_regions'])} regions train, {count(found['valid_regions'])} choose the penalty, "
+        f"{count(found['test_regions'])} held-out ones are tested, those of pre-training's validation, in blocks of "
+        f"consecutive ones; {len(found['cell_types'])} cell types, means over them. Labels: {found['labels']}.",
+        f"{said}. E_seq: mean state of a region's k-mers; E_reg: vector of the encoder of the matrix.",
+        "Cell-specific part: what is left of a label without what the region's mean over all types says of it on "
+        f"average (fitted on training regions); {percent(specific)} of the variance of the held-out labels. The "
+        "deviation from the mean alone still follows the mean: of a type with few open regions it is little else. A "
+        "baseline that knows a region's labels says nothing of its deviation, which it is a part of.",
+        "95 %: over blocks of held-out regions (bootstrap). The region x TF matrix holds a region's motifs, which are "
+        "the same in all cells: what is specific there are regions, not cells.",
+    ]  # fmt: skip
+
+
+def _csv(found: Mapping[str, Any], settings: ReportSettings) -> str:
+    """Return one line a row, target and cell type, and one for the mean over types."""
+    lines = []
+    for name, targets in found["rows"].items():
+        for target, entry in targets.items():
+            metric = found["metric"] if target == ACCESSIBILITY else "Pearson"
+            head = {"known_by": name, "columns": found["columns"].get(name), "target": target, "metric": metric}
+            more = {key: entry.get(key) for key in ("low", "high", "gain", "gain_low", "gain_high", "penalty")}
+            lines.append(head | {"cell_type": "mean over types", "value": entry["value"]} | more)
+            lines += [head | {"cell_type": one, "value": value} for one, value in entry["types"].items()]
+    frame = pd.DataFrame(lines).astype({"columns": "Int64"})
+    return frame.assign(run=settings.run, scale=settings.scale).to_csv(index=False, lineterminator="\n")
+
+
+def write_cell_accessibility(
+    labelled: str | Path,
+    files: FeatureFiles,
+    settings: CellAccessibilitySettings,
+    given: Mapping[str, Any],
+    report: ReportSettings,
+    out: Iterable[str | Path],
+) -> dict[str, Any]:
+    """Write the table; see :func:`genebert.report.cell_accessibility.numbers.measure_all`.
+
+    Parameters
+    ----------
+    labelled : path
+        A file of :class:`LabelledRegions`.
+    files : FeatureFiles
+    settings : CellAccessibilitySettings
+    given : dict
+        `seed` of the run, and `region_bp`: of each region the middle, as the models read it, or None.
+    report : ReportSettings
+    out : iterable of path
+        Each in the form that its ending names: ``.csv`` (full precision), ``.json``, ``.md``, ``.html``, ``.tex``.
+
+    Returns
+    -------
+    dict
+        What the json form holds.
+
+    Raises
+    ------
+    InputError
+        Files that are not of one run.
+    """
+    regions = LabelledRegions.load(labelled)
+    features = read_features(settings.features, files, regions.blocks, given["region_bp"])
+    found = measure_all(regions, features, Counting(settings.valid_fraction, settings.resamples, given["seed"]))
+    subtitle = f"Run {report.run}: {report.scale}"
+    main = _main(found, subtitle)
+    main.notes.extend(report.notes)
+    blocks = [
+        main,
+        _by_type(found, subtitle, ACCESSIBILITY, found["metric"]),
+        _by_type(found, subtitle, SPECIFIC, "Pearson"),
+    ]
+    for path in map(Path, out):
+        if path.suffix == ".json":
+            write_json(path, found)
+        else:
+            csv = path.suffix == ".csv"
+            write_text(path, _csv(found, report) if csv else fill(f"table{path.suffix}", blocks=blocks, number=NAME))
+    logger.info("%d rows, %d held-out regions", len(found["rows"]), found["test_regions"])
+    return found
