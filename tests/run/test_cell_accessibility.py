@@ -33,7 +33,7 @@ def test_what_it_is_made_from():
     assert BlockSettings(**block_settings(run)) == BlockSettings(10, 40_000, 10_000, (), 0.01, 42)
     job = cell_accessibility_job(run)
     assert CellAccessibilitySettings(**job["settings"]) == CellAccessibilitySettings()
-    assert job["given"] == {"seed": 42, "region_bp": None}
+    assert job["given"] == {"seed": 42, "region_bp": 515}
     assert cell_accessibility_files(run)[-1] == "results/paper/tables/cell_accessibility.json"
     assert extended_files(run)[-5:] == asked_files(run) and extended_files(run)[0].endswith("table1_extended.csv")
 

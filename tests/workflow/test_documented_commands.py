@@ -85,6 +85,7 @@ tables:
   table6: {tfbs: [pwm]}
 finetune: {seeds: [0], promoter: {epochs: 1}, tfbs: {epochs: 1}}
 learning_curves: {promoter/prom-core: {models: [kmer-logreg]}, tfbs: null}
+cell_accessibility: {features: [motifs], models: []}
 """
 
 
