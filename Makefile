@@ -13,7 +13,7 @@ $(error $(PLACE): found a space in the path, which Snakemake's jobs cannot take;
 for the checkout or for its virtual environment (make VENV=/such/a/folder))
 endif
 
-.PHONY: demo test test-slurm test-conda exact pin-envs fuzz mutants kills check docs rehearsal clean
+.PHONY: demo test test-slow test-slurm test-conda exact pin-envs fuzz mutants kills check docs rehearsal clean
 
 # One line of progress in place of hundreds; errors and the logs of failed jobs stand above it. (Of Snakemake's own means,
 # --quiet rules hides which log a failed job has, and snakemake-logger-plugin-rich shows a panel as high as there are
@@ -25,7 +25,11 @@ demo: $(READY)
 
 # Each process is given whole stretches of tests, and takes half of another's when it has none left.
 test: $(READY)
-	$(VENV)/bin/python -m pytest -n $(CORES) --dist worksteal
+	$(VENV)/bin/python -m pytest -n $(CORES) --dist worksteal -m "not slow"
+
+# The others: whole runs, benchmarks at their smallest size, public data (docs/testing.md).
+test-slow: $(READY)
+	$(VENV)/bin/python -m pytest -n $(CORES) --dist worksteal -m slow
 
 # On a SLURM of this one machine, started for it; where there can be none it says why (docs/testing.md).
 test-slurm: $(READY)

@@ -60,6 +60,7 @@ def test_every_benchmark_is_run_here(root):
     assert {path.stem for path in (root / "benchmarks").glob("*.py")} - helpers == LINES.keys()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [pytest.param(name, marks=[pytest.mark.workflow] if name in ("workflow", "rehearsal") else []) for name in LINES],

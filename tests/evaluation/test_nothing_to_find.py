@@ -13,6 +13,7 @@ from genebert.tasks.base import Sources
 from genebert.tasks.disease import TASK
 
 METHODS = ("sex", "common-variants", "haplotypes")
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

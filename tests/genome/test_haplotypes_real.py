@@ -19,7 +19,7 @@ from genebert.genome.kinship import kinship, related
 from genebert.genome.variants import read_genotypes
 from genebert.settings.variants import VariantSettings
 
-pytestmark = pytest.mark.shared
+pytestmark = [pytest.mark.shared, pytest.mark.slow]
 DENSE, SPARSE = "1000g_chr20_1-4Mb_EUR300.vcf.gz", "1000g_chr20_sparse_1126.vcf.gz"
 PEOPLE = (0, 17, 150, 299)
 

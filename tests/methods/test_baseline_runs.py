@@ -156,6 +156,7 @@ def test_bad_input(tables, folder, jaspar, tmp_path):
 # ------------------------------------------------------------------------------------------------------ real data
 
 
+@pytest.mark.slow
 @pytest.mark.shared
 def test_real_ctcf(shared_data, tmp_path):
     """CTCF of K562 on chr20 against dinucleotide shuffles."""

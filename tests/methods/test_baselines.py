@@ -187,6 +187,7 @@ def test_cross_validation_without_signal_is_a_half(make):
 # ------------------------------------------------------------------------------------------------------ real data
 
 
+@pytest.mark.slow
 @pytest.mark.shared
 def test_prom_core_figures(shared_data):
     """docs/facts.md 35, 5-fold cross-validation: k-mer logistic regression 0.843, boosted trees 0.905.

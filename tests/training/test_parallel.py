@@ -77,6 +77,7 @@ def test_sigkill_at_a_random_moment(alone, together):
     assert contents(together / "killed/model") == contents(alone / "model")
 
 
+@pytest.mark.slow
 def test_torchrun_and_a_failing_process_that_ends_the_job(together, tmp_path):
     began = time.monotonic()
     done = start("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", 2, SCRIPT, "torchrun", tmp_path)

@@ -46,6 +46,7 @@ def run(root, folder, site):
     return snakemake(root, *arguments), folder / "resources/simulated/cohort/small"
 
 
+@pytest.mark.slow
 def test_run_and_refusal(root, tmp_path):
     done, folder = run(root, tmp_path, SITE.replace("POSITION", "null"))
     assert done.returncode == 0, done.stdout + done.stderr

@@ -85,7 +85,7 @@ tables:
   table6: {tfbs: [pwm]}
 finetune: {seeds: [0], promoter: {epochs: 1}, tfbs: {epochs: 1}}
 learning_curves: {promoter/prom-core: {models: [kmer-logreg]}, tfbs: null}
-cell_accessibility: {features: [motifs], models: []}
+cell_accessibility: {features: [composition, motifs], models: []}
 """
 
 
@@ -202,6 +202,7 @@ def mydata(finished, tmp_path_factory):
     return own
 
 
+@pytest.mark.slow
 def test_the_overlay_for_own_data(root, mydata, tmp_path):
     """Copied, planned and run as docs/own-data.md says, on simulated data: nothing is downloaded."""
     mine, small = tmp_path / "mine.yaml", tmp_path / "small.yaml"

@@ -83,6 +83,7 @@ def test_numbers_on_the_command_line_reach_a_module(root, tmp_path):
     assert {path.strip(",") for path in files} == {"results/other/scores/promoter/prom-core/kmer-logreg/seed3.json"}
 
 
+@pytest.mark.slow
 def test_jobs_of_a_module_run(root, tmp_path):
     """Scripts, logs and lists of this repository are found from the other workflow's folder; its own is written to."""
     other_workflow(root, tmp_path, overlay(root, *TINY[1:]))

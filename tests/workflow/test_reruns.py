@@ -106,6 +106,7 @@ def table2(folder):
     return pd.read_csv(tables / "table2.csv", index_col=["dataset", "model"]), (tables / "table2.md").read_text()
 
 
+@pytest.mark.slow
 def test_score_files_and_reasons_become_rows(root, finished, tmp_path):
     """The table follows a score file that changes, and says what cannot be had, and why."""
     folder = tmp_path / "run"

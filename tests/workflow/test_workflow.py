@@ -184,6 +184,7 @@ def test_nothing_is_left_to_do_and_the_report_can_be_made(root, finished):
         assert words in report, words
 
 
+@pytest.mark.slow
 def test_two_processes_train_what_one_trains(root, finished, tmp_path):
     """`torchrun` from the rule; the run's data are those of `finished`."""
     overlay = tmp_path / "two.yaml"
@@ -221,6 +222,7 @@ def test_several_nodes_are_asked_for(root, tmp_path):
     assert " gpu=" not in plan  # of all nodes together, it would be
 
 
+@pytest.mark.slow
 def test_the_same_run_elsewhere_gives_the_same_files(root, finished, tmp_path):
     targets = [
         f"results/tiny/{name}" for name in ("accessibility/accessible.h5ad", "corpus/groups.npz", "motifs/matrix.npy")
@@ -260,6 +262,7 @@ def test_bad_input_is_one_sentence_in_the_log_and_leaves_nothing(root, finished,
     assert not list((tmp_path / "results/tiny").glob("accessibility/*"))
 
 
+@pytest.mark.slow
 @pytest.mark.shared
 @pytest.mark.parametrize(("config", "regions", "types"), [("fetal-brain", 5405, 10), ("bm0828", 1073, 7)])
 def test_real_data_to_the_corpus(root, shared_data, tmp_path, config, regions, types):
