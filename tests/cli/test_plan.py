@@ -114,6 +114,7 @@ def test_the_table(capsys):
     assert lines[-1].split() == ["all", "1,200", "2", "30", "12", "1", "48", "244"]
 
 
+@pytest.mark.slow
 @pytest.mark.workflow
 def test_the_table_of_the_docs_is_what_the_command_prints(tmp_path, monkeypatch, capfd):
     """Away from any results; a difference: `genebert budget --plan`, into docs/slurm.md."""

@@ -1,6 +1,7 @@
 """One whole run for all tests, and a stand-in for conda."""
 
 import os
+from pathlib import Path
 
 import pytest
 from filelock import FileLock
@@ -9,10 +10,14 @@ from run_snakemake import TINY, snakemake
 
 @pytest.fixture(scope="session")
 def finished(root, tmp_path_factory):
-    """The whole workflow at test size; read only, and made once for all processes of the tests."""
+    """The whole workflow at test size; read only, and made once for all processes of the tests.
+
+    ``GENEBERT_FINISHED`` names an existing folder that several calls of pytest share, as in ``.ci/run``.
+    """
     common = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:  # this process's own folder in that of all
         common = common.parent
+    common = Path(os.environ.get("GENEBERT_FINISHED", common))
     folder, done_before = common / "finished", common / "finished.stamp"
     with FileLock(common / "finished.lock"):
         if not done_before.exists():
