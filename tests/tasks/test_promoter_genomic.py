@@ -147,6 +147,17 @@ def test_place_split_by_hand():
     ]  # fmt: skip
 
 
+def test_there_is_no_gap_before_a_split_without_examples():
+    start = np.arange(100, 2100, 400)
+    places = pd.DataFrame({"chrom": "chr1", "start": start, "end": start + 10})
+    assert place_split(places, 0.05, 0.05, 300)[0].tolist() == ["train"] * 5
+    split, parts = place_split(places, 0.0, 0.4, 300)
+    assert split.tolist() == ["train"] * 3 + ["valid"] * 2
+    assert parts["end"].tolist() == [1000, 1710, 1710]
+    split, parts = place_split(places, 0.2, 0.2, 5000)  # a gap wider than all there is
+    assert split.tolist() == [""] * 4 + ["test"] and (parts["start"] <= parts["end"]).all()
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [

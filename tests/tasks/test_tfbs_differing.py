@@ -74,6 +74,19 @@ def test_peaks_of_one_cell_against_their_shuffles(toy, tmp_path):
     assert [sorted(one) for one in true["sequence"]] == [sorted(one) for one in false["sequence"]]
 
 
+def test_shuffles_need_no_peaks_of_the_other_cell_alone(toy, tmp_path):
+    """Its peaks may all lie within this cell's."""
+    lines = (toy[0] / "one.bed").read_text().splitlines(keepends=True)
+    (tmp_path / "part.bed").write_text("".join(lines[:100]))
+    files = {"peaks": toy[0] / "one.bed", "other_peaks": tmp_path / "part.bed"}
+    sources = Sources(files, toy[0] / "genome.fa", ["chr1"], 1)
+    pair = ABOUT | {"differs_from": "two"}
+    card = TASK.build(pair | {"against": "shuffle"}, sources, tmp_path / "shuffled")
+    assert card["peaks"]["used"] == 40
+    with pytest.raises(InputError, match=r"part\.bed: all of its peaks overlap those of .*one\.bed"):
+        TASK.build(pair | {"against": "other"}, sources, tmp_path / "other")
+
+
 def test_cells_with_the_same_peaks_are_one_sentence(toy, tmp_path):
     files = {"peaks": toy[0] / "one.bed", "other_peaks": toy[0] / "one.bed"}
     settings = ABOUT | {"differs_from": "two", "against": "other"}

@@ -63,7 +63,7 @@ class KmerConvolution(nn.Module):
         bases = self.bases(ids, places).to(self.filters.weight.dtype)
         weight, bias = self.filters.weight, self.filters.bias
         both = torch.cat([weight, weight[:, COMPLEMENT].flip(2)])
-        # The middle of a window is the middle of its k-mer.
+        # The middle of a window is the middle of its k-mer where both are odd; else both strands are half a base off.
         left = (self.width - 1) // 2
         found = F.conv1d(F.pad(bases.transpose(1, 2), (left, self.width - 1 - left)), both, bias.repeat(2))
         best = torch.maximum(*found.chunk(2, 1)).relu().transpose(1, 2)

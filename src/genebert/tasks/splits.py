@@ -108,7 +108,7 @@ def place_split(
     valid_fraction : float
         Of what is left.
     gap_bp : int
-        Bases between two splits; an example that touches them is in none.
+        Bases between two splits that both have examples; an example that touches them is in none.
 
     Returns
     -------
@@ -124,9 +124,10 @@ def place_split(
         n_valid = round(valid_fraction * (len(members) - n_test))
         # Where the parts begin; without an example of its own a part begins behind the last one.
         begins = np.append(np.sort(start), end.max())[[0, len(start) - n_test - n_valid, len(start) - n_test]]
-        ends = np.append(begins[1:] - gap_bp, end.max())
+        gaps = gap_bp * np.array([n_valid + n_test > 0, n_test > 0])
+        ends = np.append(begins[1:] - gaps, end.max())
         for name, first, last in zip(SPLITS, [0, *begins[1:]], ends, strict=True):
-            rows.append((chrom, int(first), int(last), name))
+            rows.append((chrom, int(first), int(max(first, last)), name))
             split[members[(start >= first) & (end <= last)]] = name
     return split, pd.DataFrame(rows, columns=["chrom", "start", "end", "split"])
 

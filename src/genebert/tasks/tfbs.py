@@ -231,8 +231,9 @@ def _differing(
     listed, theirs = read_chip_peaks(path), read_chip_peaks(other)
     pairs = ((listed, theirs), (theirs, listed))
     only = [own[~overlapping(own, others)].reset_index(drop=True) for own, others in pairs]
-    for here, where, others in zip(only, (path, other), (other, path), strict=True):
-        if here.empty:
+    needed = (True, pair["against"] == "other")
+    for here, where, others, wanted in zip(only, (path, other), (other, path), needed, strict=True):
+        if here.empty and wanted:
             raise InputError(f"{where}: all of its peaks overlap those of {others}; expected some that do not")
     windows, codes, counts = _positives(settings, path, only[0], genome, sources.chromosomes)
     peaks = {**counts, "listed_with_shared": len(listed)}
