@@ -10,10 +10,11 @@ from test_genebert_objective import computed, one_batch
 from toy_training import MODEL, TRAINING, at_step, contents, run, toy_data, toy_objective, without_dropout
 
 from genebert.corpus.groups import TRAIN, VALID
+from genebert.corpus.order import Draw
 from genebert.errors import InputError
 from genebert.models.embedding import embed_samples, read_model
 from genebert.models.genebert import GeneBERT
-from genebert.settings.models import LossSettings, TrainedModelSettings, has_region_encoder
+from genebert.settings.models import ConvolutionSettings, LossSettings, TrainedModelSettings, has_region_encoder
 from genebert.training.objectives.genebert_explained import Probe, Shares, explained
 from genebert.training.objectives.genebert_matching import Rows
 
@@ -75,6 +76,24 @@ def test_the_floor_is_what_composition_explains():
     }  # fmt: skip
     assert floors["linear_explained"] == floors["srm_explained"]
     assert floors["linear_explained"]["GC and CpG"] > 0.5 > floors["linear_explained"]["length"]
+
+
+@torch.no_grad()
+def test_filters_over_bases_end_where_a_region_does():
+    """Also in validation: the states of regions that are explained are those that training sees."""
+    settings = without_dropout(REGRESSED)
+    convolution = ConvolutionSettings(8, 9)
+    settings = replace(settings, sequence_encoder=replace(settings.sequence_encoder, convolution=convolution))
+    objective = toy_objective(model=settings, data=toy_data())
+    objective.model.eval()
+    regions = objective.probe.held
+    none = np.zeros(len(regions), np.int64)
+    batch = objective.encoder.encode(Draw(regions, none, none))
+    hidden = objective.model.encode_sequences(batch.ids, batch.segments, batch.lengths, batch.owners)
+    expected = objective.model.region_means(hidden, batch).flatten(0, 1)
+    assert torch.allclose(objective._states(regions), expected, atol=1e-5)
+    across = objective.model.encode_sequences(batch.ids, batch.segments, batch.lengths)
+    assert not torch.allclose(objective.model.region_means(across, batch).flatten(0, 1), expected, atol=1e-5)
 
 
 # ----------------------------------------------------------------------------------------------------------- regression

@@ -199,7 +199,7 @@ class GeneBERTObjective(Objective):
             none = np.zeros(len(part), np.int64)
             batch = self.encoder.encode(Draw(part, none, none))
             with autocast(self.training.precision, self.device):
-                hidden = self.model.encode_sequences(batch.ids, batch.segments, batch.lengths)
+                hidden = self.model.encode_sequences(batch.ids, batch.segments, batch.lengths, batch.owners)
                 found.append(self.model.region_means(hidden, batch).float())
         return self.ranks.gather(torch.cat(found)).flatten(0, 1)
 
