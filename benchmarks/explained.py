@@ -9,13 +9,11 @@ variance that it explains, as the training curves show it, of more regions.
 """
 
 import argparse
-import json
-import tempfile
 from pathlib import Path
 
 import numpy as np
 import torch
-from matching import smallest
+from matching import print_figures
 
 from genebert.corpus.groups import TRAIN, VALID, Groups
 from genebert.files import read_json
@@ -68,17 +66,7 @@ def main() -> None:
     parser.add_argument("run", type=Path, nargs="?", help="the run's folder")
     parser.add_argument("models", nargs="*", help="models of the run, by default genebert")
     parser.add_argument("--samples", type=int, default=200, help="held-out samples, of at most 2,000 regions")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--smallest", action="store_true", help="a random run: only to see that it works")
-    asked = parser.parse_args()
-    torch.set_num_threads(asked.threads)
-    with tempfile.TemporaryDirectory() as folder:
-        if asked.smallest:
-            smallest(Path(folder))
-        elif asked.run is None:
-            parser.error("found no run, expected its folder")
-        found = measure(asked.run or Path(folder), asked.models or ["genebert"], asked.samples)
-    print(json.dumps(found, indent=1))
+    print_figures(parser, lambda run, asked: measure(run, asked.models or ["genebert"], asked.samples))
 
 
 if __name__ == "__main__":

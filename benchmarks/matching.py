@@ -10,6 +10,7 @@ decoys are rows of regions of nearly the same GC, CpG and length, and retrieval 
 import argparse
 import json
 import tempfile
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -78,13 +79,8 @@ def smallest(run: Path) -> None:
     model.save(run / "models" / "genebert", record)
 
 
-def main() -> None:
-    """Print one JSON object."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path, nargs="?", help="the run's folder")
-    parser.add_argument("model", nargs="?", default="genebert", help="a model that was trained with srm")
-    parser.add_argument("--batch", type=int, help="samples of a batch; by default those of the training")
-    parser.add_argument("--batches", type=int, default=8, help="validation batches")
+def print_figures(parser: argparse.ArgumentParser, measure: Callable[[Path, argparse.Namespace], dict]) -> None:
+    """Print figures of a run, the first argument of the command line, as one JSON object."""
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--smallest", action="store_true", help="a random run: only to see that it works")
     asked = parser.parse_args()
@@ -94,8 +90,18 @@ def main() -> None:
             smallest(Path(folder))
         elif asked.run is None:
             parser.error("found no run, expected its folder")
-        found = measure(asked.run or Path(folder), asked.model, asked.batch, asked.batches)
+        found = measure(asked.run or Path(folder), asked)
     print(json.dumps(found, indent=1))
+
+
+def main() -> None:
+    """Print one JSON object."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path, nargs="?", help="the run's folder")
+    parser.add_argument("model", nargs="?", default="genebert", help="a model that was trained with srm")
+    parser.add_argument("--batch", type=int, help="samples of a batch; by default those of the training")
+    parser.add_argument("--batches", type=int, default=8, help="validation batches")
+    print_figures(parser, lambda run, asked: measure(run, asked.model, asked.batch, asked.batches))
 
 
 if __name__ == "__main__":

@@ -253,8 +253,8 @@ def test_share_of_samples_that_a_model_has_too_few_positions_for(tmp_path):
             assert places.cropped(np.diff(encoder._offsets)[groups.regions]).mean() == expected
             own = build_corpus(settings, places, tmp_path / "accessible.h5ad", tmp_path / "own")["cropped_samples"]
             assert own == {"places": {"k": 3, "max_tokens": max_tokens, "layout": layout}, "share": expected}
-            assert cropped_share({**info, "cropped_samples": own}, 3, max_tokens, layout) == expected
-            assert cropped_share(info, 3, max_tokens, layout) == pytest.approx(expected, abs=0.035)
+            assert cropped_share({**info, "cropped_samples": own}, places) == expected
+            assert cropped_share(info, places) == pytest.approx(expected, abs=0.035)
 
 
 def test_build_corpus_writes_what_groups_load(tmp_path):

@@ -1,7 +1,7 @@
 """What a configuration costs before anything runs: operations, GPU-hours and disk of one model or of many."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -116,7 +116,7 @@ def price(model: dict, data: Data, region_bp: int | None, processes: int, utilis
     if region_bp is not None and not places.cropped(np.full((1, data.regions_per_sample), region_bp)).any():
         cropped = 0.0  # whatever the lengths of regions are
     else:
-        cropped = None if data.corpus is None else cropped_share(data.corpus, *astuple(places))
+        cropped = None if data.corpus is None else cropped_share(data.corpus, places)
     return {
         **size._asdict(),
         "tokens_per_sample": sum(rows),
@@ -238,7 +238,7 @@ def render(budget: dict) -> str:
         if one["steps"] and one["cropped_samples"]
     ]
     trained = [one["cropped_samples"] for one in budget["models"] if one["steps"]]
-    if trained and not any(share is None or share for share in trained):
+    if trained and all(share == 0 for share in trained):
         notes.append("cropped samples: none is longer than the positions of these models")
     notes += [
         f"{one['model']}: also {', '.join(one['same'])}, with equal settings, trained once"

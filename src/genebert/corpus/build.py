@@ -36,7 +36,7 @@ class Places:
         return kmers.sum(1) > self.max_tokens - 3
 
 
-def cropped_share(info: dict, k: int, max_tokens: int, layout: str) -> float:
+def cropped_share(info: dict, places: Places) -> float:
     """Return the share of training samples that a model has too few positions for, from ``corpus.json``.
 
     Such a sample shows only the middles of its longest regions, beside motif rows of all their bases. What
@@ -45,13 +45,13 @@ def cropped_share(info: dict, k: int, max_tokens: int, layout: str) -> float:
     one by one, and their lengths are taken as independent.
     """
     n, known = info["regions_per_sample"], info.get("cropped_samples")
-    if known and asdict(Places(k, max_tokens, layout)) == known["places"]:
+    if known and asdict(places) == known["places"]:
         return known["share"]
-    if layout == "windows":
-        longest = max_tokens - 2 + k - 1
+    if places.layout == "windows":
+        longest = places.max_tokens - 2 + places.k - 1
         beyond = np.mean(np.array(info["shown_bases_per_region"]) > longest)
         return float(1 - (1 - beyond) ** n)
-    longest = max_tokens - 3 + n * (k - 1)  # no k-mer crosses a region border
+    longest = places.max_tokens - 3 + n * (places.k - 1)  # no k-mer crosses a region border
     return float(np.mean(np.array(info["shown_bases_per_sample"]) > longest))
 
 

@@ -39,7 +39,7 @@ def region_vectors(model: GeneBERT, motifs: np.ndarray, regions: np.ndarray) -> 
             block = regions[first : first + BATCH]
             rows = torch.from_numpy(np.asarray(motifs[block.ravel()], dtype=np.float32)).to(device)
             rows = rows.view(*block.shape, -1)
-            one = torch.nan_to_num((rows - model.motif_mean) / model.motif_sd, nan=0.0)
+            one = torch.nan_to_num(model.standardised(rows), nan=0.0)
             if model.region_encoder.per_region:
                 vectors = model.projection(model.region_encoder(one)).flatten(0, 1)
             elif model.settings.losses.pooling == "regions":

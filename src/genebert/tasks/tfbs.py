@@ -42,6 +42,7 @@ GC_TOLERANCE = 0.01
 MIN_LENGTH = 20
 # Streams of random numbers: one for each use, so that one choice does not change the others; see tasks.windows.
 ORDER, VALID = 1, 2
+SHUFFLED = "dinucleotide-preserving shuffle of each peak's window, first and last base kept"
 PAIR = ("differs_from", "against")  # keys of a set of peaks that another one does not have
 
 
@@ -194,7 +195,7 @@ def _build(settings: TfbsSettings, about: dict[str, str], sources: Sources, fold
     if settings.negatives == "shuffle":
         shuffled = shuffle_dinucleotides(codes, seed)
         negatives = make_examples(shuffled, 0, "shuffled", parent=parent)
-        made = {"rule": "dinucleotide-preserving shuffle of each peak's window, first and last base kept",
+        made = {"rule": SHUFFLED,
                 "same_sequence_as_the_peak": int((shuffled == codes).all(axis=1).sum())}  # fmt: skip
     else:
         gc = gc_counts(codes)
@@ -244,7 +245,7 @@ def _differing(
         made = {"rule": f"peaks of {pair['differs_from']} that overlap no peak of this set", "peaks": of_other}
     else:
         away, drawn = None, shuffle_dinucleotides(codes, settings.seed)
-        made = {"rule": "dinucleotide-preserving shuffle of each peak's window, first and last base kept"}
+        made = {"rule": SHUFFLED}
     parent = place_names(windows)
     positives = make_examples(codes, 1, "peak", **windows, strand="+", parent=parent)
     places = {} if away is None else {**away, "strand": "+"}
