@@ -45,6 +45,7 @@ from genebert.run.cell_accessibility import (
     states_file,
 )
 from genebert.run.figure2 import embed_job, figure2_inputs
+from genebert.run.learning_curves import learning_curve_files, learning_curve_rows, learning_curve_scores
 from genebert.run.page import page_facts, page_inputs
 from genebert.run.run import FORMATS, MODEL_FILES, SPLITS, TASK_FILES, Run
 from genebert.settings.data import Matrix
@@ -87,6 +88,6 @@ rule all:
         rules.card.output,
         RUN.curve_files(),
         [RUN.table_files(table) for table in RUN.tables()],
-        RUN.learning_curve_files(),
+        learning_curve_files(RUN),
         RUN.figure2_files(),
     localrule: True

@@ -52,7 +52,7 @@ rule figure2:
 rule learning_curve:
     """Draw the test AUC of methods against the number of labelled examples."""
     input:
-        scores=RUN.learning_curve_scores,
+        scores=lambda wildcards: learning_curve_scores(RUN, wildcards),
     output:
         shown(
             f"{RESULTS}/figures/learning_curves/{{task}}/{{dataset}}",
@@ -72,6 +72,7 @@ rule learning_curve:
     resources:
         **growing("learning_curve"),
     params:
+        rows=lambda wildcards: learning_curve_rows(RUN, wildcards),
         run=RUN.name,
         scale=RUN.config["scale"],
     script:

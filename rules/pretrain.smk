@@ -23,7 +23,7 @@ rule pretrain:
         model=RUN.pretrain_model,
         region_bp=RUN.config["corpus"]["region_bp"],
         regions_per_sample=RUN.config["corpus"]["regions_per_sample"],
-        seed=RUN.config["seed"],
+        seed=RUN.pretrain_seed,
         # No declared output: Snakemake would delete it when the job fails, and with it the means to resume.
         checkpoints=f"{RESULTS}/checkpoints/{{model}}",
     script:

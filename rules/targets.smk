@@ -20,7 +20,7 @@ rule corpus:
 rule learning_curves:
     """Test AUC against the number of labelled examples."""
     input:
-        RUN.learning_curve_files(),
+        learning_curve_files(RUN),
     localrule: True
 
 

@@ -59,7 +59,9 @@ def texts(folder, points, notes=()):
 
 def test_points_are_those_of_the_score_files(paths):
     points = collect_points(paths)
-    assert list(points) == ["model", "n_train", "seed", "roc_auc", "auprc", "mcc", "collapsed", "unavailable"]
+    assert list(points) == [
+        "model", "n_train", "pretraining", "seed", "roc_auc", "auprc", "mcc", "collapsed", "unavailable",
+    ]  # fmt: skip
     assert len(points) == len(paths)
     for path, row in zip(paths, points.itertuples(), strict=True):
         score = json.loads(path.read_text())
@@ -68,6 +70,18 @@ def test_points_are_those_of_the_score_files(paths):
             score["metrics"][name] for name in ("roc_auc", "auprc", "mcc")
         )
         assert row.collapsed == score["metrics"]["collapsed"]
+
+
+def test_several_pretrainings_are_one_line(tmp_path, paths):
+    further = score_file(tmp_path, "genebert@43", 20, 0)
+    score = json.loads(further.read_text())
+    further.write_text(json.dumps(score | {"model_record": {"seed": 43}}))
+    points = collect_points([*paths, further], {"genebert": ["genebert", "genebert@43"]})
+    assert set(points["model"]) == {"genebert", "from-scratch"}
+    same = points[(points["model"] == "genebert") & (points["n_train"] == 20) & (points["seed"] == 0)]
+    assert same["pretraining"].tolist()[-1] == 43 and len(same) == 2
+    with pytest.raises(InputError, match="genebert@43, 20 examples, seed 0 as in"):
+        collect_points([*paths, further, further])
 
 
 def test_written_files(paths, tmp_path):

@@ -95,12 +95,54 @@ def test_the_reason_says_how_much_of_the_papers_gain_is_left(tmp_path):
 
 def test_two_names_of_one_fit_are_no_comparison(tmp_path):
     paths = [write_fit(tmp_path, "dnabert", seed, predictions(1.0, seed)) for seed in range(3)]
-    fits = read_fits(paths, {PROMOTER: {"genebert": "dnabert"}})
+    fits = read_fits(paths, {PROMOTER: {"genebert": ["dnabert"]}})
     one = measure(PAIR, fits, TWO_CLASS, PLACE)
     assert (one.verdict, one.why, one.difference) == (ABSENT, "one model under both names", None)
     line = line_of(judge(Claim("promoters", 1, "It is better", (PAIR,)), fits, TWO_CLASS, "auc", []))
     assert line.verdict == ABSENT and line.why == "one model under both names"
     assert line.details[0][1] == "the same model"
+
+
+def several(folder, means):
+    """Return fits of models of which each was pre-trained with some seeds: model -> seed -> shift of its classes."""
+    paths = [
+        write_fit(
+            folder, model if before == 42 else f"{model}@{before}", seed, predictions(shift, seed, 400),
+            deterministic=False, model_record={"seed": before},
+        )
+        for model, shifts in means.items() for before, shift in shifts.items() for seed in range(3)
+    ]  # fmt: skip
+    names = {model: [model if seed == 42 else f"{model}@{seed}" for seed in shifts] for model, shifts in means.items()}
+    return read_fits(paths, {PROMOTER: names})
+
+
+def test_several_pretrainings_are_an_interval_of_their_own(tmp_path):
+    """Fits of one pre-training are alike: it is the three pre-trainings that tell what a fourth would give."""
+    fits = several(tmp_path, {"genebert": {42: 2.0, 43: 1.0, 44: 0.4}, "dnabert": {42: 0.9}})
+    assert set(fits) == {(PROMOTER, "genebert"), (PROMOTER, "dnabert")}
+    one = measure(PAIR, fits, TWO_CLASS, PLACE)
+    assert one.seeds == (0, 1, 2) and one.pretrainings == 3
+    aucs = np.reshape(fits[PROMOTER, "genebert"].values(PLACE), (3, 3))
+    other = np.array(fits[PROMOTER, "dnabert"].values(PLACE))
+    groups = (aucs - other).mean(axis=1)
+    half = stats.t.ppf(0.975, 2) * groups.std(ddof=1) / 3**0.5
+    assert one.over_pretrainings == pytest.approx((groups.mean() - half, groups.mean() + half))
+    assert one.over_pretrainings[0] < one.over_seeds[0] and one.verdict == OPEN
+    assert one.interval[0] == one.over_pretrainings[0]
+    line = line_of(judge(Claim("promoters", 1, "It is better", (PAIR,)), fits, TWO_CLASS, "auc", []))
+    assert "0, 1, 2 of 3 pre-trainings" in line.details[0] and len(line.details[0]) == len(line.heads)
+
+
+def test_pretrainings_of_both_sides_are_paired_by_their_seed(tmp_path):
+    fits = several(tmp_path, {"genebert": {42: 2.0, 43: 1.0, 44: 0.4}, "dnabert": {42: 1.9, 44: 0.3, 45: 3.0}})
+    one = measure(PAIR, fits, TWO_CLASS, PLACE)
+    ours, other = (
+        dict(zip((42, 43, 44), np.reshape(fits[PROMOTER, "genebert"].values(PLACE), (3, 3)), strict=True)),
+        dict(zip((42, 44, 45), np.reshape(fits[PROMOTER, "dnabert"].values(PLACE), (3, 3)), strict=True)),
+    )
+    groups = [(ours[seed] - other[seed]).mean() for seed in (42, 44)]
+    assert one.pretrainings == 2 and one.difference == pytest.approx(np.mean(groups))
+    assert one.over_pretrainings == pytest.approx(interval_over_seeds(groups))
 
 
 def test_few_examples_and_seeds_leave_it_open(tmp_path):

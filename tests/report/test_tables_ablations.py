@@ -49,7 +49,7 @@ def test_number_of():
 
 def test_rows_that_are_one_fit_share_its_score_files(tmp_path):
     paths = files(tmp_path, genebert=record(), dnabert=record())
-    rows = {PROMOTERS: {"batch-16": "genebert", "lambda-0.5": "genebert", "dnabert": "dnabert"}}
+    rows = {PROMOTERS: {"batch-16": ["genebert"], "lambda-0.5": ["genebert"], "dnabert": ["dnabert"]}}
     found = collect(paths, rows)
     assert set(found) == {(PROMOTERS, name) for name in rows[PROMOTERS]}
     assert found[PROMOTERS, "batch-16"] == found[PROMOTERS, "lambda-0.5"]
@@ -57,13 +57,13 @@ def test_rows_that_are_one_fit_share_its_score_files(tmp_path):
     with pytest.raises(InputError, match="scores genebert on promoter/prom-core, which is not among the rows"):
         collect(paths, {PROMOTERS: ["batch-16", "dnabert"]})
     with pytest.raises(InputError, match="no score file of mgm on promoter/prom-core"):
-        collect(paths, {PROMOTERS: rows[PROMOTERS] | {"mgm": "mgm"}})
+        collect(paths, {PROMOTERS: rows[PROMOTERS] | {"mgm": ["mgm"]}})
 
 
 def test_table8(tmp_path, table8):
     """Samples seen, which differ for equal steps; rows that were trained once; settings that differ."""
     paths = files(tmp_path, genebert=record(), batch_32=record(batch=32), lambda_1=record(srm_weight=1.0))
-    names = {"batch-16": "genebert", "batch-32": "batch-32", "lambda-0.5": "genebert", "lambda-1": "lambda-1"}
+    names = {"batch-16": ["genebert"], "batch-32": ["batch-32"], "lambda-0.5": ["genebert"], "lambda-1": ["lambda-1"]}
     blocks, texts, values = render(tmp_path, table8, paths, {PROMOTERS: names}, 8)
     main = blocks[0]
     assert main.title == (

@@ -1,11 +1,13 @@
 """Named models, overlays, paths, and the reading of files."""
 
 import copy
+from types import SimpleNamespace
 
 import pytest
 from config_inputs import CONFIG, MODELS, ROOT, models_of, problems, run_of
 
 from genebert.errors import InputError
+from genebert.run.learning_curves import learning_curve_rows
 from genebert.run.models import load_models
 from genebert.run.run import normalised
 from genebert.settings.load import load_yaml, merge
@@ -24,6 +26,55 @@ def test_overlay_order():
     assert (a["k"], a["training"]["steps"], a["losses"]["srm"]) == (3, 30, None)
     c = models_of(config, models).resolve("c")
     assert (c["training"]["steps"], c["training"]["batch"], c["losses"]["srm"]) == (10, 8, "infonce")
+
+
+def test_further_seeds_of_pretraining_are_models_of_their_own():
+    overlay = {
+        "models": {
+            "dnabert": {"pretrain_seeds": [43, 44], "training": {"steps": 5}},
+            "genebert": {"pretrain_seeds": [43], "sequence_encoder": {"weights": "model:dnabert"}},
+            "genebert-2e-4": {"pretrain_seeds": [43]},
+        },
+        "tables": {"table1": {"promoter/prom-core": ["cnn", "dnabert", "genebert", "genebert-2e-4"]}},
+        "learning_curves": {"promoter/prom-core": {"models": ["cnn", "genebert"], "sizes": [5, 6]}, "tfbs": None},
+    }
+    run = run_of(overlay)
+    models = run.models
+    assert models.seeded("dnabert") == ["dnabert", "dnabert@43", "dnabert@44"] and models.seeded("cnn") == ["cnn"]
+    assert [models.seed(name) for name in models.seeded("dnabert")] == [42, 43, 44]
+    assert run.pretrain_seed(SimpleNamespace(model="dnabert@44")) == 44
+    # settings are the same; what starts from another starts from that of the same seed
+    assert models.resolved["dnabert@43"] == models.resolved["dnabert"]
+    assert models.canonical["dnabert@43"] == "dnabert@43"
+    assert models.ancestry("genebert@43") == ["genebert@43", "dnabert@43"]
+    assert models.origin("genebert-2e-4@43") == "genebert@43" and models.canonical["genebert-2e-4@43"] == "genebert@43"
+    assert models.finetune_settings("promoter", "genebert-2e-4@43")["learning_rate"] == 2e-4
+    # a row has the fits of all
+    table = SimpleNamespace(table="table1")
+    rows = run.table_rows(table)["promoter/prom-core"]
+    assert rows["cnn"] == ["cnn"] and rows["dnabert"] == models.seeded("dnabert")
+    assert rows["genebert-2e-4"] == ["genebert-2e-4", "genebert-2e-4@43"]
+    scores = "results/paper/scores/promoter/prom-core"
+    assert {f"{scores}/dnabert@44/seed4.json", f"{scores}/genebert-2e-4@43/seed0.json"} <= set(run.table_scores(table))
+    curve = SimpleNamespace(task="promoter", dataset="prom-core")
+    assert learning_curve_rows(run, curve) == {"cnn": ["cnn"], "genebert": ["genebert", "genebert@43"]}
+    assert "genebert@43" in run.shown_models() and not any("@" in path for path in run.curve_files())
+
+
+@pytest.mark.parametrize(
+    ("models", "problem"),
+    [
+        ({"genebert": {"pretrain_seeds": [42]}}, "model genebert.pretrain_seeds: found 42, expected others: the run's"),
+        (
+            {"genebert": {"pretrain_seeds": [1]}, "genebert-2e-4": {"pretrain_seeds": [1, 2]}},
+            "model genebert-2e-4.pretrain_seeds: found 2, expected one of model genebert.pretrain_seeds",
+        ),
+        ({"genebert": {"pretrain_seeds": [1, 1]}}, "models.genebert.pretrain_seeds"),
+        ({"genebert": {"pretrain_seeds": 3}}, "models.genebert.pretrain_seeds: found 3, expected a list"),
+    ],
+)
+def test_wrong_seeds_of_pretraining_stop_the_plan(models, problem):
+    assert any(problem in line for line in problems({"models": models})), problems({"models": models})
 
 
 def test_resolving_changes_nothing():

@@ -8,6 +8,7 @@ from config_inputs import CONFIG, MODELS, ROOT, nested, problems, run_of
 from genebert.errors import InputError
 from genebert.run.checks import checked
 from genebert.run.config import config_class
+from genebert.run.learning_curves import learning_curve_files
 from genebert.run.run import Run
 from genebert.settings.fields import hints
 from genebert.settings.load import from_text, merge, shared
@@ -61,7 +62,7 @@ def test_null_removes_a_default_with_its_rows():
     }
     arguments = {"model": {"region_encoder": {"arguments": {"img_size": None}}}}
     run = run_of(merge(removed, arguments))
-    assert not run.rows["table1"] and run.rows["table2"] and not run.learning_curve_files()
+    assert not run.rows["table1"] and run.rows["table2"] and not learning_curve_files(run)
     assert all(name.startswith(("tfbs/", "disease/")) for name in run.data_set_names())
     assert run.config["model"]["region_encoder"]["arguments"] == {"img_size": None}
     assert any("unknown data set promoter/prom-core" in line for line in problems({"tasks": removed["tasks"]}))

@@ -7,6 +7,7 @@ from config_inputs import run_of
 
 from genebert.errors import InputError
 from genebert.models.folders import weights_file
+from genebert.run.learning_curves import learning_curve_rows
 from genebert.settings.models import reads
 
 NO_WEIGHTS = {
@@ -88,7 +89,8 @@ def test_a_task_stands_for_curves_of_its_first_data_sets():
     run = run_of({"learning_curves": {"promoter/prom-core": None, "tfbs": {"first": 2}, "tfbs/CTCF_AoAF_CTCF_UW": own}})
     first = list(run.sets["tfbs"])[:2]
     assert list(run.curves) == [*(f"tfbs/{one}" for one in first), "tfbs/CTCF_AoAF_CTCF_UW"]
-    assert run.learning_curve_methods(f"tfbs/{first[1]}")[:3] == ["pwm", "kmer-logreg", "boosted-trees"]
+    lines = list(learning_curve_rows(run, asked(task="tfbs", dataset=first[1])))
+    assert lines[:3] == ["pwm", "kmer-logreg", "boosted-trees"]
     job = run.fit_part_job(asked(task="tfbs", dataset=first[1], method="motif-l1"))
     assert job["sizes"] == [50, 100, 200, 500, 1000, 2000] and job["options"] == {"release": "JASPAR2018"}
     # a data set's own key counts before its task's

@@ -12,4 +12,5 @@ with logged(snakemake.log[0]):
         output.stem,
         f"{snakemake.wildcards.task}, {snakemake.wildcards.dataset}: labelled examples",
         f"run {params.run} ({params.scale})",
+        params.rows,
     )

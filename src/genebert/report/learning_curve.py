@@ -1,7 +1,7 @@
 """The learning curve of a task: test AUC against the number of labelled training examples, from score files."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +10,7 @@ from genebert.errors import InputError
 from genebert.evaluation.scores import read_score
 from genebert.files import write_text
 from genebert.report.pictures import picture
+from genebert.report.tables.kinds.base import pretraining_of
 
 logger = logging.getLogger(__name__)
 METRICS = ("roc_auc", "auprc", "mcc", "collapsed")
@@ -19,15 +20,17 @@ CHANCE = 0.5
 MANY = 8  # numbers of examples up to which each is a tick
 
 
-def collect_points(paths: Sequence[str | Path]) -> pd.DataFrame:
+def collect_points(paths: Sequence[str | Path], rows: Mapping[str, Sequence[str]] | None = None) -> pd.DataFrame:
     """Return one row a score file, in the order of the files, which are all of one task and data set.
+
+    `rows` names lines with several fits, one for each seed of pre-training: line -> names of the fits.
 
     Returns
     -------
     DataFrame
-        model (str), n_train (Int64), seed (int64), roc_auc, auprc, mcc (float64), collapsed (boolean), unavailable
-        (str, why there is no number). The numbers are missing for a model that cannot be had, and for more examples
-        than there are.
+        model (str), n_train (Int64), pretraining (Int64, seed of the model's pre-training), seed (int64), roc_auc,
+        auprc, mcc (float64), collapsed (boolean), unavailable (str, why there is no number). The numbers are missing
+        for a model that cannot be had, and for more examples than there are.
 
     Raises
     ------
@@ -35,27 +38,31 @@ def collect_points(paths: Sequence[str | Path]) -> pd.DataFrame:
         One is no score file or lacks a value, they are of several data sets, or two are of the same model, number of
         examples and seed.
     """
-    rows, places, one = [], {}, ""
+    lines = {name: line for line, names in (rows or {}).items() for name in names}
+    points, places, one = [], {}, ""
     for path in paths:
         score = read_score(path)
         name = f"{score['task']}/{score['dataset']}"
         one = one or name
         if name != one:
             raise InputError(f"{path}: scores of {name}, but {paths[0]} of {one}; expected one data set")
-        row = {"model": score["model"], "n_train": score.get("n_train"), "seed": score["seed"]}
+        line = lines.get(score["model"], score["model"])
+        row = {"model": line, "n_train": score.get("n_train"), "seed": score["seed"]}
         if "unavailable" in score:
-            rows.append(row | {"unavailable": score["unavailable"]})
+            points.append(row | {"unavailable": score["unavailable"]})
         else:
             row |= {key: score["metrics"].get(key) for key in METRICS}
             if missing := [name for name, value in row.items() if value is None]:
                 raise InputError(f"{path}: has no value {missing[0]!r}; expected a score file of a fitted model")
-            key = f"{row['model']}, {row['n_train']} examples, seed {row['seed']}"
+            key = f"{score['model']}, {row['n_train']} examples, seed {row['seed']}"
             if key in places:
                 raise InputError(f"{path}: {key} as in {places[key]}; expected each once")
             places[key] = path
-            rows.append(row)
-    points = pd.DataFrame(rows, columns=["model", "n_train", "seed", *METRICS, "unavailable"])
-    return points.astype({"n_train": "Int64", **dict.fromkeys(METRICS, "float64"), "collapsed": "boolean"})
+            points.append(row | {"pretraining": pretraining_of(score)})
+    frame = pd.DataFrame(points, columns=["model", "n_train", "pretraining", "seed", *METRICS, "unavailable"])
+    return frame.astype(
+        {"n_train": "Int64", "pretraining": "Int64", **dict.fromkeys(METRICS, "float64"), "collapsed": "boolean"}
+    )
 
 
 def _left_out(points: pd.DataFrame) -> list[str]:
@@ -118,12 +125,23 @@ def plot_learning_curve(
         axes.legend(handles=lines, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
 
 
-def write_learning_curve(paths: Sequence[str | Path], folder: str | Path, name: str, title: str, scale: str) -> None:
+def write_learning_curve(
+    paths: Sequence[str | Path],
+    folder: str | Path,
+    name: str,
+    title: str,
+    scale: str,
+    rows: Mapping[str, Sequence[str]] | None = None,
+) -> None:
     """Write the learning curve of score files as ``name.svg``, ``name.png`` and ``name.csv``.
 
-    Colours follow the order of the models in the files; `scale` (run and scale) stands below the title.
+    Colours follow the order of the models in the files; `scale` (run and scale) stands below the title. For `rows` see
+    :func:`collect_points`.
     """
-    points = collect_points(paths)
+    points = collect_points(paths, rows)
     plot_learning_curve(points, folder, name, title, [scale])
-    write_text(Path(folder) / f"{name}.csv", points.sort_values(["model", "n_train", "seed"]).to_csv(index=False))
+    write_text(
+        Path(folder) / f"{name}.csv",
+        points.sort_values(["model", "n_train", "pretraining", "seed"]).to_csv(index=False),
+    )
     logger.info("%s: %d points of %d models", name, len(points), points["model"].nunique())

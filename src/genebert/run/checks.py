@@ -13,7 +13,7 @@ from genebert.genome.chromosomes import normalise_chromosome
 from genebert.methods.registry import METHODS, baselines
 from genebert.models.backbones import HUB, IMAGE_BACKBONES, REGION_ENCODERS
 from genebert.run.config import TABLE_KINDS, Entries, config_class
-from genebert.run.models import Models
+from genebert.run.models import SEEDED, Models
 from genebert.run.together import Sets, said_once, together_problems
 from genebert.settings.data import SimulationSettings
 from genebert.settings.fields import complete, key_names, problems, without_removed
@@ -162,6 +162,8 @@ def _model_problems(config: dict, models: Models) -> list[str]:
 
 def _settings_problems(config: dict, models: Models) -> Iterator[tuple[str, str]]:
     for name, model in models.resolved.items():
+        if SEEDED in name:  # says the same
+            continue
         own = [str(one) for one in problems(TrainedModelSettings, model)]
         yield from ((name, problem) for problem in own or _network_problems(model, config["corpus"]["region_bp"]))
 

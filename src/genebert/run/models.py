@@ -21,7 +21,9 @@ IMAGENET_FILES = {
     "t2t-vit-24": "t2t-vit-24/82.3_T2T_ViT_24.pth.tar",
 }
 # Keys of an entry that are none of `model`.
-OF_ENTRIES = ("finetune", "of", "ablation", "equal_samples")
+OF_ENTRIES = ("finetune", "of", "ablation", "equal_samples", "pretrain_seeds")
+# Between the name of a model and another seed that it is pre-trained with; no model's own name has it.
+SEEDED = "@"
 # Before the name of another model whose sequence encoder a model starts from.
 OTHER_MODEL = "model:"
 
@@ -70,15 +72,36 @@ class Models:
 
     def __init__(self, config: dict, entries: dict[str, dict]):
         self.config, self.entries = config, entries
-        self.names = list(dict.fromkeys([*entries, *config["models"]]))
+        own = dict.fromkeys([*entries, *config["models"]])
+        self.names = [one for name in own for one in (name, *self.further(name))]
 
     def entry(self, name: str) -> dict[str, Any]:
-        """Return what both say of a model, the configuration over ``config/models.yaml``."""
+        """Return what both say of a model, the configuration over ``config/models.yaml``; with any seed the same."""
+        name = name.partition(SEEDED)[0]
         return merge(self.entries.get(name, {}), self.config["models"].get(name, {}))
+
+    def further(self, name: str) -> list[str]:
+        """Return the names of a model pre-trained with its further seeds; none of one that is such a model."""
+        seeds = [] if SEEDED in name else self.entry(name).get("pretrain_seeds", [])
+        return [f"{name}{SEEDED}{seed}" for seed in seeds]
+
+    def seeded(self, name: str) -> list[str]:
+        """Return what stands in a row of that name: a model with all its seeds of pre-training, or a baseline."""
+        return [name, *(self.further(name) if name in self.names else [])]
+
+    def seed(self, name: str) -> int:
+        """Return the seed that a model is pre-trained with."""
+        return int(name.partition(SEEDED)[2] or self.config["seed"])
+
+    def _of_same_seed(self, other: str, name: str) -> str:
+        """Return another model with the seed of a model, where it has that, else as it is."""
+        seeded = SEEDED.join([other, name.partition(SEEDED)[2]])
+        return seeded if seeded in self.further(other) else other
 
     def origin(self, name: str) -> str | None:
         """Return the model that an entry is another way of fine-tuning of."""
-        return self.entry(name).get("of")
+        origin = self.entry(name).get("of")
+        return self._of_same_seed(origin, name) if origin else None
 
     def resolve(self, name: str) -> dict[str, Any]:
         """Return the full settings of a model before fine-tuning, paths expanded; those of its origin, if it has one.
@@ -94,7 +117,8 @@ class Models:
         batch = model["training"]["batch"]
         if entry.get("ablation") and self.config["ablation_steps"] is not None:
             model = merge(model, {"training": {"steps": self.config["ablation_steps"]}})
-        for changes in (self.entries.get(name, {}), self.config["models"].get(name, {})):
+        own = name.partition(SEEDED)[0]
+        for changes in (self.entries.get(own, {}), self.config["models"].get(own, {})):
             model = _lay_over(model, {key: value for key, value in changes.items() if key not in OF_ENTRIES})
         training = model["training"]
         own_steps = "steps" in entry.get("training", {})
@@ -103,6 +127,9 @@ class Models:
             model = merge(model, {"training": {"steps": steps}})
         if model["matrix"] is None:
             model = merge(model, {"matrix": self.config["motifs"]["matrix"]})
+        if start := starts_from(model):
+            weights = OTHER_MODEL + self._of_same_seed(start, name)
+            model = merge(model, {"sequence_encoder": {"weights": weights}})
         encoder, region = model["sequence_encoder"], model["region_encoder"]
         if encoder.get("convolution") is None:
             # Models from before there was that key are made from what they were made from: nothing is trained anew.
@@ -125,9 +152,9 @@ class Models:
 
     @cached_property
     def canonical(self) -> dict[str, str]:
-        """For every model the first name with equal settings: those are trained once."""
-        models = self.resolved.items()
-        return {name: next(other for other, known in models if known == settings) for name, settings in models}
+        """For every model the first name with equal settings and seed: those are trained once."""
+        models = {name: (settings, self.seed(name)) for name, settings in self.resolved.items()}
+        return {name: next(other for other, known in models.items() if known == own) for name, own in models.items()}
 
     def fitted_as(self, task: str, name: str) -> str:
         """Return the first model that is pre-trained and fine-tuned on a task as this one is: they are fitted once.
@@ -157,7 +184,8 @@ class Models:
     def reason_of_absence(self, name: str, data_set: str = "") -> str | None:
         """Return why a model, or a data set (task/data set), cannot be had, None where both can."""
         reasons = self.config["unavailable"]
-        return next((reasons[one] for one in (name, self.origin(name), data_set) if one in reasons), None)
+        own, origin = (one and one.partition(SEEDED)[0] for one in (name, self.origin(name)))
+        return next((reasons[one] for one in (own, origin, data_set) if one in reasons), None)
 
     def of_figure2(self) -> dict[str, str]:
         """Return the models of Figure 2, panel to name; none where the run goes without, or cannot have one of them."""
@@ -167,21 +195,26 @@ class Models:
 
     def origin_problems(self) -> Iterator[str]:
         """Say what is wrong with entries that are another model, fine-tuned in another way."""
-        origins = {name: self.origin(name) for name in self.names}
+        origins = {name: self.origin(name) for name in self.names if SEEDED not in name}
         others = [name for name, origin in origins.items() if origin is None]
         for name, origin in origins.items():
+            if self.config["seed"] in (seeds := self.entry(name).get("pretrain_seeds", [])):
+                expected = "expected others: the run's own seed is always among them"
+                yield f"model {name}.pretrain_seeds: found {self.config['seed']}, {expected}"
             if origin is None:
                 continue
             if origin not in others:
                 yield f"model {name}.of: found {origin}, expected a model that is trained; {suggest(origin, others)}"
+            elif unknown := [seed for seed in seeds if f"{origin}{SEEDED}{seed}" not in self.names]:
+                yield f"model {name}.pretrain_seeds: found {unknown[0]}, expected one of model {origin}.pretrain_seeds"
             for key in self.entry(name):
-                if key not in ("of", "finetune"):
+                if key not in ("of", "finetune", "pretrain_seeds"):
                     expected = "expected finetune alone: it is the same pre-trained model"
                     yield f"model {name}.{key}: found beside `of`, {expected}"
 
     def start_problems(self) -> Iterator[str]:
         """Say what is wrong with models that start from another."""
-        starts = {name: starts_from(model) for name, model in self.resolved.items()}
+        starts = {name: starts_from(model) for name, model in self.resolved.items() if SEEDED not in name}
         trained = [name for name, model in self.resolved.items() if is_trained(model)]
         for name, origin in starts.items():
             if origin is None or self.origin(name) is not None:

@@ -7,6 +7,7 @@ from genebert.methods.registry import METHODS, baselines
 from genebert.paper import TITLES
 from genebert.run.cell_accessibility import cell_accessibility_files
 from genebert.run.figure2 import why_no_figure2
+from genebert.run.learning_curves import learning_curve_files
 from genebert.run.models import is_trained
 from genebert.run.run import Run
 from genebert.run.together import expanded
@@ -27,7 +28,7 @@ def page_inputs(run: Run) -> dict[str, list[str]]:
         "tables_csv": [path for path in files if path.endswith(".csv")],
         "card": run.stage("corpus", "card.json", "card.md", "regions_per_type.svg", "sharing.svg"),
         "training": [path for path in run.curve_files() if path.endswith(".svg")],
-        "learning": [path for path in run.learning_curve_files() if path.endswith((".svg", ".csv"))],
+        "learning": [path for path in learning_curve_files(run) if path.endswith((".svg", ".csv"))],
         "figure2": run.figure2_files(),
         "cell_types": [path for path in cell_accessibility_files(run) if path.endswith(".json")],
         "models": [path for name in models for path in run.stage(f"models/{name}", "model.json", "metrics.jsonl")],
@@ -49,12 +50,12 @@ def page_facts(run: Run) -> dict[str, Any]:
     }
 
 
-def _fitted_as(run: Run) -> dict[str, dict[str, str]]:
-    """Return, for each data set of the tables, the rows that are fitted under another name, and that name."""
-    found: dict[str, dict[str, str]] = {}
+def _fitted_as(run: Run) -> dict[str, dict[str, list[str]]]:
+    """Return, for each data set of the tables, the rows whose fits have other names, or several, and those names."""
+    found: dict[str, dict[str, list[str]]] = {}
     for table in run.tables():
         for name, rows in run.table_rows(SimpleNamespace(table=table)).items():
-            found.setdefault(name, {}).update({row: fitted for row, fitted in rows.items() if row != fitted})
+            found.setdefault(name, {}).update({row: fits for row, fits in rows.items() if fits != [row]})
     return {name: rows for name, rows in found.items() if rows}
 
 

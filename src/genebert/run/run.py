@@ -18,7 +18,7 @@ from genebert.models.folders import WEIGHTS, weights_file
 from genebert.paper import ABLATIONS, EXTENDED, number_of
 from genebert.run.checks import absences, checked, data_sets
 from genebert.run.config import config_class
-from genebert.run.models import Models, is_trained, load_models, starts_from
+from genebert.run.models import SEEDED, Models, is_trained, load_models, starts_from
 from genebert.run.together import common, curves_of, expanded
 from genebert.settings.data import FORMAT_KEYS, OPTIONAL_KEYS
 from genebert.settings.fitting import lay_over
@@ -182,18 +182,25 @@ class Run:
             model["sequence_encoder"]["weights"] = f"{self.results}/models/{self.models.canonical[origin]}"
         return model
 
+    def pretrain_seed(self, wildcards: Any) -> int:
+        """Return the seed that a model is pre-trained with."""
+        return self.models.seed(wildcards.model)
+
     def shown_models(self, *, ablations: bool = False) -> list[str]:
-        """Return the models of tables, in their order, without baselines and what cannot be had; ablations if asked."""
+        """Return the models of tables, in their order, without baselines and what cannot be had; ablations if asked.
+
+        Each with its further seeds, where a table shows it.
+        """
         shown = [self.rows[table] for table in self.tables() if ablations or number_of(table)[0] not in ABLATIONS]
-        used = {name for rows in shown for row in rows.values() for name in row}
+        used = {one for rows in shown for row in rows.values() for name in row for one in self.models.seeded(name)}
         used.update(self.figure2_models().values())
         absent = {*baselines(), *self.config["unavailable"]}
         names = [name for name in self.models.names if name in used]
         return [name for name in names if not absent.intersection({name, self.models.origin(name)})]
 
     def curve_files(self) -> list[str]:
-        """Return the training curves of those models that are trained; those of ablations are had by their path."""
-        shown = sorted({self.models.canonical[name] for name in self.shown_models()})
+        """Return the training curves of trained models; those of ablations and further seeds are had by their path."""
+        shown = sorted({self.models.canonical[name] for name in self.shown_models() if SEEDED not in name})
         trained = [name for name in shown if is_trained(self.models.resolved[name])]
         return self.stage("figures/pretrain", *(f"{name}.{suffix}" for name in trained for suffix in ("svg", "png")))
 
@@ -319,22 +326,30 @@ class Run:
             why = "".join(f"; {name}: {self.absent[name]}" for name in asked if name in self.absent)
             raise InputError(f"{wildcards.table}: tables and tasks have no data set for it; expected some{why}")
         for name, methods in self.table_rows(wildcards).items():
-            for method, fitted in methods.items():
+            for method, fits in methods.items():
                 absent = self.reason_of_absence(name, method)
                 seeds = ["unavailable"] if absent else [f"seed{seed}" for seed in self.seeds]
-                files += self.stage(f"scores/{name}/{fitted}", *(f"{seed}.json" for seed in seeds))
+                files += [
+                    path
+                    for fitted in fits
+                    for path in self.stage(f"scores/{name}/{fitted}", *(f"{seed}.json" for seed in seeds))
+                ]
         return list(dict.fromkeys(files))
 
     def paper_file(self, wildcards: Any) -> str:
         """Return the file of the paper's values for a table, or its extended form."""
         return str(self.folder / f"paper/{wildcards.table.removesuffix(EXTENDED)}.tsv")
 
-    def table_rows(self, wildcards: Any) -> dict[str, dict[str, str]]:
-        """Return the rows of a table, each with the name that it is fitted under: equal models are fitted once."""
+    def table_rows(self, wildcards: Any) -> dict[str, dict[str, list[str]]]:
+        """Return the rows of a table, each with the names of its fits: equal models are fitted once.
 
-        def fitted(name: str, row: str) -> str:
+        There is one for each seed of pre-training.
+        """
+
+        def fitted(name: str, row: str) -> list[str]:
             able = row in self.models.names and not self.reason_of_absence(name, row)
-            return self.models.fitted_as(name.partition("/")[0], row) if able else row
+            task = name.partition("/")[0]
+            return [self.models.fitted_as(task, one) for one in self.models.seeded(row)] if able else [row]
 
         return {name: {row: fitted(name, row) for row in rows} for name, rows in self.rows[wildcards.table].items()}
 
@@ -366,22 +381,6 @@ class Run:
         """Return a table in all its forms; Table 6 has its cells' matrix beside it."""
         names = [f"{table}.{suffix}" for suffix in FORMATS] + [f"{table}_transfer.csv"] * (table == TRANSFER_TABLE)
         return self.stage("tables", *names)
-
-    def learning_curve_methods(self, name: str) -> list[str]:
-        """Return the methods of a learning curve that can be had."""
-        methods = self.curves[name]["models"]
-        return [method for method in methods if not self.reason_of_absence(name, method)]
-
-    def learning_curve_scores(self, wildcards: Any) -> list[str]:
-        """Return the folders of a learning curve's score files."""
-        name = f"{wildcards.task}/{wildcards.dataset}"
-        return self.stage(f"learning_curves/{name}", *self.learning_curve_methods(name))
-
-    def learning_curve_files(self) -> list[str]:
-        """Return the figures of all learning curves with a method and a data set that can be had."""
-        names = [name for name in self.curves if self.learning_curve_methods(name)]
-        files = (f"{name}.{suffix}" for name in names for suffix in ("svg", "png", "csv"))
-        return self.stage("figures/learning_curves", *files)
 
     def figure2_models(self) -> dict[str, str]:
         """Return the models of Figure 2, panel to name; none where the run goes without, or cannot have one of them."""

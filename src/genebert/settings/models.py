@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from genebert.settings.data import Matrix
 from genebert.settings.fields import Block, Problem, Where, key, problems
 from genebert.settings.fitting import TaggerChanges
-from genebert.settings.rules import Count, FilePath, Name, NotNegative, Positive, Rule, ShareBelow1
+from genebert.settings.rules import Count, FilePath, Name, NotNegative, Positive, Rule, Seed, ShareBelow1
 from genebert.settings.sentences import show
 from genebert.settings.training import TrainingSettings
 
@@ -241,6 +241,12 @@ class ModelEntry(TrainedModelSettings):
         more="Steps that the entry itself names stay as they are.",
     )
     finetune: TaggerChanges = key({}, "how it is fine-tuned")
+    pretrain_seeds: Annotated[list[Seed], Rule(unique=True)] = key(
+        [],
+        "further seeds that it is pre-trained with: its row shows the fits of all, the run's `seed` among them",
+        more="NAME@SEED is the model of such a seed. A model that starts from another's weights starts from those of "
+        "the same seed, where that has it; an entry with `of` names seeds of that model.",
+    )
 
 
 def regression_needs(matrix: str) -> str:

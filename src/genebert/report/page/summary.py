@@ -52,7 +52,7 @@ class Line:
 
 
 HEADS = ("Comparison", "Verdict", "Better", "than", "Paper", "Paper's gain", "Ours", "Other", "Difference",
-         "95 % over seeds", "95 % over test examples", "Seeds", "Why")  # fmt: skip
+         "95 % over seeds", "95 % over pre-trainings", "95 % over test examples", "Seeds", "Why")  # fmt: skip
 
 
 def mean_sd(pair: tuple[float, float] | None) -> str:
@@ -137,13 +137,19 @@ def _why(measured: Sequence[Measured], verdict: str) -> str:
     return "; ".join(said)
 
 
+def _seeds(one: Measured) -> str:
+    """Return the seeds of fine-tuning, and of how many pre-trainings where there are several."""
+    several = f" of {one.pretrainings} pre-trainings" if one.pretrainings > 1 else ""
+    return ", ".join(map(str, one.seeds)) + several or NOTHING
+
+
 def _details(one: Measured) -> list[str]:
     pair = one.pair
     paper = NOTHING if pair.paper_ours is None else f"{number(pair.paper_ours)} / {number(pair.paper_other)}"
     return [
         pair.label, SAME if one.why == ONE_MODEL else one.verdict, pair.ours, pair.other, paper, signed(pair.gain),
-        mean_sd(one.ours), mean_sd(one.other), signed(one.difference), ends(one.over_seeds), ends(one.over_examples),
-        ", ".join(map(str, one.seeds)) or NOTHING, one.why,
+        mean_sd(one.ours), mean_sd(one.other), signed(one.difference), ends(one.over_seeds),
+        ends(one.over_pretrainings), ends(one.over_examples), _seeds(one), one.why,
     ]  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from genebert.evaluation.metrics import paired_auc_interval
 from genebert.evaluation.scores import read_score
 from genebert.report.page.claims import Claim, Pair
 from genebert.report.tables.blocks import number
-from genebert.report.tables.kinds.base import Place, Score, Shown, value_at
+from genebert.report.tables.kinds.base import Place, Score, Shown, pretraining_of, value_at
 from genebert.report.tables.values import mean_and_sd
 
 HOLDS, FAILS, OPEN, ABSENT = "holds", "does not hold", "cannot be told from these seeds", "not part of this run"
@@ -21,25 +21,27 @@ VERDICTS = (HOLDS, FAILS, OPEN, ABSENT)
 ONE_MODEL = "one model under both names"
 NO_DATA_SET = "not a data set of this run"
 RULE = (
-    "A comparison is of two models on one test set: the difference of the table's last metric, seed by seed, and its "
-    "mean. Two 95 % intervals of that mean are made. One is over the fine-tuning seeds (Student's t of the paired "
-    "differences). The other is over the test examples: where predictions are kept, from 1,000 draws of them that both "
-    "models share; else from both models' own intervals, as if they were independent, which is wider. From the lower "
-    "of their lower ends to the higher of their upper ends is the interval shown.",
+    "A comparison is of two models on one test set: the difference of the table's last metric, fit by fit of one seed, "
+    "and its mean. Two 95 % intervals of that mean are made. One is over the fine-tuning seeds (Student's t of the "
+    "paired differences). The other is over the test examples: where predictions are kept, from 1,000 draws of them "
+    "that both models share; else from both models' own intervals, as if they were independent, which is wider. Where "
+    "a model is pre-trained with several seeds, a third is over these (Student's t of the mean differences of each; "
+    "paired where both models have several). From the lowest of their lower ends to the highest of their upper ends "
+    "is the interval shown.",
     "A comparison holds if the whole interval lies above 0. It does not hold if the whole interval lies below 0, or if "
     "it contains 0 and ends below half of the gain that the paper reports. Of that gain no more is counted than can be "
     "reached here: 1, the most of these metrics, less the other model's mean. Otherwise it cannot be told from these "
     "seeds; neither can it from a single seed of a model that has a random part. Two names of one model, fitted once, "
     "are no comparison: the same model, which is not part of this run.",
     "A claim holds if all of its comparisons that this run has hold, and does not hold if one of them does not. It is "
-    "not part of this run if none is. Neither interval counts what another pre-training would give: each model is "
-    "pre-trained once. No correction is made for the number of comparisons.",
+    "not part of this run if none is. Of models that are pre-trained once no interval counts what another pre-training "
+    "would give. No correction is made for the number of comparisons.",
 )
 
 
 @dataclass(frozen=True)
 class Fits:
-    """What the score files of one model on one data set say, in the order of seeds."""
+    """What the score files of one model on one data set say, in the order of seeds, first those of pre-training."""
 
     scores: tuple[Score, ...]
     paths: tuple[Path, ...]
@@ -52,16 +54,21 @@ class Fits:
             raise InputError(f"{self.paths[found.index(None)]}: has no {'.'.join(place)}; expected the paper's metric")
         return found
 
+    def pretrainings(self) -> list[int | None]:
+        """Return the seed of pre-training behind each fit."""
+        return [pretraining_of(score) for score in self.scores]
+
 
 AllFits = Mapping[tuple[str, str], Fits]  # ``task/dataset``, model
 
 
 def read_fits(
-    paths: Iterable[str | Path], fitted_as: Mapping[str, Mapping[str, str]] | None = None
+    paths: Iterable[str | Path], fitted_as: Mapping[str, Mapping[str, Sequence[str]]] | None = None
 ) -> dict[tuple[str, str], Fits]:
     """Read score files; an InputError where one is none, or two are of one seed.
 
-    `fitted_as` names rows that are fitted under another name: data set -> row -> that name.
+    `fitted_as` names rows whose fits have other names than the row, or several: data set -> row -> those names, the
+    first for the run's own seed of pre-training. The others stand for no row of their own.
     """
     found: dict[tuple[str, str], dict[int, tuple[Score, Path]]] = {}
     for path in map(Path, paths):
@@ -76,9 +83,17 @@ def read_fits(
         reasons = sorted({score["unavailable"] for score, _ in seeds.values() if "unavailable" in score})
         why = "; ".join(reasons) if not sets else ""
         fits[place] = Fits(tuple(score for score, _ in sets), tuple(path for _, path in sets), why)
+    joined, further = {}, set()
     for dataset, rows in (fitted_as or {}).items():
-        fits |= {(dataset, row): fits[dataset, name] for row, name in rows.items() if (dataset, name) in fits}
-    return fits
+        for row, names in rows.items():
+            if all((dataset, name) in fits for name in names):
+                own = [fits[dataset, name] for name in names]
+                scores, places = (
+                    tuple(one for part in own for one in getattr(part, key)) for key in ("scores", "paths")
+                )
+                joined[dataset, row] = Fits(scores, places, own[0].unavailable)
+                further |= {(dataset, name) for name in names[1:]}
+    return {place: one for place, one in (fits | joined).items() if place not in further}
 
 
 Interval = tuple[float, float]
@@ -92,10 +107,12 @@ class Measured:
     verdict: str
     why: str
     seeds: tuple[int, ...] = ()
+    pretrainings: int = 1  # seeds of pre-training, of the side that has more of them
     ours: tuple[float, float] | None = None  # mean, sd over seeds (NaN of one)
     other: tuple[float, float] | None = None
     difference: float | None = None
     over_seeds: Interval | None = None
+    over_pretrainings: Interval | None = None
     over_examples: Interval | None = None
     interval: Interval | None = None
     missing: str = ""  # model that the run has no row of, on a data set that it has
@@ -111,6 +128,18 @@ def interval_over_seeds(differences: Sequence[float]) -> Interval | None:
     mean, sd = mean_and_sd(list(differences))
     half = float(t.ppf(0.975, n - 1)) * sd / math.sqrt(n)
     return mean - half, mean + half
+
+
+def interval_over_pretrainings(ours: Fits, other: Fits, differences: Sequence[float]) -> Interval | None:
+    """Return the same of the mean differences of each pre-training, None where neither side has several.
+
+    `ours` and `other` are the two sides of pairs of fits, `differences` theirs.
+    """
+    groups: dict[int | None, list[float]] = {}
+    side = max(ours.pretrainings(), other.pretrainings(), key=lambda seeds: len(set(seeds)))
+    for seed, difference in zip(side, differences, strict=True):
+        groups.setdefault(seed, []).append(difference)
+    return interval_over_seeds([float(np.mean(group)) for group in groups.values()])
 
 
 def interval_over_examples(ours: Fits, other: Fits, shown: Shown, place: Place) -> Interval | None:
@@ -196,31 +225,40 @@ def measure(pair: Pair, fits: AllFits, shown: Shown, place: Place) -> Measured:
             return Measured(pair, ABSENT, f"{model} cannot be had: {side.unavailable}")
     if sides[0].paths == sides[1].paths:
         return Measured(pair, ABSENT, ONE_MODEL)
-    ours, other = (_common(side, sides) for side in sides)
-    seeds = tuple(score["seed"] for score in ours.scores)
+    ours, other = _paired(*sides)
+    seeds = tuple(dict.fromkeys(score["seed"] for score in ours.scores))
     if not seeds:
         return Measured(pair, ABSENT, "the two have no seed in common")
     values = ours.values(place), other.values(place)
     differences = [a - b for a, b in zip(*values, strict=True)]
     fixed = all(score["deterministic"] for side in (ours, other) for score in side.scores)
     over_seeds = None if fixed else interval_over_seeds(differences)
+    over_pretrainings = interval_over_pretrainings(ours, other, differences)
     over_examples = interval_over_examples(ours, other, shown, place)
-    known = [one for one in (over_seeds, over_examples) if one is not None]
+    known = [one for one in (over_seeds, over_pretrainings, over_examples) if one is not None]
     told = known and (fixed or over_seeds is not None)
     interval = (min(low for low, _ in known), max(high for _, high in known)) if told else None
     means = [mean_and_sd(one) for one in values]
     reach = within_reach(pair.gain, means[1][0])
     verdict, why = verdict_of(interval, reach), _reason(interval, pair.gain, reach, seeds)
+    trained = max(len(set(side.pretrainings())) for side in (ours, other))
     return Measured(
-        pair, verdict, why, seeds, *means, float(np.mean(differences)), over_seeds, over_examples, interval
+        pair, verdict, why, seeds, trained, *means, float(np.mean(differences)), over_seeds, over_pretrainings,
+        over_examples, interval,
     )  # fmt: skip
 
 
-def _common(side: Fits, sides: Sequence[Fits]) -> Fits:
-    """Return the fits of the seeds that both sides have."""
-    seeds = set.intersection(*({score["seed"] for score in one.scores} for one in sides))
-    kept = [i for i, score in enumerate(side.scores) if score["seed"] in seeds]
-    return Fits(tuple(side.scores[i] for i in kept), tuple(side.paths[i] for i in kept))
+def _paired(ours: Fits, other: Fits) -> tuple[Fits, Fits]:
+    """Return pairs of fits of the same seed, and of the same seed of pre-training where both have several."""
+    sides = (ours, other)
+    several = all(len(set(side.pretrainings())) > 1 for side in sides)
+    keys = [[(pretraining_of(one) if several else None, one["seed"]) for one in side.scores] for side in sides]
+    pairs = [(i, j) for i, mine in enumerate(keys[0]) for j, theirs in enumerate(keys[1]) if mine == theirs]
+    one, two = (
+        Fits(tuple(side.scores[pair[k]] for pair in pairs), tuple(side.paths[pair[k]] for pair in pairs))
+        for k, side in enumerate(sides)
+    )
+    return one, two
 
 
 def claim_verdict(measured: Sequence[Measured]) -> str:

@@ -108,6 +108,11 @@ class Heads:
     reporters: tuple[str, ...] = ()  # who else reports values
 
 
+def _seeds(pretrainings: int, fits: int) -> str:
+    """Return the number of fits; of several pre-trainings that and their seeds, if all have as many."""
+    return f"{pretrainings} x {fits // pretrainings}" if pretrainings > 1 and fits % pretrainings == 0 else str(fits)
+
+
 def main_block(title: str, subtitle: str, values: pd.DataFrame, heads: Heads, notes: list[str]) -> Block:
     """Return the paper's values beside ours; data sets without a row of ours are left to the csv file."""
     values, metrics = values[~folded(values)], heads.metrics
@@ -131,7 +136,9 @@ def main_block(title: str, subtitle: str, values: pd.DataFrame, heads: Heads, no
     for name in metrics:
         shown = [number(value, "+") for value in values[f"{name}_difference"]]
         columns.append(Column(named[name], shown, "Difference"))
-    columns.append(Column("Seeds", values["n_seeds"].astype(str).tolist()))
+    columns.append(
+        Column("Seeds", [_seeds(*row) for row in zip(values["n_pretrainings"], values["n_seeds"], strict=True)])
+    )
     if "n_collapsed" in values:
         bold = frozenset(np.flatnonzero(values["n_collapsed"].fillna(0) > 0).tolist())
         columns.append(Column("Collapsed", _joined(values, "n_collapsed", "of", "n_seeds", str), bold=bold))

@@ -47,6 +47,8 @@ def _source_notes(paper: pd.DataFrame, values: pd.DataFrame, heads: Heads, setti
         text += f" {headline} 95 %: bootstrap over {shown.drawn}, bounds averaged over seeds."
     bold = ", and collapsed seeds" if shown.collapsed else ""
     notes.append(f"{text} Bold: our best {headline} of each data set{bold}.")
+    if (values["n_pretrainings"] > 1).any():
+        notes.append("Seeds 3 x 3: pre-trained with three seeds, each fine-tuned with three; the sd is over all fits.")
     trained = values["n_train"].dropna() if "n_train" in values else []
     if len(trained):
         notes.append(f"Training examples a data set: {_span(trained)}.")
@@ -94,7 +96,7 @@ def _shared_notes(rows: Rows) -> list[str]:
     """Return which rows are one fit, under the name that it has."""
     same: dict[str, list[str]] = {}
     for dataset in rows:
-        for row, name in fits(rows, dataset).items():
+        for row, (name, *_) in fits(rows, dataset).items():
             if row != name and row not in same.setdefault(name, []):
                 same[name].append(row)
     texts = [f"{', '.join(group)} under the name {name}" for name, group in same.items() if group]

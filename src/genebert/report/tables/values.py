@@ -11,13 +11,14 @@ import pandas as pd
 
 from genebert.errors import InputError
 from genebert.evaluation.scores import read_score
-from genebert.report.tables.kinds.base import Place, Score, Scores, Shown, available, value_at
+from genebert.report.tables.kinds.base import Place, Score, Scores, Shown, available, pretraining_of, value_at
 from genebert.report.tables.kinds.registry import shown_of
 from genebert.report.tables.paper import ELSEWHERE, labels_of, metrics_of
 from genebert.report.text import ReportSettings
 
-# ``task/dataset`` -> our models; or each of them with the name that its fit has: equal models are fitted once.
-Rows = Mapping[str, Sequence[str] | Mapping[str, str]]
+# ``task/dataset`` -> our models; or each of them with the names of its fits: equal models are fitted once, and a model
+# with several seeds of pre-training once for each.
+Rows = Mapping[str, Sequence[str] | Mapping[str, Sequence[str]]]
 
 # Labels that belong to a data set, not to a row: key in a score file's `data_set`.
 DATA_SET_LABELS = {"cell_type": "cell", "tissue": "tissue"}
@@ -42,8 +43,9 @@ def collect(paths: Iterable[str | Path], rows: Rows) -> Scores:
     found: Scores = {}
     shown: dict[tuple[str, str], list[str]] = {}
     for dataset in rows:
-        for row, name in fits(rows, dataset).items():
-            shown.setdefault((dataset, name), []).append(row)
+        for row, names in fits(rows, dataset).items():
+            for name in names:
+                shown.setdefault((dataset, name), []).append(row)
     tested: dict[str, tuple[str, Path]] = {}
     for path in map(Path, paths):
         score = read_score(path)
@@ -52,25 +54,27 @@ def collect(paths: Iterable[str | Path], rows: Rows) -> Scores:
             raise InputError(f"{path}: scores {model} on {dataset}, which is not among the rows of this table")
         for row in shown[dataset, model]:
             group = found.setdefault((dataset, row), [])
-            if any(other["seed"] == score["seed"] for other in group):
+            if any((other["model"], other["seed"]) == (model, score["seed"]) for other in group):
                 raise InputError(f"{path}: a second score file of {model} on {dataset} with seed {score['seed']}")
             group.append(score)
         test = score.get("data_sha256", {}).get("test")
         first, where = tested.setdefault(dataset, (test, path)) if test else (test, path)
         if test != first:
             raise InputError(f"{path}: not scored on the test examples of {where}; expected one test set for {dataset}")
-    for dataset, models in rows.items():
-        for model in models:
-            if (dataset, model) not in found:
-                raise InputError(f"tables: no score file of {model} on {dataset}; expected at least one seed")
-            found[dataset, model].sort(key=lambda score: score["seed"])
+    for dataset in rows:
+        for row, names in fits(rows, dataset).items():
+            had = {score["model"] for score in found.get((dataset, row), [])}
+            if missing := [name for name in names if name not in had]:
+                raise InputError(f"tables: no score file of {missing[0]} on {dataset}; expected at least one seed")
+            order = {name: i for i, name in enumerate(names)}
+            found[dataset, row].sort(key=lambda score, order=order: (order[score["model"]], score["seed"]))
     return found
 
 
-def fits(rows: Rows, dataset: str) -> Mapping[str, str]:
-    """Return our models of a data set, each with the name that it is fitted under."""
+def fits(rows: Rows, dataset: str) -> Mapping[str, Sequence[str]]:
+    """Return our models of a data set, each with the names of its fits."""
     models = rows[dataset]
-    return models if isinstance(models, Mapping) else dict(zip(models, models, strict=True))
+    return models if isinstance(models, Mapping) else {model: [model] for model in models}
 
 
 def models_of(rows: Rows) -> list[str]:
@@ -129,7 +133,11 @@ def _summary(scores: list[Score], shown: Shown, metrics: tuple[str, ...], where:
     """Return what the seeds of one model on one data set say together, and what is to be remarked."""
     had = available(scores)
     reasons = sorted({score["unavailable"] for score in scores if "unavailable" in score})
-    row: dict[str, Any] = {"n_seeds": len(had), "seeds": " ".join(str(score["seed"]) for score in had)}
+    row: dict[str, Any] = {
+        "n_seeds": len(had),
+        "n_pretrainings": len({pretraining_of(score) for score in had}),
+        "seeds": " ".join(dict.fromkeys(str(score["seed"]) for score in had)),
+    }
     remarks = []
     if reasons:
         remarks.append("unavailable" + (f" for {len(scores) - len(had)} of {len(scores)} seeds" if had else ""))
@@ -218,7 +226,7 @@ class _Table:
             ours = _summary(self.scores[dataset, model], self.shown, self.metrics, f"{model} on {dataset}")
             for theirs in reported[reported["our_model"] == model].to_dict("records") or [{}]:
                 self.add((dataset, model), ours, theirs, of_data_set)
-        absent = {"n_seeds": 0, "seeds": "", "remark": NOT_RUN, "reason": ""}
+        absent = {"n_seeds": 0, "n_pretrainings": 0, "seeds": "", "remark": NOT_RUN, "reason": ""}
         for theirs in reported[~reported["our_model"].isin(models)].to_dict("records"):
             self.add((dataset, theirs["our_model"]), absent, theirs, of_data_set)
         others = self.elsewhere[self.elsewhere["dataset"] == dataset].drop_duplicates("our_model")
@@ -238,7 +246,8 @@ def build_values(
     DataFrame
         dataset, labels of the paper's file, model, paper_model; for each metric of the paper {metric}_paper, _mean,
         _sd, _difference (ours - paper), and what others report (:func:`elsewhere_column`); further metrics, counts and
-        figures of the kind (seconds: the median over seeds); remark, reason (why unavailable); source. Missing values
+        figures of the kind (seconds: the median over seeds); n_seeds, of fits, and n_pretrainings behind them; remark,
+        reason (why unavailable); source. Missing values
         are NaN.
 
     Raises
@@ -250,8 +259,18 @@ def build_values(
     for dataset in dict.fromkeys([*rows, *paper["dataset"], *table.elsewhere["dataset"]]):
         table.add_data_set(dataset, rows.get(dataset, []))
     shown, frame = table.shown, pd.DataFrame(table.entries)
-    counts = [*shown.counts, "n_seeds", "n_collapsed"]
+    counts = [*shown.counts, "n_seeds", "n_pretrainings", "n_collapsed"]
     frame = frame.astype(dict.fromkeys((name for name in counts if name in frame), "Int64"))
-    last = [*shown.counts, "n_seeds", "seeds", "n_collapsed", *shown.figures, "remark", "reason", "source"]
+    last = [
+        *shown.counts,
+        "n_seeds",
+        "n_pretrainings",
+        "seeds",
+        "n_collapsed",
+        *shown.figures,
+        "remark",
+        "reason",
+        "source",
+    ]
     last = [name for name in last if name in frame]
     return frame[[*frame.columns.drop(last), *last]]

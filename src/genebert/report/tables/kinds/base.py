@@ -23,6 +23,11 @@ def value_at(score: Mapping[str, Any], place: Place) -> Any:
     return found
 
 
+def pretraining_of(score: Mapping[str, Any]) -> int | None:
+    """Return the seed that a score file's model was pre-trained with, None of what is no such model."""
+    return score.get("model_record", {}).get("seed")
+
+
 def available(scores: list[Score]) -> list[Score]:
     """Return the score files that hold scores."""
     return [score for score in scores if "unavailable" not in score]
