@@ -39,7 +39,8 @@ def _source_notes(paper: pd.DataFrame, values: pd.DataFrame, heads: Heads, setti
     """Return where both sides come from."""
     seeds = sorted({int(seed) for listed in values["seeds"] for seed in listed.split()})
     over = f"; mean ± sd over seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}" if seeds else ""
-    notes = [f"Paper: {', '.join(dict.fromkeys(paper['source']))}. Ours: run {settings.run}, {settings.scale}{over}."]
+    sources = ", ".join(dict.fromkeys(paper["source"]))
+    notes = [f"Paper: {sources}. " * bool(sources) + f"Ours: run {settings.run}, {settings.scale}{over}."]
     text = "Difference: ours - paper."
     shown, last = heads.shown, heads.metrics[-1]
     headline = shown.metrics[last].heading
