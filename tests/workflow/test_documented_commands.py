@@ -64,6 +64,7 @@ TOLD = {
     "genebert doctor --configfile config/chr20.yaml": "configuration",
     "genebert status results/paper": "results/paper",
     "genebert status results/demo": "results/demo",
+    "genebert compare results/paper genebert cnn": "results/paper",
 }
 # The name of the file may be another; the run must be finished.
 REPORTS = [

@@ -115,6 +115,16 @@ def status(arguments: argparse.Namespace) -> int:
     return int(any(job.state == "failed" for job in state.jobs))
 
 
+def compare(arguments: argparse.Namespace) -> int:
+    """Print whether rows of a run's tables differ."""
+    from genebert.cli.compare import compare as compare_rows
+    from genebert.cli.compare import render_comparisons
+
+    found = compare_rows(arguments.results, arguments.row, arguments.others)
+    print(json.dumps(found, indent=2) if arguments.json else render_comparisons(found))
+    return 0
+
+
 def config(arguments: argparse.Namespace) -> int:
     """Print the configuration file, its schema or its reference page."""
     from genebert.cli.config import config_file, reference_page, schema
@@ -228,10 +238,25 @@ def _add_status(commands: argparse._SubParsersAction) -> None:
     command.set_defaults(run=status)
 
 
+def _add_compare(commands: argparse._SubParsersAction) -> None:
+    command = commands.add_parser(
+        "compare",
+        help="say whether rows of a run's tables differ, with intervals",
+        description="Compare a model or baseline with others on every data set that all have scores of. A difference "
+        "is called one only where its whole interval lies on one side of 0: over seeds, pre-trainings and test "
+        "examples (docs/report.md).",
+    )
+    command.add_argument("results", type=Path, metavar="results/RUN", help="folder of the run's results")
+    command.add_argument("row", metavar="ROW", help="a model or baseline of the tables")
+    command.add_argument("others", nargs="+", metavar="OTHER", help="those that it is compared with")
+    command.add_argument("--json", action="store_true", help="print JSON")
+    command.set_defaults(run=compare)
+
+
 def _run(argv: list[str] | None) -> int:
     parser = argparse.ArgumentParser(prog="genebert", description="GeneBERT: what is there, and what it costs.")
     commands = parser.add_subparsers(dest="command", required=True)
-    for add in (_add_sources, _add_budget, _add_config, _add_doctor, _add_status):
+    for add in (_add_sources, _add_budget, _add_config, _add_doctor, _add_status, _add_compare):
         add(commands)
     arguments = parser.parse_args(argv)
     try:
