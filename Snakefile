@@ -39,6 +39,7 @@ from genebert.run.cell_accessibility import (
     block_settings,
     cell_accessibility_inputs,
     cell_accessibility_job,
+    cell_accessibility_notes,
     embed_regions_inputs,
     extended_files,
     labelled_file,

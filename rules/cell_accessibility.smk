@@ -67,6 +67,6 @@ rule predict_accessibility:
         job=cell_accessibility_job(RUN),
         run=RUN.name,
         scale=RUN.config["scale"],
-        notes=RUN.config["notes"],
+        notes=cell_accessibility_notes(RUN),
     script:
         "../workflow/scripts/predict_accessibility.py"

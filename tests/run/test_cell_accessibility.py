@@ -11,6 +11,7 @@ from genebert.run.cell_accessibility import (
     cell_accessibility_files,
     cell_accessibility_inputs,
     cell_accessibility_job,
+    cell_accessibility_notes,
     cell_models,
     embed_regions_inputs,
     extended_files,
@@ -47,6 +48,7 @@ def test_the_matrix_is_read_by_models_that_have_an_encoder_of_it():
 def test_models_that_cannot_be_had_are_left_out_and_equal_ones_read_once():
     run = run_of(asked(models=["genebert", "genebert-2e-4", "dnabert"]) | {"unavailable": {"dnabert": "no weights"}})
     assert cell_models(run) == ["genebert"]
+    assert cell_accessibility_notes(run) == ["Unavailable: dnabert: no weights."]
 
 
 def test_a_run_goes_without():

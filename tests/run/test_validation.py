@@ -278,6 +278,8 @@ def test_what_all_models_share_is_said_once():
     assert line.startswith("config: model.sequence_encoder.hidden: found 768, expected a multiple of ")
     lines = problems({"corpus": {"region_bp": 5}, "motifs": {"region_bp": None}})
     assert len(lines) == 1 and lines[0].endswith("more: k: found 6, expected at most corpus.region_bp, 5")
+    (line,) = problems({"corpus": {"region_bp": 12}, "motifs": {"region_bp": None}})
+    assert "sequence_encoder.convolution.width: found 19, expected at most corpus.region_bp, 12" in line
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,12 @@ def cell_accessibility_inputs(run: Run) -> dict[str, Any]:
     return {"regions": labelled_file(run), "sequences": run.sequences, "motifs": run.motifs, "states": states}
 
 
+def cell_accessibility_notes(run: Run) -> list[str]:
+    """Return what stands below the table: the run's notes, and which models cannot be had."""
+    reasons = {name: run.models.reason_of_absence(name) for name in run.config[TARGET]["models"]}
+    return [*run.config["notes"], *(f"Unavailable: {name}: {why}." for name, why in reasons.items() if why)]
+
+
 def cell_accessibility_job(run: Run) -> dict[str, Any]:
     """Return what the script of the table is told beside the run's name, scale and notes."""
     return {

@@ -169,9 +169,12 @@ def _settings_problems(config: dict, models: Models) -> Iterator[tuple[str, str]
 
 
 def _network_problems(model: dict, region_bp: int | None) -> Iterator[str]:
-    region = model["region_encoder"]
+    region, convolution = model["region_encoder"], model["sequence_encoder"].get("convolution")
     if region_bp is not None and region_bp < model["k"]:
         yield f"k: found {model['k']}, expected at most corpus.region_bp, {region_bp}"
+    elif region_bp is not None and convolution and region_bp < convolution["width"]:
+        found = f"sequence_encoder.convolution.width: found {convolution['width']}"
+        yield f"{found}, expected at most corpus.region_bp, {region_bp}: no filter would lie within a region"
     if region["weights"] == HUB and IMAGE_BACKBONES.get(region["name"]) is None:
         yield f"region_encoder.weights: found 'hub', expected a path, imagenet or null: the hub has no {region['name']}"
 
