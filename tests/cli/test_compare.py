@@ -1,12 +1,13 @@
 """`genebert compare`: whether two rows of a run differ."""
 
 import json
+import shutil
 
 import pytest
 from page_inputs import PROMOTER, predictions, write_fit
 from table_inputs import unavailable
 
-from genebert.cli.compare import HIGHER, LOWER, OPEN, compare, render_comparisons
+from genebert.cli.compare import HIGHER, LOWER, OPEN, as_dicts, compare, render_comparisons
 from genebert.cli.main import main
 
 
@@ -24,12 +25,12 @@ def results(tmp_path):
 
 
 def test_differences_are_told_by_their_intervals(results):
-    one, other = compare(results, "a", ["b", "c"])
+    one, other = as_dicts(compare(results, "a", ["b", "c", "b"]))
     assert (one["dataset"], one["metric"], one["said"]) == (PROMOTER, "AUC", HIGHER)
     assert one["interval"][0] > 0 and one["difference"] == pytest.approx(one["ours"][0] - one["other"][0])
     assert one["pretrainings"] == 2 and other["than"] == "c"
-    assert compare(results, "b", ["a"])[0]["said"] == LOWER
-    (same,) = compare(results, "b", ["c"])
+    assert as_dicts(compare(results, "b", ["a"]))[0]["said"] == LOWER
+    (same,) = as_dicts(compare(results, "b", ["c"]))
     assert same["said"] == OPEN and same["difference"] == 0
 
 
@@ -40,14 +41,15 @@ def test_the_command_prints_a_line_a_data_set(results, capsys):
     assert main(["compare", str(results), "a", "b", "--json"]) == 0
     (one,) = json.loads(capsys.readouterr().out)
     assert one["row"] == "a" and one["than"] == "b"
-    assert render_comparisons([one]).splitlines()[1] == lines[1]
+    assert render_comparisons(compare(results, "a", ["b"])).splitlines()[1].split()[-1] == "higher"
 
 
 @pytest.mark.parametrize(
     ("names", "said"),
     [
         (["a", "d"], "no scores of d; did you mean a or b or c?"),
-        (["a@43", "b"], "no scores of a@43"),
+        (["a@43", "b"], "found a@43, expected a: a row is compared with all its seeds of pre-training"),
+        (["a", "a"], "found a twice, expected two rows"),
     ],
 )
 def test_rows_that_are_not_there(results, capsys, names, said):
@@ -57,15 +59,53 @@ def test_rows_that_are_not_there(results, capsys, names, said):
 
 def test_a_run_that_is_not_there_and_rows_without_a_common_data_set(results, capsys):
     assert main(["compare", str(results / "nothing"), "a", "b"]) == 1
+    assert "no such folder, expected that of a run's scores (results/RUN)" in capsys.readouterr().err
+    (results / "empty/scores").mkdir(parents=True)
+    assert main(["compare", str(results / "empty"), "a", "b"]) == 1
     assert "found no score files, expected those of a run (results/RUN)" in capsys.readouterr().err
     write_fit(results, "e", 0, predictions(1.0, 0), "tfbs/REST")
     assert main(["compare", str(results), "a", "e"]) == 1
     assert "no data set with scores of all of a, e" in capsys.readouterr().err
 
 
-def test_a_row_that_cannot_be_had(results, capsys):
+def test_a_row_that_cannot_be_had_is_said_and_the_others_are_compared(results, capsys):
     folder = results / f"scores/{PROMOTER}/f"
     folder.mkdir()
-    (folder / "seed0.json").write_text(json.dumps(unavailable("f", 0, "no weights")))
-    assert main(["compare", str(results), "a", "f"]) == 1
-    assert "f on promoter/prom-core cannot be had: no weights" in capsys.readouterr().err
+    (folder / "unavailable.json").write_text(json.dumps(unavailable("f", 0, "no weights")))
+    write_fit(results, "f", 0, predictions(1.0, 0), "tfbs/CTCF")
+    assert main(["compare", str(results), "a", "f"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].endswith("f cannot be had: no weights") and lines[2].split()[0] == "tfbs/CTCF"
+
+
+def test_one_seed_is_json_too(results, capsys):
+    write_fit(results, "e", 0, predictions(1.0, 0), "tfbs/REST")
+    write_fit(results, "f", 0, predictions(0.5, 0), "tfbs/REST")
+    assert main(["compare", str(results), "e", "f", "--json"]) == 0
+    (one,) = json.loads(capsys.readouterr().out, parse_constant=lambda name: pytest.fail(name))
+    assert one["ours"][1] is None and one["said"] == OPEN
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda folder: (folder / "b/seed1.parquet").unlink(), "b/seed1.parquet: cannot be read (no such file)"),
+        (lambda folder: (folder / "b/seed1.parquet").write_text("x"), "b/seed1.parquet: cannot be read ("),
+        (lambda folder: (folder / "b").rename(folder / "d"), "d: its score files are of another model or data set"),
+        (lambda folder: shutil.rmtree(folder / "a"), "found scores of a@43 and none of a; expected those of the run's"),
+        (lambda folder: changed(folder / "b/seed0.json", seed="a"), "found the seed 'a', expected a whole number"),
+        (lambda folder: changed(folder / "b/seed0.json", metrics=5), "the key 'metrics.n' is missing"),
+        (lambda folder: changed(folder / "a/seed0.json", metrics={"n": 9}), "a/seed0.json: has no metrics.roc_auc"),
+        (lambda folder: changed(folder / "b/seed0.json", data_sha256={"test": "x"}), "not scored on the test examples"),
+    ],
+)  # fmt: skip
+def test_damaged_folders_are_one_sentence(results, capsys, damage, said):
+    folder = results / f"scores/{PROMOTER}"
+    damage(folder)
+    assert main(["compare", str(results), "a", "d" if (folder / "d").exists() else "b"]) == 1
+    error = capsys.readouterr().err
+    assert said in error and error.count("\n") == 1
+
+
+def changed(path, **values):
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))

@@ -80,6 +80,8 @@ def test_several_pretrainings_are_one_line(tmp_path, paths):
     assert set(points["model"]) == {"genebert", "from-scratch"}
     same = points[(points["model"] == "genebert") & (points["n_train"] == 20) & (points["seed"] == 0)]
     assert same["pretraining"].tolist()[-1] == 43 and len(same) == 2
+    both = collect_points([*paths, further], {"genebert": ["genebert", "genebert@43"], "genebert@43": ["genebert@43"]})
+    assert (both["model"] == "genebert@43").sum() == 1 and len(both) == len(points) + 1
     with pytest.raises(InputError, match="genebert@43, 20 examples, seed 0 as in"):
         collect_points([*paths, further, further])
 

@@ -6,7 +6,7 @@ import json
 from page_inputs import MODEL, PROMOTER, ROOT, predictions, write_fit
 
 from genebert.report.page.facts import GROUPS, baseline_rows, model_rows
-from genebert.report.page.verdicts import read_fits
+from genebert.report.page.fits import read_fits
 from genebert.report.tables.paper import read_paper
 
 

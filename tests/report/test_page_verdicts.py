@@ -1,6 +1,7 @@
 """The rule by which a claim holds, on constructed scores."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from table_inputs import unavailable
 from genebert.errors import InputError
 from genebert.evaluation.metrics import bootstrap_auc, paired_auc_interval
 from genebert.report.page.claims import Claim, Pair
+from genebert.report.page.fits import Fits, read_fits
+from genebert.report.page.intervals import interval_of_mean, interval_over_pretrainings, interval_over_seeds
 from genebert.report.page.summary import line_of
 from genebert.report.page.verdicts import (
     ABSENT,
@@ -22,10 +25,8 @@ from genebert.report.page.verdicts import (
     Judged,
     best_of,
     claim_verdict,
-    interval_over_seeds,
     judge,
     measure,
-    read_fits,
     verdict_of,
     within_reach,
 )
@@ -103,17 +104,22 @@ def test_two_names_of_one_fit_are_no_comparison(tmp_path):
     assert line.details[0][1] == "the same model"
 
 
-def several(folder, means):
+def several(folder, means, seeds=range(3)):
     """Return fits of models of which each was pre-trained with some seeds: model -> seed -> shift of its classes."""
     paths = [
         write_fit(
             folder, model if before == 42 else f"{model}@{before}", seed, predictions(shift, seed, 400),
             deterministic=False, model_record={"seed": before},
         )
-        for model, shifts in means.items() for before, shift in shifts.items() for seed in range(3)
+        for model, shifts in means.items() for before, shift in shifts.items() for seed in seeds
     ]  # fmt: skip
     names = {model: [model if seed == 42 else f"{model}@{seed}" for seed in shifts] for model, shifts in means.items()}
     return read_fits(paths, {PROMOTER: names})
+
+
+def aucs_of(fits, model):
+    """Return the AUCs of a model's fits, pre-trainings by seeds."""
+    return np.array(list(fits[PROMOTER, model].by_pretraining(PLACE).values()))
 
 
 def test_several_pretrainings_are_an_interval_of_their_own(tmp_path):
@@ -122,27 +128,67 @@ def test_several_pretrainings_are_an_interval_of_their_own(tmp_path):
     assert set(fits) == {(PROMOTER, "genebert"), (PROMOTER, "dnabert")}
     one = measure(PAIR, fits, TWO_CLASS, PLACE)
     assert one.seeds == (0, 1, 2) and one.pretrainings == 3
-    aucs = np.reshape(fits[PROMOTER, "genebert"].values(PLACE), (3, 3))
-    other = np.array(fits[PROMOTER, "dnabert"].values(PLACE))
-    groups = (aucs - other).mean(axis=1)
+    aucs, (other,) = aucs_of(fits, "genebert"), aucs_of(fits, "dnabert")
+    groups = aucs.mean(axis=1) - other.mean()
     half = stats.t.ppf(0.975, 2) * groups.std(ddof=1) / 3**0.5
     assert one.over_pretrainings == pytest.approx((groups.mean() - half, groups.mean() + half))
-    assert one.over_pretrainings[0] < one.over_seeds[0] and one.verdict == OPEN
-    assert one.interval[0] == one.over_pretrainings[0]
+    assert one.over_seeds == pytest.approx(interval_of_mean((aucs.mean(axis=0) - other).tolist()))
+    assert one.ours == pytest.approx((aucs.mean(), aucs.std(ddof=1)))
+    assert one.other == pytest.approx((other.mean(), other.std(ddof=1)))
+    assert one.interval[0] == one.over_pretrainings[0] and one.verdict == OPEN
     line = line_of(judge(Claim("promoters", 1, "It is better", (PAIR,)), fits, TWO_CLASS, "auc", []))
     assert "0, 1, 2 of 3 pre-trainings" in line.details[0] and len(line.details[0]) == len(line.heads)
 
 
-def test_pretrainings_of_both_sides_are_paired_by_their_seed(tmp_path):
-    fits = several(tmp_path, {"genebert": {42: 2.0, 43: 1.0, 44: 0.4}, "dnabert": {42: 1.9, 44: 0.3, 45: 3.0}})
+def test_copies_of_a_pretraining_tell_nothing_more(tmp_path):
+    """A single fit of each seed on the other side is not seen three times."""
+    alone = several(tmp_path / "alone", {"genebert": {42: 1.0}, "dnabert": {42: 0.9}})
+    thrice = several(tmp_path / "thrice", {"genebert": {42: 1.0, 43: 1.0, 44: 1.0}, "dnabert": {42: 0.9}})
+    one, same = (measure(PAIR, fits, TWO_CLASS, PLACE) for fits in (alone, thrice))
+    assert same.over_seeds == pytest.approx(one.over_seeds) and same.interval == pytest.approx(one.interval)
+    assert same.difference == pytest.approx(one.difference) and same.verdict == one.verdict
+
+
+def test_a_single_seed_of_several_pretrainings_tells_nothing(tmp_path):
+    fits = several(tmp_path, {"genebert": {42: 2.0, 43: 2.1, 44: 2.2}, "dnabert": {42: 0.1}}, seeds=(0,))
     one = measure(PAIR, fits, TWO_CLASS, PLACE)
-    ours, other = (
-        dict(zip((42, 43, 44), np.reshape(fits[PROMOTER, "genebert"].values(PLACE), (3, 3)), strict=True)),
-        dict(zip((42, 44, 45), np.reshape(fits[PROMOTER, "dnabert"].values(PLACE), (3, 3)), strict=True)),
+    assert one.verdict == OPEN and one.over_seeds is None and one.interval is None
+
+
+def test_pretrainings_of_both_sides_are_paired_where_they_have_the_same_seeds(tmp_path):
+    shifts = {42: 2.0, 43: 1.0, 44: 0.4}
+    same = several(
+        tmp_path / "same", {"genebert": shifts, "dnabert": {seed: 0.9 * one for seed, one in shifts.items()}}
     )
-    groups = [(ours[seed] - other[seed]).mean() for seed in (42, 44)]
-    assert one.pretrainings == 2 and one.difference == pytest.approx(np.mean(groups))
-    assert one.over_pretrainings == pytest.approx(interval_over_seeds(groups))
+    groups = [aucs_of(same, model).mean(axis=1) for model in ("genebert", "dnabert")]
+    one = measure(PAIR, same, TWO_CLASS, PLACE)
+    assert one.over_pretrainings == pytest.approx(interval_of_mean((groups[0] - groups[1]).tolist()))
+    # all fits count where the seeds are others: Welch's t
+    others = several(tmp_path / "others", {"genebert": shifts, "dnabert": {42: 1.9, 44: 0.3, 45: 3.0}})
+    groups = [aucs_of(others, model).mean(axis=1) for model in ("genebert", "dnabert")]
+    one = measure(PAIR, others, TWO_CLASS, PLACE)
+    expected = stats.ttest_ind(*groups, equal_var=False).confidence_interval(0.95)
+    assert one.over_pretrainings == pytest.approx((expected.low, expected.high)) and one.pretrainings == 3
+    assert one.difference == pytest.approx(groups[0].mean() - groups[1].mean())
+
+
+def test_no_more_differences_are_found_than_are_meant():
+    """Where there is none, the intervals over seeds and pre-trainings of 3 x 3 fits against 3 hold 0 19 times of 20."""
+    rng, found = np.random.default_rng(0), 0
+    for _ in range(400):
+        before, fits = rng.normal(0, 0.01, 3), {}
+        for model, pretrainings in (("genebert", (42, 43, 44)), ("dnabert", (None,))):
+            scores = [
+                {"seed": seed, "metrics": {"roc_auc": rng.normal(0.9, 0.01) + (one is not None) * before[i]}}
+                | ({"model_record": {"seed": one}} if one else {})
+                for i, one in enumerate(pretrainings)
+                for seed in range(3)
+            ]  # fmt: skip
+            fits[model] = Fits(tuple(scores), tuple(Path(f"{i}") for i in range(len(scores))))
+        known = [make(*fits.values(), PLACE) for make in (interval_over_seeds, interval_over_pretrainings)]
+        low, high = min(one[0] for one in known), max(one[1] for one in known)
+        found += not low < 0 < high
+    assert found < 0.08 * 400
 
 
 def test_few_examples_and_seeds_leave_it_open(tmp_path):
@@ -220,11 +266,11 @@ def test_a_seed_twice_is_refused(tmp_path):
 @given(st.lists(st.floats(-1, 1), min_size=2, max_size=8, unique=True))
 def test_the_interval_over_seeds_is_students(values):
     expected = stats.ttest_1samp(values, 0).confidence_interval(0.95)
-    assert interval_over_seeds(values) == pytest.approx((expected.low, expected.high), abs=1e-9)
+    assert interval_of_mean(values) == pytest.approx((expected.low, expected.high), abs=1e-9)
 
 
 def test_one_value_has_no_interval():
-    assert interval_over_seeds([0.1]) is None
+    assert interval_of_mean([0.1]) is None
 
 
 def test_a_paired_interval_is_narrower_and_nothing_for_the_same_scores():

@@ -61,9 +61,36 @@ def test_further_seeds_of_pretraining_are_models_of_their_own():
     assert "genebert@43" in run.shown_models() and not any("@" in path for path in run.curve_files())
 
 
+def test_models_of_equal_settings_share_their_seeds():
+    run = run_of({"models": {"genebert": {"pretrain_seeds": [43]}, "lambda-0.5": {"pretrain_seeds": [44]}}})
+    fits = ["genebert", "genebert@43", "lambda-0.5@44"]
+    for row in ("genebert", "lambda-0.5", "swin-t-224", "mgm-ngsp-srm"):
+        assert run.models.fits_of("promoter", row) == fits
+    assert run.models.fits_of("promoter", "genebert@43") == ["genebert@43"]
+    assert run.models.fits_of("promoter", "genebert-2e-4") == ["genebert-2e-4"]
+
+
+def test_a_model_that_cannot_be_had_is_trained_with_no_seed():
+    run = run_of({"models": {"genebert": {"pretrain_seeds": [43]}}, "unavailable": {"genebert": "no GPU"}})
+    assert not [name for name in run.shown_models(ablations=True) if name.startswith("genebert@")]
+    (line,) = problems({"models": {"genebert": {"pretrain_seeds": [43]}}, "unavailable": {"genebert@43": "diverged"}})
+    assert "unavailable: unknown model or data set genebert@43" in line
+
+
 @pytest.mark.parametrize(
     ("models", "problem"),
     [
+        (
+            {"dnabert": {"pretrain_seeds": [43]}},
+            "model dnabert.pretrain_seeds: found 1, expected none: it is not trained, and its weights are the same",
+        ),
+        (
+            {
+                "genebert": {"pretrain_seeds": [43]},
+                "mine": {"sequence_encoder": {"weights": "model:genebert@43"}},
+            },
+            "sequence_encoder.weights: found model:genebert@43, expected the model's own name",
+        ),
         ({"genebert": {"pretrain_seeds": [42]}}, "model genebert.pretrain_seeds: found 42, expected others: the run's"),
         (
             {"genebert": {"pretrain_seeds": [1]}, "genebert-2e-4": {"pretrain_seeds": [1, 2]}},
@@ -314,13 +341,13 @@ def test_the_form_of_the_matrix():
 
 def test_what_is_fitted_as_another():
     models = run_of({}).models
-    assert models.fitted_as("promoter", "swin-t-224") == "genebert" == models.fitted_as("promoter", "genebert")
+    assert models.fits_of("promoter", "swin-t-224") == ["genebert"] == models.fits_of("promoter", "genebert")
     # the same network, fine-tuned in another way
-    assert models.fitted_as("promoter", "classifier-cls") == "classifier-cls"
+    assert models.fits_of("promoter", "classifier-cls") == ["classifier-cls"]
     # one that cannot be had stands for itself, and nobody else is fitted as it
     gone = run_of({"unavailable": {"genebert": "no"}}).models
-    assert gone.fitted_as("promoter", "genebert") == "genebert"
-    assert gone.fitted_as("promoter", "batch-128") == "mgm-ngsp-srm"
+    assert gone.fits_of("promoter", "genebert") == ["genebert"]
+    assert gone.fits_of("promoter", "batch-128") == ["mgm-ngsp-srm"]
 
 
 def test_models_with_filters_over_bases():

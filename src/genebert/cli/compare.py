@@ -1,5 +1,6 @@
 """Whether rows of a run's tables differ: any two of them, by the intervals of the page (docs/report.md)."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -7,11 +8,14 @@ from typing import Any
 
 from genebert.errors import InputError
 from genebert.report.page.claims import Pair
-from genebert.report.page.summary import ends, mean_sd, signed
-from genebert.report.page.verdicts import AllFits, Measured, measure, read_fits
-from genebert.report.tables.kinds.base import Shown, value_at
-from genebert.report.tables.kinds.registry import SHOWN
-from genebert.report.text import NOTHING, text_table
+from genebert.report.page.fits import AllFits, read_fits
+from genebert.report.page.summary import ends, mean_sd, seeds_of, signed
+from genebert.report.page.verdicts import ABSENT, Measured, measure
+from genebert.report.tables.kinds.base import Shown
+from genebert.report.tables.kinds.base_classes import BASE_CLASSES
+from genebert.report.tables.kinds.person import PERSON
+from genebert.report.tables.kinds.two_class import TWO_CLASS
+from genebert.report.text import text_table
 from genebert.run.models import SEEDED
 from genebert.settings.sentences import suggest
 
@@ -19,46 +23,92 @@ HIGHER, LOWER, OPEN = "higher", "lower", "cannot be told"
 HEADS = ("data set", "metric", "", "than", "ours", "other", "difference", "95 %", "seeds", "verdict")
 
 
+def _places(folder: Path) -> dict[str, dict[str, list[str]]]:
+    """Return task/data set -> row -> folders of its fits, the run's own seed of pre-training first."""
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder, expected that of a run's scores (results/RUN)")
+    found: dict[str, dict[str, list[str]]] = {}
+    for path in sorted(folder.glob("*/*/*")):
+        if any(path.glob("*.json")):
+            row = path.name.partition(SEEDED)[0]
+            found.setdefault("/".join(path.parts[-3:-1]), {}).setdefault(row, []).append(path.name)
+    for dataset, rows in found.items():
+        for row, names in rows.items():
+            if row not in names:
+                expected = "expected those of the run's own seed of pre-training too"
+                raise InputError(
+                    f"{folder / dataset}: found scores of {', '.join(names)} and none of {row}; {expected}"
+                )
+            names.sort(key=lambda name, row=row: (name != row, name))
+    if not found:
+        raise InputError(f"{folder}: found no score files, expected those of a run (results/RUN)")
+    return found
+
+
 def _fits(folder: Path, names: Sequence[str]) -> tuple[list[str], AllFits]:
     """Return the data sets (task/data set) with scores of all `names`, and the fits of these, all their seeds."""
-    places: dict[str, dict[str, list[str]]] = {}
-    for path in sorted(folder.glob("*/*/*")):
-        name = path.name.partition(SEEDED)[0]
-        if path.is_dir() and any(path.glob("seed*.json")):
-            places.setdefault("/".join(path.parts[-3:-1]), {}).setdefault(name, []).append(path.name)
-    if not places:
-        raise InputError(f"{folder}: found no score files, expected those of a run (results/RUN)")
+    places = _places(folder)
     known = sorted({name for had in places.values() for name in had})
     for name in names:
+        row = name.partition(SEEDED)[0]
+        if name != row and row in known:
+            raise InputError(f"found {name}, expected {row}: a row is compared with all its seeds of pre-training")
         if name not in known:
-            raise InputError(f"{folder}: no scores of {name}; {suggest(name, known)}")
+            expected = "a row whose settings equal another's is fitted under that one's name"
+            raise InputError(f"{folder}: no scores of {name}; {suggest(name, known)} ({expected})")
     shared = [dataset for dataset, had in places.items() if all(name in had for name in names)]
     if not shared:
         raise InputError(f"{folder}: no data set with scores of all of {', '.join(names)}; expected at least one")
     fitted_as = {dataset: {name: places[dataset][name] for name in names} for dataset in shared}
-    fits = ((dataset, fit) for dataset, rows in fitted_as.items() for names_of in rows.values() for fit in names_of)
-    paths = [path for dataset, fit in fits for path in sorted((folder / dataset / fit).glob("seed*.json"))]
-    return shared, read_fits(paths, fitted_as)
+    paths = [
+        path
+        for dataset, rows in fitted_as.items()
+        for fits in rows.values()
+        for fit in fits
+        for path in sorted((folder / dataset / fit).glob("*.json"))
+    ]
+    fits = read_fits(paths, fitted_as)
+    for dataset in shared:
+        for name in names:
+            if (dataset, name) not in fits:
+                where = folder / dataset / name
+                raise InputError(f"{where}: its score files are of another model or data set, expected those of {name}")
+    return shared, fits
 
 
-def _metric(fits: AllFits, dataset: str, name: str) -> tuple[Shown, str]:
-    """Return the kind of a data set and its headline metric, the last of its tables."""
-    score = fits[dataset, name].scores[0]
-    for shown in reversed(SHOWN):
-        headline = list(shown.metrics)[-1]
-        if value_at(score, shown.metrics[headline].place) is not None:
-            return shown, headline
-    raise InputError(f"{fits[dataset, name].paths[0]}: has none of the headline metrics of tables; expected one")
+def _kind(fits: AllFits, dataset: str, names: Sequence[str]) -> Shown:
+    """Return the kind of a data set; an InputError where rows were not scored on the same test examples."""
+    scores = [(score, path) for name in names for score, path in zip(*_files(fits, dataset, name), strict=True)]
+    tests = {score["data_sha256"]["test"]: path for score, path in scores if "test" in score.get("data_sha256", {})}
+    if len(tests) > 1:
+        one, other = list(tests.values())[:2]
+        raise InputError(f"{other}: not scored on the test examples of {one}; expected one test set for {dataset}")
+    keys = {key for score, _ in scores for key in score["metrics"]}
+    return BASE_CLASSES if "top_k" in keys else PERSON if "n_folds" in keys else TWO_CLASS
+
+
+def _files(fits: AllFits, dataset: str, name: str) -> tuple[tuple, tuple]:
+    one = fits[dataset, name]
+    return one.scores, one.paths
 
 
 def _said(one: Measured) -> str:
     """Return a difference in a word: one only where its whole interval lies on one side of 0."""
+    if one.verdict == ABSENT:
+        return one.why
     if one.interval is None:
         return OPEN
     return HIGHER if one.interval[0] > 0 else LOWER if one.interval[1] < 0 else OPEN
 
 
-def compare(results: str | Path, ours: str, others: Sequence[str]) -> list[dict[str, Any]]:
+def _plain(value: Any) -> Any:
+    """Return a value for JSON, which has no NaN."""
+    if isinstance(value, tuple):
+        return [_plain(one) for one in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def compare(results: str | Path, ours: str, others: Sequence[str]) -> list[tuple[str, Measured]]:
     """Compare a row of a run's tables with others, on every data set that has scores of all.
 
     Parameters
@@ -70,40 +120,48 @@ def compare(results: str | Path, ours: str, others: Sequence[str]) -> list[dict[
 
     Returns
     -------
-    list of dict
-        dataset, metric, ours, other, verdict (higher, lower, cannot be told), and the numbers of
-        :class:`~genebert.report.page.verdicts.Measured`.
+    list of (str, Measured)
+        Heading of the metric, the last of the data set's tables, and the comparison.
 
     Raises
     ------
     InputError
-        No run, or a row or data set without scores.
+        No run, a row without scores, rows that were tested on different examples, or files that cannot be read.
     """
+    others = list(dict.fromkeys(others))
+    if ours in others:
+        raise InputError(f"found {ours} twice, expected two rows")
     found = []
     datasets, fits = _fits(Path(results) / "scores", [ours, *others])
     for dataset in datasets:
-        for name in (ours, *others):
-            if why := fits[dataset, name].unavailable:
-                raise InputError(f"{results}: {name} on {dataset} cannot be had: {why}")
-        shown, metric = _metric(fits, dataset, ours)
+        shown = _kind(fits, dataset, [ours, *others])
+        metric = list(shown.metrics.values())[-1]
         for other in others:
-            one = measure(Pair(dataset, ours, other, dataset), fits, shown, shown.metrics[metric].place)
-            numbers = {key: value for key, value in asdict(one).items() if key not in ("pair", "verdict", "missing")}
-            heading = shown.metrics[metric].heading
-            found.append(
-                {"dataset": dataset, "metric": heading, "row": ours, "than": other, "said": _said(one), **numbers}
-            )
+            found.append((metric.heading, measure(Pair(dataset, ours, other, dataset), fits, shown, metric.place)))
     return found
 
 
-def render_comparisons(found: Sequence[dict[str, Any]]) -> str:
+def as_dicts(found: Sequence[tuple[str, Measured]]) -> list[dict[str, Any]]:
+    """Return comparisons with all their numbers, as JSON has them."""
+    return [
+        {
+            "dataset": one.pair.dataset,
+            "metric": metric,
+            "row": one.pair.ours,
+            "than": one.pair.other,
+            "said": _said(one),
+        }
+        | {key: _plain(value) for key, value in asdict(one).items() if key not in ("pair", "verdict", "why", "missing")}
+        for metric, one in found
+    ]
+
+
+def render_comparisons(found: Sequence[tuple[str, Measured]]) -> str:
     """Return comparisons as a table for people."""
     rows = [HEADS]
-    for one in found:
-        seeds = ", ".join(map(str, one["seeds"])) or NOTHING
-        several = f" of {one['pretrainings']} pre-trainings" if one["pretrainings"] > 1 else ""
+    for metric, one in found:
         rows.append(
-            (one["dataset"], one["metric"], one["row"], one["than"], mean_sd(one["ours"]), mean_sd(one["other"]),
-             signed(one["difference"]), ends(one["interval"]), seeds + several, one["said"])
+            (one.pair.dataset, metric, one.pair.ours, one.pair.other, mean_sd(one.ours), mean_sd(one.other),
+             signed(one.difference), ends(one.interval), seeds_of(one), _said(one))
         )  # fmt: skip
     return "\n".join(text_table(rows, "llllrrrrll"))

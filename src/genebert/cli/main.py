@@ -70,7 +70,7 @@ def budget(arguments: argparse.Namespace) -> int:
     if arguments.all:
         names = run.models.names
     else:
-        names = run.shown_models(ablations=True) if arguments.tables else [arguments.model]
+        names = run.shown_models(ablations=True) if arguments.tables else run.models.seeded(arguments.model)
     priced = make_budget(run, names, arguments.utilisation)
     print(json.dumps(priced, indent=2) if arguments.json else render(priced))
     return 0
@@ -117,11 +117,11 @@ def status(arguments: argparse.Namespace) -> int:
 
 def compare(arguments: argparse.Namespace) -> int:
     """Print whether rows of a run's tables differ."""
+    from genebert.cli.compare import as_dicts, render_comparisons
     from genebert.cli.compare import compare as compare_rows
-    from genebert.cli.compare import render_comparisons
 
     found = compare_rows(arguments.results, arguments.row, arguments.others)
-    print(json.dumps(found, indent=2) if arguments.json else render_comparisons(found))
+    print(json.dumps(as_dicts(found), indent=2) if arguments.json else render_comparisons(found))
     return 0
 
 

@@ -83,8 +83,11 @@ def read_score(path: str | Path) -> dict[str, Any]:
     if "unavailable" not in score:
         needed += ["deterministic", "metrics"]
     missing = [key for key in needed if key not in score]
-    if not missing and "metrics" in needed and "n" not in score["metrics"]:
+    metrics = score.get("metrics")
+    if not missing and "metrics" in needed and not (isinstance(metrics, dict) and "n" in metrics):
         missing = ["metrics.n"]
     if missing:
         raise InputError(f"{path}: not a score file; the key {missing[0]!r} is missing")
+    if not isinstance(score["seed"], int):
+        raise InputError(f"{path}: not a score file; found the seed {score['seed']!r}, expected a whole number")
     return score

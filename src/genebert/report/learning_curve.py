@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -38,7 +39,10 @@ def collect_points(paths: Sequence[str | Path], rows: Mapping[str, Sequence[str]
         One is no score file or lacks a value, they are of several data sets, or two are of the same model, number of
         examples and seed.
     """
-    lines = {name: line for line, names in (rows or {}).items() for name in names}
+    lines: dict[str, list[str]] = {}
+    for line, names in (rows or {}).items():
+        for name in names:
+            lines.setdefault(name, []).append(line)
     points, places, one = [], {}, ""
     for path in paths:
         score = read_score(path)
@@ -46,19 +50,18 @@ def collect_points(paths: Sequence[str | Path], rows: Mapping[str, Sequence[str]
         one = one or name
         if name != one:
             raise InputError(f"{path}: scores of {name}, but {paths[0]} of {one}; expected one data set")
-        line = lines.get(score["model"], score["model"])
-        row = {"model": line, "n_train": score.get("n_train"), "seed": score["seed"]}
+        key = f"{score['model']}, {score.get('n_train')} examples, seed {score['seed']}"
         if "unavailable" in score:
-            points.append(row | {"unavailable": score["unavailable"]})
+            found: dict[str, Any] = {"unavailable": score["unavailable"]}
         else:
-            row |= {key: score["metrics"].get(key) for key in METRICS}
-            if missing := [name for name, value in row.items() if value is None]:
+            found = {name: score["metrics"].get(name) for name in METRICS}
+            if missing := [name for name, value in {**found, "n_train": score.get("n_train")}.items() if value is None]:
                 raise InputError(f"{path}: has no value {missing[0]!r}; expected a score file of a fitted model")
-            key = f"{score['model']}, {row['n_train']} examples, seed {row['seed']}"
             if key in places:
                 raise InputError(f"{path}: {key} as in {places[key]}; expected each once")
             places[key] = path
-            points.append(row | {"pretraining": pretraining_of(score)})
+        row = {"n_train": score.get("n_train"), "pretraining": pretraining_of(score), "seed": score["seed"]}
+        points += [{"model": line, **row, **found} for line in lines.get(score["model"], [score["model"]])]
     frame = pd.DataFrame(points, columns=["model", "n_train", "pretraining", "seed", *METRICS, "unavailable"])
     return frame.astype(
         {"n_train": "Int64", "pretraining": "Int64", **dict.fromkeys(METRICS, "float64"), "collapsed": "boolean"}

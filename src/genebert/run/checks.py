@@ -241,7 +241,7 @@ def _row_problems(config: dict, models: Models, folder: Path) -> Iterator[str]:
             if (kind := kinds.get(str(key).partition("/")[0], expected)) != expected:
                 yield f"{where}: found {key}, whose kind is {kind}; expected data sets of the kind {expected}"
     for name in config["unavailable"]:
-        if name not in (*known, *names, *simple):
-            yield f"unavailable: unknown model or data set {name}; {suggest(str(name), [*known, *simple, *names])}"
+        if name not in (able := [*known, *simple, *(one for one in names if SEEDED not in one)]):
+            yield f"unavailable: unknown model or data set {name}; {suggest(str(name), able)}"
     for task, found in sets.items():
         yield from all_tasks()[task].problems(found, list(map(normalise_chromosome, config["chromosomes"])))

@@ -156,19 +156,26 @@ class Models:
         models = {name: (settings, self.seed(name)) for name, settings in self.resolved.items()}
         return {name: next(other for other, known in models.items() if known == own) for name, own in models.items()}
 
-    def fitted_as(self, task: str, name: str) -> str:
-        """Return the first model that is pre-trained and fine-tuned on a task as this one is: they are fitted once.
+    def fits_of(self, task: str, row: str) -> list[str]:
+        """Return the names under which a row of tables is fitted on a task, one for each seed of pre-training.
 
-        One that cannot be had stands for itself alone.
+        It is the first model that is pre-trained and fine-tuned as this one is: they are fitted once, and share the
+        further seeds that any of them names. One that cannot be had stands for itself alone.
         """
-        if self.reason_of_absence(name):
-            return name
+        if self.reason_of_absence(row):
+            return [row]
 
-        def fit(one: str) -> tuple[str, dict[str, Any]]:
-            return self.canonical[one], self.finetune_settings(task, one)
+        def settings(one: str) -> tuple[dict[str, Any], dict[str, Any]]:
+            return self.resolved[one.partition(SEEDED)[0]], self.finetune_settings(task, one)
 
-        wanted = fit(name)
-        return next(one for one in self.names if fit(one) == wanted and not self.reason_of_absence(one))
+        found: dict[int, str] = {}
+        wanted = settings(row)
+        for one in self.names:
+            if settings(one) == wanted and not self.reason_of_absence(one):
+                found.setdefault(self.seed(one), one)
+        own = self.seed(row)
+        further = [] if SEEDED in row else [name for seed, name in found.items() if seed != own]
+        return [found[own], *further]
 
     def ancestry(self, name: str) -> list[str]:
         """Return a model, the one that it starts from, and so on; each once, also where they go round in a circle.
@@ -198,9 +205,11 @@ class Models:
         origins = {name: self.origin(name) for name in self.names if SEEDED not in name}
         others = [name for name, origin in origins.items() if origin is None]
         for name, origin in origins.items():
-            if self.config["seed"] in (seeds := self.entry(name).get("pretrain_seeds", [])):
+            seeds = self.entry(name).get("pretrain_seeds", [])
+            if (own := self.config["seed"]) in seeds:
                 expected = "expected others: the run's own seed is always among them"
-                yield f"model {name}.pretrain_seeds: found {self.config['seed']}, {expected}"
+                yield f"model {name}.pretrain_seeds: found {own}, {expected}"
+                continue
             if origin is None:
                 continue
             if origin not in others:
@@ -215,11 +224,20 @@ class Models:
     def start_problems(self) -> Iterator[str]:
         """Say what is wrong with models that start from another."""
         starts = {name: starts_from(model) for name, model in self.resolved.items() if SEEDED not in name}
-        trained = [name for name, model in self.resolved.items() if is_trained(model)]
+        trained = [name for name, model in self.resolved.items() if is_trained(model) and SEEDED not in name]
+        for name in starts:
+            fixed = self.resolved[name]["sequence_encoder"]["weights"] is not None and name not in trained
+            if fixed and self.further(name) and self.origin(name) is None:
+                expected = "expected none: it is not trained, and its weights are the same with every seed"
+                yield f"model {name}.pretrain_seeds: found {len(self.further(name))}, {expected}"
         for name, origin in starts.items():
             if origin is None or self.origin(name) is not None:
                 continue
             where = f"model {name}: sequence_encoder.weights: found {OTHER_MODEL}{origin}"
+            if SEEDED in origin:
+                expected = "expected the model's own name: one of the same seed is taken where there is one"
+                yield f"{where}, {expected}"
+                continue
             if origin not in trained:
                 yield f"{where}, expected a model that is trained; {suggest(origin, trained)}"
                 continue

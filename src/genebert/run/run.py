@@ -194,9 +194,9 @@ class Run:
         shown = [self.rows[table] for table in self.tables() if ablations or number_of(table)[0] not in ABLATIONS]
         used = {one for rows in shown for row in rows.values() for name in row for one in self.models.seeded(name)}
         used.update(self.figure2_models().values())
-        absent = {*baselines(), *self.config["unavailable"]}
+        absent = baselines()
         names = [name for name in self.models.names if name in used]
-        return [name for name in names if not absent.intersection({name, self.models.origin(name)})]
+        return [name for name in names if name not in absent and not self.models.reason_of_absence(name)]
 
     def curve_files(self) -> list[str]:
         """Return the training curves of trained models; those of ablations and further seeds are had by their path."""
@@ -348,8 +348,7 @@ class Run:
 
         def fitted(name: str, row: str) -> list[str]:
             able = row in self.models.names and not self.reason_of_absence(name, row)
-            task = name.partition("/")[0]
-            return [self.models.fitted_as(task, one) for one in self.models.seeded(row)] if able else [row]
+            return self.models.fits_of(name.partition("/")[0], row) if able else [row]
 
         return {name: {row: fitted(name, row) for row in rows} for name, rows in self.rows[wildcards.table].items()}
 

@@ -16,11 +16,12 @@ from genebert.report.page.claims import claims_of
 from genebert.report.page.crate import write_crate
 from genebert.report.page.figure2 import RULE as FIGURE2_RULE
 from genebert.report.page.figure2 import read_figure2
+from genebert.report.page.fits import AllFits, read_fits
 from genebert.report.page.markdown import markdown_html, read_markdown
 from genebert.report.page.pictures import Cost, cost_figure, data_uri, learning_figures, pretraining_figures
 from genebert.report.page.summary import Line, counts_of, line_of
 from genebert.report.page.tables import read_tables
-from genebert.report.page.verdicts import RULE, AllFits, judge, read_fits
+from genebert.report.page.verdicts import RULE, judge
 from genebert.report.tables.paper import read_paper
 from genebert.report.text import ReportSettings, count, fill
 from genebert.settings.load import load_yaml

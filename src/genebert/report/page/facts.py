@@ -11,9 +11,10 @@ from genebert.files import read_json
 from genebert.report.curves import read_metrics
 from genebert.report.page.benchmarks import read_benchmark
 from genebert.report.page.claims import GENEBERT
+from genebert.report.page.fits import AllFits
 from genebert.report.page.pictures import Cost
 from genebert.report.page.summary import signed
-from genebert.report.page.verdicts import AllFits, best_of
+from genebert.report.page.verdicts import best_of
 from genebert.report.tables.blocks import number, with_sd
 from genebert.report.tables.kinds.base import Shown
 from genebert.report.tables.kinds.registry import shown_of

@@ -57,7 +57,7 @@ RULE = (
     "cannot be told otherwise. Nor can it be told, if all three hold, where the multi-modal purity does not lie above "
     "what chance gives (the middle 95 % with cell types permuted). Samples are those of regions that no other cell "
     "type holds, as shared regions tell a type without any model; where too few are left, samples as they were drawn, "
-    "which the line says. Each model is pre-trained once: another pre-training is not in these intervals."
+    "which the line says. One pre-training of each model is shown: another is not in these intervals."
 )
 
 

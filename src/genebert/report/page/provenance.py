@@ -11,7 +11,7 @@ import yaml
 
 from genebert import __version__
 from genebert.files import sha256
-from genebert.report.page.verdicts import AllFits
+from genebert.report.page.fits import AllFits
 from genebert.report.text import leaves
 from genebert.settings.load import expand, load_yaml
 

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from genebert.report.page.verdicts import ABSENT, FAILS, HOLDS, ONE_MODEL, OPEN, VERDICTS, Interval, Judged, Measured
+from genebert.report.page.intervals import Interval
+from genebert.report.page.verdicts import ABSENT, FAILS, HOLDS, ONE_MODEL, OPEN, VERDICTS, Judged, Measured
 from genebert.report.tables.blocks import number, with_sd
 from genebert.report.text import NOTHING
 
@@ -137,7 +138,7 @@ def _why(measured: Sequence[Measured], verdict: str) -> str:
     return "; ".join(said)
 
 
-def _seeds(one: Measured) -> str:
+def seeds_of(one: Measured) -> str:
     """Return the seeds of fine-tuning, and of how many pre-trainings where there are several."""
     several = f" of {one.pretrainings} pre-trainings" if one.pretrainings > 1 else ""
     return ", ".join(map(str, one.seeds)) + several or NOTHING
@@ -149,7 +150,7 @@ def _details(one: Measured) -> list[str]:
     return [
         pair.label, SAME if one.why == ONE_MODEL else one.verdict, pair.ours, pair.other, paper, signed(pair.gain),
         mean_sd(one.ours), mean_sd(one.other), signed(one.difference), ends(one.over_seeds),
-        ends(one.over_pretrainings), ends(one.over_examples), _seeds(one), one.why,
+        ends(one.over_pretrainings), ends(one.over_examples), seeds_of(one), one.why,
     ]  # fmt: skip
 
 

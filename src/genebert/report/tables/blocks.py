@@ -109,8 +109,10 @@ class Heads:
 
 
 def _seeds(pretrainings: int, fits: int) -> str:
-    """Return the number of fits; of several pre-trainings that and their seeds, if all have as many."""
-    return f"{pretrainings} x {fits // pretrainings}" if pretrainings > 1 and fits % pretrainings == 0 else str(fits)
+    """Return the number of fits; of several pre-trainings these and the seeds of each."""
+    if pretrainings < 2:
+        return str(fits)
+    return f"{pretrainings} x {fits // pretrainings}" if fits % pretrainings == 0 else f"{fits} of {pretrainings}"
 
 
 def main_block(title: str, subtitle: str, values: pd.DataFrame, heads: Heads, notes: list[str]) -> Block:

@@ -49,7 +49,7 @@ def _source_notes(paper: pd.DataFrame, values: pd.DataFrame, heads: Heads, setti
     bold = ", and collapsed seeds" if shown.collapsed else ""
     notes.append(f"{text} Bold: our best {headline} of each data set{bold}.")
     if (values["n_pretrainings"] > 1).any():
-        notes.append("Seeds 3 x 3: pre-trained with three seeds, each fine-tuned with three; the sd is over all fits.")
+        notes.append("Seeds p x s: pre-trained with p seeds, each fine-tuned with s; the sd is over all fits.")
     trained = values["n_train"].dropna() if "n_train" in values else []
     if len(trained):
         notes.append(f"Training examples a data set: {_span(trained)}.")

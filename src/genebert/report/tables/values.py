@@ -66,6 +66,10 @@ def collect(paths: Iterable[str | Path], rows: Rows) -> Scores:
             had = {score["model"] for score in found.get((dataset, row), [])}
             if missing := [name for name in names if name not in had]:
                 raise InputError(f"tables: no score file of {missing[0]} on {dataset}; expected at least one seed")
+            seeds = {name: {score["seed"] for score in found[dataset, row] if score["model"] == name} for name in names}
+            if other := [name for name in names if seeds[name] != seeds[names[0]]]:
+                text = f"the seeds of {names[0]} are {sorted(seeds[names[0]])}, of {other[0]} {sorted(seeds[other[0]])}"
+                raise InputError(f"tables: on {dataset} {text}; expected the same for every pre-training")
             order = {name: i for i, name in enumerate(names)}
             found[dataset, row].sort(key=lambda score, order=order: (order[score["model"]], score["seed"]))
     return found

@@ -1,0 +1,104 @@
+"""Intervals of the difference of two models: over fine-tuning seeds, pre-trainings and test examples."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from genebert.errors import InputError
+from genebert.evaluation.metrics import paired_auc_interval
+from genebert.report.page.fits import Fits
+from genebert.report.tables.kinds.base import Place, Shown, pretraining_of, value_at
+from genebert.report.tables.values import mean_and_sd
+
+Interval = tuple[float, float]
+
+
+def common_seeds(sides: Sequence[Fits]) -> tuple[int, ...]:
+    """Return the fine-tuning seeds that every pre-training of all sides has."""
+    groups: dict[tuple[int, int | None], set[int]] = {}
+    for i, side in enumerate(sides):
+        for score in side.scores:
+            groups.setdefault((i, pretraining_of(score)), set()).add(score["seed"])
+    return tuple(sorted(set.intersection(*groups.values()))) if groups else ()
+
+
+def interval_of_mean(values: Sequence[float]) -> Interval | None:
+    """Return the 95 % interval of a mean (Student's t), None of fewer than two values."""
+    from scipy.stats import t
+
+    n = len(values)
+    if n < 2:
+        return None
+    mean, sd = mean_and_sd(list(values))
+    half = float(t.ppf(0.975, n - 1)) * sd / math.sqrt(n)
+    return mean - half, mean + half
+
+
+def interval_over_seeds(ours: Fits, other: Fits, place: Place) -> Interval | None:
+    """Return the 95 % interval over fine-tuning seeds, which all fits share; None of one seed.
+
+    Of several pre-trainings it is the mean of a seed that is compared: fits of one classifier seed are not independent
+    of those that they are paired with, of which there may be fewer.
+    """
+    sides = [np.mean(list(side.by_pretraining(place).values()), axis=0) for side in (ours, other)]
+    return interval_of_mean((sides[0] - sides[1]).tolist())
+
+
+def interval_over_pretrainings(ours: Fits, other: Fits, place: Place) -> Interval | None:
+    """Return the 95 % interval over pre-trainings, None where neither side has several.
+
+    Paired where both have the same seeds, by Welch's t where both have others; where one side has a single
+    pre-training, of the other's alone.
+    """
+    from scipy.stats import t
+
+    groups = [{seed: float(np.mean(values)) for seed, values in side.by_pretraining(place).items()}
+              for side in (ours, other)]  # fmt: skip
+    one, two = ([*group.values()] for group in groups)
+    if len(one) > 1 and len(two) > 1:
+        if set(groups[0]) == set(groups[1]):
+            return interval_of_mean([value - groups[1][seed] for seed, value in groups[0].items()])
+        shares = [np.var(side, ddof=1) / len(side) for side in (one, two)]
+        if not sum(shares):
+            return (float(np.mean(one) - np.mean(two)),) * 2
+        df = sum(shares) ** 2 / sum(share**2 / (len(side) - 1) for share, side in zip(shares, (one, two), strict=True))
+        half = float(t.ppf(0.975, df)) * math.sqrt(sum(shares))
+        difference = float(np.mean(one) - np.mean(two))
+        return difference - half, difference + half
+    return interval_of_mean((np.array(one) - np.array(two)).tolist())
+
+
+def _predictions(path: Path) -> pd.DataFrame:
+    """Read the predictions beside a score file."""
+    path = path.with_suffix(".parquet")
+    try:
+        return pd.read_parquet(path, columns=["label", "score"])
+    except (OSError, ValueError) as error:
+        why = "no such file" if isinstance(error, FileNotFoundError) else str(error).splitlines()[0]
+        raise InputError(f"{path}: cannot be read ({why}); expected the predictions of the score file") from error
+
+
+def interval_over_examples(ours: Fits, other: Fits, shown: Shown, place: Place) -> Interval | None:
+    """Return the 95 % interval of the difference over draws of test examples, see :data:`RULE`; None without any.
+
+    Raises
+    ------
+    InputError
+        The predictions of both are not of the same test examples.
+    """
+    if place == ("metrics", "roc_auc") and not any("n_folds" in score["metrics"] for score in ours.scores):
+        tables = [[_predictions(path) for path in one.paths] for one in (ours, other)]
+        label = tables[0][0]["label"].to_numpy()
+        for table, path in zip([*tables[0], *tables[1]], [*ours.paths, *other.paths], strict=True):
+            if not np.array_equal(table["label"], label):
+                raise InputError(f"{path}: labels are not those of {ours.paths[0]}; expected one test set")
+        return paired_auc_interval(label, *([table["score"].to_numpy() for table in side] for side in tables))
+    ends = [[value_at(score, shown.interval) for score in one.scores] for one in (ours, other)]
+    if any(None in side for side in ends):
+        return None
+    difference = np.mean(ours.values(place)) - np.mean(other.values(place))
+    half = math.hypot(*(float(np.mean([high - low for low, high in side])) / 2 for side in ends))
+    return float(difference - half), float(difference + half)
