@@ -1,0 +1,295 @@
+"""The kept run of chr20 (docs/chr20/) in the pages: `python tests/kept_run.py` writes their tables anew from its files.
+
+A table stands between `<!-- chr20: NAME -->` and `<!-- end -->`; NAME is a function of this module.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+
+ROOT = Path(__file__).resolve().parent.parent
+KEPT = ROOT / "docs/chr20"
+PAGES = ("README.md", "docs/real-run.md", "docs/figure2.md")
+BLOCK = re.compile(r"(<!-- chr20: (\w+) -->\n)(.*?)(<!-- end -->)", flags=re.DOTALL)
+CELLS = ("A549", "HepG2", "IMR-90", "K562", "GM12878")
+NOTHING = "-"
+
+
+def read(name: str) -> pd.DataFrame:
+    """Return a csv file of the kept run."""
+    return pd.read_csv(KEPT / f"{name}.csv")
+
+
+def number(value: float) -> str:
+    """Return a number with three places, a dash for none."""
+    return NOTHING if pd.isna(value) else f"{value:.3f}"
+
+
+def mean_sd(row: pd.Series, metric: str) -> str:
+    """Return mean and sd of a metric; the mean alone where the seed changes nothing."""
+    mean, sd = row[f"{metric}_mean"], row[f"{metric}_sd"]
+    return number(mean) if pd.isna(sd) or sd < 1e-9 else f"{number(mean)} ± {sd:.3f}"
+
+
+def bold(cells: list[str], values: pd.Series) -> list[str]:
+    """Return cells with those of the largest value in bold."""
+    return [f"**{cell}**" if value == values.max() else cell for cell, value in zip(cells, values, strict=True)]
+
+
+def markdown(columns: dict[str, list[str]], left: int = 1) -> str:
+    """Return columns, heading to cells, as a table; the first `left` are text."""
+    rows = [list(columns), ["---"] * left + ["---:"] * (len(columns) - left), *zip(*columns.values(), strict=True)]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def seeds(table: pd.DataFrame) -> list[str]:
+    """Return how many pre-trainings and seeds of each are behind a row."""
+    found = []
+    for fits, before in zip(table["n_seeds"], table["n_pretrainings"], strict=True):
+        found.append(f"{before} x {fits // before}" if before > 1 else str(fits))
+    return found
+
+
+def _ours(name: str) -> pd.DataFrame:
+    """Return the rows of a table that the run has numbers for."""
+    table = read(name)
+    return table[table["n_seeds"] > 0].reset_index(drop=True)
+
+
+def _promoters(name: str) -> str:
+    table = _ours(name)
+    columns = {
+        "model": table["model"].tolist(),
+        "P": [mean_sd(row, "precision") for _, row in table.iterrows()],
+        "R": [mean_sd(row, "recall") for _, row in table.iterrows()],
+        "AUC": bold([mean_sd(row, "auc") for _, row in table.iterrows()], table["auc_mean"]),
+        "95 % interval": [f"{row.auc_low:.3f} to {row.auc_high:.3f}" for row in table.itertuples()],
+        "seeds": seeds(table),
+    }
+    if table["auc_paper"].notna().any():
+        columns["the paper's AUC"] = [number(value) for value in table["auc_paper"]]
+    return markdown(columns)
+
+
+def table1() -> str:
+    """Table 1."""
+    return _promoters("table1")
+
+
+def table1_extended() -> str:
+    """Table 1, extended."""
+    return _promoters("table1_extended")
+
+
+def table2() -> str:
+    """Table 2: AUC of each cell's set, and the mean over the sets."""
+    table = _ours("table2")
+    table["cell"] = table["dataset"].str.removeprefix("tfbs/CTCF_")
+    models = table["model"].drop_duplicates().tolist()
+    columns = {"model": models}
+    for cell in CELLS:
+        own = table[table["cell"] == cell].set_index("model").loc[models]
+        columns[cell] = bold([mean_sd(row, "auc") for _, row in own.iterrows()], own["auc_mean"])
+    means = table.groupby("model")["auc_mean"].mean().loc[models]
+    columns["mean"] = bold([number(value) for value in means], means)
+    columns["seeds"] = seeds(table[table["cell"] == CELLS[0]].set_index("model").loc[models])
+    return markdown(columns)
+
+
+def table3() -> str:
+    """Table 3: mean over folds of the AUC."""
+    table = _ours("table3")
+    table["set"] = table["dataset"].str.removeprefix("disease/")
+    parts = []
+    for name, own in table.groupby("set", sort=False):
+        own = own.reset_index(drop=True)
+        aucs = bold([mean_sd(row, "fold_auc") for _, row in own.iterrows()], own["fold_auc_mean"])
+        parts.append(
+            pd.DataFrame(
+                {
+                    "data set": name,
+                    "model": own["model"],
+                    "P": [mean_sd(row, "precision") for _, row in own.iterrows()],
+                    "R": [mean_sd(row, "recall") for _, row in own.iterrows()],
+                    "AUC": aucs,
+                    "the paper's AUC": [number(value) for value in own["fold_auc_paper"]],
+                }
+            )
+        )
+    return markdown({name: cells.tolist() for name, cells in pd.concat(parts).items()}, left=2)
+
+
+def table4() -> str:
+    """Table 4."""
+    table = _ours("table4")
+    return markdown(
+        {
+            "model": table["model"].tolist(),
+            "bases seen beside a base": table["context"].astype(str).tolist(),
+            "top-k": [mean_sd(row, "top_k") for _, row in table.iterrows()],
+            "PR-AUC": bold([mean_sd(row, "pr_auc") for _, row in table.iterrows()], table["pr_auc_mean"]),
+            "95 % over genes": [f"{row.pr_auc_low:.3f} to {row.pr_auc_high:.3f}" for row in table.itertuples()],
+            "the paper's top-k / PR-AUC": [
+                NOTHING if pd.isna(row.top_k_paper) else f"{row.top_k_paper:.2f} / {row.pr_auc_paper:.2f}"
+                for row in table.itertuples()
+            ],
+            "seconds a seed": [f"{value:,.0f}" for value in table["seconds"]],
+        }
+    )
+
+
+def _ablation(name: str, label: str | None = None) -> str:
+    table = _ours(name)
+    columns = {"model": table["model"].tolist()}
+    if label:
+        columns[label.replace("_", " ")] = table[label].astype(str).tolist()
+    columns |= {
+        "AUC": bold([mean_sd(row, "auc") for _, row in table.iterrows()], table["auc_mean"]),
+        "95 % interval": [f"{row.auc_low:.3f} to {row.auc_high:.3f}" for row in table.itertuples()],
+        "the paper's AUC": [number(value) for value in table["auc_paper"]],
+    }
+    return markdown(columns, left=1)
+
+
+def table5() -> str:
+    """Table 5."""
+    return _ablation("table5")
+
+
+def table7() -> str:
+    """Table 7."""
+    return _ablation("table7", "parameters")
+
+
+def table8() -> str:
+    """Table 8."""
+    return _ablation("table8", "samples_seen")
+
+
+def transfer() -> str:
+    """Table 6's matrix of one model: trained on (rows), tested on (columns)."""
+    table = read("table6_transfer")
+    table = table[table["model"] == "genebert-conv"]
+    short = {f"tfbs/CTCF_{cell}": cell for cell in CELLS}
+    matrix = table.replace(short).pivot(index="trained_on", columns="tested_on", values="auc_mean")
+    matrix = matrix.loc[list(CELLS), list(CELLS)]
+    columns = {"trained on": list(CELLS)}
+    for cell in CELLS:
+        columns[cell] = [f"**{value:.3f}**" if own == cell else f"{value:.3f}" for own, value in matrix[cell].items()]
+    return markdown(columns)
+
+
+def _curve(name: str, table: str, dataset: str) -> str:
+    points = read(name)
+    whole = _ours(table)
+    whole = whole[whole["dataset"] == dataset].set_index("model")
+    models = list(dict.fromkeys(points["model"]))
+    columns = {"model": sorted(models, key=list(whole.index).index)}
+    for size, own in points.groupby("n_train"):
+        groups = own.groupby("model")["roc_auc"].agg(["mean", "std"]).rename(columns={"mean": "a_mean", "std": "a_sd"})
+        groups = groups.loc[columns["model"]]
+        columns[f"{size:,}"] = bold([mean_sd(row, "a") for _, row in groups.iterrows()], groups["a_mean"])
+    all_of = whole.loc[columns["model"]]
+    heading = f"all {int(all_of['n_train'].iloc[0]):,}"
+    columns[heading] = bold([mean_sd(row, "auc") for _, row in all_of.iterrows()], all_of["auc_mean"])
+    return markdown(columns)
+
+
+def curve_promoters() -> str:
+    """Learning curve of prom-core."""
+    return _curve("learning_curve_prom-core", "table1", "promoter/prom-core")
+
+
+def curve_ctcf() -> str:
+    """Learning curve of CTCF in A549."""
+    return _curve("learning_curve_CTCF_A549", "table2", "tfbs/CTCF_A549")
+
+
+def figure2() -> str:
+    """Figure 2's numbers of the embeddings."""
+    numbers = json.loads((KEPT / "figure2.json").read_text(encoding="utf-8"))
+    rows = []
+    for name, part in (("as pre-trained on", numbers["drawn"]), ("of regions of one type alone", numbers["specific"])):
+        for measure in ("purity", "silhouette", "within_between"):
+            one, other, difference = (
+                part["embedding"][key][measure] for key in ("uni_modal", "multi_modal", "difference")
+            )
+            interval = f"{difference['value']:+.3f} ({difference['low']:+.3f} to {difference['high']:+.3f})"
+            chance = f"{other['low']:.3f} to {other['high']:.3f}"
+            kmers = number(part["controls"]["kmers"]["value"]) if measure == "purity" else NOTHING
+            rows.append([name, measure, chance, number(one["value"]), number(other["value"]), interval, kmers])
+    heads = ("samples", "measure", "by chance", "uni-modal", "multi-modal", "difference", "4-mers alone")
+    return markdown(dict(zip(heads, map(list, zip(*rows, strict=True)), strict=True)), left=2)
+
+
+def cell_accessibility() -> str:
+    """What is known of accessibility, and of its part that is specific to cell types."""
+    table = read("cell_accessibility")
+    table = table[table["cell_type"] == "mean over types"]
+    whole, specific = (table[table["target"] == name].set_index("known_by") for name in ("accessibility", "specific"))
+    names = whole.index.tolist()
+    specific = specific.reindex(names)
+    gains = [
+        NOTHING if pd.isna(row.gain) else f"{row.gain:+.3f} ({row.gain_low:+.3f} to {row.gain_high:+.3f})"
+        for row in specific.itertuples()
+    ]
+    return markdown(
+        {
+            "known by": names,
+            "average precision": [number(value) for value in whole["value"]],
+            "cell-specific part, Pearson": [number(value) for value in specific["value"]],
+            "beyond composition": gains,
+        }
+    )
+
+
+# Row of README.md: model of Table 1, of Table 2.
+SUMMARY = {
+    "GeneBERT": ("genebert-k3", "genebert"),
+    "GeneBERT with filters over bases": ("genebert-conv", "genebert-conv"),
+    "DNABERT (ours: masked k-mers only)": ("dnabert-k3", "dnabert"),
+    "the same with filters over bases": ("dnabert-conv", "dnabert-conv"),
+    "the network without pre-training": ("from-scratch-k3", "from-scratch"),
+    "the same with filters over bases, without pre-training": ("from-scratch-conv", "from-scratch-conv"),
+    "boosted trees on one-hot and k-mer counts": ("boosted-trees", "boosted-trees"),
+    "boosted trees on these and JASPAR scores": ("motif-trees", "motif-trees"),
+    "logistic regression on k-mer counts": ("kmer-logreg", "kmer-logreg"),
+    "logistic regression on JASPAR scores": ("motif-l1", "motif-l1"),
+    "a small convolutional network": ("cnn", "cnn"),
+    "the factor's own JASPAR matrix": (None, "pwm"),
+}
+
+
+def summary() -> str:
+    """Ours beside the paper's, on chr20."""
+    promoters = _ours("table1").set_index("model")
+    sites = _ours("table2")
+    paper = {"GeneBERT": ("0.894", "0.981 to 0.989"), "DNABERT (ours: masked k-mers only)": ("0.693", "0.501 to 0.545")}
+    columns: dict[str, list[str]] = {
+        "model": list(SUMMARY),
+        "Table 1, paper": [paper.get(name, (NOTHING,))[0] for name in SUMMARY],
+        "Table 1, chr20": [mean_sd(promoters.loc[one], "auc") if one else NOTHING for one, _ in SUMMARY.values()],
+        "Table 2, paper (nine sets)": [paper.get(name, ("", NOTHING))[1] for name in SUMMARY],
+        "Table 2, chr20: mean of five cells": [],
+        "lowest to highest": [],
+    }
+    for _, model in SUMMARY.values():
+        aucs = sites.loc[sites["model"] == model, "auc_mean"]
+        columns["Table 2, chr20: mean of five cells"].append(number(aucs.mean()))
+        columns["lowest to highest"].append(f"{aucs.min():.3f} to {aucs.max():.3f}")
+    return markdown(columns)
+
+
+def written_anew(text: str) -> str:
+    """Return a page with its tables made from the kept run."""
+    makers: dict[str, Callable[[], str]] = globals()
+    return BLOCK.sub(lambda found: f"{found[1]}{makers[found[2]]()}{found[4]}", text)
+
+
+if __name__ == "__main__":
+    for page in PAGES:
+        path = ROOT / page
+        path.write_text(written_anew(path.read_text(encoding="utf-8")), encoding="utf-8")
