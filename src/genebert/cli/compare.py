@@ -78,18 +78,14 @@ def _fits(folder: Path, names: Sequence[str]) -> tuple[list[str], AllFits]:
 
 def _kind(fits: AllFits, dataset: str, names: Sequence[str]) -> Shown:
     """Return the kind of a data set; an InputError where rows were not scored on the same test examples."""
-    scores = [(score, path) for name in names for score, path in zip(*_files(fits, dataset, name), strict=True)]
+    rows = [fits[dataset, name] for name in names]
+    scores = [(score, path) for row in rows for score, path in zip(row.scores, row.paths, strict=True)]
     tests = {score["data_sha256"]["test"]: path for score, path in scores if "test" in score.get("data_sha256", {})}
     if len(tests) > 1:
         one, other = list(tests.values())[:2]
         raise InputError(f"{other}: not scored on the test examples of {one}; expected one test set for {dataset}")
     keys = {key for score, _ in scores for key in score["metrics"]}
     return BASE_CLASSES if "top_k" in keys else PERSON if "n_folds" in keys else TWO_CLASS
-
-
-def _files(fits: AllFits, dataset: str, name: str) -> tuple[tuple, tuple]:
-    one = fits[dataset, name]
-    return one.scores, one.paths
 
 
 def _said(one: Measured) -> str:
