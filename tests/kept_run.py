@@ -218,10 +218,12 @@ def figure2() -> str:
                 part["embedding"][key][measure] for key in ("uni_modal", "multi_modal", "difference")
             )
             interval = f"{difference['value']:+.3f} ({difference['low']:+.3f} to {difference['high']:+.3f})"
-            chance = f"{other['low']:.3f} to {other['high']:.3f}"
+            chance = [f"{value['low']:.3f} to {value['high']:.3f}" for value in (one, other)]
             kmers = number(part["controls"]["kmers"]["value"]) if measure == "purity" else NOTHING
-            rows.append([name, measure, chance, number(one["value"]), number(other["value"]), interval, kmers])
-    heads = ("samples", "measure", "by chance", "uni-modal", "multi-modal", "difference", "4-mers alone")
+            rows.append(
+                [name, measure, number(one["value"]), chance[0], number(other["value"]), chance[1], interval, kmers]
+            )
+    heads = ("samples", "measure", "uni-modal", "by chance", "multi-modal", "by chance ", "difference", "4-mers alone")
     return markdown(dict(zip(heads, map(list, zip(*rows, strict=True)), strict=True)), left=2)
 
 
