@@ -248,6 +248,25 @@ def cell_accessibility() -> str:
     )
 
 
+def across_cells() -> str:
+    """Return Table 6, extended: peaks that one of two cells has."""
+    table = read("across_cells")
+    methods = list(dict.fromkeys(table["model"]))
+    columns: dict[str, list[str]] = {"set": [], "against": [], "tested": [], **{name: [] for name in methods}}
+    for dataset, own in table.groupby("dataset", sort=False):
+        factor, cell, against = dataset.removeprefix("tfbs/").split("_")
+        other = "GM12878" if cell == "K562" else "K562"
+        columns["set"].append(f"{factor}, {cell}")
+        columns["against"].append("shuffles" if against == "shuffled" else f"{other}'s")
+        columns["tested"].append(
+            f"{own['n_test_positive'].iloc[0]} + {(own['n_test'] - own['n_test_positive']).iloc[0]}"
+        )
+        cells = bold([mean_sd(row, "auc") for _, row in own.iterrows()], own["auc_mean"])
+        for name, cell_text in zip(own["model"], cells, strict=True):
+            columns[name].append(cell_text)
+    return markdown(columns, left=2)
+
+
 # Row of README.md: model of Table 1, of Table 2.
 SUMMARY = {
     "GeneBERT": ("genebert-k3", "genebert"),
