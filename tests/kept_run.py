@@ -10,12 +10,16 @@ from pathlib import Path
 
 import pandas as pd
 
+from genebert.report.page.summary import ends, signed
+from genebert.report.tables.blocks import number, seeds_text, with_sd
+from genebert.report.tables.paper import read_paper
+from genebert.report.text import NOTHING
+
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = ROOT / "docs/chr20"
 PAGES = ("README.md", "docs/real-run.md", "docs/figure2.md")
 BLOCK = re.compile(r"(<!-- chr20: (\w+) -->\n)(.*?)(<!-- end -->)", flags=re.DOTALL)
 CELLS = ("A549", "HepG2", "IMR-90", "K562", "GM12878")
-NOTHING = "-"
 
 
 def read(name: str) -> pd.DataFrame:
@@ -23,15 +27,10 @@ def read(name: str) -> pd.DataFrame:
     return pd.read_csv(KEPT / f"{name}.csv")
 
 
-def number(value: float) -> str:
-    """Return a number with three places, a dash for none."""
-    return NOTHING if pd.isna(value) else f"{value:.3f}"
-
-
 def mean_sd(row: pd.Series, metric: str) -> str:
     """Return mean and sd of a metric; the mean alone where the seed changes nothing."""
     mean, sd = row[f"{metric}_mean"], row[f"{metric}_sd"]
-    return number(mean) if pd.isna(sd) or sd < 1e-9 else f"{number(mean)} ± {sd:.3f}"
+    return with_sd(mean, float("nan") if sd < 1e-9 else sd)
 
 
 def bold(cells: list[str], values: pd.Series) -> list[str]:
@@ -47,10 +46,7 @@ def markdown(columns: dict[str, list[str]], left: int = 1) -> str:
 
 def seeds(table: pd.DataFrame) -> list[str]:
     """Return how many pre-trainings and seeds of each are behind a row."""
-    found = []
-    for fits, before in zip(table["n_seeds"], table["n_pretrainings"], strict=True):
-        found.append(f"{before} x {fits // before}" if before > 1 else str(fits))
-    return found
+    return list(map(seeds_text, table["n_pretrainings"], table["n_seeds"]))
 
 
 def _ours(name: str) -> pd.DataFrame:
@@ -217,7 +213,7 @@ def figure2() -> str:
             one, other, difference = (
                 part["embedding"][key][measure] for key in ("uni_modal", "multi_modal", "difference")
             )
-            interval = f"{difference['value']:+.3f} ({difference['low']:+.3f} to {difference['high']:+.3f})"
+            interval = f"{signed(difference['value'])} ({ends((difference['low'], difference['high']))})"
             chance = [f"{value['low']:.3f} to {value['high']:.3f}" for value in (one, other)]
             kmers = number(part["controls"]["kmers"]["value"]) if measure == "purity" else NOTHING
             rows.append(
@@ -235,7 +231,7 @@ def cell_accessibility() -> str:
     names = whole.index.tolist()
     specific = specific.reindex(names)
     gains = [
-        NOTHING if pd.isna(row.gain) else f"{row.gain:+.3f} ({row.gain_low:+.3f} to {row.gain_high:+.3f})"
+        NOTHING if pd.isna(row.gain) else f"{signed(row.gain)} ({ends((row.gain_low, row.gain_high))})"
         for row in specific.itertuples()
     ]
     return markdown(
@@ -267,6 +263,12 @@ def across_cells() -> str:
     return markdown(columns, left=2)
 
 
+def _paper_auc(paper: pd.DataFrame, name: str | None) -> str:
+    """Return the paper's AUC of a model, lowest to highest of several data sets."""
+    values = paper.loc[paper["model"] == name, "auc"]
+    return " to ".join(dict.fromkeys(map(number, (values.min(), values.max()))))
+
+
 # Row of README.md: model of Table 1, of Table 2.
 SUMMARY = {
     "GeneBERT": ("genebert-k3", "genebert"),
@@ -284,16 +286,21 @@ SUMMARY = {
 }
 
 
+# Rows that the paper has, by its names.
+PAPER = {"GeneBERT": "GeneBERT", "DNABERT (ours: masked k-mers only)": "DNABERT"}
+
+
 def summary() -> str:
     """Ours beside the paper's, on chr20."""
     promoters = _ours("table1").set_index("model")
     sites = _ours("table2")
-    paper = {"GeneBERT": ("0.894", "0.981 to 0.989"), "DNABERT (ours: masked k-mers only)": ("0.693", "0.501 to 0.545")}
+    papers = [read_paper(ROOT / f"config/paper/table{n}.tsv") for n in (1, 2)]
+    paper = [[_paper_auc(table, PAPER.get(name)) for name in SUMMARY] for table in papers]
     columns: dict[str, list[str]] = {
         "model": list(SUMMARY),
-        "Table 1, paper": [paper.get(name, (NOTHING,))[0] for name in SUMMARY],
+        "Table 1, paper": paper[0],
         "Table 1, chr20": [mean_sd(promoters.loc[one], "auc") if one else NOTHING for one, _ in SUMMARY.values()],
-        "Table 2, paper (nine sets)": [paper.get(name, ("", NOTHING))[1] for name in SUMMARY],
+        "Table 2, paper (nine sets)": paper[1],
         "Table 2, chr20: mean of five cells": [],
         "lowest to highest": [],
     }

@@ -15,6 +15,7 @@ from genebert.report.tables.kinds.base import Shown
 from genebert.report.tables.kinds.base_classes import BASE_CLASSES
 from genebert.report.tables.kinds.person import PERSON
 from genebert.report.tables.kinds.two_class import TWO_CLASS
+from genebert.report.tables.values import check_test_set
 from genebert.report.text import text_table
 from genebert.run.models import SEEDED
 from genebert.settings.sentences import suggest
@@ -78,13 +79,12 @@ def _fits(folder: Path, names: Sequence[str]) -> tuple[list[str], AllFits]:
 
 def _kind(fits: AllFits, dataset: str, names: Sequence[str]) -> Shown:
     """Return the kind of a data set; an InputError where rows were not scored on the same test examples."""
-    rows = [fits[dataset, name] for name in names]
-    scores = [(score, path) for row in rows for score, path in zip(row.scores, row.paths, strict=True)]
-    tests = {score["data_sha256"]["test"]: path for score, path in scores if "test" in score.get("data_sha256", {})}
-    if len(tests) > 1:
-        one, other = list(tests.values())[:2]
-        raise InputError(f"{other}: not scored on the test examples of {one}; expected one test set for {dataset}")
-    keys = {key for score, _ in scores for key in score["metrics"]}
+    keys: set[str] = set()
+    tested: dict[str, tuple[str, Path]] = {}
+    for one in (fits[dataset, name] for name in names):
+        for score, path in zip(one.scores, one.paths, strict=True):
+            check_test_set(dataset, score, path, tested)
+            keys.update(score["metrics"])
     return BASE_CLASSES if "top_k" in keys else PERSON if "n_folds" in keys else TWO_CLASS
 
 

@@ -74,6 +74,7 @@ class Models:
         self.config, self.entries = config, entries
         own = dict.fromkeys([*entries, *config["models"]])
         self.names = [one for name in own for one in (name, *self.further(name))]
+        self._ways: dict[str, dict[str, tuple[dict, dict]]] = {}
 
     def entry(self, name: str) -> dict[str, Any]:
         """Return what both say of a model, the configuration over ``config/models.yaml``; with any seed the same."""
@@ -164,14 +165,13 @@ class Models:
         """
         if self.reason_of_absence(row):
             return [row]
-
-        def settings(one: str) -> tuple[dict[str, Any], dict[str, Any]]:
-            return self.resolved[one.partition(SEEDED)[0]], self.finetune_settings(task, one)
-
+        if task not in self._ways:  # asked for each row of each table, whenever a job reads the Snakefile
+            self._ways[task] = {
+                one: (self.resolved[one.partition(SEEDED)[0]], self.finetune_settings(task, one)) for one in self.names
+            }
         found: dict[int, str] = {}
-        wanted = settings(row)
-        for one in self.names:
-            if settings(one) == wanted and not self.reason_of_absence(one):
+        for one, way in self._ways[task].items():
+            if way == self._ways[task][row] and not self.reason_of_absence(one):
                 found.setdefault(self.seed(one), one)
         own = self.seed(row)
         further = [] if SEEDED in row else [name for seed, name in found.items() if seed != own]

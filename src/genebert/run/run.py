@@ -194,9 +194,8 @@ class Run:
         shown = [self.rows[table] for table in self.tables() if ablations or number_of(table)[0] not in ABLATIONS]
         used = {one for rows in shown for row in rows.values() for name in row for one in self.models.seeded(name)}
         used.update(self.figure2_models().values())
-        absent = baselines()
         names = [name for name in self.models.names if name in used]
-        return [name for name in names if name not in absent and not self.models.reason_of_absence(name)]
+        return [name for name in names if not self.models.reason_of_absence(name)]
 
     def curve_files(self) -> list[str]:
         """Return the training curves of trained models; those of ablations and further seeds are had by their path."""

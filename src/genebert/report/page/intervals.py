@@ -53,7 +53,7 @@ def interval_over_pretrainings(ours: Fits, other: Fits, place: Place) -> Interva
     Paired where both have the same seeds, by Welch's t where both have others; where one side has a single
     pre-training, of the other's alone.
     """
-    from scipy.stats import t
+    from scipy.stats import ttest_ind
 
     groups = [{seed: float(np.mean(values)) for seed, values in side.by_pretraining(place).items()}
               for side in (ours, other)]  # fmt: skip
@@ -61,13 +61,9 @@ def interval_over_pretrainings(ours: Fits, other: Fits, place: Place) -> Interva
     if len(one) > 1 and len(two) > 1:
         if set(groups[0]) == set(groups[1]):
             return interval_of_mean([value - groups[1][seed] for seed, value in groups[0].items()])
-        shares = [np.var(side, ddof=1) / len(side) for side in (one, two)]
-        if not sum(shares):
-            return (float(np.mean(one) - np.mean(two)),) * 2
-        df = sum(shares) ** 2 / sum(share**2 / (len(side) - 1) for share, side in zip(shares, (one, two), strict=True))
-        half = float(t.ppf(0.975, df)) * math.sqrt(sum(shares))
-        difference = float(np.mean(one) - np.mean(two))
-        return difference - half, difference + half
+        if np.ptp(one) or np.ptp(two):
+            return tuple(map(float, ttest_ind(one, two, equal_var=False).confidence_interval(0.95)))
+        return (float(np.mean(one) - np.mean(two)),) * 2
     return interval_of_mean((np.array(one) - np.array(two)).tolist())
 
 

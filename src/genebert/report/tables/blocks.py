@@ -108,7 +108,7 @@ class Heads:
     reporters: tuple[str, ...] = ()  # who else reports values
 
 
-def _seeds(pretrainings: int, fits: int) -> str:
+def seeds_text(pretrainings: int, fits: int) -> str:
     """Return the number of fits; of several pre-trainings these and the seeds of each."""
     if pretrainings < 2:
         return str(fits)
@@ -139,7 +139,7 @@ def main_block(title: str, subtitle: str, values: pd.DataFrame, heads: Heads, no
         shown = [number(value, "+") for value in values[f"{name}_difference"]]
         columns.append(Column(named[name], shown, "Difference"))
     columns.append(
-        Column("Seeds", [_seeds(*row) for row in zip(values["n_pretrainings"], values["n_seeds"], strict=True)])
+        Column("Seeds", [seeds_text(*row) for row in zip(values["n_pretrainings"], values["n_seeds"], strict=True)])
     )
     if "n_collapsed" in values:
         bold = frozenset(np.flatnonzero(values["n_collapsed"].fillna(0) > 0).tolist())

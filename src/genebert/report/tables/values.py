@@ -57,10 +57,7 @@ def collect(paths: Iterable[str | Path], rows: Rows) -> Scores:
             if any((other["model"], other["seed"]) == (model, score["seed"]) for other in group):
                 raise InputError(f"{path}: a second score file of {model} on {dataset} with seed {score['seed']}")
             group.append(score)
-        test = score.get("data_sha256", {}).get("test")
-        first, where = tested.setdefault(dataset, (test, path)) if test else (test, path)
-        if test != first:
-            raise InputError(f"{path}: not scored on the test examples of {where}; expected one test set for {dataset}")
+        check_test_set(dataset, score, path, tested)
     for dataset in rows:
         for row, names in fits(rows, dataset).items():
             had = {score["model"] for score in found.get((dataset, row), [])}
@@ -73,6 +70,17 @@ def collect(paths: Iterable[str | Path], rows: Rows) -> Scores:
             order = {name: i for i, name in enumerate(names)}
             found[dataset, row].sort(key=lambda score, order=order: (order[score["model"]], score["seed"]))
     return found
+
+
+def check_test_set(dataset: str, score: Score, path: Path, tested: dict[str, tuple[str, Path]]) -> None:
+    """Raise an InputError where a score file is of other test examples than those of `tested`, which it is added to.
+
+    `tested` holds for each data set the hash of its test examples and the file that said so.
+    """
+    test = score.get("data_sha256", {}).get("test")
+    first, where = tested.setdefault(dataset, (test, path)) if test else (test, path)
+    if test != first:
+        raise InputError(f"{path}: not scored on the test examples of {where}; expected one test set for {dataset}")
 
 
 def fits(rows: Rows, dataset: str) -> Mapping[str, Sequence[str]]:
