@@ -12,7 +12,6 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-import torch
 from matching import print_figures
 
 from genebert.corpus.groups import TRAIN, VALID, Groups
@@ -54,9 +53,8 @@ def measure(run: Path, names: list[str], samples: int) -> dict:
         states = [embed_samples(model, shown, one).reshape(-1, width) for one in (probe.fitted, probe.held)]
         found[name] = described(probe.linear(*states))
         if model.regression is not None:
-            with torch.inference_mode():
-                predicted = model.regression(torch.from_numpy(states[1])).numpy()
-            found[f"{name}, own map"] = described(probe.predicted(predicted))
+            predicted = embed_samples(model, shown, probe.held, model.predicted_scores)
+            found[f"{name}, own map"] = described(probe.predicted(predicted.reshape(len(states[1]), -1)))
     return found
 
 

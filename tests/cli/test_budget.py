@@ -79,14 +79,16 @@ def test_by_hand():
     assert [one - plain for one in more] == [4 * 2 * (2 * 4 * 3 * 5 + 5 * 2), 4 * 2 * (2 * 4 * 3 * 2)]
     settings = replace(SMALL, sequence_encoder=tiny)
     # 2 masked: 2 x (2 x 4 + 2 x 2 x 69); 3 samples: 3 x (2 x 4 + 2 x 2 x 2); 9 pairs x 2 x 2
-    assert heads_forward(settings, 2, 3, 5) == 2 * (8 + 276) + 3 * 16 + 36
+    assert heads_forward(settings, 99, 2, 3, 5) == 2 * (8 + 276) + 3 * 16 + 36
     ngsp_alone = replace(settings, losses=LossSettings(False, True, None, 0.5, 0.07, "cls", True))
-    assert heads_forward(ngsp_alone, 2, 3, 5) == 48
+    assert heads_forward(ngsp_alone, 99, 2, 3, 5) == 48
     by_region = replace(settings, losses=replace(settings.losses, pooling="regions"))
-    assert heads_forward(by_region, 2, 3, 5) - heads_forward(settings, 2, 3, 5) == 4 * 36
+    assert heads_forward(by_region, 99, 2, 3, 5) - heads_forward(settings, 99, 2, 3, 5) == 4 * 36
     # 3 samples of 5 regions and 7 TFs: 2 x 2 each, in place of the pairs
     regressed = replace(settings, losses=replace(settings.losses, srm="regression", pooling="regions"))
-    assert heads_forward(regressed, 2, 3, 5, 7) == heads_forward(settings, 2, 3, 5) - 36 + 3 * 5 * 7 * 4
+    assert heads_forward(regressed, 99, 2, 3, 5, 7) == heads_forward(settings, 99, 2, 3, 5) - 36 + 3 * 5 * 7 * 4
+    largest = replace(regressed, losses=replace(regressed.losses, readout="max"))  # a map of each of 99 k-mers
+    assert heads_forward(largest, 99, 2, 3, 5, 7) - heads_forward(regressed, 99, 2, 3, 5, 7) == (99 - 15) * 7 * 4
 
 
 @pytest.mark.parametrize("n_tokens", [64, 300])

@@ -129,7 +129,7 @@ SEQUENCES = ["ACGTTGCA", "TTGACGTACGATCGATTACG", "GGGATCGG"]
 def lively(folder: Path, pooling: str) -> Classifier:
     """Return a classifier whose scores differ between sequences."""
     torch.manual_seed(0)
-    model = Classifier(load_encoder(folder, 0.1), partial(TWO.states, pooling=pooling, k=3), 2, 0.1)
+    model = Classifier(load_encoder(folder, 0.1), partial(TWO.states, pooling=pooling, k=3), 2, 0.1, 32)
     torch.nn.init.normal_(model.linear.weight, std=0.3)
     return model.eval()
 

@@ -115,7 +115,7 @@ def test_lengths_may_differ(folder, tables):
 
 
 def test_schedule_and_decay(folder):
-    model = Classifier(load_encoder(folder, 0.1), READING, 2, 0.1)
+    model = Classifier(load_encoder(folder, 0.1), READING, 2, 0.1, 32)
     settings = FinetuneSettings(learning_rate=1.0, warmup_fraction=0.2, weight_decay=0.3)
     optimiser, schedule = module._optimiser(model, settings, 20)
     decayed, plain = optimiser.param_groups

@@ -220,7 +220,7 @@ def test_a_kept_classifier_with_filters_over_bases_scores_the_same(tables, tmp_p
     model.save(tmp_path / "model", {"regions_per_sample": 10})
     small = {name: table[:96] for name, table in tables.items()}
     task = write_folder(tmp_path / "task", small)
-    for settings in (replace(SETTINGS, epochs=2, strands="both", start="probe"), replace(SETTINGS, frozen=True)):
+    for settings in (replace(SETTINGS, epochs=2, strands="both"), replace(SETTINGS, frozen=True)):
         kept = tmp_path / str(settings.frozen)
         run_finetune(tmp_path / "model", task, settings, 4, tmp_path, classifiers=kept)
         loaded = load_classifier(kept / "seed4")

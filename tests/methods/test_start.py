@@ -67,7 +67,7 @@ def test_all_weights_are_trained_afterwards(folder, tables):
     before = load_encoder(folder, 0.0).state_dict()
     after = found.network.encoder.state_dict()
     assert sum(not torch.equal(before[name], after[name]) for name in before) >= len(before) - 1  # but position ids
-    assert [epoch["epoch"] for epoch in found.record["history"]] == [1, 2]
+    assert [epoch["epoch"] for epoch in found.record["history"]] == [0, 1, 2]
     assert len(found.record["probe"]["history"]) == 5
 
 
@@ -96,7 +96,7 @@ def test_a_frozen_encoder_has_no_other_start(folder, tables):
 
 
 def test_distances(folder):
-    network = Classifier(load_encoder(folder, 0.0), None, 2, 0.0)
+    network = Classifier(load_encoder(folder, 0.0), None, 2, 0.0, 32)
     found = {name: distance_from_top(name, 2) for name, _ in network.named_parameters()}
     for name, distance in found.items():
         parts = {"linear.": 0, "encoder.encoder.layer.1.": 1, "encoder.encoder.layer.0.": 2, "encoder.embeddings.": 3}
@@ -106,7 +106,7 @@ def test_distances(folder):
 
 
 def test_rates_fall_layer_by_layer(folder):
-    network = Classifier(load_encoder(folder, 0.0), None, 2, 0.0)
+    network = Classifier(load_encoder(folder, 0.0), None, 2, 0.0, 32)
     settings = FinetuneSettings(learning_rate=1e-2, warmup_fraction=0.0, layer_decay=0.5, weight_decay=0.3)
     optimiser, schedule = module._optimiser(network, settings, 10)
     names = {id(p): name for name, p in network.named_parameters()}

@@ -20,6 +20,11 @@ from genebert.training.objectives.genebert_matching import Rows
 
 REGRESSED = replace(MODEL, losses=replace(MODEL.losses, srm="regression", pooling="regions"))
 ALONE = replace(REGRESSED, losses=replace(REGRESSED.losses, mgm=False, ngsp=False))
+READOUTS = pytest.mark.parametrize("readout", ["mean", "max"])
+
+
+def read_out(settings, readout):
+    return replace(settings, losses=replace(settings.losses, readout=readout))
 
 
 def test_shares_by_hand():
@@ -91,7 +96,8 @@ def test_filters_over_bases_end_where_a_region_does():
     batch = objective.encoder.encode(Draw(regions, none, none))
     hidden = objective.model.encode_sequences(batch.ids, batch.segments, batch.lengths, batch.owners)
     expected = objective.model.region_means(hidden, batch).flatten(0, 1)
-    assert torch.allclose(objective._states(regions), expected, atol=1e-5)
+    found = objective._read(regions, objective.model.region_means)
+    assert found == pytest.approx(expected.detach().numpy(), abs=1e-5)
     across = objective.model.encode_sequences(batch.ids, batch.segments, batch.lengths)
     assert not torch.allclose(objective.model.region_means(across, batch).flatten(0, 1), expected, atol=1e-5)
 
@@ -99,10 +105,12 @@ def test_filters_over_bases_end_where_a_region_does():
 # ----------------------------------------------------------------------------------------------------------- regression
 
 
-def test_the_loss_by_hand_without_missing_scores():
+@READOUTS
+def test_the_loss_by_hand_without_missing_scores(readout):
     sequences, motifs, groups = toy_data()
     motifs[::3, 5] = np.nan
-    objective = toy_objective(model=without_dropout(REGRESSED), data=(sequences, motifs, groups))
+    settings = read_out(without_dropout(REGRESSED), readout)
+    objective = toy_objective(model=settings, data=(sequences, motifs, groups))
     share = objective.draw(0)
     objective.model.train()
     result, gradients = computed(objective, share)
@@ -113,9 +121,10 @@ def test_the_loss_by_hand_without_missing_scores():
         errors = []
         for sample in range(len(batch.label)):
             for region in range(4):
-                state = hidden[sample][batch.owners[sample] == region].mean(0)
+                states = hidden[sample][batch.owners[sample] == region]
                 row = (batch.motifs[sample, region] - model.motif_mean) / model.motif_sd
-                wrong = model.regression(state) - row
+                largest = model.regression(states).max(0).values
+                wrong = (largest if readout == "max" else model.regression(states.mean(0))) - row
                 errors.append(wrong[~row.isnan()].square())
     assert result["srm"] == pytest.approx(torch.cat(errors).mean().item(), rel=1e-4)
     assert result["loss"] == pytest.approx(result["mgm"] + result["ngsp"] + 0.5 * result["srm"], rel=1e-5)
@@ -125,8 +134,9 @@ def test_the_loss_by_hand_without_missing_scores():
 
 @pytest.mark.parametrize("layout", ["concatenated", "windows"])
 @pytest.mark.parametrize("size", [1, 3])
-def test_pieces_give_the_gradient_of_the_whole_batch(layout, size):
-    settings = without_dropout(replace(REGRESSED, layout=layout))
+@READOUTS
+def test_pieces_give_the_gradient_of_the_whole_batch(layout, size, readout):
+    settings = read_out(without_dropout(replace(REGRESSED, layout=layout)), readout)
     (whole, expected), (pieces, found) = (computed(*one_batch(settings, micro_batch=one)) for one in (None, size))
     assert whole == pytest.approx(pieces, rel=1e-5) and expected.keys() == found.keys()
     for name in expected:
@@ -141,9 +151,11 @@ def test_contrast_and_negatives_change_nothing():
     assert first == second and all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_it_learns_and_its_folder_holds_no_region_encoder(tmp_path):
+@READOUTS
+def test_it_learns_and_its_folder_holds_no_region_encoder(tmp_path, readout):
     training = replace(TRAINING, steps=150, learning_rate=3e-3, log_every=50, validate_every=50)
-    folder = run(tmp_path, training, replace(ALONE, layout="windows"))
+    settings = read_out(replace(ALONE, layout="windows"), readout)
+    folder = run(tmp_path, training, settings)
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert lines[-1]["valid_srm"] < 0.7 * lines[0]["srm"]
     assert lines[-1]["valid_srm_explained"] > 0.4 and lines[-1]["valid_linear_explained"] > 0.4
@@ -156,11 +168,12 @@ def test_it_learns_and_its_folder_holds_no_region_encoder(tmp_path):
     loaded = GeneBERT.load(folder)
     assert loaded.rest().keys() == {"motif_mean", "motif_sd", "regression.weight", "regression.bias"}
     # what validation told, again from the folder
-    objective = toy_objective(training, replace(ALONE, layout="windows"))
+    objective = toy_objective(training, settings)
     objective.model = loaded.eval()
     assert objective.validate()["srm_explained"] == pytest.approx(lines[-1]["valid_srm_explained"], abs=1e-4)
     states = embed_samples(read_model(folder, "regions"), objective.sequences, objective.probe.held)
-    assert states.reshape(-1, 32) == pytest.approx(objective._states(objective.probe.held).numpy(), abs=1e-5)
+    again = objective._read(objective.probe.held, objective.model.region_means)
+    assert states.reshape(-1, 32) == pytest.approx(again, abs=1e-5)
     assert embed_samples(read_model(folder, "cls"), objective.sequences, objective.probe.held[:1]).shape == (1, 32)
 
 

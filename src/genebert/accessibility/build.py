@@ -9,6 +9,7 @@ import scipy.sparse as sp
 
 from genebert.accessibility.matrices import read_matrix
 from genebert.accessibility.pseudobulk import PseudoBulk, binarise, pseudobulk_from_beds, pseudobulk_from_matrix
+from genebert.accessibility.windows import cut_into_windows
 from genebert.errors import InputError
 from genebert.files import atomic_path, write_json
 from genebert.genome.bed import read_bed
@@ -114,15 +115,15 @@ def _load(
     return pseudobulk_from_matrix(matrix, settings.min_cells, detected=detected), blacklist
 
 
-def _numbers(bulk: PseudoBulk, obs: pd.DataFrame, regions: pd.DataFrame) -> dict:
-    """Return what the summary says of the cell types and of the regions that are left."""
+def _numbers(bulk: PseudoBulk, obs: pd.DataFrame, regions: pd.DataFrame, read: np.ndarray) -> dict:
+    """Return what the summary says of the cell types and of the regions that are left; `read` are the input's sums."""
     union = merge_overlapping(regions)[0]
     return {
         "cell_types": {
             name: {
                 "cells": None if bulk.n_cells is None else int(bulk.n_cells[i]),
                 "fragments": int(obs["n_fragments"].iloc[i]),
-                "fragments_input": int(bulk.counts[i].sum()),
+                "fragments_input": int(read[i]),
                 "accessible_regions": int(obs["n_accessible"].iloc[i]),
             }
             for i, name in enumerate(bulk.types)
@@ -131,7 +132,6 @@ def _numbers(bulk: PseudoBulk, obs: pd.DataFrame, regions: pd.DataFrame) -> dict
         "base_pairs": int((regions["end"] - regions["start"]).sum()),
         "base_pairs_covered": int((union["end"] - union["start"]).sum()),
         "accessible_pairs": int(obs["n_accessible"].sum()),
-        "input_regions": len(bulk.regions),
     }
 
 
@@ -166,6 +166,9 @@ def build_accessibility(
     where = "BED peaks" if is_bed else str(settings.matrix)
     min_fraction = settings.min_fraction if settings.binarise == "min_fraction" else None
     bulk, blacklist = _load(settings, genome.all_lengths, build, chromosomes)
+    input_regions, input_fragments = len(bulk.regions), bulk.counts.sum(axis=1)
+    if settings.windows_bp is not None:
+        bulk = cut_into_windows(bulk, settings.windows_bp, where)
     accessible = binarise(bulk, min_fraction)
     kept, steps = _filter_regions(bulk.regions, accessible, genome, chromosomes, blacklist, settings, where)
     regions = bulk.regions.iloc[kept]
@@ -186,7 +189,9 @@ def build_accessibility(
         "group_by": None if is_bed else settings.group_by,
         "binarise": settings.binarise,
         "min_fraction": min_fraction,
-        **_numbers(bulk, obs, regions),
+        "windows_bp": settings.windows_bp,
+        **_numbers(bulk, obs, regions, input_fragments),
+        "input_regions": input_regions,
         "dropped_regions": steps,
         "dropped_cell_types": {
             name: {"cells": cells, "why": f"fewer than {settings.min_cells} cells"}

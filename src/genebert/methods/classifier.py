@@ -62,10 +62,9 @@ def _read(encoder: nn.Module, reading: Reading, ids: torch.Tensor, mask: torch.T
 
 
 class Classifier(_LinearHead):
-    """A BERT and a linear head; all weights are trained."""
+    """A BERT and a linear head on the `width` values that `reading` makes of its states; all weights are trained."""
 
-    def __init__(self, encoder: nn.Module, reading: Reading, outputs: int, dropout: float, states: int = 1):
-        width = states * encoder.config.hidden_size  # `reading` gives so many states side by side
+    def __init__(self, encoder: nn.Module, reading: Reading, outputs: int, dropout: float, width: int):
         super().__init__(width, outputs, dropout, encoder.config.initializer_range)
         self.encoder = encoder
         self.reading = reading
@@ -76,7 +75,10 @@ class Classifier(_LinearHead):
 
 
 def distance_from_top(name: str, layers: int) -> int:
-    """Return how many layers lie above a tensor of a :class:`Classifier`: 0 of its head, `layers` + 1 of embeddings."""
+    """Return how many layers lie above a tensor of a :class:`Classifier`: 0 of its head, `layers` + 1 of embeddings.
+
+    A reading with weights of its own is part of the head.
+    """
     if not name.startswith("encoder."):
         return 0
     _, part, *rest = name.split(".")

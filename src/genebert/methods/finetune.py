@@ -21,16 +21,19 @@ from torch import nn
 from genebert.errors import InputError
 from genebert.evaluation.examples import Examples
 from genebert.evaluation.kinds.base import Kind
+from genebert.evaluation.kinds.two_class import TwoClass
 from genebert.files import read_json, sha256
 from genebert.genome.kmers import save_tokenizer, vocabulary_k
 from genebert.methods.base import Fitted, Method, Unavailable
 from genebert.methods.classifier import Classifier, Features, Probe, Reading, distance_from_top, encode, predict
+from genebert.methods.probes import fit_sparse
 from genebert.models.bert import load_encoder, read_bert_config, save_code
 from genebert.models.devices import autocast, choose_device, computed_in
 from genebert.models.folders import WEIGHTS, weights_file
+from genebert.models.motif_scores import MotifScores
 from genebert.models.tokens import Tokens, tokenise
 from genebert.models.weights import fill, read_tensors
-from genebert.settings.fitting import FinetuneSettings
+from genebert.settings.fitting import MOTIFS, SPARSE, FinetuneSettings, only_of_two_classes
 from genebert.training.fit import Course, Diverged, fit
 from genebert.training.optimiser import make_adamw
 
@@ -41,10 +44,12 @@ SEEN = {
     "cls": "the last hidden state of [CLS]",
     "mean": "the mean of the last hidden states of all tokens, [CLS] and [SEP] included",
     "max": "each unit's largest last hidden state over all tokens, [CLS] and [SEP] included",
+    MOTIFS: "each motif's predicted score, the largest over all k-mers",
 }
 READ = {"given": "as given", "both": "both, as two training examples; the mean of both probabilities"}
 STRANDS = {"given": 1, "both": 2}  # readings of each sequence
 HEAD = "head.safetensors"
+ELSEWHERE = ("encoder.", "reading.")  # tensors of a network that are in other files
 
 
 def _optimiser(model: nn.Module, settings: FinetuneSettings, steps: int):
@@ -95,8 +100,11 @@ class Encoder:
         return load_encoder(self.folder, 0.0).to(self.place)
 
     def reading(self, settings: FinetuneSettings) -> tuple[Reading, int]:
-        """Return how heads take their states, and how many of them side by side."""
-        return partial(self.kind.states, pooling=settings.pooling, k=self.k), 1
+        """Return what heads read of states, and how many values that is; a module where it has weights of its own."""
+        if settings.pooling == MOTIFS:
+            scores = MotifScores.read(self.folder).to(self.place)
+            return scores, scores.regression.out_features
+        return partial(self.kind.states, pooling=settings.pooling, k=self.k), self.config["hidden_size"]
 
     def tokens(self, examples: Examples, strands: str = "given") -> Tokens:
         """Return token ids; those of both strands one after the other."""
@@ -133,8 +141,8 @@ class Encoder:
 
     def classifier(self, encoder: nn.Module, settings: FinetuneSettings) -> Classifier:
         """Return a BERT with a new head."""
-        reading, states = self.reading(settings)
-        return Classifier(encoder, reading, self.kind.outputs, settings.dropout, states).to(self.place)
+        reading, width = self.reading(settings)
+        return Classifier(encoder, reading, self.kind.outputs, settings.dropout, width).to(self.place)
 
 
 @dataclass(frozen=True)
@@ -170,7 +178,10 @@ class FinetunedModel(Fitted):
         save_code(folder, bert.config)
         save_file(bert.state_dict(), folder / WEIGHTS[0], metadata={"format": "pt"})
         save_tokenizer(folder, self.encoder.k, self.encoder.positions)
-        state = {name: value for name, value in self.network.state_dict().items() if not name.startswith("encoder.")}
+        if self.settings.pooling == MOTIFS:
+            reading = self.encoder.reading(self.settings)[0] if self.settings.frozen else self.network.reading
+            reading.write(folder)
+        state = {name: value for name, value in self.network.state_dict().items() if not name.startswith(ELSEWHERE)}
         save_file(state, folder / HEAD)
 
     @classmethod
@@ -185,7 +196,7 @@ class FinetunedModel(Fitted):
             network = Probe(Features(mean[None]), kind.outputs, settings.dropout, 0.0)
         else:
             network = encoder.classifier(load_encoder(folder, settings.dropout), settings)
-        fill(network, folder / HEAD, head, but="encoder.")
+        fill(network, folder / HEAD, head, but=ELSEWHERE)
         return cls(method, kind, record, encoder, network.to(encoder.place), settings)
 
 
@@ -205,12 +216,16 @@ class Finetune(Method):
         for _, one in self.settings.combinations():
             if kind.one_strand and one.strands != "given":
                 raise InputError(f"finetune.strands: found {one.strands}, expected given: {kind.one_strand}")
+        for why in () if kind.name == TwoClass.name else only_of_two_classes(asdict(self.settings)):
+            raise InputError(f"finetune.{why}")
         folder = Path(files["model"])
         path = folder / "model.json"
         record = read_json(path) if path.is_file() else None
         if record and "unavailable" in record:
             raise Unavailable(record["unavailable"])
         self.encoder = self.fitted.Encoder(folder, self.kind)
+        if any(one.pooling == MOTIFS for _, one in self.settings.combinations()):
+            MotifScores.read(folder)  # told here, before anything is read
         weights = weights_file(folder)
         self.source = {"model_sha256": sha256(weights), "model_file": weights.name, "model_record": record}
 
@@ -240,7 +255,7 @@ class Finetune(Method):
                     trials.append({"settings": change, metric: None, "best_epoch": None, "diverged": str(error)})
                     continue
                 epoch = trained["best_epoch"]
-                value = trained["history"][epoch - 1][metric]
+                value = next(line[metric] for line in trained["history"] if line["epoch"] == epoch)
                 trials.append({"settings": change, metric: value, "best_epoch": epoch})
                 if best is None or value > best[0]:
                     best = value, change, model, trained
@@ -257,16 +272,35 @@ class Finetune(Method):
     ) -> tuple[FinetunedModel, dict[str, Any]]:
         """Return a trained model and what the record says of its training, with that of a probe that it began as."""
         model, training = self._untrained(train, settings, seed)
+        if settings.frozen and settings.probe == SPARSE:
+            return model, self._sparse(model, training, train, valid)
         if settings.frozen or settings.start == "all":
             return model, self._train(model, training, valid, seed)
         logger.info("a probe first")
         probe, seen = self._untrained(train, replace(settings, **PROBE), seed)
-        # The plain loop: what methods do to scores after a training is done once, after that of all weights.
-        found = Finetune._train(self, probe, seen, valid, seed)
+        if settings.probe == SPARSE:
+            found = self._sparse(probe, seen, train, valid)
+        else:
+            # The plain loop: what methods do to scores after a training is done once, after that of all weights.
+            found = Finetune._train(self, probe, seen, valid, seed)
         probe.network.put_into(model.network.linear)
         # As before a training that begins with all weights: what a probe draws is not seen by what follows.
         torch.manual_seed(seed)
-        return model, {**self._train(model, training, valid, seed), "probe": found}
+        return model, {**self._train(model, training, valid, seed, begun=True), "probe": found}
+
+    def _sparse(self, model: FinetunedModel, training: "Training", train: Examples, valid: Examples) -> dict[str, Any]:
+        """Fit a probe that uses few units; return what the record says of it."""
+        strands = STRANDS[model.settings.strands]
+        inputs, of_valid = training.epoch(1)[0], self.encoder.inputs(valid, model.settings)
+        labels = [np.tile(one.labels, strands) for one in (train, valid)]
+        where = str(self.encoder.folder)
+        found = fit_sparse(model.network, inputs, labels[0], of_valid, labels[1], where)
+        if ids := getattr(self.encoder.reading(model.settings)[0], "motif_ids", None):
+            found["largest_weights"] = {ids[unit]: weight for unit, weight in found["largest_weights"].items()}
+        value = self.kind.select(valid, model.score(valid))
+        logger.info("probe of %d units: validation %s %.4f", found["units"], self.kind.selects, value)
+        line = {"epoch": 0, "train_loss": None, f"valid_{self.kind.selects.lower()}": value}
+        return {"best_epoch": 0, "history": [line], "sparse": found}
 
     def _untrained(self, train: Examples, settings: FinetuneSettings, seed: int) -> tuple[FinetunedModel, "Training"]:
         """Return a model with the weights that it begins with, and what the epochs of its training see."""
@@ -290,12 +324,17 @@ class Finetune(Method):
 
         return Training(len(target), epoch)
 
-    def _train(self, model: FinetunedModel, training: Training, valid: Examples, seed: int) -> dict[str, Any]:
-        """Train a model; return the best epoch, whose weights it has then, and the history."""
+    def _train(
+        self, model: FinetunedModel, training: Training, valid: Examples, seed: int, *, begun: bool = False
+    ) -> dict[str, Any]:
+        """Train a model; return the best epoch, whose weights it has then, and the history.
+
+        With `begun` its weights, those that a probe began with, are epoch 0.
+        """
         network, settings, n = model.network, model.settings, training.n
         place, precision = self.encoder.place, precision_of(settings, self.encoder.place)
         optimiser, schedule = _optimiser(network, settings, settings.epochs * -(-n // settings.batch))
-        rates = []
+        rates: list[float | None] = [None] * begun
 
         def train_epoch(epoch: int) -> float:
             total = torch.zeros((), device=place, dtype=torch.float64)
@@ -314,7 +353,7 @@ class Finetune(Method):
             return float(total) / n
 
         remedy = f"a learning rate below {settings.learning_rate}, or precision float32"
-        course = Course(settings.epochs, settings.patience, str(self.encoder.folder), seed, remedy)
+        course = Course(settings.epochs, settings.patience, str(self.encoder.folder), seed, remedy, begun)
         history, best = fit(network, self.kind, valid, course, train_epoch, lambda: model.score(valid))
         history = [epoch | {"learning_rate": rate} for epoch, rate in zip(history, rates, strict=True)]
         return {"best_epoch": best, "history": history}

@@ -209,8 +209,8 @@ class HaplotypeEncoder(Encoder):
 
     def classifier(self, encoder: nn.Module, settings: FinetuneSettings) -> PeopleClassifier:
         """Return a BERT with a new head."""
-        reading, states = self.reading(settings)
-        return PeopleClassifier(encoder, reading, self.kind.outputs, settings.dropout, states).to(self.place)
+        reading, width = self.reading(settings)
+        return PeopleClassifier(encoder, reading, self.kind.outputs, settings.dropout, width).to(self.place)
 
 
 @dataclass(frozen=True, eq=False)
@@ -264,8 +264,10 @@ class Haplotypes(Finetune):
         """Return a network with what it is read through."""
         return replace(super().model(network, settings, training), pieces=training.pieces)
 
-    def _train(self, model: HaplotypeModel, training: PeopleTraining, valid: Examples, seed: int) -> dict[str, Any]:
-        return super()._train(model, training, valid, seed) | {"pieces": len(training.pieces)}
+    def _train(
+        self, model: HaplotypeModel, training: PeopleTraining, valid: Examples, seed: int, *, begun: bool = False
+    ) -> dict[str, Any]:
+        return super()._train(model, training, valid, seed, begun=begun) | {"pieces": len(training.pieces)}
 
     def about(self, used: FinetuneSettings) -> dict[str, Any]:
         """Return method and settings for the record."""

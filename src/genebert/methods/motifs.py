@@ -14,19 +14,24 @@ import numpy as np
 from genebert.errors import InputError
 from genebert.evaluation.examples import Examples
 from genebert.evaluation.kinds.base import Kind
-from genebert.evaluation.metrics import auc_of_ranks
 from genebert.files import sha256
 from genebert.methods.base import Fitted, Method
 from genebert.methods.best_scores import SCORING, BestScores, background_of
 from genebert.methods.features import TREES, count_features
 from genebert.methods.pwm import Matrix, PwmModel
-from genebert.methods.scikit import calibrate, choose_penalty, read_parts, write_parts
+from genebert.methods.scikit import (
+    PENALTIES,
+    aucs,
+    calibrate,
+    choose_penalty,
+    l1_classifier,
+    least_l1,
+    read_parts,
+    write_parts,
+)
 from genebert.motifs.jaspar import jaspar_text, read_jaspar
 
 MOTIFS = "motifs.txt"
-# Inverse strengths of the L1 penalty, as multiples of the largest one that leaves no motif: the same range suits 50
-# examples, where 2 to 4 are chosen, and thousands (prom-core: 64).
-PENALTIES = (2, 4, 8, 16, 32, 64, 128)
 # Examples that a leaf of `motif-trees` holds at least: scikit-learn's, and of few examples a twentieth, for where there
 # are fewer than twice as many no tree has a second leaf.
 LEAF, LEAF_SHARE = 20, 20
@@ -67,15 +72,6 @@ class MotifMethod(Method):
     def about(self, scores: BestScores) -> dict[str, Any]:
         """Return what the record says of the scores."""
         return {**self.source, "motifs": len(self.motifs), "background": list(scores.background), **SCORING}
-
-
-def aucs(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return the area under the ROC curve of each column of scores [n, columns] (float64 [columns])."""
-    from scipy.stats import rankdata
-
-    positive = labels == 1
-    total = rankdata(scores, axis=0)[positive].sum(axis=0)
-    return auc_of_ranks(total, int(positive.sum()), int((~positive).sum()))
 
 
 class MotifBest(MotifMethod):
@@ -154,29 +150,25 @@ class MotifL1(MotifMethod):
         InputError
             All training examples have the same scores, so that no penalty leaves a motif.
         """
-        from sklearn.linear_model import LogisticRegression
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
-        from sklearn.svm import l1_min_c
 
         scores = self.scores(train)
         of_train, of_valid = (scores.of(one).astype(np.float64) for one in (train, valid))
         if not np.ptp(of_train, axis=0).any():
             raise InputError(f"{self.name}: all {len(train)} training sequences have the same scores of all motifs")
-        least = l1_min_c(StandardScaler().fit_transform(of_train), train.labels, loss="log")
+        least = least_l1(StandardScaler().fit_transform(of_train), train.labels)
 
         def fit(penalty: float) -> Any:
-            # liblinear goes through the weights in a random order; one seed for all, for the optimum is the same.
-            one = LogisticRegression(C=penalty * least, l1_ratio=1, solver="liblinear", max_iter=1000, random_state=0)
-            return make_pipeline(StandardScaler(), one).fit(of_train, train.labels)
+            return make_pipeline(StandardScaler(), l1_classifier(penalty * least)).fit(of_train, train.labels)
 
         best, model = choose_penalty(PENALTIES, fit, of_valid, valid.labels)
         weights = model[-1].coef_[0]
         largest = np.argsort(-np.abs(weights), kind="stable")[: min(10, int((weights != 0).sum()))]
         settings = {
             **self.about(scores),
-            "inverse_penalties": [float(least * one) for one in PENALTIES],
-            "chosen_inverse_penalty": float(least * best),
+            "inverse_penalties": [least * one for one in PENALTIES],
+            "chosen_inverse_penalty": least * best,
             "motifs_used": int((weights != 0).sum()),
             "largest_weights": {self.motifs[i].matrix_id: round(float(weights[i]), 4) for i in largest},
         }

@@ -40,8 +40,8 @@ class WindowEncoder(Encoder):
 
     def reading(self, settings: TaggerSettings) -> tuple[Reading, int]:
         """Return how heads take the states of cores; with pieces, twice as wide."""
-        layout = self.layout(settings)
-        return partial(core_states, kind=self.kind, k=self.k, layout=layout), 1 + (layout.pieces > 1)
+        layout, hidden = self.layout(settings), self.config["hidden_size"]
+        return partial(core_states, kind=self.kind, k=self.k, layout=layout), hidden * (1 + (layout.pieces > 1))
 
     def read(self, windows: Windows, rows: np.ndarray, settings: TaggerSettings) -> Tokens | Features:
         """Return what a network of these settings reads of some windows."""
@@ -111,9 +111,11 @@ class Tagger(Finetune):
 
         return WindowTraining(len(seen), epoch, seen)
 
-    def _train(self, model: TaggerModel, training: WindowTraining, valid: Examples, seed: int) -> dict[str, Any]:
+    def _train(
+        self, model: TaggerModel, training: WindowTraining, valid: Examples, seed: int, *, begun: bool = False
+    ) -> dict[str, Any]:
         """Train a model; afterwards its probabilities are those among all bases."""
-        trained = super()._train(model, training, valid, seed)
+        trained = super()._train(model, training, valid, seed, begun=begun)
         training.seen.restore(model.network.linear.bias)
         return trained | {"negatives": round(training.seen.kept, 6)}
 

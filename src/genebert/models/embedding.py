@@ -1,13 +1,14 @@
 """Embeddings of pre-training samples by the sequence encoder of a pre-trained model."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from genebert.corpus.batches import SampleEncoder
+from genebert.corpus.batches import Batch, SampleEncoder
 from genebert.corpus.drawn import Drawn, Embeddings, draw_samples, draw_specific, draw_types
 from genebert.corpus.groups import TRAIN, Groups
 from genebert.corpus.order import Draw
@@ -43,7 +44,12 @@ def read_model(folder: str | Path, pooling: str) -> GeneBERT:
     return model
 
 
-def embed_samples(model: GeneBERT, sequences: RegionSequences, regions: np.ndarray) -> np.ndarray:
+def embed_samples(
+    model: GeneBERT,
+    sequences: RegionSequences,
+    regions: np.ndarray,
+    of: Callable[[torch.Tensor, Batch], torch.Tensor] | None = None,
+) -> np.ndarray:
     """Return E_seq of samples (float32 [n, width]; see :meth:`GeneBERT.pool`), of whole sequences without a mask.
 
     Parameters
@@ -53,6 +59,8 @@ def embed_samples(model: GeneBERT, sequences: RegionSequences, regions: np.ndarr
     sequences : RegionSequences
         As shown to the model (cropped, if the run crops regions).
     regions : int [n, regions_per_sample]
+    of : callable, optional
+        What to return of hidden states [rows, tokens, hidden] and their batch in place of E_seq.
     """
     device = next(model.parameters()).device
     settings = model.settings
@@ -65,7 +73,7 @@ def embed_samples(model: GeneBERT, sequences: RegionSequences, regions: np.ndarr
             none = np.zeros(len(part), np.int64)
             batch = encoder.encode(Draw(part, none, none))
             hidden = model.encode_sequences(batch.ids, batch.segments, batch.lengths, batch.owners)
-            found.append(model.pool(hidden, batch).float().cpu().numpy())
+            found.append((model.pool if of is None else of)(hidden, batch).float().cpu().numpy())
             shortened += batch.shortened
     if shortened:
         logger.warning("%d of %d samples are cut to the model's %d positions", shortened, len(regions), positions)

@@ -73,13 +73,15 @@ def sequence_forward(settings: SequenceEncoderSettings, lengths: Sequence[float]
     return tokens * filters + settings.layers * (2 * tokens * (4 * h * h + 2 * h * f) + 4 * squares * h)
 
 
-def heads_forward(settings: ModelSettings, masked: float, samples: int, n_regions: int, n_tfs: int = 0) -> float:
+def heads_forward(
+    settings: ModelSettings, kmers: float, masked: float, samples: int, n_regions: int, n_tfs: int = 0
+) -> float:
     """Return the operations of the heads and of the contrast, forward.
 
     - MGM: ``2 h² + 2 h V`` a masked token, V = size of the vocabulary;
     - NGSP: ``2 h² + 2 · 2 h`` a sample;
     - SRM: ``2 w B²`` for the scores of all pairs of B samples; w = h, or h a region with ``pooling: regions``;
-      regression: ``2 h`` a region and TF.
+      regression: ``2 h`` a region and TF, a k-mer and TF with ``readout: max``.
     """
     h = settings.sequence_encoder.hidden
     vocabulary = len(SPECIALS) + 4**settings.k
@@ -89,7 +91,8 @@ def heads_forward(settings: ModelSettings, masked: float, samples: int, n_region
     if settings.losses.ngsp:
         flops += samples * (2 * h * h + 4 * h)
     if settings.losses.srm == REGRESSION:
-        flops += 2 * h * samples * n_regions * n_tfs
+        read = kmers if settings.losses.readout == "max" else samples * n_regions
+        flops += 2 * h * read * n_tfs
     elif settings.losses.srm is not None:
         width = h * n_regions if settings.losses.pooling == "regions" else h
         flops += 2 * width * samples * samples
@@ -142,7 +145,7 @@ def step_flops(
     sequence = sequence_forward(settings.sequence_encoder, lengths)
     region = samples * region_forward(settings, n_tfs, n_regions)
     kmers = sum(lengths) - SPECIALS_PER_ROW[settings.layout] * len(lengths)
-    heads = heads_forward(settings, kmers * masked_share(settings.k, rate), samples, n_regions, n_tfs)
+    heads = heads_forward(settings, kmers, kmers * masked_share(settings.k, rate), samples, n_regions, n_tfs)
     recomputed = 0.0
     if cached and settings.losses.contrasts:
         recomputed += sequence + region

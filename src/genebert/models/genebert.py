@@ -1,6 +1,7 @@
 """GeneBERT: a BERT over k-mers and an encoder of the region x TF matrix, with three losses (paper section 3)."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,9 +16,10 @@ from genebert.genome.kmers import save_tokenizer
 from genebert.models.attention import encode_joined
 from genebert.models.backbones import build_region_encoder
 from genebert.models.bert import initialise, load_pretrained, make_bert, save_code, sinusoidal_positions
-from genebert.models.folders import weights_file
+from genebert.models.folders import REGRESSION_FILE, weights_file
 from genebert.models.losses import matched_retrieval, sequence_region_matching, shared_regions
-from genebert.models.weights import file_source, fill, read_tensors
+from genebert.models.motif_scores import best_scores
+from genebert.models.weights import file_source, fill, read_motif_ids, read_tensors
 from genebert.settings.models import REGRESSION, ModelSettings
 from genebert.settings.training import TrainingSettings
 
@@ -39,7 +41,7 @@ class Outputs(NamedTuple):
 
 def rest_file(srm: str | None) -> str:
     """Return the name of a model's file of all that is no sequence encoder, by the form of its matching loss."""
-    return f"{'regression' if srm == REGRESSION else 'region_encoder'}.safetensors"
+    return REGRESSION_FILE if srm == REGRESSION else "region_encoder.safetensors"
 
 
 def shown_tokens(n_tokens: int, lengths: torch.Tensor) -> torch.Tensor:
@@ -80,6 +82,7 @@ class GeneBERT(nn.Module):
     ):
         super().__init__()
         self.settings, self.n_regions = settings, n_regions
+        self.motif_ids: Sequence[str] = ()  # of the matrix' columns, where the loss predicts them
         self.sequence_encoder = make_bert(settings.k, settings.sequence_encoder)
         # What the encoders started from; a loaded model keeps what its folder says.
         self.initial_weights: dict[str, dict] = {"sequence_encoder": {"kind": "none"}}
@@ -186,7 +189,7 @@ class GeneBERT(nn.Module):
         if losses.contrasts:
             region = self.encode_regions(batch.motifs).float()
         elif losses.srm is not None:
-            wrong = self.regression(self.region_means(hidden, batch)).float() - self.standardised(batch.motifs)
+            wrong = self.predicted_scores(hidden, batch) - self.standardised(batch.motifs)
             regression = torch.nan_to_num(wrong, nan=0.0).square().sum()
         sequence = self.pool(hidden, batch).float()
         return Outputs(sequence, region, mgm, mgm_correct, ngsp, ngsp_correct, regression)
@@ -208,6 +211,24 @@ class GeneBERT(nn.Module):
         owners = batch.owners.view(samples, 1, -1)
         member = (owners == torch.arange(self.n_regions, device=owners.device)[:, None]).to(hidden.dtype)
         return member @ hidden.view(samples, -1, hidden.shape[2]) / member.sum(2, keepdim=True).clamp(min=1)
+
+    def predicted_scores(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """Return what regression makes of each region's states, standardised scores [samples, regions, tfs] in float32.
+
+        With ``readout: max`` the largest over the region's k-mers; 0, the mean, where it has none.
+        """
+        if self.settings.losses.readout == "mean":
+            return self.regression(self.region_means(hidden, batch)).float()
+        samples = len(batch.label)
+        owners = batch.owners.view(samples, 1, -1)
+        member = owners == torch.arange(self.n_regions, device=owners.device)[:, None]
+        sizes = member.sum(2)  # a region's k-mers stand side by side
+        at = member.int().argmax(2)[..., None] + torch.arange(int(sizes.max()), device=owners.device)
+        beyond = at >= (at[..., :1] + sizes[..., None])
+        states = hidden.reshape(-1, hidden.shape[2])
+        row = torch.arange(samples, device=owners.device)[:, None, None] * owners.shape[2]
+        each = self.regression(states[row + at.masked_fill(beyond, 0)])
+        return best_scores(each, beyond).masked_fill(sizes[..., None] == 0, 0).float()
 
     def pair(self, hidden: torch.Tensor, batch: Batch) -> torch.Tensor:
         """Return what segment prediction sees [samples, hidden]; see LossSettings."""
@@ -269,7 +290,8 @@ class GeneBERT(nn.Module):
             save_code(temporary, self.sequence_encoder.config)
             save_tokenizer(temporary, self.settings.k, self.settings.sequence_encoder.max_tokens)
             if rest := self.rest():
-                save_file(rest, temporary / rest_file(self.settings.losses.srm))
+                about = {"motifs": " ".join(self.motif_ids)} if self.motif_ids else None
+                save_file(rest, temporary / rest_file(self.settings.losses.srm), metadata=about)
             info = {"settings": self.settings.record(), "initial_weights": self.initial_weights, **record}
             info["parameters"] = self.parameter_counts()
             write_json(temporary / "model.json", info)
@@ -304,6 +326,8 @@ class GeneBERT(nn.Module):
         statistics = rest.get("motif_mean", none), rest.get("motif_sd", none)
         model = cls(ModelSettings.from_dict(settings), *statistics, info["regions_per_sample"])
         model.sequence_encoder = load_pretrained(folder)
-        fill(model, path, rest, but="sequence_encoder.")
+        fill(model, path, rest, but=("sequence_encoder.",))
+        if model.regression is not None:
+            model.motif_ids = read_motif_ids(path)
         model.initial_weights = info["initial_weights"]
         return model

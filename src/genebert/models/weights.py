@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import nn
 
@@ -114,6 +115,12 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     return _without_prefix(state)
 
 
+def read_motif_ids(path: Path) -> list[str]:
+    """Return the JASPAR ids of the motifs that a ``.safetensors`` file tells of; none where it tells of none."""
+    with safe_open(path, "pt") as file:
+        return (file.metadata() or {}).get("motifs", "").split()
+
+
 def check_tensors(path: Path, found: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor]) -> None:
     """Make sure that just the expected tensors are there, in their shapes; InputError names the first that is not."""
     for name, tensor in expected.items():
@@ -129,14 +136,14 @@ def check_tensors(path: Path, found: Mapping[str, torch.Tensor], expected: Mappi
             raise InputError(f"{path}: found the tensor {name}, expected only those of the configured network")
 
 
-def fill(network: nn.Module, path: Path, tensors: Mapping[str, torch.Tensor], but: str = "") -> None:
-    """Put the tensors of a file into a network whose others, if any, have names that begin with `but`.
+def fill(network: nn.Module, path: Path, tensors: Mapping[str, torch.Tensor], but: tuple[str, ...] = ()) -> None:
+    """Put the tensors of a file into a network whose others, if any, have names that begin with one of `but`.
 
     Raises
     ------
     InputError
         One is missing, left over or of another shape.
     """
-    own = {name: tensor for name, tensor in network.state_dict().items() if not but or not name.startswith(but)}
+    own = {name: tensor for name, tensor in network.state_dict().items() if not name.startswith(but)}
     check_tensors(path, tensors, own)
     network.load_state_dict(tensors, strict=False)

@@ -8,12 +8,13 @@ from typing import Any
 
 from genebert.errors import InputError
 from genebert.evaluation.kinds.registry import KINDS
+from genebert.evaluation.kinds.two_class import TwoClass
 from genebert.evaluation.site_labels import KIND as BASES
 from genebert.genome.kmers import check_length
 from genebert.methods.layouts import make_layout
 from genebert.run.models import OTHER_MODEL, Models, is_trained
-from genebert.settings.fitting import only_of_taggers
-from genebert.settings.models import LossSettings
+from genebert.settings.fitting import MOTIFS, only_of_taggers, only_of_two_classes
+from genebert.settings.models import REGRESSION, LossSettings
 from genebert.settings.resources import Resources
 from genebert.settings.training import share_of
 from genebert.tasks.base import Task
@@ -127,7 +128,15 @@ def _method_problems(models: Models, name: str, task: Task) -> Iterator[tuple[st
         for value in (settings["strands"], *settings["grid"].get("strands", [])):
             if value != "given":
                 yield name, f"finetune.{task.name}.strands: found {value}, expected given: {why}"
+    if task.kind != TwoClass.name:
+        for why in only_of_two_classes(settings):
+            yield name, f"finetune.{task.name}.{why}"
     if task.kind != BASES:
+        pooled = {settings["pooling"], *settings["grid"].get("pooling", [])}
+        losses = model["losses"]
+        if MOTIFS in pooled and (losses["srm"], losses["readout"]) != (REGRESSION, "max"):
+            found = f"found {MOTIFS}, but losses.srm is {losses['srm']} and losses.readout {losses['readout']}"
+            yield name, f"finetune.{task.name}.pooling: {found}; expected regression and max"
         for key in only_of_taggers(models.entry(name).get("finetune", {})):
             yield name, f"finetune.{key}: found in a row of {task.name}, expected it for classes of bases only"
         return

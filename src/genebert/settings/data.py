@@ -145,6 +145,13 @@ class AccessibilitySettings(Block):
         {}, "bed: cell type -> BED of its accessible regions; overlapping peaks are merged"
     )
     min_cells: Count = key(1, "types with fewer cells are dropped, and reported")
+    windows_bp: Annotated[int, Rule(at_least=20)] | None = key(
+        None,
+        "windows of N bases in place of regions, as many in each as fit; null: regions as they are",
+        more="For models that are shown less than a region (`corpus.region_bp` below the regions' lengths), which "
+        "otherwise read its middle alone. They lie side by side about the region's middle, and each has the region's "
+        "counts; the next filters are of windows. `corpus.region_bp` and `motifs.region_bp` are then N or more.",
+    )
     blacklist: FilePath | None = key(None, "BED of regions to leave out (any overlap)")
     max_n_fraction: Share = key(0.05, "regions with a larger share of N are dropped")
     binarise: Literal["any", "min_fraction"] = key(

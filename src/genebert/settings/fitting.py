@@ -1,13 +1,15 @@
 """Settings of fine-tuning and of learning curves."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 from genebert.settings.fields import Block, key
 from genebert.settings.rules import Count, NotNegative, Positive, Rule, ShareBelow1, SomeShare
 from genebert.settings.training import Precision
+
+MOTIFS, SPARSE = "motifs", "sparse"  # of pooling, and of probe
 
 
 @dataclass(frozen=True)
@@ -39,11 +41,13 @@ class FinetuneSettings(Block):
         more="auto is float32 for a frozen encoder: its [CLS] states differ so little between sequences that bfloat16 "
         "moves them by up to 8 % of their standard deviation. The classifier itself is always float32.",
     )
-    pooling: Literal["mean", "cls", "max"] = key(
+    pooling: Literal["mean", "cls", "max", "motifs"] = key(
         "mean",
-        "of the tokens' states: their mean, the largest of each unit (max), or cls (paper; docs/choices.md)",
+        "of the tokens' states: mean, the largest of each unit (max), cls (paper; docs/choices.md), or motifs",
         more="Over all tokens of the sequence, [CLS] and [SEP] included. With `losses.pooling` regions or mean, "
-        "pre-training shapes means of states and never trains [CLS].",
+        "pre-training shapes means of states and never trains [CLS]. motifs: the scores that a model which was "
+        "pre-trained with `losses.srm: regression` and `readout: max` predicts, the largest of each motif over all "
+        "k-mers; of two classes only.",
     )
     strands: Literal["given", "both"] = key(
         "given",
@@ -59,7 +63,14 @@ class FinetuneSettings(Block):
         "all",
         "what is trained first: all weights, or the classifier alone (probe) and then all from there",
         more="A probe is linear, on standardised states of the frozen encoder, and has 5 epochs at 1e-2; the best of "
-        "them on validation is where all weights begin. Not read where the encoder stays `frozen`.",
+        "them on validation is where all weights begin, and what is kept where no later epoch is better. Not read "
+        "where the encoder stays `frozen`.",
+    )
+    probe: Literal["gradient", "sparse"] = key(
+        "gradient",
+        "how a probe is fitted: by gradient descent, or sparse: on one unit, or several by an L1 penalty",
+        more="sparse: scikit-learn's logistic regression; what has the smallest loss on validation is kept, and of few "
+        "labels that is mostly the one unit. Of two classes only. Read where `frozen` is true or `start` probe.",
     )
     layer_decay: SomeShare = key(
         1.0,
@@ -124,6 +135,13 @@ class CurveSettings(Block):
     ] = key([50, 100, 200, 500, 1000, 2000], "numbers of examples; those beyond what there is are left out")
     finetune: Changes = key({}, "over the fine-tuning of task and model")
     first: Count = key(1, "where the key is a task: how many of its data sets, from the first, have a curve")
+
+
+def only_of_two_classes(settings: Mapping[str, Any]) -> Iterator[str]:
+    """Say which settings of fine-tuning, those of the grid among them, are for sequences of two classes only."""
+    for name, value in (("pooling", MOTIFS), ("probe", SPARSE)):
+        if value in (settings.get(name), *settings["grid"].get(name, [])):
+            yield f"{name}: found {value}, expected another: it is for sequences of two classes"
 
 
 def only_of_taggers(settings: Mapping[str, Any]) -> list[str]:

@@ -156,6 +156,11 @@ class LossSettings(Block):
         more="families: of samples whose strongest motifs are of the same family of transcription factors (TFClass, in "
         "motifs.tsv). An epoch has the same samples in either case, and validation always those of any.",
     )
+    readout: Literal["mean", "max"] = key(
+        "mean",
+        "regression: a map of a region's mean state, or the largest over its k-mers of a map of each state (max)",
+        more="A score of the matrix is the largest over the region's windows too.",
+    )
 
     @property
     def any(self) -> bool:
@@ -195,13 +200,15 @@ class ModelSettings(Block):
         return cls(**{name: value[name] for name in cls.__dataclass_fields__})
 
     def record(self) -> dict[str, Any]:
-        """Return the settings for records and for what is known by them, without a convolution that there is not.
+        """Return the settings for records and for what is known by them, without later keys that are at their default.
 
-        Models from before there was that key are known as they were.
+        Models from before there were those keys are known as they were.
         """
         value = asdict(self)
         if self.sequence_encoder.convolution is None:
             del value["sequence_encoder"]["convolution"]
+        if self.losses.readout == "mean":
+            del value["losses"]["readout"]
         return value
 
 

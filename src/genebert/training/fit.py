@@ -30,6 +30,7 @@ class Course:
     where: str  # what is trained
     seed: int
     remedy: str  # what helps against divergence
+    begun: bool = False  # the weights that the network comes with are those of a training: epoch 0
 
 
 def fit(
@@ -54,7 +55,7 @@ def fit(
     Returns
     -------
     history : list of dict
-        For each epoch: epoch, train_loss, and the metric as ``valid_`` and its name in lower case.
+        For each epoch: epoch, train_loss (None in epoch 0), and the metric as ``valid_`` and its name in lower case.
     best : int
         The best epoch.
 
@@ -65,6 +66,10 @@ def fit(
     """
     history: list[dict[str, Any]] = []
     best_value, best, best_state = -np.inf, 0, {}
+    if course.begun:
+        best_value, best_state = kind.select(valid, score()), copy.deepcopy(network.state_dict())
+        history.append({"epoch": 0, "train_loss": None, f"valid_{kind.selects.lower()}": best_value})
+        logger.info("epoch 0: validation %s %.4f", kind.selects, best_value)
     for epoch in range(1, course.epochs + 1):
         start = time.perf_counter()
         network.train()

@@ -1,6 +1,6 @@
 """GeneBERT's objective: masked k-mers, segment pairs and sequence-region matching on groups of regions."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -124,6 +124,8 @@ class GeneBERTObjective(Objective):
         self._embedded: Pair | None = None  # E_seq and E_reg of the whole batch last matched
         torch.manual_seed(stream_seed(seed, 0))
         self.model = GeneBERT(settings, *statistics, data.regions_per_sample).to(device)
+        if self.model.regression is not None:
+            self.model.motif_ids = data.ids
         if training.steps:
             self.model.prepare(training)
 
@@ -184,14 +186,18 @@ class GeneBERTObjective(Objective):
         """Return what of the scores of held-out regions is known from their states, by a linear map of them."""
         if self.probe is None:
             return {}
-        fitted, held = self._states(self.probe.fitted), self._states(self.probe.held)
-        figures = self.probe.linear(fitted.cpu().numpy(), held.cpu().numpy()).figures("linear")
-        if self.model.regression is not None:  # that of its own, which training fits
-            figures |= self.probe.predicted(self.model.regression(held).cpu().numpy()).figures("srm")
+        model, probe = self.model, self.probe
+        fitted, held = self._read(probe.fitted, model.region_means), self._read(probe.held, model.region_means)
+        figures = probe.linear(fitted, held).figures("linear")
+        if model.regression is not None:  # that of its own, which training fits
+            figures |= probe.predicted(self._read(probe.held, model.predicted_scores)).figures("srm")
         return figures
 
-    def _states(self, regions: np.ndarray) -> torch.Tensor:
-        """Return the mean state of each region of samples (int64 [n, regions]), unmasked: float32 [n x regions, h]."""
+    def _read(self, regions: np.ndarray, of: Callable[[torch.Tensor, Batch], torch.Tensor]) -> np.ndarray:
+        """Return what is made of the unmasked states of each region of samples: float32 [n x regions, width].
+
+        `regions` are int64 [n, regions].
+        """
         mine = self.ranks.share(len(regions))
         size, found = self.training.micro_batch or self.training.batch, []
         for first in range(mine.start, mine.stop, size):
@@ -200,8 +206,8 @@ class GeneBERTObjective(Objective):
             batch = self.encoder.encode(Draw(part, none, none))
             with autocast(self.training.precision, self.device):
                 hidden = self.model.encode_sequences(batch.ids, batch.segments, batch.lengths, batch.owners)
-                found.append(self.model.region_means(hidden, batch).float())
-        return self.ranks.gather(torch.cat(found)).flatten(0, 1)
+                found.append(of(hidden, batch).float())
+        return self.ranks.gather(torch.cat(found)).flatten(0, 1).cpu().numpy()
 
     def floors(self) -> dict[str, dict[str, float]]:
         """Return what the losses that are on reach from frequencies and base composition alone."""

@@ -1,0 +1,112 @@
+"""Predicted motif scores: the largest over a region's k-mers, the same in pre-training and in fine-tuning."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from method_inputs import examples
+from toy_training import MODEL, toy_data, toy_objective, without_dropout
+
+from genebert.corpus.order import Draw
+from genebert.errors import InputError
+from genebert.models.genebert import GeneBERT
+from genebert.models.motif_scores import MotifScores, best_scores
+from genebert.models.tokens import tokenise
+
+BEST = replace(MODEL, losses=replace(MODEL.losses, srm="regression", pooling="regions", readout="max"))
+
+
+def objective_of(settings, data=None):
+    torch.manual_seed(0)
+    objective = toy_objective(model=without_dropout(settings), data=data or toy_data())
+    objective.model.eval()
+    return objective
+
+
+def test_the_largest_of_those_that_are_there():
+    each = torch.tensor([[[1.0, 5.0], [2.0, 9.0], [3.0, 4.0]]])
+    assert best_scores(each, None).tolist() == [[3.0, 9.0]]
+    assert best_scores(each, torch.tensor([[False, True, True]])).tolist() == [[1.0, 5.0]]
+
+
+@pytest.mark.parametrize("layout", ["concatenated", "windows"])
+def test_scores_by_hand(layout):
+    """Region by region and k-mer by k-mer; a region without k-mers has the mean."""
+    sequences, motifs, groups = toy_data()
+    sequences.codes[sequences.offsets[3] : sequences.offsets[4]] = 4  # N only: no k-mer
+    objective = objective_of(replace(BEST, layout=layout), (sequences, motifs, groups))
+    model = objective.model
+    regions = np.arange(8).reshape(2, 4)
+    none = np.zeros(2, np.int64)
+    batch = objective.encoder.encode(Draw(regions, none, none))
+    hidden = model.encode_sequences(batch.ids, batch.segments, batch.lengths, batch.owners)
+    found = model.predicted_scores(hidden, batch)
+    assert found.shape == (2, 4, 12) and found.dtype == torch.float32
+    states, owners = hidden.reshape(2, -1, 32), batch.owners.reshape(2, -1)
+    for sample in range(2):
+        for region in range(4):
+            mine = model.regression(states[sample][owners[sample] == region])
+            expected = mine.max(0).values if len(mine) else torch.zeros(12)
+            assert torch.allclose(found[sample, region], expected, atol=1e-6)
+    has = batch.owners.reshape(2, -1)
+    assert bool((has[0] == 3).any()) is bool(found[0, 3].any())
+
+
+def test_a_mean_readout_is_the_map_of_the_mean():
+    objective = objective_of(replace(BEST, losses=replace(BEST.losses, readout="mean")))
+    model, none = objective.model, np.zeros(2, np.int64)
+    batch = objective.encoder.encode(Draw(np.arange(8).reshape(2, 4), none, none))
+    hidden = model.encode_sequences(batch.ids, batch.segments, batch.lengths, batch.owners)
+    expected = model.regression(model.region_means(hidden, batch))
+    assert torch.allclose(model.predicted_scores(hidden, batch), expected)
+
+
+def test_fine_tuning_reads_what_pre_training_predicted(tmp_path):
+    """Of sequences of several lengths: neither special tokens nor padding have a score."""
+    objective = objective_of(replace(BEST, layout="windows"))
+    model = objective.model
+    model.motif_ids = [f"MA{i:04}.1" for i in range(12)]
+    model.save(tmp_path / "model", {"regions_per_sample": 4})
+    scores = MotifScores.read(tmp_path / "model")
+    assert scores.motif_ids == GeneBERT.load(tmp_path / "model").motif_ids == model.motif_ids
+    regions, none = np.arange(8).reshape(2, 4), np.zeros(2, np.int64)
+    batch = objective.encoder.encode(Draw(regions, none, none))
+    expected = model.predicted_scores(
+        model.encode_sequences(batch.ids, batch.segments, batch.lengths, batch.owners), batch
+    ).flatten(0, 1)
+    sequences = objective.sequences
+    pieces = [sequences.codes[sequences.offsets[i] : sequences.offsets[i + 1]] for i in range(8)]
+    text = ["".join("ACGT"[code] for code in piece) for piece in pieces]
+    assert len(set(map(len, text))) > 1
+    ids, mask = tokenise(examples(text), 3, 512).batch(torch.arange(8))
+    states = model.sequence_encoder.bert(ids, attention_mask=mask).last_hidden_state
+    assert torch.allclose(scores(states, mask), expected, atol=1e-5)
+    alone = [tokenise(examples([one]), 3, 512).batch(torch.arange(1))[0] for one in text]
+    for row, one in zip(expected, alone, strict=True):
+        assert torch.allclose(scores(model.sequence_encoder.bert(one).last_hidden_state, None)[0], row, atol=1e-5)
+    # what a fine-tuned model's folder holds reads the same
+    (tmp_path / "kept").mkdir()
+    scores.write(tmp_path / "kept")
+    again = MotifScores.read(tmp_path / "kept")
+    assert again.motif_ids == scores.motif_ids and torch.equal(again.regression.weight, scores.regression.weight)
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [({"readout": "mean"}, "srm regression and readout mean"), ({"srm": None}, "srm None and readout max")],
+)
+def test_other_models_are_refused(tmp_path, changes, found):
+    objective = objective_of(replace(BEST, losses=replace(BEST.losses, **changes)))
+    objective.model.save(tmp_path / "model", {"regions_per_sample": 4})
+    with pytest.raises(InputError, match=f"found losses.{found}; pooling motifs expects a model"):
+        MotifScores.read(tmp_path / "model")
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    objective = objective_of(BEST)
+    objective.model.save(tmp_path / "model", {"regions_per_sample": 4})
+    path = tmp_path / "model/regression.safetensors"
+    path.write_bytes(path.read_bytes()[:40])
+    with pytest.raises(InputError, match=r"regression.safetensors: cannot be read"):
+        MotifScores.read(tmp_path / "model")
