@@ -39,7 +39,7 @@ def test_sequences_longer_than_the_positions_of_a_model():
     """At the plan, in the words of the job that tokenises; said once of all models and data sets."""
     lines = problems({"model": SHORT, **NO_ABLATIONS})
     assert lines == [
-        "model from-scratch, dnabert, genebert and 3 more: tasks.promoter: a sequence has 70 bases, 67 tokens; "
+        "model from-scratch, dnabert, genebert and 4 more: tasks.promoter: a sequence has 70 bases, 67 tokens; "
         "expected at most 64, the positions of the model (67 bases)",
         f"model from-scratch, dnabert, genebert and 4 more: tasks.tfbs: {POSITIONS}",
     ]  # fmt: skip
@@ -239,6 +239,28 @@ def test_what_a_tagger_cannot_have():
     few = {**rows("short"), "models": {"short": short}}
     assert problems(few) == [
         "model short: sequence_encoder.max_tokens: found 44, expected at least 45 for the classes of bases with k 6"
+    ]
+
+
+@pytest.mark.parametrize("where", [{}, {"grid": {"pooling": ["max", "motifs"]}}])
+def test_predicted_scores_are_of_models_that_predict_them(where):
+    """Those of the mean state are no scores of a k-mer."""
+    motifs = {"pooling": "motifs"} if not where else where
+    overlay = {"finetune": {"tfbs": motifs}, "tables": {"table2": {"tfbs": ["genebert", "genebert-conv-regression"]}}}
+    (found,) = problems(overlay)
+    assert found.startswith("model genebert, ") and "genebert-conv-regression" not in found
+    assert found.endswith(
+        ": finetune.tfbs.pooling: found motifs of a model that predicts no scores; expected losses.srm regression and "
+        "losses.readout max"
+    )
+
+
+@pytest.mark.parametrize("changes", [{"pooling": "motifs"}, {"start": "probe", "probe": "sparse"}])
+def test_people_have_no_probe_of_few_units(changes):
+    (name, value), *_ = [pair for pair in changes.items() if pair[0] != "start"]
+    assert problems({"finetune": {"disease": changes}}) == [
+        f"model from-scratch, dnabert, genebert and 3 more: finetune.disease.{name}: found {value}, expected another: it "
+        "is for sequences of two classes"
     ]
 
 

@@ -65,7 +65,7 @@ def test_named_targets(root, tmp_path, name):
         (*place, method) for place, curve in curves.items() for method in curve["models"]
     }
     networks = ["from-scratch", "dnabert", "genebert"]
-    networks += [] if name == "demo" else [*(f"{one}-conv" for one in networks), "genebert-regression"]
+    networks += [] if name == "demo" else [*(f"{one}-conv" for one in networks), "genebert-conv-regression"]
     trained = {(one,) for one in networks} | ({("paper-literal",)} if name == "config" else set())
     assert of(planned, "pretrain", "model") == trained
     assert of(planned, "table", "table") == {("table1",), ("table2",), ("table6",)} and of(
@@ -133,7 +133,7 @@ def test_a_model_that_cannot_be_had(root, tmp_path):
         (*PROMOTER, "dnabert-2e-4"),
         *(("tfbs", one, name) for one in TABLE2 for name in ("dnabert", "dnabert-2e-4")),
     }  # fmt: skip
-    simple, own = {(name,) for name in baselines("two-class")}, {("paper-literal",), ("genebert-regression",)}
+    simple, own = {(name,) for name in baselines("two-class")}, {("paper-literal",), ("genebert-conv-regression",)}
     for rule in ("fit", "fit_part"):
         others = {("from-scratch-2e-4",), ("genebert-2e-4",), *own} if rule == "fit" else set()
         others |= CONVOLVED

@@ -38,13 +38,15 @@ class MotifScores(nn.Module):
         self.motif_ids: list[str] = []  # JASPAR's, where they are known
 
     def forward(self, states: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-        """Return scores [n, tfs] of last hidden states [n, tokens, hidden] of ``[CLS] k-mers [SEP]``.
+        """Return scores (float32 [n, tfs]) of last hidden states [n, tokens, hidden] of ``[CLS] k-mers [SEP]``.
 
         `mask` (int64 [n, tokens]) is 0 where a token is padding; None: none is.
         """
         # A k-mer is followed by another or by [SEP]; nothing was learned of the scores of special tokens.
         absent = None if mask is None else mask[:, 2:] == 0
-        return best_scores(self.regression(states[:, 1:-1]), absent)
+        # Scores in bfloat16 would tie, and so would what a classifier on one of them says.
+        with torch.autocast(states.device.type, enabled=False):
+            return best_scores(self.regression(states[:, 1:-1].float()), absent)
 
     def write(self, folder: Path) -> None:
         """Write ``regression.safetensors`` into the folder of a fine-tuned model."""

@@ -41,7 +41,7 @@ LITERAL = ["srm-paper-exp", "srm-paper-literal", "pooling-cls", "classifier-cls"
 BATCHES = (16, 32, 64, 128, 256, 512)
 LAMBDAS = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0)
 SIMPLE = ["kmer-logreg", "boosted-trees", *MOTIFS, "cnn"]
-REGRESSED = "genebert-regression"
+REGRESSED = "genebert-conv-regression"  # predicts best scores, and is fine-tuned from these
 MODELS = [*NETWORKS, *CONVOLVED, REGRESSED, *RATES, "paper-literal"]
 WINDOWS = [f"{name}-{context}" for name in NETWORKS for context in ("80nt", "256nt", "400nt", "2k")]
 

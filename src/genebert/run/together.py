@@ -131,12 +131,11 @@ def _method_problems(models: Models, name: str, task: Task) -> Iterator[tuple[st
     if task.kind != TwoClass.name:
         for why in only_of_two_classes(settings):
             yield name, f"finetune.{task.name}.{why}"
+    elif MOTIFS in (settings["pooling"], *settings["grid"].get("pooling", [])):
+        if (model["losses"]["srm"], model["losses"]["readout"]) != (REGRESSION, "max"):
+            expected = "expected losses.srm regression and losses.readout max"
+            yield name, f"finetune.{task.name}.pooling: found {MOTIFS} of a model that predicts no scores; {expected}"
     if task.kind != BASES:
-        pooled = {settings["pooling"], *settings["grid"].get("pooling", [])}
-        losses = model["losses"]
-        if MOTIFS in pooled and (losses["srm"], losses["readout"]) != (REGRESSION, "max"):
-            found = f"found {MOTIFS}, but losses.srm is {losses['srm']} and losses.readout {losses['readout']}"
-            yield name, f"finetune.{task.name}.pooling: {found}; expected regression and max"
         for key in only_of_taggers(models.entry(name).get("finetune", {})):
             yield name, f"finetune.{key}: found in a row of {task.name}, expected it for classes of bases only"
         return

@@ -120,7 +120,7 @@ Row = Annotated[
 
 # Baselines that know no motifs, and that know all; then the networks, the paper's and ours with filters over bases.
 CURVE = ["kmer-logreg", "boosted-trees", "motif-best", "motif-l1", "motif-trees", "cnn", "from-scratch", "dnabert",
-         "genebert", "from-scratch-conv", "dnabert-conv", "genebert-conv"]  # fmt: skip
+         "genebert", "from-scratch-conv", "dnabert-conv", "genebert-conv", "genebert-conv-regression"]  # fmt: skip
 
 
 @dataclass(frozen=True)
