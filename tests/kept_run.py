@@ -87,8 +87,7 @@ def table2() -> str:
     models = table["model"].drop_duplicates().tolist()
     columns = {"model": models}
     for cell in CELLS:
-        own = table[table["cell"] == cell].set_index("model").loc[models]
-        columns[cell] = bold([mean_sd(row, "auc") for _, row in own.iterrows()], own["auc_mean"])
+        columns[cell] = _cells(table.set_index("model"), cell, models)
     means = table.groupby("model")["auc_mean"].mean().loc[models]
     columns["mean"] = bold([number(value) for value in means], means)
     columns["seeds"] = seeds(table[table["cell"] == CELLS[0]].set_index("model").loc[models])
@@ -202,6 +201,29 @@ def curve_promoters() -> str:
 def curve_ctcf() -> str:
     """Learning curve of CTCF in A549."""
     return _curve("learning_curve_CTCF_A549", "table2", "tfbs/CTCF_A549")
+
+
+def motifs() -> str:
+    """Labelled examples and AUC of the run whose networks predict motifs."""
+    whole = _ours("motifs_table2").set_index("model")
+    models = list(dict.fromkeys(whole.index))
+    columns = {"model": models}
+    for cell in ("A549", "K562"):
+        points = read(f"motifs_learning_curve_CTCF_{cell}")
+        for size, own in points.groupby("n_train"):
+            groups = own.groupby("model")["roc_auc"].agg(["mean", "std"]).loc[models]
+            groups = groups.rename(columns={"mean": "a_mean", "std": "a_sd"})
+            columns[f"{cell}, {size:,}"] = bold([mean_sd(row, "a") for _, row in groups.iterrows()], groups["a_mean"])
+        columns[f"{cell}, all"] = _cells(whole, cell, models)
+    columns["GM12878, all"] = _cells(whole, "GM12878", models)
+    own = whole[whole["dataset"] == "tfbs/CTCF_A549"].loc[models]
+    columns["seeds"] = seeds(own)
+    return markdown(columns)
+
+
+def _cells(table: pd.DataFrame, cell: str, models: list[str]) -> list[str]:
+    own = table[table["dataset"] == f"tfbs/CTCF_{cell}"].loc[models]
+    return bold([mean_sd(row, "auc") for _, row in own.iterrows()], own["auc_mean"])
 
 
 def figure2() -> str:

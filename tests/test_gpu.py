@@ -64,10 +64,11 @@ def test_tables_too_large_for_half_the_memory_stay_with_the_host(monkeypatch):
     assert torch.equal(found.ids, expected.ids) and torch.equal(found.motifs, expected.motifs)
 
 
+@pytest.mark.parametrize("losses", [{}, {"srm": "regression", "pooling": "regions", "readout": "max"}])
 @pytest.mark.parametrize("micro", [None, 3])
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_losses_and_gradients_are_those_of_a_cpu(layout, micro):
-    settings = without_dropout(replace(MODEL, layout=layout, losses=replace(MODEL.losses, centre=False)))
+def test_losses_and_gradients_are_those_of_a_cpu(layout, micro, losses):
+    settings = without_dropout(replace(MODEL, layout=layout, losses=replace(MODEL.losses, centre=False, **losses)))
     found = []
     for device in (CPU, GPU):
         objective = toy_objective(replace(TRAINING, micro_batch=micro), settings, device=device)
