@@ -29,7 +29,7 @@ from genebert.methods.classifier import Classifier, Features, Probe, Reading, di
 from genebert.methods.probes import fit_sparse
 from genebert.models.bert import load_encoder, read_bert_config, save_code
 from genebert.models.devices import autocast, choose_device, computed_in
-from genebert.models.folders import WEIGHTS, weights_file
+from genebert.models.folders import REGRESSION_FILE, WEIGHTS, weights_file
 from genebert.models.motif_scores import MotifScores
 from genebert.models.tokens import Tokens, tokenise
 from genebert.models.weights import fill, read_tensors
@@ -224,10 +224,11 @@ class Finetune(Method):
         if record and "unavailable" in record:
             raise Unavailable(record["unavailable"])
         self.encoder = self.fitted.Encoder(folder, self.kind)
-        if any(one.pooling == MOTIFS for _, one in self.settings.combinations()):
-            MotifScores.read(folder)  # told here, before anything is read
         weights = weights_file(folder)
         self.source = {"model_sha256": sha256(weights), "model_file": weights.name, "model_record": record}
+        if any(one.pooling == MOTIFS for _, one in self.settings.combinations()):
+            MotifScores.read(folder)  # a model that has none is told here, before any example is read
+            self.source["regression_sha256"] = sha256(folder / REGRESSION_FILE)
 
     def prepare(self, examples: Examples) -> None:
         """Tokenise them, which refuses sequences that do not fit the model."""
