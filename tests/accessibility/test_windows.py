@@ -28,19 +28,21 @@ def bulk_of(places, counts=None) -> PseudoBulk:
 
 @given(PLACES, st.integers(1, 20))
 def test_windows_equal_a_plain_loop(places, size):
-    bulk, expected = bulk_of(places), {}
+    bulk, expected, of = bulk_of(places), {}, {}
     for row, (chrom, start, length) in enumerate(places):
         number = length // size
         first = start + (length - number * size) // 2
         for i in range(number):
             one = expected.setdefault((chrom, first + i * size), [np.zeros(2, int), np.zeros(2, int)])
             one[0] += bulk.counts[:, row]
-            one[1] += bulk.detected[:, row]
+            np.maximum(one[1], bulk.detected[:, row], out=one[1])
+            of.setdefault((chrom, first + i * size), row)
     if not expected:
         with pytest.raises(InputError, match="expected at least"):
             cut_into_windows(bulk, size, "toy")
         return
-    found = cut_into_windows(bulk, size, "toy")
+    found, region_of = cut_into_windows(bulk, size, "toy")
+    assert region_of.tolist() == list(of.values())
     assert list(zip(found.regions["chrom"], found.regions["start"], strict=True)) == list(expected)
     assert (found.regions["end"] - found.regions["start"]).tolist() == [size] * len(expected)
     assert found.counts.tolist() == np.transpose([one[0] for one in expected.values()]).tolist()
@@ -63,8 +65,11 @@ def test_the_stage_cuts_what_models_are_shown(tmp_path):
             assert inside.X.toarray()[:, 0].tolist() == column.tolist()
     assert cut["windows_bp"] == 20 and plain["windows_bp"] is None
     assert cut["regions"] == windows.n_vars and cut["input_regions"] == plain["input_regions"]
-    of_types = [{name: one["fragments_input"] for name, one in each["cell_types"].items()} for each in (plain, cut)]
-    assert of_types[0] == of_types[1]
+    for key in ("fragments", "fragments_input"):  # of regions, each once
+        of_types = [{name: one[key] for name, one in each["cell_types"].items()} for each in (plain, cut)]
+        assert of_types[0] == of_types[1], key
+    first, *others = cut["dropped_regions"]
+    assert first["step"] == "windows" and first["left"] == others[0]["left"] + others[0]["dropped"]
     assert json.loads((tmp_path / "cut/summary.json").read_text()) == cut
 
 

@@ -45,7 +45,7 @@ def fitted(n: int, informative: int, seed: int = 0):
 
 def test_of_few_examples_one_unit_is_left():
     probe, about, given = fitted(12, 1, seed=1)
-    assert about["units"] == 1 and about["inverse_penalty"] is None and list(about["largest_weights"]) == [0]
+    assert about["units"] == 1 and about["inverse_penalty"] is None and list(about["largest_weights"]) == ["0"]
     train, labels, valid, _ = given
     z = ((train.values - probe.mean) / probe.sd).numpy()
     expected = LogisticRegression().fit(z[:, [0]], labels)
@@ -71,13 +71,20 @@ def test_a_unit_may_speak_for_the_other_class():
     train, labels = features(40, 0, 1)
     probe = Probe(train, 2, 0.0, 0.5)
     about = fit_sparse(probe, train, 1 - labels, train, 1 - labels, "toy")
-    assert about["largest_weights"][0] < 0
+    assert about["largest_weights"]["0"] < 0
 
 
 def test_states_that_are_all_the_same_are_refused():
     same = Features(torch.ones(10, 4))
-    with pytest.raises(InputError, match="toy: all 10 training sequences have the same states"):
-        fit_sparse(Probe(same, 2, 0.0, 0.5), same, np.arange(10) % 2, same, np.arange(10) % 2, "toy")
+    both, one = np.arange(10) % 2, np.zeros(10, int)
+    with pytest.raises(InputError, match="toy: no state differs between the classes of the training examples"):
+        fit_sparse(Probe(same, 2, 0.0, 0.5), same, both, same, both, "toy")
+    alike = Features(torch.tensor([[1.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [-1.0, 0.0]]))
+    with pytest.raises(InputError, match="toy: no state differs"):
+        fit_sparse(Probe(alike, 2, 0.0, 0.5), alike, both[:4], alike, both[:4], "toy")
+    for labels, name in (((one, both), "training"), ((both, one), "validation")):
+        with pytest.raises(InputError, match=f"toy: found {name} examples of one class, expected both"):
+            fit_sparse(Probe(same, 2, 0.0, 0.5), same, labels[0], same, labels[1], "toy")
 
 
 # ------------------------------------------------------------------------------------------------------- fine-tuning
@@ -165,11 +172,13 @@ def test_a_model_without_predicted_scores_is_refused(tables, tmp_path):
     GeneBERT(ModelSettings(3, "windows", encoder, losses=LossSettings(srm=None))).save(
         tmp_path / "model", {"regions_per_sample": 10}
     )
-    with pytest.raises(InputError, match=r"pooling motifs expects a model that was pre-trained with losses\.srm"):
+    with pytest.raises(
+        InputError, match=r"found losses\.srm None; pooling motifs expects a model that was pre-trained"
+    ):
         make_method("finetune", asdict(AS_MOTIFS), model=tmp_path / "model")
 
 
-@pytest.mark.parametrize("changes", [{"pooling": "motifs"}, {"probe": "sparse"}])
+@pytest.mark.parametrize("changes", [{"pooling": "motifs"}, {"probe": "sparse", "frozen": True}])
 def test_bases_have_neither(folder, changes):
-    with pytest.raises(InputError, match=f"finetune.{next(iter(changes))}: found .*expected another: it is for seq"):
+    with pytest.raises(InputError, match=f"finetune.{next(iter(changes))}: found .*: it is for sequences of two cl"):
         find_method("tag")(BaseClasses({}), changes, {"model": folder}, {})

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 import torch
 from method_inputs import examples
+from safetensors.torch import load_file, save_file
 from toy_training import MODEL, toy_data, toy_objective, without_dropout
 
 from genebert.corpus.order import Draw
 from genebert.errors import InputError
+from genebert.genome.sequences import RegionSequences
 from genebert.models.genebert import GeneBERT
-from genebert.models.motif_scores import MotifScores, best_scores
+from genebert.models.motif_scores import About, MotifScores, best_scores
 from genebert.models.tokens import tokenise
 
 BEST = replace(MODEL, losses=replace(MODEL.losses, srm="regression", pooling="regions", readout="max"))
@@ -34,7 +36,10 @@ def test_the_largest_of_those_that_are_there():
 def test_scores_by_hand(layout):
     """Region by region and k-mer by k-mer; a region without k-mers has the mean."""
     sequences, motifs, groups = toy_data()
-    sequences.codes[sequences.offsets[3] : sequences.offsets[4]] = 4  # N only: no k-mer
+    shorter = int(sequences.offsets[4] - sequences.offsets[3]) - 2  # two bases are left of it, and no k-mer
+    codes = np.delete(sequences.codes, slice(sequences.offsets[3], sequences.offsets[3] + shorter))
+    offsets = np.where(np.arange(len(sequences.offsets)) > 3, sequences.offsets - shorter, sequences.offsets)
+    sequences = RegionSequences(codes, offsets, "toy")
     objective = objective_of(replace(BEST, layout=layout), (sequences, motifs, groups))
     model = objective.model
     regions = np.arange(8).reshape(2, 4)
@@ -49,8 +54,7 @@ def test_scores_by_hand(layout):
             mine = model.regression(states[sample][owners[sample] == region])
             expected = mine.max(0).values if len(mine) else torch.zeros(12)
             assert torch.allclose(found[sample, region], expected, atol=1e-6)
-    has = batch.owners.reshape(2, -1)
-    assert bool((has[0] == 3).any()) is bool(found[0, 3].any())
+    assert not (owners[0] == 3).any() and not found[0, 3].any() and found[1, 3].any()
 
 
 def test_a_mean_readout_is_the_map_of_the_mean():
@@ -94,7 +98,7 @@ def test_fine_tuning_reads_what_pre_training_predicted(tmp_path):
 
 @pytest.mark.parametrize(
     ("changes", "found"),
-    [({"readout": "mean"}, "srm regression and readout mean"), ({"srm": None}, "srm None and readout max")],
+    [({"readout": "mean"}, "readout mean"), ({"srm": None}, "srm None")],
 )
 def test_other_models_are_refused(tmp_path, changes, found):
     objective = objective_of(replace(BEST, losses=replace(BEST.losses, **changes)))
@@ -107,6 +111,20 @@ def test_a_damaged_file_is_named(tmp_path):
     objective = objective_of(BEST)
     objective.model.save(tmp_path / "model", {"regions_per_sample": 4})
     path = tmp_path / "model/regression.safetensors"
-    path.write_bytes(path.read_bytes()[:40])
+    (tmp_path / "model/model.json").rename(tmp_path / "kept")  # the file itself says what it is
+    assert MotifScores.read(tmp_path / "model").regression.out_features == 12
+    whole = path.read_bytes()
+    path.write_bytes(whole[:40])
     with pytest.raises(InputError, match=r"regression.safetensors: cannot be read"):
         MotifScores.read(tmp_path / "model")
+    save_file(load_file_of(whole, tmp_path), path, metadata=About("max", ["MA0001.1", "MA0002.1"]).metadata())
+    with pytest.raises(InputError, match=r"regression.safetensors: found 2 ids of motifs, expected 12"):
+        MotifScores.read(tmp_path / "model")
+    path.unlink()
+    with pytest.raises(InputError, match=r"regression.safetensors: does not exist; pooling motifs expects a model"):
+        MotifScores.read(tmp_path / "model")
+
+
+def load_file_of(content, folder):
+    (folder / "whole.safetensors").write_bytes(content)
+    return load_file(folder / "whole.safetensors")

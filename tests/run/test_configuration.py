@@ -51,7 +51,9 @@ def test_the_paper_config_is_valid():
 
 @pytest.mark.parametrize("path", OVERLAYS, ids=lambda path: path.stem)
 def test_the_overlays_are_valid(path):
-    assert problems(load_yaml(path)) == []
+    """Those that are laid over fetal-brain.yaml, with it."""
+    below = load_yaml(path.with_name("fetal-brain.yaml")) if path.stem.startswith("fetal-brain-") else {}
+    assert problems(merge(below, load_yaml(path))) == []
 
 
 def test_the_real_snakemake_merges_as_merge_does():

@@ -9,6 +9,7 @@ from config_inputs import MODELS, problems, run_of
 from genebert.errors import InputError
 from genebert.evaluation.examples import Examples
 from genebert.models.tokens import tokenise
+from genebert.settings.fitting import only_of_two_classes
 from genebert.settings.resources import Resources
 from genebert.settings.training import share_of
 
@@ -245,23 +246,28 @@ def test_what_a_tagger_cannot_have():
 @pytest.mark.parametrize("where", [{}, {"grid": {"pooling": ["max", "motifs"]}}])
 def test_predicted_scores_are_of_models_that_predict_them(where):
     """Those of the mean state are no scores of a k-mer."""
-    motifs = {"pooling": "motifs"} if not where else where
+    motifs = where or {"pooling": "motifs"}
     overlay = {"finetune": {"tfbs": motifs}, "tables": {"table2": {"tfbs": ["genebert", "genebert-conv-regression"]}}}
     (found,) = problems(overlay)
     assert found.startswith("model genebert, ") and "genebert-conv-regression" not in found
     assert found.endswith(
         ": finetune.tfbs.pooling: found motifs of a model that predicts no scores; expected losses.srm regression and "
-        "losses.readout max"
+        "losses.readout max, and training.steps above 0"
     )
+
+
+def test_untrained_models_predict_no_scores():
+    found = problems({"models": {"genebert-conv-regression": {"training": {"steps": 0}}}})
+    assert found and all("found motifs of a model that predicts no scores" in line for line in found)
 
 
 @pytest.mark.parametrize("changes", [{"pooling": "motifs"}, {"start": "probe", "probe": "sparse"}])
 def test_people_have_no_probe_of_few_units(changes):
     (name, value), *_ = [pair for pair in changes.items() if pair[0] != "start"]
-    assert problems({"finetune": {"disease": changes}}) == [
-        f"model from-scratch, dnabert, genebert and 3 more: finetune.disease.{name}: found {value}, expected another: it "
-        "is for sequences of two classes"
-    ]
+    other = "mean, max or cls" if name == "pooling" else "gradient"
+    expected = f"finetune.disease.{name}: found {value}, expected {other}: it is for sequences of two classes"
+    assert expected in "\n".join(problems({"finetune": {"disease": changes}}))
+    assert not list(only_of_two_classes({"probe": "sparse", "start": "all", "grid": {}}))  # it is not read there
 
 
 def test_people_are_read_on_the_strand_given():
@@ -304,3 +310,16 @@ def test_models_of_splicing_are_fine_tuned_on_bases():
     assert run.models.finetune_settings("splicing", "genebert")["context"] == 400
     assert run.models.finetune_settings("splicing", "genebert-80nt")["context"] == 80
     assert "context" not in run.models.finetune_settings("promoter", "genebert")
+
+
+def test_windows_are_what_models_are_shown():
+    """Longer ones would be cropped, and in shorter ones no filter lies."""
+    assert problems({"accessibility": {"windows_bp": 600}}) == [
+        "config: accessibility.windows_bp: found 600, expected at most corpus.region_bp, 515"
+    ]
+    convolution = {"sequence_encoder": {"convolution": {"filters": 8, "width": 31}}}
+    (found,) = problems({"accessibility": {"windows_bp": 30}, "models": {"own": convolution}})
+    assert found == (
+        "model own: sequence_encoder.convolution.width: found 31, expected at most accessibility.windows_bp, 30: no "
+        "filter would lie within a region"
+    )

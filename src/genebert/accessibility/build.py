@@ -115,23 +115,24 @@ def _load(
     return pseudobulk_from_matrix(matrix, settings.min_cells, detected=detected), blacklist
 
 
-def _numbers(bulk: PseudoBulk, obs: pd.DataFrame, regions: pd.DataFrame, read: np.ndarray) -> dict:
-    """Return what the summary says of the cell types and of the regions that are left; `read` are the input's sums."""
+def _numbers(read: PseudoBulk, obs: pd.DataFrame, regions: pd.DataFrame) -> dict:
+    """Return what the summary says of the cell types as they were read, and of the regions that are left."""
     union = merge_overlapping(regions)[0]
     return {
         "cell_types": {
             name: {
-                "cells": None if bulk.n_cells is None else int(bulk.n_cells[i]),
+                "cells": None if read.n_cells is None else int(read.n_cells[i]),
                 "fragments": int(obs["n_fragments"].iloc[i]),
-                "fragments_input": int(read[i]),
+                "fragments_input": int(read.counts[i].sum()),
                 "accessible_regions": int(obs["n_accessible"].iloc[i]),
             }
-            for i, name in enumerate(bulk.types)
+            for i, name in enumerate(read.types)
         },
         "regions": len(regions),
         "base_pairs": int((regions["end"] - regions["start"]).sum()),
         "base_pairs_covered": int((union["end"] - union["start"]).sum()),
         "accessible_pairs": int(obs["n_accessible"].sum()),
+        "input_regions": len(read.regions),
     }
 
 
@@ -155,8 +156,8 @@ def build_accessibility(
     folder : path
         Gets ``pseudobulk.h5ad`` and ``accessible.h5ad``, cell types x regions, the same regions in both, sorted, and
         ``summary.json``, whose content is returned. X is CSR: summed counts (int32, int64 if a sum needs it), and uint8
-        ones. obs has n_cells (missing for BED), n_fragments (sum of the counts; for BED the number of peaks) and
-        n_accessible; var has chrom, start and end; ``uns["genome"]`` is `build`.
+        ones. obs has n_cells (missing for BED), n_fragments (sum of the regions' counts; for BED the number of peaks)
+        and n_accessible; var has chrom, start and end; ``uns["genome"]`` is `build`.
     """
     genome, folder = Genome(genome_fasta), Path(folder)
     absent = [name for name in chromosomes if name not in genome.lengths]
@@ -166,18 +167,27 @@ def build_accessibility(
     where = "BED peaks" if is_bed else str(settings.matrix)
     min_fraction = settings.min_fraction if settings.binarise == "min_fraction" else None
     bulk, blacklist = _load(settings, genome.all_lengths, build, chromosomes)
-    input_regions, input_fragments = len(bulk.regions), bulk.counts.sum(axis=1)
+    read, region_of = bulk, np.arange(len(bulk.regions))  # as read, and which of these a region is of
     if settings.windows_bp is not None:
-        bulk = cut_into_windows(bulk, settings.windows_bp, where)
+        bulk, region_of = cut_into_windows(bulk, settings.windows_bp, where)
     accessible = binarise(bulk, min_fraction)
     kept, steps = _filter_regions(bulk.regions, accessible, genome, chromosomes, blacklist, settings, where)
+    if settings.windows_bp is not None:
+        short, why = (
+            len(read.regions) - len(np.unique(region_of)),
+            f"shorter than a window of {settings.windows_bp} bases",
+        )
+        cut = {"step": "windows", "dropped": short, "left": len(bulk.regions), "why": f"{why}; the others are cut up"}
+        steps.insert(0, cut)
     regions = bulk.regions.iloc[kept]
     counts, binary = bulk.counts[:, kept], accessible[:, kept].astype(np.uint8)
     counts = sp.csr_matrix(counts.astype(np.int32 if counts.max() <= np.iinfo(np.int32).max else np.int64))
     obs = pd.DataFrame(
         {
             "n_cells": pd.array([pd.NA] * len(bulk.types), "Int64") if bulk.n_cells is None else bulk.n_cells,
-            "n_fragments": np.asarray(counts.sum(axis=1)).ravel(),
+            "n_fragments": read.counts[:, np.unique(region_of[kept])].sum(
+                axis=1
+            ),  # all windows of a region have its own
             "n_accessible": accessible[:, kept].sum(axis=1),
         },
         index=pd.Index(bulk.types, dtype=object),
@@ -190,8 +200,7 @@ def build_accessibility(
         "binarise": settings.binarise,
         "min_fraction": min_fraction,
         "windows_bp": settings.windows_bp,
-        **_numbers(bulk, obs, regions, input_fragments),
-        "input_regions": input_regions,
+        **_numbers(read, obs, regions),
         "dropped_regions": steps,
         "dropped_cell_types": {
             name: {"cells": cells, "why": f"fewer than {settings.min_cells} cells"}

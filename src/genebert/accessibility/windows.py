@@ -13,11 +13,13 @@ from genebert.genome.intervals import ranges
 logger = logging.getLogger(__name__)
 
 
-def cut_into_windows(bulk: PseudoBulk, size: int, where: str) -> PseudoBulk:
-    """Return the same with windows in place of regions: as many in each as fit, side by side about its middle.
+def cut_into_windows(bulk: PseudoBulk, size: int, where: str) -> tuple[PseudoBulk, np.ndarray]:
+    """Return the same with windows in place of regions, and each window's region (int64 [n_windows]).
 
-    A window has the counts of its region, for no count says where in the region it is; one that two regions share,
-    which then overlap, has those of both. Regions shorter than a window have none.
+    There are as many in a region as fit, side by side about its middle; regions shorter than a window have none. A
+    window has the counts of its region, for no count says where in the region it is. One that two regions share, which
+    then overlap, has the counts of both, is of the first of them, and is detected in as many cells as the one of them
+    that is detected in more.
 
     Parameters
     ----------
@@ -51,16 +53,16 @@ def cut_into_windows(bulk: PseudoBulk, size: int, where: str) -> PseudoBulk:
     windows = windows.iloc[first].reset_index(drop=True)
     windows["end"] = windows["start"] + size
 
-    def of_windows(counts: np.ndarray) -> np.ndarray:
+    def of_windows(counts: np.ndarray, together: np.ufunc) -> np.ndarray:
         if len(first) == len(of):
             return counts[:, of]
         found = np.zeros((len(counts), len(first)), counts.dtype)
-        np.add.at(found.T, place, counts.T[of])
+        together.at(found.T, place, counts.T[of])
         return found
 
     logger.info(
         "%s: %d regions cut into %d windows of %d bases; %d shorter than one",
         where, len(starts), len(windows), size, int((some == 0).sum()),
     )  # fmt: skip
-    detected = None if bulk.detected is None else of_windows(bulk.detected)
-    return replace(bulk, regions=windows, counts=of_windows(bulk.counts), detected=detected)
+    detected = None if bulk.detected is None else of_windows(bulk.detected, np.maximum)
+    return replace(bulk, regions=windows, counts=of_windows(bulk.counts, np.add), detected=detected), of[first]

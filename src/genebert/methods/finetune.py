@@ -5,6 +5,7 @@ AdamW, linear warm-up and decay, clipping as DNABERT (docs/facts.md 18); early s
 the weights of the best epoch make the scores.
 """
 
+import copy
 import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
@@ -99,10 +100,15 @@ class Encoder:
         """The BERT as it is, for probes."""
         return load_encoder(self.folder, 0.0).to(self.place)
 
+    @cached_property
+    def motif_scores(self) -> MotifScores:
+        """The map to predicted scores as it is; an InputError where the model has none."""
+        return MotifScores.read(self.folder).to(self.place)
+
     def reading(self, settings: FinetuneSettings) -> tuple[Reading, int]:
         """Return what heads read of states, and how many values that is; a module where it has weights of its own."""
         if settings.pooling == MOTIFS:
-            scores = MotifScores.read(self.folder).to(self.place)
+            scores = self.motif_scores if settings.frozen else copy.deepcopy(self.motif_scores)  # to be trained
             return scores, scores.regression.out_features
         return partial(self.kind.states, pooling=settings.pooling, k=self.k), self.config["hidden_size"]
 
@@ -179,8 +185,7 @@ class FinetunedModel(Fitted):
         save_file(bert.state_dict(), folder / WEIGHTS[0], metadata={"format": "pt"})
         save_tokenizer(folder, self.encoder.k, self.encoder.positions)
         if self.settings.pooling == MOTIFS:
-            reading = self.encoder.reading(self.settings)[0] if self.settings.frozen else self.network.reading
-            reading.write(folder)
+            (self.encoder.motif_scores if self.settings.frozen else self.network.reading).write(folder)
         state = {name: value for name, value in self.network.state_dict().items() if not name.startswith(ELSEWHERE)}
         save_file(state, folder / HEAD)
 
@@ -226,9 +231,12 @@ class Finetune(Method):
         self.encoder = self.fitted.Encoder(folder, self.kind)
         weights = weights_file(folder)
         self.source = {"model_sha256": sha256(weights), "model_file": weights.name, "model_record": record}
-        if any(one.pooling == MOTIFS for _, one in self.settings.combinations()):
-            MotifScores.read(folder)  # a model that has none is told here, before any example is read
+        combinations = [one for _, one in self.settings.combinations()]
+        if any(one.pooling == MOTIFS for one in combinations):
+            _ = self.encoder.motif_scores  # a model that has none is told here, before any example is read
             self.source["regression_sha256"] = sha256(folder / REGRESSION_FILE)
+        # Nothing is drawn where a fit has no epochs.
+        self.deterministic = all(one.frozen and one.probe == SPARSE for one in combinations)
 
     def prepare(self, examples: Examples) -> None:
         """Tokenise them, which refuses sequences that do not fit the model."""
@@ -296,8 +304,8 @@ class Finetune(Method):
         labels = [np.tile(one.labels, strands) for one in (train, valid)]
         where = str(self.encoder.folder)
         found = fit_sparse(model.network, inputs, labels[0], of_valid, labels[1], where)
-        if ids := getattr(self.encoder.reading(model.settings)[0], "motif_ids", None):
-            found["largest_weights"] = {ids[unit]: weight for unit, weight in found["largest_weights"].items()}
+        if model.settings.pooling == MOTIFS and (ids := self.encoder.motif_scores.motif_ids):
+            found["largest_weights"] = {ids[int(unit)]: weight for unit, weight in found["largest_weights"].items()}
         value = self.kind.select(valid, model.score(valid))
         logger.info("probe of %d units: validation %s %.4f", found["units"], self.kind.selects, value)
         line = {"epoch": 0, "train_loss": None, f"valid_{self.kind.selects.lower()}": value}

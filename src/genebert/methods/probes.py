@@ -10,6 +10,8 @@ from genebert.errors import InputError
 from genebert.methods.classifier import Features, Probe
 from genebert.methods.scikit import PENALTIES, aucs, choose_penalty, l1_classifier, least_l1
 
+SAME = 1e-9  # standard deviations: a difference of means by rounding alone
+
 
 def fit_sparse(
     probe: Probe, train: Features, labels: np.ndarray, valid: Features, valid_labels: np.ndarray, where: str
@@ -36,15 +38,24 @@ def fit_sparse(
     Raises
     ------
     InputError
-        All training examples have the same features.
+        Training or validation examples are of one class, or no unit differs between the classes of the training
+        examples.
     """
     from sklearn.linear_model import LogisticRegression
 
     of_train, of_valid = (_standardised(probe, one) for one in (train, valid))
-    if not np.ptp(of_train, axis=0).any():
-        raise InputError(f"{where}: all {len(of_train)} training sequences have the same states")
+    for name, one in (("training", labels), ("validation", valid_labels)):
+        if len(np.unique(one)) < 2:
+            raise InputError(f"{where}: found {name} examples of one class, expected both for a sparse probe")
+    apart = np.abs(aucs(of_train, labels) - 0.5)
+    # What a penalty begins with is the difference of means, which may be nought where ranks differ, and the other way.
+    means = np.abs(of_train[labels == 1].mean(axis=0) - of_train[labels == 0].mean(axis=0))
+    if not apart.any() or means.max() < SAME:
+        raise InputError(
+            f"{where}: no state differs between the classes of the training examples; expected some for a sparse probe"
+        )
     least = least_l1(of_train, labels)
-    best = int(np.abs(aucs(of_train, labels) - 0.5).argmax())
+    best = int(apart.argmax())
 
     def one_unit() -> LogisticRegression:
         found = LogisticRegression().fit(of_train[:, [best]], labels)
@@ -66,7 +77,7 @@ def fit_sparse(
     largest = used[np.argsort(-np.abs(weights[used]), kind="stable")[:10]]
     return {
         "units": len(used),
-        "largest_weights": {int(unit): round(float(weights[unit]), 4) for unit in largest},
+        "largest_weights": {str(unit): round(float(weights[unit]), 4) for unit in largest},
         "inverse_penalty": None if chosen is None else float(chosen),
     }
 

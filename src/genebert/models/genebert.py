@@ -18,8 +18,8 @@ from genebert.models.backbones import build_region_encoder
 from genebert.models.bert import initialise, load_pretrained, make_bert, save_code, sinusoidal_positions
 from genebert.models.folders import REGRESSION_FILE, weights_file
 from genebert.models.losses import matched_retrieval, sequence_region_matching, shared_regions
-from genebert.models.motif_scores import best_scores
-from genebert.models.weights import file_source, fill, read_motif_ids, read_tensors
+from genebert.models.motif_scores import About, best_scores, read_about
+from genebert.models.weights import file_source, fill, read_tensors
 from genebert.settings.models import REGRESSION, ModelSettings
 from genebert.settings.training import TrainingSettings
 
@@ -290,8 +290,8 @@ class GeneBERT(nn.Module):
             save_code(temporary, self.sequence_encoder.config)
             save_tokenizer(temporary, self.settings.k, self.settings.sequence_encoder.max_tokens)
             if rest := self.rest():
-                about = {"motifs": " ".join(self.motif_ids)} if self.motif_ids else None
-                save_file(rest, temporary / rest_file(self.settings.losses.srm), metadata=about)
+                about = None if self.regression is None else About(self.settings.losses.readout, self.motif_ids)
+                save_file(rest, temporary / rest_file(self.settings.losses.srm), about and about.metadata())
             info = {"settings": self.settings.record(), "initial_weights": self.initial_weights, **record}
             info["parameters"] = self.parameter_counts()
             write_json(temporary / "model.json", info)
@@ -328,6 +328,6 @@ class GeneBERT(nn.Module):
         model.sequence_encoder = load_pretrained(folder)
         fill(model, path, rest, but=("sequence_encoder.",))
         if model.regression is not None:
-            model.motif_ids = read_motif_ids(path)
+            model.motif_ids = read_about(path, settings["losses"]).motif_ids
         model.initial_weights = info["initial_weights"]
         return model

@@ -1,7 +1,9 @@
 """What a model that was pre-trained by regression says of a sequence's motifs: its own scores, read by classifiers."""
 
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, NamedTuple, Self
 
 import torch
 from safetensors.torch import save_file
@@ -10,7 +12,25 @@ from torch import nn
 from genebert.errors import InputError
 from genebert.files import read_json
 from genebert.models.folders import REGRESSION_FILE
-from genebert.models.weights import fill, read_motif_ids, read_tensors
+from genebert.models.weights import fill, read_metadata, read_tensors
+from genebert.settings.models import REGRESSION
+
+
+class About(NamedTuple):
+    """What the file of a map says of it."""
+
+    readout: str  # of losses
+    motif_ids: Sequence[str]  # JASPAR's, in the order of the map's outputs; empty where they are not known
+
+    def metadata(self) -> dict[str, str]:
+        """Return the metadata of the file: one entry, for the order of several is another in each run."""
+        return {"about": json.dumps({"readout": self.readout, "motifs": list(self.motif_ids)})}
+
+
+def read_about(path: Path, losses: Mapping[str, Any]) -> About:
+    """Return what a map's file says; of one from before it said so what the model's `losses` say, mean by default."""
+    found = json.loads(read_metadata(path).get("about", "{}"))
+    return About(found.get("readout", losses.get("readout", "mean")), found.get("motifs", []))
 
 
 def best_scores(each: torch.Tensor, absent: torch.Tensor | None) -> torch.Tensor:
@@ -35,7 +55,7 @@ class MotifScores(nn.Module):
     def __init__(self, hidden: int, n_tfs: int):
         super().__init__()
         self.regression = nn.Linear(hidden, n_tfs)
-        self.motif_ids: list[str] = []  # JASPAR's, where they are known
+        self.motif_ids: Sequence[str] = ()  # JASPAR's, where they are known
 
     def forward(self, states: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
         """Return scores (float32 [n, tfs]) of last hidden states [n, tokens, hidden] of ``[CLS] k-mers [SEP]``.
@@ -51,7 +71,7 @@ class MotifScores(nn.Module):
     def write(self, folder: Path) -> None:
         """Write ``regression.safetensors`` into the folder of a fine-tuned model."""
         tensors = {name: tensor.contiguous() for name, tensor in self.state_dict().items()}
-        save_file(tensors, folder / REGRESSION_FILE, metadata={"motifs": " ".join(self.motif_ids)})
+        save_file(tensors, folder / REGRESSION_FILE, metadata=About("max", self.motif_ids).metadata())
 
     @classmethod
     def read(cls, folder: str | Path) -> Self:
@@ -62,16 +82,21 @@ class MotifScores(nn.Module):
         InputError
             The model was not pre-trained by regression of best scores, or the file is damaged.
         """
-        path, about = Path(folder) / REGRESSION_FILE, Path(folder) / "model.json"
-        losses = read_json(about)["settings"]["losses"] if about.is_file() else {}
-        if not path.is_file() or losses.get("readout", "max" if not losses else "mean") != "max":
-            raise InputError(
-                f"{folder}: found losses.srm {losses.get('srm')} and readout {losses.get('readout', 'mean')}; pooling "
-                "motifs expects a model that was pre-trained with losses.srm regression and readout max"
-            )
+        path, info = Path(folder) / REGRESSION_FILE, Path(folder) / "model.json"
+        expected = "pooling motifs expects a model that was pre-trained with losses.srm regression and readout max"
+        losses = read_json(info)["settings"]["losses"] if info.is_file() else {}
+        if losses and losses["srm"] != REGRESSION:
+            raise InputError(f"{folder}: found losses.srm {losses['srm']}; {expected}")
+        if not path.is_file():
+            raise InputError(f"{path}: does not exist; {expected}")
+        about = read_about(path, losses)
+        if about.readout != "max":
+            raise InputError(f"{folder}: found losses.readout {about.readout}; {expected}")
         tensors = {name: one for name, one in read_tensors(path).items() if name.startswith("regression.")}
         weight = tensors.get("regression.weight", torch.zeros(1, 1))  # a missing tensor is told below
         found = cls(weight.shape[1], weight.shape[0])
         fill(found, path, tensors)
-        found.motif_ids = read_motif_ids(path)
+        found.motif_ids = about.motif_ids
+        if len(about.motif_ids) not in (0, len(weight)):
+            raise InputError(f"{path}: found {len(about.motif_ids)} ids of motifs, expected {len(weight)}")
         return found

@@ -115,10 +115,13 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     return _without_prefix(state)
 
 
-def read_motif_ids(path: Path) -> list[str]:
-    """Return the JASPAR ids of the motifs that a ``.safetensors`` file tells of; none where it tells of none."""
-    with safe_open(path, "pt") as file:
-        return (file.metadata() or {}).get("motifs", "").split()
+def read_metadata(path: Path) -> dict[str, str]:
+    """Return what a ``.safetensors`` file says of itself; an InputError for a damaged one."""
+    try:
+        with safe_open(path, "pt") as file:
+            return file.metadata() or {}
+    except Exception as error:  # a damaged file makes the reader raise nearly anything
+        raise InputError(f"{path}: cannot be read ({type(error).__name__}); expected a .safetensors file") from error
 
 
 def check_tensors(path: Path, found: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor]) -> None:

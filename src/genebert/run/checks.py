@@ -51,7 +51,7 @@ def checked(config: Mapping, entries: dict[str, dict], folder: Path) -> dict[str
         ({"chromosomes", "corpus"}, _chromosome_problems(whole)),
         ({"chromosomes", "genome"}, _build_problems(whole)),
         ({"simulate", "seed"}, _simulation_problems(whole)),
-        ({"motifs", "corpus"}, _crop_problems(whole)),
+        ({"motifs", "corpus", "accessibility"}, _crop_problems(whole)),
         ({"methods"}, _method_problems(whole["methods"])),
         ({"model", "models"}, _encoder_problems(whole, entries)),
         ({"tasks", "tables", "learning_curves", "unavailable", "models"}, _row_problems(whole, models, folder)),
@@ -142,6 +142,9 @@ def _crop_problems(config: Mapping) -> Iterator[str]:
     cropped, scanned = config["corpus"]["region_bp"], config["motifs"]["region_bp"]
     if scanned not in (None, cropped):
         yield f"motifs.region_bp: found {scanned}, expected null or the same as corpus.region_bp, {show(cropped)}"
+    windows = config["accessibility"]["windows_bp"]
+    if windows is not None and cropped is not None and windows > cropped:
+        yield f"accessibility.windows_bp: found {windows}, expected at most corpus.region_bp, {cropped}"
 
 
 def _encoder_problems(config: dict, entries: dict[str, dict]) -> Iterator[str]:
@@ -165,16 +168,27 @@ def _settings_problems(config: dict, models: Models) -> Iterator[tuple[str, str]
         if SEEDED in name:  # says the same
             continue
         own = [str(one) for one in problems(TrainedModelSettings, model)]
-        yield from ((name, problem) for problem in own or _network_problems(model, config["corpus"]["region_bp"]))
+        yield from ((name, problem) for problem in own or _network_problems(model, *_shown(config)))
 
 
-def _network_problems(model: dict, region_bp: int | None) -> Iterator[str]:
+def _shown(config: dict) -> tuple[int | None, str]:
+    """Return the most bases of a region that models are shown, None where that is all, and the key that says so."""
+    keys = {
+        "corpus.region_bp": config["corpus"]["region_bp"],
+        "accessibility.windows_bp": config["accessibility"]["windows_bp"],
+    }
+    some = {key: value for key, value in keys.items() if value is not None}
+    key = min(some, key=some.get, default="corpus.region_bp")
+    return some.get(key), key
+
+
+def _network_problems(model: dict, region_bp: int | None, key: str) -> Iterator[str]:
     region, convolution = model["region_encoder"], model["sequence_encoder"].get("convolution")
     if region_bp is not None and region_bp < model["k"]:
-        yield f"k: found {model['k']}, expected at most corpus.region_bp, {region_bp}"
+        yield f"k: found {model['k']}, expected at most {key}, {region_bp}"
     elif region_bp is not None and convolution and region_bp < convolution["width"]:
         found = f"sequence_encoder.convolution.width: found {convolution['width']}"
-        yield f"{found}, expected at most corpus.region_bp, {region_bp}: no filter would lie within a region"
+        yield f"{found}, expected at most {key}, {region_bp}: no filter would lie within a region"
     if region["weights"] == HUB and IMAGE_BACKBONES.get(region["name"]) is None:
         yield f"region_encoder.weights: found 'hub', expected a path, imagenet or null: the hub has no {region['name']}"
 

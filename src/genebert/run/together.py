@@ -14,7 +14,7 @@ from genebert.genome.kmers import check_length
 from genebert.methods.layouts import make_layout
 from genebert.run.models import OTHER_MODEL, Models, is_trained
 from genebert.settings.fitting import MOTIFS, only_of_taggers, only_of_two_classes
-from genebert.settings.models import REGRESSION, LossSettings
+from genebert.settings.models import LossSettings, predicts_scores
 from genebert.settings.resources import Resources
 from genebert.settings.training import share_of
 from genebert.tasks.base import Task
@@ -131,10 +131,9 @@ def _method_problems(models: Models, name: str, task: Task) -> Iterator[tuple[st
     if task.kind != TwoClass.name:
         for why in only_of_two_classes(settings):
             yield name, f"finetune.{task.name}.{why}"
-    elif MOTIFS in (settings["pooling"], *settings["grid"].get("pooling", [])):
-        if (model["losses"]["srm"], model["losses"]["readout"]) != (REGRESSION, "max"):
-            expected = "expected losses.srm regression and losses.readout max"
-            yield name, f"finetune.{task.name}.pooling: found {MOTIFS} of a model that predicts no scores; {expected}"
+    elif MOTIFS in (settings["pooling"], *settings["grid"].get("pooling", [])) and not predicts_scores(model):
+        expected = "expected losses.srm regression and losses.readout max, and training.steps above 0"
+        yield name, f"finetune.{task.name}.pooling: found {MOTIFS} of a model that predicts no scores; {expected}"
     if task.kind != BASES:
         for key in only_of_taggers(models.entry(name).get("finetune", {})):
             yield name, f"finetune.{key}: found in a row of {task.name}, expected it for classes of bases only"

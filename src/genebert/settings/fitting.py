@@ -62,15 +62,16 @@ class FinetuneSettings(Block):
     start: Literal["all", "probe"] = key(
         "all",
         "what is trained first: all weights, or the classifier alone (probe) and then all from there",
-        more="A probe is linear, on standardised states of the frozen encoder, and has 5 epochs at 1e-2; the best of "
-        "them on validation is where all weights begin, and what is kept where no later epoch is better. Not read "
-        "where the encoder stays `frozen`.",
+        more="A probe is linear, on standardised states of the frozen encoder. By gradient descent it has 5 epochs at "
+        "1e-2, and the best on validation counts. There all weights begin, and it is kept where no later epoch is "
+        "better. Not read where the encoder stays `frozen`.",
     )
     probe: Literal["gradient", "sparse"] = key(
         "gradient",
         "how a probe is fitted: by gradient descent, or sparse: on one unit, or several by an L1 penalty",
         more="sparse: scikit-learn's logistic regression; what has the smallest loss on validation is kept, and of few "
-        "labels that is mostly the one unit. Of two classes only. Read where `frozen` is true or `start` probe.",
+        "labels that is mostly the one unit. Of two classes only. Read where `frozen` is true or `start` probe; of a "
+        "frozen encoder rate, epochs and batch are then not read.",
     )
     layer_decay: SomeShare = key(
         1.0,
@@ -139,9 +140,14 @@ class CurveSettings(Block):
 
 def only_of_two_classes(settings: Mapping[str, Any]) -> Iterator[str]:
     """Say which settings of fine-tuning, those of the grid among them, are for sequences of two classes only."""
-    for name, value in (("pooling", MOTIFS), ("probe", SPARSE)):
-        if value in (settings.get(name), *settings["grid"].get(name, [])):
-            yield f"{name}: found {value}, expected another: it is for sequences of two classes"
+
+    def values(name: str) -> tuple[Any, ...]:
+        return settings.get(name), *settings["grid"].get(name, [])
+
+    if MOTIFS in values("pooling"):
+        yield f"pooling: found {MOTIFS}, expected mean, max or cls: it is for sequences of two classes"
+    if SPARSE in values("probe") and (True in values("frozen") or "probe" in values("start")):
+        yield f"probe: found {SPARSE}, expected gradient: it is for sequences of two classes"
 
 
 def only_of_taggers(settings: Mapping[str, Any]) -> list[str]:

@@ -207,7 +207,7 @@ class ModelSettings(Block):
         value = asdict(self)
         if self.sequence_encoder.convolution is None:
             del value["sequence_encoder"]["convolution"]
-        if self.losses.readout == "mean":
+        if self.losses.readout == "mean" or self.losses.srm != REGRESSION:
             del value["losses"]["readout"]
         return value
 
@@ -254,6 +254,12 @@ class ModelEntry(TrainedModelSettings):
         more="NAME@SEED is the model of such a seed. A model that starts from another's weights starts from those of "
         "the same seed, where that has it; an entry with `of` names seeds of that model.",
     )
+
+
+def predicts_scores(model: Mapping[str, Any]) -> bool:
+    """Return whether a model's full settings give one that predicts motif scores as a matrix has them."""
+    losses = model["losses"]
+    return model["training"]["steps"] > 0 and (losses["srm"], losses["readout"]) == (REGRESSION, "max")
 
 
 def regression_needs(matrix: str) -> str:

@@ -67,7 +67,12 @@ def fit(
     history: list[dict[str, Any]] = []
     best_value, best, best_state = -np.inf, 0, {}
     if course.begun:
-        best_value, best_state = kind.select(valid, score()), copy.deepcopy(network.state_dict())
+        scores = score()
+        if not np.isfinite(scores).all():
+            raise Diverged(
+                f"{course.where}: scores of the probe with seed {course.seed} are not finite; expected numbers"
+            )
+        best_value, best_state = kind.select(valid, scores), copy.deepcopy(network.state_dict())
         history.append({"epoch": 0, "train_loss": None, f"valid_{kind.selects.lower()}": best_value})
         logger.info("epoch 0: validation %s %.4f", kind.selects, best_value)
     for epoch in range(1, course.epochs + 1):
