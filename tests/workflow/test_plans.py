@@ -133,10 +133,11 @@ def test_a_model_that_cannot_be_had(root, tmp_path):
         (*PROMOTER, "dnabert-2e-4"),
         *(("tfbs", one, name) for one in TABLE2 for name in ("dnabert", "dnabert-2e-4")),
     }  # fmt: skip
-    simple, own = {(name,) for name in baselines("two-class")}, {("paper-literal",), ("genebert-conv-regression",)}
+    simple, predicting = {(name,) for name in baselines("two-class")}, ("genebert-conv-regression",)
+    own = {("paper-literal",), predicting}
     for rule in ("fit", "fit_part"):
-        others = {("from-scratch-2e-4",), ("genebert-2e-4",), *own} if rule == "fit" else set()
-        others |= CONVOLVED
+        others = {("from-scratch-2e-4",), ("genebert-2e-4",), ("paper-literal",)} if rule == "fit" else set()
+        others |= CONVOLVED | {predicting}
         assert of(planned, rule, "method") - simple == {("from-scratch",), ("genebert",)} | others
     assert of(planned, "table", "table") == {("table1",), ("table2",), ("table6",)}
     figure2 = ("mgm-ngsp",)
