@@ -115,6 +115,16 @@ def _load(
     return pseudobulk_from_matrix(matrix, settings.min_cells, detected=detected), blacklist
 
 
+def _cut(bulk: PseudoBulk, size: int | None, where: str) -> tuple[PseudoBulk, np.ndarray, list[dict]]:
+    """Return windows in place of regions where that is asked for, the region that each is of, and what was dropped."""
+    if size is None:
+        return bulk, np.arange(len(bulk.regions)), []
+    windows, region_of = cut_into_windows(bulk, size, where)
+    short = len(bulk.regions) - len(np.unique(region_of))
+    why = f"shorter than a window of {size} bases; the others are cut up"
+    return windows, region_of, [{"step": "windows", "dropped": short, "left": len(windows.regions), "why": why}]
+
+
 def _numbers(read: PseudoBulk, obs: pd.DataFrame, regions: pd.DataFrame) -> dict:
     """Return what the summary says of the cell types as they were read, and of the regions that are left."""
     union = merge_overlapping(regions)[0]
@@ -167,27 +177,17 @@ def build_accessibility(
     where = "BED peaks" if is_bed else str(settings.matrix)
     min_fraction = settings.min_fraction if settings.binarise == "min_fraction" else None
     bulk, blacklist = _load(settings, genome.all_lengths, build, chromosomes)
-    read, region_of = bulk, np.arange(len(bulk.regions))  # as read, and which of these a region is of
-    if settings.windows_bp is not None:
-        bulk, region_of = cut_into_windows(bulk, settings.windows_bp, where)
+    read, (bulk, region_of, cut) = bulk, _cut(bulk, settings.windows_bp, where)
     accessible = binarise(bulk, min_fraction)
     kept, steps = _filter_regions(bulk.regions, accessible, genome, chromosomes, blacklist, settings, where)
-    if settings.windows_bp is not None:
-        short, why = (
-            len(read.regions) - len(np.unique(region_of)),
-            f"shorter than a window of {settings.windows_bp} bases",
-        )
-        cut = {"step": "windows", "dropped": short, "left": len(bulk.regions), "why": f"{why}; the others are cut up"}
-        steps.insert(0, cut)
     regions = bulk.regions.iloc[kept]
     counts, binary = bulk.counts[:, kept], accessible[:, kept].astype(np.uint8)
     counts = sp.csr_matrix(counts.astype(np.int32 if counts.max() <= np.iinfo(np.int32).max else np.int64))
     obs = pd.DataFrame(
         {
             "n_cells": pd.array([pd.NA] * len(bulk.types), "Int64") if bulk.n_cells is None else bulk.n_cells,
-            "n_fragments": read.counts[:, np.unique(region_of[kept])].sum(
-                axis=1
-            ),  # all windows of a region have its own
+            # All windows of a region have its counts.
+            "n_fragments": read.counts[:, np.unique(region_of[kept])].sum(axis=1),
             "n_accessible": accessible[:, kept].sum(axis=1),
         },
         index=pd.Index(bulk.types, dtype=object),
@@ -201,7 +201,7 @@ def build_accessibility(
         "min_fraction": min_fraction,
         "windows_bp": settings.windows_bp,
         **_numbers(read, obs, regions),
-        "dropped_regions": steps,
+        "dropped_regions": [*cut, *steps],
         "dropped_cell_types": {
             name: {"cells": cells, "why": f"fewer than {settings.min_cells} cells"}
             for name, cells in bulk.dropped_types.items()
