@@ -151,7 +151,8 @@ class TaggerVariant:
         bert = BertModel(bert_config(k, settings), add_pooling_layer=False)
         bert.set_attn_implementation(ATTENTION)
         reading = partial(core_states, kind=BaseClasses({}), k=k, layout=layout)
-        self.module = Classifier(bert, reading, 3, 0.0, 1 + (layout.pieces > 1)).to(self.place)
+        width = settings.hidden * (1 + (layout.pieces > 1))
+        self.module = Classifier(bert, reading, 3, 0.0, width).to(self.place)
         self.optimiser = torch.optim.AdamW(self.module.parameters(), lr=1e-6)
         # As many tokens in all as 32 windows of the encoder's length.
         self.windows = max(1, 32 * settings.max_tokens // (layout.pieces * layout.piece))
