@@ -96,7 +96,7 @@ def test_filters_over_bases_end_where_a_region_does():
     batch = objective.encoder.encode(Draw(regions, none, none))
     hidden = objective.model.encode_sequences(batch.ids, batch.segments, batch.lengths, batch.owners)
     expected = objective.model.region_means(hidden, batch).flatten(0, 1)
-    found = objective._read(regions, objective.model.region_means)
+    (found,) = objective._read(regions, objective.model.region_means)
     assert found == pytest.approx(expected.detach().numpy(), abs=1e-5)
     across = objective.model.encode_sequences(batch.ids, batch.segments, batch.lengths)
     assert not torch.allclose(objective.model.region_means(across, batch).flatten(0, 1), expected, atol=1e-5)
@@ -172,7 +172,7 @@ def test_it_learns_and_its_folder_holds_no_region_encoder(tmp_path, readout):
     objective.model = loaded.eval()
     assert objective.validate()["srm_explained"] == pytest.approx(lines[-1]["valid_srm_explained"], abs=1e-4)
     states = embed_samples(read_model(folder, "regions"), objective.sequences, objective.probe.held)
-    again = objective._read(objective.probe.held, objective.model.region_means)
+    (again,) = objective._read(objective.probe.held, objective.model.region_means)
     assert states.reshape(-1, 32) == pytest.approx(again, abs=1e-5)
     assert embed_samples(read_model(folder, "cls"), objective.sequences, objective.probe.held[:1]).shape == (1, 32)
 

@@ -120,7 +120,7 @@ def _cut(bulk: PseudoBulk, size: int | None, where: str) -> tuple[PseudoBulk, np
     if size is None:
         return bulk, np.arange(len(bulk.regions)), []
     windows, region_of = cut_into_windows(bulk, size, where)
-    short = len(bulk.regions) - len(np.unique(region_of))
+    short = int((bulk.regions["end"] - bulk.regions["start"] < size).sum())
     why = f"shorter than a window of {size} bases; the others are cut up"
     return windows, region_of, [{"step": "windows", "dropped": short, "left": len(windows.regions), "why": why}]
 

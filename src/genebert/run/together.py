@@ -13,7 +13,7 @@ from genebert.evaluation.site_labels import KIND as BASES
 from genebert.genome.kmers import check_length
 from genebert.methods.layouts import make_layout
 from genebert.run.models import OTHER_MODEL, Models, is_trained
-from genebert.settings.fitting import MOTIFS, only_of_taggers, only_of_two_classes
+from genebert.settings.fitting import MOTIFS, only_of_taggers, only_of_two_classes, values_of
 from genebert.settings.models import LossSettings, predicts_scores
 from genebert.settings.resources import Resources
 from genebert.settings.training import share_of
@@ -125,13 +125,13 @@ def _method_problems(models: Models, name: str, task: Task) -> Iterator[tuple[st
     """Say which settings of fine-tuning a task's method does not read, or cannot have."""
     settings, model = models.finetune_settings(task.name, name), models.resolved[name]
     if why := KINDS[task.kind].one_strand:
-        for value in (settings["strands"], *settings["grid"].get("strands", [])):
+        for value in values_of(settings, "strands"):
             if value != "given":
                 yield name, f"finetune.{task.name}.strands: found {value}, expected given: {why}"
     if task.kind != TwoClass.name:
         for why in only_of_two_classes(settings):
             yield name, f"finetune.{task.name}.{why}"
-    elif MOTIFS in (settings["pooling"], *settings["grid"].get("pooling", [])) and not predicts_scores(model):
+    elif MOTIFS in values_of(settings, "pooling") and not predicts_scores(model):
         expected = "expected losses.srm regression and losses.readout max, and training.steps above 0"
         yield name, f"finetune.{task.name}.pooling: found {MOTIFS} of a model that predicts no scores; {expected}"
     if task.kind != BASES:

@@ -138,15 +138,17 @@ class CurveSettings(Block):
     first: Count = key(1, "where the key is a task: how many of its data sets, from the first, have a curve")
 
 
+def values_of(settings: Mapping[str, Any], name: str) -> tuple[Any, ...]:
+    """Return the value of a key of fine-tuning, and those that its grid tries."""
+    return settings.get(name), *settings["grid"].get(name, [])
+
+
 def only_of_two_classes(settings: Mapping[str, Any]) -> Iterator[str]:
     """Say which settings of fine-tuning, those of the grid among them, are for sequences of two classes only."""
-
-    def values(name: str) -> tuple[Any, ...]:
-        return settings.get(name), *settings["grid"].get(name, [])
-
-    if MOTIFS in values("pooling"):
+    pooling, probe, frozen, start = (values_of(settings, name) for name in ("pooling", "probe", "frozen", "start"))
+    if MOTIFS in pooling:
         yield f"pooling: found {MOTIFS}, expected mean, max or cls: it is for sequences of two classes"
-    if SPARSE in values("probe") and (True in values("frozen") or "probe" in values("start")):
+    if SPARSE in probe and (True in frozen or "probe" in start):
         yield f"probe: found {SPARSE}, expected gradient: it is for sequences of two classes"
 
 

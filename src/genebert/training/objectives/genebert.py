@@ -187,14 +187,16 @@ class GeneBERTObjective(Objective):
         if self.probe is None:
             return {}
         model, probe = self.model, self.probe
-        fitted, held = self._read(probe.fitted, model.region_means), self._read(probe.held, model.region_means)
+        own = [] if model.regression is None else [model.predicted_scores]  # its own map, which training fits
+        (fitted,) = self._read(probe.fitted, model.region_means)
+        held, *predicted = self._read(probe.held, model.region_means, *own)
         figures = probe.linear(fitted, held).figures("linear")
-        if model.regression is not None:  # that of its own, which training fits
-            figures |= probe.predicted(self._read(probe.held, model.predicted_scores)).figures("srm")
+        for scores in predicted:
+            figures |= probe.predicted(scores).figures("srm")
         return figures
 
-    def _read(self, regions: np.ndarray, of: Callable[[torch.Tensor, Batch], torch.Tensor]) -> np.ndarray:
-        """Return what is made of the unmasked states of each region of samples: float32 [n x regions, width].
+    def _read(self, regions: np.ndarray, *of: Callable[[torch.Tensor, Batch], torch.Tensor]) -> list[np.ndarray]:
+        """Return what each of `of` makes of the unmasked states of regions of samples: float32 [n x regions, width].
 
         `regions` are int64 [n, regions].
         """
@@ -206,8 +208,8 @@ class GeneBERTObjective(Objective):
             batch = self.encoder.encode(Draw(part, none, none))
             with autocast(self.training.precision, self.device):
                 hidden = self.model.encode_sequences(batch.ids, batch.segments, batch.lengths, batch.owners)
-                found.append(of(hidden, batch).float())
-        return self.ranks.gather(torch.cat(found)).flatten(0, 1).cpu().numpy()
+                found.append([one(hidden, batch).float() for one in of])
+        return [self.ranks.gather(torch.cat(parts)).flatten(0, 1).cpu().numpy() for parts in zip(*found, strict=True)]
 
     def floors(self) -> dict[str, dict[str, float]]:
         """Return what the losses that are on reach from frequencies and base composition alone."""
