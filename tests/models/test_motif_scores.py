@@ -96,6 +96,22 @@ def test_fine_tuning_reads_what_pre_training_predicted(tmp_path):
     assert again.motif_ids == scores.motif_ids and torch.equal(again.regression.weight, scores.regression.weight)
 
 
+def test_a_motif_without_a_score_stays_a_constant(tmp_path):
+    """One wider than all regions: its unit's first random weights would pass for a motif."""
+    sequences, motifs, groups = toy_data()
+    motifs[:, 5] = np.nan
+    with pytest.warns(RuntimeWarning):
+        objective = objective_of(replace(BEST, losses=replace(BEST.losses, readout="max")), (sequences, motifs, groups))
+    model, none = objective.model, np.zeros(2, np.int64)
+    batch = objective.encoder.encode(Draw(np.arange(8).reshape(2, 4), none, none))
+    outputs = model(batch, batch.ids, torch.zeros_like(batch.ids, dtype=torch.bool))
+    outputs.regression.backward()
+    for tensor in model.regression.parameters():
+        assert not tensor[5].any() and not tensor.grad[5].any() and tensor[[0, 11]].any() and tensor.grad[4].any()
+    model.save(tmp_path / "model", {"regions_per_sample": 4})
+    assert not MotifScores.read(tmp_path / "model").regression.weight[5].any()
+
+
 @pytest.mark.parametrize(
     ("changes", "found"),
     [({"readout": "mean"}, "readout mean"), ({"srm": None}, "srm None")],

@@ -68,7 +68,8 @@ class GeneBERT(nn.Module):
     ----------
     motif_mean, motif_sd : float [n_tfs], optional
         Per-TF mean and standard deviation over the training regions; the matrix is standardised with them and missing
-        values become 0, the mean. Needed when SRM is on, and kept with the weights.
+        values become 0, the mean; a mean is NaN where no region has a score. Needed when SRM is on, and kept with the
+        weights.
     n_regions : int
         Regions a sample.
     """
@@ -95,10 +96,14 @@ class GeneBERT(nn.Module):
             self.initial_weights["sequence_encoder"] = file_source(weights_file(settings.sequence_encoder.weights))
         self.region_encoder = self.log_scale = self.regression = None
         if settings.losses.srm is not None:
-            self.register_buffer("motif_mean", motif_mean.float())
+            self.register_buffer("motif_mean", motif_mean.float().nan_to_num())
             self.register_buffer("motif_sd", motif_sd.float())
         if settings.losses.srm == REGRESSION:
             self.regression = nn.Linear(settings.sequence_encoder.hidden, len(motif_mean))
+            # A motif wider than all regions has no score to learn from, and no gradient: its output is a constant, so
+            # that no probe takes its first random weights for a motif.
+            for parameter in self.regression.parameters():
+                parameter.data[motif_mean.isnan()] = 0
         elif settings.losses.contrasts:
             self.region_encoder = build_region_encoder(settings.region_encoder, len(motif_mean), n_regions)
             self.initial_weights["region_encoder"] = self.region_encoder.weights_source

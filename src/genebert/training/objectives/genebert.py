@@ -52,13 +52,13 @@ def stream_seed(*key: int) -> int:
 
 
 def motif_statistics(values: np.ndarray, regions: np.ndarray) -> Pair:
-    """Return per-TF mean and standard deviation over the given regions, without missing values."""
+    """Return per-TF mean and standard deviation over the given regions, without missing values; NaN where all are."""
     mean, sd = np.empty(values.shape[1], np.float32), np.empty(values.shape[1], np.float32)
     for first in range(0, values.shape[1], 64):  # float32 copies of 64 columns at a time
         part = np.asarray(values[:, first : first + 64], dtype=np.float32)[regions]
         mean[first : first + 64], sd[first : first + 64] = np.nanmean(part, 0), np.nanstd(part, 0)
     # A TF that is the same everywhere says nothing; dividing by 1 keeps it finite.
-    return torch.from_numpy(np.nan_to_num(mean)), torch.from_numpy(np.where(sd > 0, sd, 1).astype(np.float32))
+    return torch.from_numpy(mean), torch.from_numpy(np.where(sd > 0, sd, 1).astype(np.float32))
 
 
 def alike_order(data: Data, train: Groups, losses: LossSettings, statistics: Pair) -> np.ndarray | None:
