@@ -66,21 +66,13 @@ def fit(
     """
     history: list[dict[str, Any]] = []
     best_value, best, best_state = -np.inf, 0, {}
-    if course.begun:
+    for epoch in range(0 if course.begun else 1, course.epochs + 1):
+        start, loss = time.perf_counter(), None
+        if epoch:
+            network.train()
+            loss = train(epoch)
         scores = score()
-        if not np.isfinite(scores).all():
-            raise Diverged(
-                f"{course.where}: scores of the probe with seed {course.seed} are not finite; expected numbers"
-            )
-        best_value, best_state = kind.select(valid, scores), copy.deepcopy(network.state_dict())
-        history.append({"epoch": 0, "train_loss": None, f"valid_{kind.selects.lower()}": best_value})
-        logger.info("epoch 0: validation %s %.4f", kind.selects, best_value)
-    for epoch in range(1, course.epochs + 1):
-        start = time.perf_counter()
-        network.train()
-        loss = train(epoch)
-        scores = score()
-        if not np.isfinite(loss) or not np.isfinite(scores).all():
+        if not np.isfinite(loss or 0.0) or not np.isfinite(scores).all():
             raise Diverged(
                 f"{course.where}: training diverged in epoch {epoch} with seed {course.seed}: loss {loss}, "
                 f"{int((~np.isfinite(scores)).sum())} validation scores not finite; expected numbers ({course.remedy})"
@@ -88,8 +80,9 @@ def fit(
         value = kind.select(valid, scores)
         history.append({"epoch": epoch, "train_loss": loss, f"valid_{kind.selects.lower()}": value})
         logger.info(
-            "epoch %d of %d: loss %.4f, validation %s %.4f, %.1f s",
-            epoch, course.epochs, loss, kind.selects, value, time.perf_counter() - start,
+            "epoch %d of %d: loss %s, validation %s %.4f, %.1f s",
+            epoch, course.epochs, "-" if loss is None else f"{loss:.4f}", kind.selects, value,
+            time.perf_counter() - start,
         )  # fmt: skip
         if value > best_value:
             best_value, best, best_state = value, epoch, copy.deepcopy(network.state_dict())
