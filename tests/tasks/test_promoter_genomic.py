@@ -174,6 +174,12 @@ def test_what_does_not_go_together_is_one_sentence(changes, sentence):
     assert sentence in str(caught.value)
 
 
+def test_gaps_that_take_a_whole_split_are_named(toy, tmp_path):
+    with pytest.raises(InputError, match=r"gaps of 99,999,999 bases .* and leave none for train, valid; expected some"):
+        build(toy, tmp_path, gap_bp=99_999_999)
+    assert not list(tmp_path.glob("*.parquet"))
+
+
 def test_a_chromosome_with_too_few_windows_is_one_sentence(toy, tmp_path, monkeypatch):
     monkeypatch.setattr("genebert.tasks.promoter_negatives.MARGIN", LENGTH)
     with pytest.raises(InputError, match="has 0 windows of 70 bases without N outside"):

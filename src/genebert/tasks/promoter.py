@@ -21,6 +21,7 @@ from genebert.tasks.epd import read_promoters, read_tata_flags
 from genebert.tasks.kmer_table import read_kmer_tsv
 from genebert.tasks.promoter_negatives import both_labels, genomic_negatives
 from genebert.tasks.splits import (
+    SPLITS,
     chromosome_split,
     list_problems,
     make_examples,
@@ -188,6 +189,16 @@ def _from_promoters(settings: PromoterSettings, sources: Sources, folder: Path) 
     return write_task(examples, split, folder, made)
 
 
+def _check_gaps(split: np.ndarray, gap_bp: int, path: Path) -> None:
+    """Refuse gaps that leave nothing of a split."""
+    lost, missing = int((split == "").sum()), [name for name in SPLITS if name not in split]
+    if lost and missing:
+        raise InputError(
+            f"{path}: gaps of {gap_bp:,} bases between splits take {lost} of {len(split)} promoters, and leave none "
+            f"for {', '.join(missing)}; expected some for each (a smaller tasks.promoter.*.gap_bp, or more promoters)"
+        )
+
+
 def _against_the_genome(settings: PromoterSettings, sources: Sources, folder: Path) -> dict:
     """Build a set with genomic negatives of equal GC and CpG content."""
     path, motifs, genome = sources.files["path"], sources.files.get("motifs"), Genome(sources.genome)
@@ -201,6 +212,7 @@ def _against_the_genome(settings: PromoterSettings, sources: Sources, folder: Pa
         split = chromosome_split(kept["chrom"], *lists, sources.chromosomes, "tasks.promoter")
     else:
         split, parts = place_split(places, settings.test_fraction, settings.valid_fraction, settings.gap_bp)
+        _check_gaps(split, settings.gap_bp, path)
     inside = split != ""
     places, codes, split, tata = places[inside].reset_index(drop=True), codes[inside], split[inside], tata[inside]
     parent = np.array(place_names(places), dtype=object)
