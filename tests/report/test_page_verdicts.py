@@ -16,7 +16,7 @@ from genebert.evaluation.metrics import bootstrap_auc, paired_auc_interval
 from genebert.report.page.claims import Claim, Pair
 from genebert.report.page.fits import Fits, read_fits
 from genebert.report.page.intervals import interval_of_mean, interval_over_pretrainings, interval_over_seeds
-from genebert.report.page.summary import line_of
+from genebert.report.page.summary import ends, line_of
 from genebert.report.page.verdicts import (
     ABSENT,
     FAILS,
@@ -347,3 +347,17 @@ def test_all_comparisons_are_counted_whatever_decides():
     assert line.said == "does not hold in this run"
     counts = "of 5 comparisons 1 holds, 1 does not hold, 1 cannot be told, 2 are not part of this run"
     assert line.why.startswith(counts)
+
+
+@pytest.mark.parametrize(
+    ("interval", "text"),
+    [
+        (None, "-"),
+        ((0.0123, 0.2), "+0.012 to +0.200"),
+        ((-0.2, -0.00032), "-0.200 to -0.0003"),  # below 0, which "0.000" would hide
+        ((0.00004, 0.5), "+4e-05 to +0.500"),
+        ((0.0, 0.001), "0.000 to +0.001"),
+    ],
+)
+def test_ends_keep_their_side_of_nought(interval, text):
+    assert ends(interval) == text

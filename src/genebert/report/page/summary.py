@@ -63,7 +63,13 @@ def mean_sd(pair: tuple[float, float] | None) -> str:
 
 def ends(interval: Interval | None) -> str:
     """Return an interval of a difference."""
-    return NOTHING if interval is None else f"{number(interval[0], '+')} to {number(interval[1], '+')}"
+    return NOTHING if interval is None else " to ".join(map(_end, interval))
+
+
+def _end(value: float) -> str:
+    text = number(value, "+")
+    # A verdict hangs on which side of 0 an end lies.
+    return f"{value:+.1g}" if value and text == number(0.0) else text
 
 
 def signed(value: float | None) -> str:
