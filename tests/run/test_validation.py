@@ -162,7 +162,7 @@ def test_what_a_job_would_refuse_stops_at_the_plan(overlay, sentence):
         ),
         (
             {"losses": {"contrast": "regions", "pooling": "mean"}},
-            "losses.contrast: found regions beside pooling mean, expected pooling regions",
+            "losses.contrast: found regions beside pooling mean, expected pooling regions or contrast samples",
         ),
         (
             {"sequence_encoder": {"weights": "model:genbert"}},

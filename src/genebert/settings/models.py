@@ -148,7 +148,8 @@ class LossSettings(Block):
         "samples",
         "what Eq. 3 tells apart: samples (paper), or their regions one by one (docs/learning.md)",
         more="regions: each region's sequence and matrix row from those of all other regions of the batch; needs "
-        "`pooling: regions`.",
+        "`pooling: regions`. For a region encoder that reads the matrix a region at a time (region-transformer); an image "
+        "backbone, which gives one vector for all, has not learnt it (docs/learning.md).",
     )
     negatives: Literal["random", "neighbours", "composition", "families"] = key(
         "random",
@@ -176,8 +177,8 @@ class LossSettings(Block):
         """What is done to single regions needs a vector for each."""
         if self.srm == REGRESSION and self.pooling != "regions":
             yield f"srm: found regression beside pooling {self.pooling}, expected pooling regions"
-        elif self.contrast == "regions" and self.pooling != "regions":
-            yield f"contrast: found regions beside pooling {self.pooling}, expected pooling regions"
+        elif self.contrasts and self.contrast == "regions" and self.pooling != "regions":
+            yield f"contrast: found regions beside pooling {self.pooling}, expected pooling regions or contrast samples"
 
 
 @dataclass(frozen=True)
