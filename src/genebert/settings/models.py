@@ -148,8 +148,8 @@ class LossSettings(Block):
         "samples",
         "what Eq. 3 tells apart: samples (paper), or their regions one by one (docs/learning.md)",
         more="regions: each region's sequence and matrix row from those of all other regions of the batch; needs "
-        "`pooling: regions`. For a region encoder that reads the matrix a region at a time (region-transformer); an image "
-        "backbone, which gives one vector for all, has not learnt it (docs/learning.md).",
+        "`pooling: regions`. For a region encoder that reads the matrix a region at a time (region-transformer): "
+        "an image backbone, which gives one vector for all, has not learnt it (docs/learning.md).",
     )
     negatives: Literal["random", "neighbours", "composition", "families"] = key(
         "random",
