@@ -81,13 +81,18 @@ def table1_extended() -> str:
 
 
 def table2() -> str:
-    """Table 2: AUC of each cell's set, and the mean over the sets."""
-    table = _ours("table2")
+    """Table 2."""
+    return _cells_table("table2")
+
+
+def _cells_table(name: str) -> str:
+    """Return a Table 2: AUC of each cell's set, and the mean over the sets."""
+    table = _ours(name)
     table["cell"] = table["dataset"].str.removeprefix("tfbs/CTCF_")
     models = table["model"].drop_duplicates().tolist()
     columns = {"model": models}
     for cell in CELLS:
-        columns[cell] = _cells(table.set_index("model"), cell, models)
+        columns[cell] = _aucs(table[table["cell"] == cell].set_index("model").loc[models])
     means = table.groupby("model")["auc_mean"].mean().loc[models]
     columns["mean"] = bold([number(value) for value in means], means)
     columns["seeds"] = seeds(table[table["cell"] == CELLS[0]].set_index("model").loc[models])
@@ -177,6 +182,12 @@ def transfer() -> str:
     return markdown(columns)
 
 
+def _over_fits(points: pd.DataFrame, models: list[str]) -> pd.DataFrame:
+    """Return mean and sd of the AUC over the fits of each model, columns as those of a table."""
+    groups = points.groupby("model")["roc_auc"].agg(["mean", "std"])
+    return groups.set_axis(["auc_mean", "auc_sd"], axis=1).reindex(models)
+
+
 def _curve(name: str, table: str, dataset: str) -> str:
     points = read(name)
     whole = _ours(table)
@@ -184,12 +195,9 @@ def _curve(name: str, table: str, dataset: str) -> str:
     models = list(dict.fromkeys(points["model"]))
     columns = {"model": sorted(models, key=list(whole.index).index)}
     for size, own in points.groupby("n_train"):
-        groups = own.groupby("model")["roc_auc"].agg(["mean", "std"]).rename(columns={"mean": "a_mean", "std": "a_sd"})
-        groups = groups.loc[columns["model"]]
-        columns[f"{size:,}"] = bold([mean_sd(row, "a") for _, row in groups.iterrows()], groups["a_mean"])
+        columns[f"{size:,}"] = _aucs(_over_fits(own, columns["model"]))
     all_of = whole.loc[columns["model"]]
-    heading = f"all {int(all_of['n_train'].iloc[0]):,}"
-    columns[heading] = bold([mean_sd(row, "auc") for _, row in all_of.iterrows()], all_of["auc_mean"])
+    columns[f"all {int(all_of['n_train'].iloc[0]):,}"] = _aucs(all_of)
     return markdown(columns)
 
 
@@ -204,26 +212,31 @@ def curve_ctcf() -> str:
 
 
 def motifs() -> str:
-    """Labelled examples and AUC of the run whose networks predict motifs."""
-    whole = _ours("motifs_table2").set_index("model")
-    models = list(dict.fromkeys(whole.index))
+    """Table 2 of the run whose networks predict motifs."""
+    return _cells_table("motifs_table2")
+
+
+def motifs_few() -> str:
+    """Few labels in the run whose networks predict motifs; promoters with all labels too."""
+    parts = {
+        "A549": read("motifs_learning_curve_CTCF_A549"),
+        "K562": read("motifs_learning_curve_CTCF_K562"),
+        "promoters": read("motifs_learning_curve_prom-core"),
+    }
+    models = list(dict.fromkeys(name for part in parts.values() for name in part["model"]))
+    models.sort(key=[*_ours("motifs_table2")["model"].unique(), *models].index)
     columns = {"model": models}
-    for cell in ("A549", "K562"):
-        points = read(f"motifs_learning_curve_CTCF_{cell}")
+    for short, points in parts.items():
         for size, own in points.groupby("n_train"):
-            groups = own.groupby("model")["roc_auc"].agg(["mean", "std"]).loc[models]
-            groups = groups.rename(columns={"mean": "a_mean", "std": "a_sd"})
-            columns[f"{cell}, {size:,}"] = bold([mean_sd(row, "a") for _, row in groups.iterrows()], groups["a_mean"])
-        columns[f"{cell}, all"] = _cells(whole, cell, models)
-    columns["GM12878, all"] = _cells(whole, "GM12878", models)
-    own = whole[whole["dataset"] == "tfbs/CTCF_A549"].loc[models]
-    columns["seeds"] = seeds(own)
+            columns[f"{short}, {size:,}"] = _aucs(_over_fits(own, models))
+    columns["promoters, all"] = _aucs(_ours("motifs_table1").set_index("model").reindex(models))
     return markdown(columns)
 
 
-def _cells(table: pd.DataFrame, cell: str, models: list[str]) -> list[str]:
-    own = table[table["dataset"] == f"tfbs/CTCF_{cell}"].loc[models]
-    return bold([mean_sd(row, "auc") for _, row in own.iterrows()], own["auc_mean"])
+def _aucs(rows: pd.DataFrame) -> list[str]:
+    """Return mean and sd of each row's AUC, the largest in bold."""
+    cells = [NOTHING if pd.isna(row["auc_mean"]) else mean_sd(row, "auc") for _, row in rows.iterrows()]
+    return bold(cells, rows["auc_mean"])
 
 
 def figure2() -> str:
@@ -295,10 +308,12 @@ def _paper_auc(paper: pd.DataFrame, name: str | None) -> str:
 SUMMARY = {
     "GeneBERT": ("genebert-k3", "genebert"),
     "GeneBERT with filters over bases": ("genebert-conv", "genebert-conv"),
+    "GeneBERT that predicts motif scores, twice as wide": ("wide:genebert-conv-regression",) * 2,
     "DNABERT (ours: masked k-mers only)": ("dnabert-k3", "dnabert"),
     "the same with filters over bases": ("dnabert-conv", "dnabert-conv"),
     "the network without pre-training": ("from-scratch-k3", "from-scratch"),
     "the same with filters over bases, without pre-training": ("from-scratch-conv", "from-scratch-conv"),
+    "the same, twice as wide": ("wide:from-scratch-conv",) * 2,
     "boosted trees on one-hot and k-mer counts": ("boosted-trees", "boosted-trees"),
     "boosted trees on these and JASPAR scores": ("motif-trees", "motif-trees"),
     "logistic regression on k-mer counts": ("kmer-logreg", "kmer-logreg"),
@@ -312,10 +327,16 @@ SUMMARY = {
 PAPER = {"GeneBERT": "GeneBERT", "DNABERT (ours: masked k-mers only)": "DNABERT"}
 
 
+def _with_wide(name: str) -> pd.DataFrame:
+    """Return our rows of a table, and those of the run whose networks predict motifs as ``wide:MODEL``."""
+    wide = _ours(f"motifs_{name}")
+    return pd.concat([_ours(name), wide.assign(model="wide:" + wide["model"])])
+
+
 def summary() -> str:
     """Ours beside the paper's, on chr20."""
-    promoters = _ours("table1").set_index("model")
-    sites = _ours("table2")
+    promoters = _with_wide("table1").set_index("model")
+    sites = _with_wide("table2")
     papers = [read_paper(ROOT / f"config/paper/table{n}.tsv") for n in (1, 2)]
     paper = [[_paper_auc(table, PAPER.get(name)) for name in SUMMARY] for table in papers]
     columns: dict[str, list[str]] = {
