@@ -1,5 +1,7 @@
 """Early stopping: which epoch is kept, when it ends, and what divergence says."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -50,6 +52,17 @@ def test_the_first_of_the_best_epochs_is_kept():
 def test_the_last_epoch_may_be_the_best():
     history, best, weight = Dictated([0.1, 0.2, 0.3]).fit(Course(3, 2, "toy", 7, ""))
     assert best == weight == len(history) == 3
+
+
+def test_what_training_begins_with_counts_as_epoch_0_and_is_checked():
+    begun = replace(COURSE, begun=True)
+    history, best, _ = Dictated([0.9, 0.6, 0.7, 0.8]).fit(begun)
+    assert [one["epoch"] for one in history] == [0, 1, 2] and history[0]["train_loss"] is None and best == 0
+    dictated = Dictated([0.6])
+    dictated.score = lambda: np.full(len(VALID.labels), np.nan)
+    with pytest.raises(Diverged, match="toy: the probe with seed 7 gives 20 validation scores that are not finite"):
+        dictated.fit(begun)
+    assert not dictated.modes
 
 
 @pytest.mark.parametrize(

@@ -189,10 +189,10 @@ def _from_promoters(settings: PromoterSettings, sources: Sources, folder: Path) 
     return write_task(examples, split, folder, made)
 
 
-def _check_gaps(split: np.ndarray, gap_bp: int, path: Path) -> None:
-    """Refuse gaps that leave nothing of a split."""
-    lost, missing = int((split == "").sum()), [name for name in SPLITS if name not in split]
-    if lost and missing:
+def _check_gaps(split: np.ndarray, without: np.ndarray, gap_bp: int, path: Path) -> None:
+    """Refuse gaps that leave nothing of a split that had promoters `without` them."""
+    lost, missing = int((split == "").sum()), [name for name in SPLITS if name in without and name not in split]
+    if missing:
         raise InputError(
             f"{path}: gaps of {gap_bp:,} bases between splits take {lost} of {len(split)} promoters, and leave none "
             f"for {', '.join(missing)}; expected some for each (a smaller tasks.promoter.*.gap_bp, or more promoters)"
@@ -211,8 +211,9 @@ def _against_the_genome(settings: PromoterSettings, sources: Sources, folder: Pa
         lists = settings.test_chromosomes, settings.valid_chromosomes
         split = chromosome_split(kept["chrom"], *lists, sources.chromosomes, "tasks.promoter")
     else:
-        split, parts = place_split(places, settings.test_fraction, settings.valid_fraction, settings.gap_bp)
-        _check_gaps(split, settings.gap_bp, path)
+        fractions = settings.test_fraction, settings.valid_fraction
+        split, parts = place_split(places, *fractions, settings.gap_bp)
+        _check_gaps(split, place_split(places, *fractions, 0)[0], settings.gap_bp, path)
     inside = split != ""
     places, codes, split, tata = places[inside].reset_index(drop=True), codes[inside], split[inside], tata[inside]
     parent = np.array(place_names(places), dtype=object)

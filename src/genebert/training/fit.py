@@ -73,9 +73,15 @@ def fit(
             loss = train(epoch)
         scores = score()
         if not np.isfinite(loss or 0.0) or not np.isfinite(scores).all():
+            n = int((~np.isfinite(scores)).sum())
+            if not epoch:
+                raise Diverged(
+                    f"{course.where}: the probe with seed {course.seed} gives {n} validation scores that are not "
+                    "finite; expected numbers"
+                )
             raise Diverged(
                 f"{course.where}: training diverged in epoch {epoch} with seed {course.seed}: loss {loss}, "
-                f"{int((~np.isfinite(scores)).sum())} validation scores not finite; expected numbers ({course.remedy})"
+                f"{n} validation scores not finite; expected numbers ({course.remedy})"
             )
         value = kind.select(valid, scores)
         history.append({"epoch": epoch, "train_loss": loss, f"valid_{kind.selects.lower()}": value})
