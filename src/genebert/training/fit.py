@@ -33,6 +33,19 @@ class Course:
     begun: bool = False  # the weights that the network comes with are those of a training: epoch 0
 
 
+def _diverged(course: Course, epoch: int, loss: float | None, n: int) -> Diverged:
+    """Return what to raise where the loss or `n` of the scores are not finite."""
+    if not epoch:
+        return Diverged(
+            f"{course.where}: the probe with seed {course.seed} gives {n} validation scores that are not finite; "
+            "expected numbers"
+        )
+    return Diverged(
+        f"{course.where}: training diverged in epoch {epoch} with seed {course.seed}: loss {loss}, "
+        f"{n} validation scores not finite; expected numbers ({course.remedy})"
+    )
+
+
 def fit(
     network: nn.Module,
     kind: Kind,
@@ -73,16 +86,7 @@ def fit(
             loss = train(epoch)
         scores = score()
         if not np.isfinite(loss or 0.0) or not np.isfinite(scores).all():
-            n = int((~np.isfinite(scores)).sum())
-            if not epoch:
-                raise Diverged(
-                    f"{course.where}: the probe with seed {course.seed} gives {n} validation scores that are not "
-                    "finite; expected numbers"
-                )
-            raise Diverged(
-                f"{course.where}: training diverged in epoch {epoch} with seed {course.seed}: loss {loss}, "
-                f"{n} validation scores not finite; expected numbers ({course.remedy})"
-            )
+            raise _diverged(course, epoch, loss, int((~np.isfinite(scores)).sum()))
         value = kind.select(valid, scores)
         history.append({"epoch": epoch, "train_loss": loss, f"valid_{kind.selects.lower()}": value})
         logger.info(
