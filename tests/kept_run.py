@@ -233,6 +233,21 @@ def motifs_few() -> str:
     return markdown(columns)
 
 
+def base() -> str:
+    """Fits at the size of BERT-base, and the same rows of narrow networks."""
+    scores, narrow = read("base_scores"), read("motifs_table2").set_index(["dataset", "model"])
+    return markdown(
+        {
+            "cell": scores["dataset"].str.removeprefix("tfbs/CTCF_").tolist(),
+            "model": scores["model"].tolist(),
+            "12 x 768": [number(value) for value in scores["auc"]],
+            "95 % interval": [f"{row.auc_low:.3f} to {row.auc_high:.3f}" for row in scores.itertuples()],
+            "2 x 256": [mean_sd(narrow.loc[row.dataset, row.model], "auc") for row in scores.itertuples()],
+        },
+        left=2,
+    )
+
+
 def _aucs(rows: pd.DataFrame) -> list[str]:
     """Return mean and sd of each row's AUC, the largest in bold."""
     cells = [NOTHING if pd.isna(row["auc_mean"]) else mean_sd(row, "auc") for _, row in rows.iterrows()]
