@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
+from genebert.errors import InputError
 from genebert.evaluation.examples import Examples
 from genebert.evaluation.kinds.two_class import TwoClass
 from genebert.training.fit import Course, Diverged, fit
@@ -63,6 +64,13 @@ def test_what_training_begins_with_counts_as_epoch_0_and_is_checked():
     with pytest.raises(Diverged, match="toy: the probe with seed 7 gives 20 validation scores that are not finite"):
         dictated.fit(begun)
     assert not dictated.modes
+
+
+def test_validation_that_cannot_choose_an_epoch_is_named():
+    valid = Examples(pd.DataFrame({"label": [1] * 20}))
+    dictated = Dictated([0.6])
+    with pytest.raises(InputError, match="toy: validation AUC is nan for 20 scores; expected examples of every class"):
+        fit(dictated.network, TwoClass({}), valid, COURSE, dictated.train, lambda: np.linspace(0, 1, 20))
 
 
 @pytest.mark.parametrize(

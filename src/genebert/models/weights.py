@@ -5,7 +5,8 @@ over: :func:`fill`, :func:`check_tensors`, and for a BERT :func:`genebert.models
 """
 
 import argparse
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
@@ -21,6 +22,7 @@ from genebert.models.backbones import HUB
 _KEYS = ("state_dict_ema", "state_dict", "model")
 # What DataParallel and torch.compile put before the names of all tensors.
 _PREFIXES = ("module.", "_orig_mod.")
+_EXPECTED = "expected a .safetensors file or a PyTorch checkpoint of tensors"
 
 
 def file_source(path: Path) -> dict[str, str]:
@@ -82,6 +84,19 @@ def _in_its_place(path: Path) -> str | None:
     return "a pointer of Git LFS, which `git lfs pull` replaces by the file" if is_lfs_pointer(path) else None
 
 
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Say in one sentence what a file is that stands in place of one of weights, or that it cannot be read."""
+    try:
+        if found := _in_its_place(path):
+            raise InputError(f"{path}: is {found}; {_EXPECTED}")
+        yield
+    except InputError:
+        raise
+    except Exception as error:  # a damaged file makes the readers raise nearly anything
+        raise InputError(f"{path}: cannot be read ({type(error).__name__}); {_EXPECTED}") from error
+
+
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     """Return the tensors of a ``.safetensors`` file or a PyTorch checkpoint by name.
 
@@ -94,34 +109,24 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     InputError
         The file is damaged or holds something else.
     """
-    expected = "expected a .safetensors file or a PyTorch checkpoint of tensors"
-    try:
-        if found := _in_its_place(path):
-            raise InputError(f"{path}: is {found}; {expected}")
+    with _reading(path):
         if path.suffix == ".safetensors":
             state = load_file(path)
         else:
             # Training scripts keep their command line beside the weights: a plain record.
             with torch.serialization.safe_globals([argparse.Namespace]):
                 state = torch.load(path, map_location="cpu", weights_only=True)
-    except InputError:
-        raise
-    except Exception as error:  # a damaged file makes the readers raise nearly anything
-        raise InputError(f"{path}: cannot be read ({type(error).__name__}); {expected}") from error
     key = next((key for key in _KEYS if isinstance(state, Mapping) and isinstance(state.get(key), Mapping)), None)
     state = state if key is None else state[key]
     if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise InputError(f"{path}: holds something else than named tensors; {expected}")
+        raise InputError(f"{path}: holds something else than named tensors; {_EXPECTED}")
     return _without_prefix(state)
 
 
 def read_metadata(path: Path) -> dict[str, str]:
     """Return what a ``.safetensors`` file says of itself; an InputError for a damaged one."""
-    try:
-        with safe_open(path, "pt") as file:
-            return file.metadata() or {}
-    except Exception as error:  # a damaged file makes the reader raise nearly anything
-        raise InputError(f"{path}: cannot be read ({type(error).__name__}); expected a .safetensors file") from error
+    with _reading(path), safe_open(path, "pt") as file:
+        return file.metadata() or {}
 
 
 def check_tensors(path: Path, found: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor]) -> None:

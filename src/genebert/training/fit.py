@@ -76,6 +76,8 @@ def fit(
     ------
     Diverged
         The loss or a score is not finite.
+    InputError
+        `valid` does not define the metric.
     """
     history: list[dict[str, Any]] = []
     best_value, best, best_state = -np.inf, 0, {}
@@ -88,6 +90,11 @@ def fit(
         if not np.isfinite(loss or 0.0) or not np.isfinite(scores).all():
             raise _diverged(course, epoch, loss, int((~np.isfinite(scores)).sum()))
         value = kind.select(valid, scores)
+        if not np.isfinite(value):  # no epoch would be the best
+            raise InputError(
+                f"{course.where}: validation {kind.selects} is {value} for {len(scores)} scores; expected examples of "
+                "every class"
+            )
         history.append({"epoch": epoch, "train_loss": loss, f"valid_{kind.selects.lower()}": value})
         logger.info(
             "epoch %d of %d: loss %s, validation %s %.4f, %.1f s",
