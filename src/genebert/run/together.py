@@ -121,19 +121,28 @@ def _process_problems(models: Models, name: str, processes: int) -> Iterator[tup
                 yield other, str(error)
 
 
+def _place(models: Models, name: str, task: str, key: str) -> str:
+    """Return where a row's setting of fine-tuning stands: in its model's entry, its task's block, or the default."""
+    blocks = {"finetune": models.entry(name).get("finetune", {}), f"finetune.{task}": models.config["finetune"][task]}
+    found = (where for where, block in blocks.items() if key in block or key in block.get("grid", {}))
+    return f"{next(found, 'finetune.default')}.{key}"
+
+
 def _method_problems(models: Models, name: str, task: Task) -> Iterator[tuple[str, str]]:
     """Say which settings of fine-tuning a task's method does not read, or cannot have."""
     settings, model = models.finetune_settings(task.name, name), models.resolved[name]
     if why := KINDS[task.kind].one_strand:
         for value in values_of(settings, "strands"):
             if value != "given":
-                yield name, f"finetune.{task.name}.strands: found {value}, expected given: {why}"
+                yield name, f"{_place(models, name, task.name, 'strands')}: found {value}, expected given: {why}"
     if task.kind != TwoClass.name:
         for why in only_of_two_classes(settings):
-            yield name, f"finetune.{task.name}.{why}"
+            key, _, found = why.partition(": ")
+            yield name, f"{_place(models, name, task.name, key)}: {found}"
     elif MOTIFS in values_of(settings, "pooling") and not predicts_scores(model):
         expected = "expected losses.srm regression and losses.readout max, and training.steps above 0"
-        yield name, f"finetune.{task.name}.pooling: found {MOTIFS} of a model that predicts no scores; {expected}"
+        where = _place(models, name, task.name, "pooling")
+        yield name, f"{where}: found {MOTIFS} of a model that predicts no scores; {expected}"
     if task.kind != BASES:
         for key in only_of_taggers(models.entry(name).get("finetune", {})):
             yield name, f"finetune.{key}: found in a row of {task.name}, expected it for classes of bases only"
