@@ -198,9 +198,10 @@ def rows(*names, table: str = "table4", data_set: str = "splicing/toy"):
 
 def test_settings_of_windows_belong_to_classes_of_bases():
     overlay = rows("genebert-80nt", table="table1", data_set="promoter/prom-core")
-    assert problems(overlay) == [
-        "model genebert-80nt: finetune.context: found in a row of promoter, expected it for classes of bases only"
-    ]
+    line = "found in a row of promoter, expected it for classes of bases only"
+    assert problems(overlay) == [f"model genebert-80nt: models.genebert-80nt.finetune.context: {line}"]
+    overlay = {"models": {"genebert": {"finetune": {"grid": {"negatives": [0.5, 1.0]}}}}}
+    assert "model genebert: models.genebert.finetune.negatives: " + line in problems(overlay)
     curve = {"learning_curves": {"promoter/prom-core": {"finetune": {"context": 80, "epochs": 3}}}}
     (line,) = problems(curve)
     assert line.startswith("config: unknown key learning_curves.promoter/prom-core.finetune.context; expected one of")
@@ -228,13 +229,27 @@ def test_tables_and_curves_hold_data_sets_of_their_kind():
 
 def test_what_a_tagger_cannot_have():
     site = "found both, expected given: a site belongs to one strand"
-    for block, changes in (("splicing", {"strands": "both"}), ("default", {"grid": {"strands": ["given", "both"]}})):
-        found = problems({**rows("genebert"), "finetune": {block: changes}})
-        assert f"model genebert: finetune.{block}.strands: {site}" in found
-    for finetune in ({"pooling": "max"}, {"grid": {"pooling": ["max", "mean"]}}):
-        assert problems({**rows("genebert"), "finetune": {"splicing": finetune}}) == [
-            "model genebert: finetune.splicing.pooling: found, expected none: each base has a state of its own"
-        ]
+    own = rows("genebert")
+    assert f"model genebert: finetune.splicing.strands: {site}" in problems(
+        own | {"finetune": {"splicing": {"strands": "both"}}}
+    )
+    assert f"model genebert: finetune.default.grid.strands: {site}" in problems(
+        own | {"finetune": {"default": {"grid": {"strands": ["given", "both"]}}}}
+    )
+    # what a grid replaces is not fitted
+    grid = {"default": {"strands": "both"}, "splicing": {"grid": {"strands": ["given"]}}}
+    assert not any(line.endswith(site) and "genebert" in line for line in problems(own | {"finetune": grid}))
+    for pooling, where, found in (
+        ({"pooling": "max"}, "pooling", "max"),
+        ({"pooling": "motifs"}, "pooling", "motifs"),
+        ({"grid": {"pooling": ["max", "mean"]}}, "grid.pooling", "max, mean"),
+    ):
+        for key, overlay in (
+            ("finetune.splicing", {"finetune": {"splicing": pooling}}),
+            ("models.genebert.finetune", {"models": {"genebert": {"finetune": pooling}}}),
+        ):
+            line = f"model genebert: {key}.{where}: found {found}, expected none: each base has a state of its own"
+            assert [one for one in problems(own | overlay) if "a state of its own" in one] == [line]
     short = {"layout": "windows", "sequence_encoder": {"max_tokens": 44, "weights": None}}
     few = {**rows("short"), "models": {"short": short}}
     assert problems(few) == [
@@ -249,15 +264,29 @@ def test_predicted_scores_are_of_models_that_predict_them(where):
     overlay = {"finetune": {"tfbs": motifs}, "tables": {"table2": {"tfbs": ["genebert", "genebert-conv-regression"]}}}
     (found,) = problems(overlay)
     assert found.startswith("model genebert, ") and "genebert-conv-regression" not in found
+    key = "grid.pooling" if where else "pooling"
     assert found.endswith(
-        ": finetune.tfbs.pooling: found motifs of a model that predicts no scores; expected losses.srm regression and "
+        f": finetune.tfbs.{key}: found motifs of a model that predicts no scores; expected losses.srm regression and "
         "losses.readout max, and training.steps above 0"
     )
 
 
+def test_a_curve_and_a_grid_are_seen_as_they_are_fitted():
+    """A curve's settings lie over the row's; what a grid replaces is not fitted."""
+    curve = {"models": ["genebert"], "finetune": {"pooling": "motifs"}}
+    (found,) = problems(ONE_ROW | {"learning_curves": {"tfbs": curve}})
+    assert found.startswith("model genebert: learning_curves.tfbs.finetune.pooling: found motifs of a model that ")
+    default = {"finetune": {"default": {"pooling": "motifs"}}}
+    for one in ({"pooling": "max"}, {"grid": {"pooling": ["max", "mean"]}}):
+        found = problems(ONE_ROW | default | {"learning_curves": {"tfbs": {"models": ["genebert"], "finetune": one}}})
+        assert not any("learning_curves" in line for line in found)
+        lines = problems(default | {"models": {"genebert": {"finetune": one}}})
+        assert lines and not any(" genebert:" in line or " genebert," in line for line in lines)
+
+
 def test_untrained_models_predict_no_scores():
     found = problems({"models": {"genebert-conv-regression": {"training": {"steps": 0}}}})
-    assert found and all(": finetune.pooling: found motifs of a model that predicts no" in line for line in found)
+    assert found and all(".finetune.pooling: found motifs of a model that predicts no" in line for line in found)
 
 
 @pytest.mark.parametrize("changes", [{"pooling": "motifs"}, {"start": "probe", "probe": "sparse"}])

@@ -66,11 +66,13 @@ def test_what_training_begins_with_counts_as_epoch_0_and_is_checked():
     assert not dictated.modes
 
 
-def test_validation_that_cannot_choose_an_epoch_is_named():
-    valid = Examples(pd.DataFrame({"label": [1] * 20}))
-    dictated = Dictated([0.6])
-    with pytest.raises(InputError, match="toy: validation AUC is nan for 20 scores; expected examples of every class"):
-        fit(dictated.network, TwoClass({}), valid, COURSE, dictated.train, lambda: np.linspace(0, 1, 20))
+@pytest.mark.parametrize("n", [0, 20])
+def test_validation_that_cannot_choose_an_epoch_is_refused_before_the_first(n):
+    valid, dictated = Examples(pd.DataFrame({"label": np.ones(n, int)})), Dictated([0.6])
+    sentence = f"^toy: validation examples: {n} positives and 0 negatives; expected both classes$"
+    with pytest.raises(InputError, match=sentence):
+        fit(dictated.network, TwoClass({}), valid, COURSE, dictated.train, dictated.score)
+    assert not dictated.modes
 
 
 @pytest.mark.parametrize(

@@ -29,8 +29,13 @@ class About(NamedTuple):
 
 def read_about(path: Path, losses: Mapping[str, Any]) -> About:
     """Return what a map's file says; of one from before it said so what the model's `losses` say, mean by default."""
-    found = json.loads(read_metadata(path).get("about", "{}"))
-    return About(found.get("readout", losses.get("readout", "mean")), found.get("motifs", []))
+    text = read_metadata(path).get("about", "{}")
+    try:
+        found = json.loads(text)
+        about = About(found.get("readout", losses.get("readout", "mean")), list(found.get("motifs", [])))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: found {text[:40]} in its metadata; expected JSON of a readout and motifs") from error
+    return about
 
 
 def best_scores(each: torch.Tensor, absent: torch.Tensor | None) -> torch.Tensor:
@@ -94,6 +99,8 @@ class MotifScores(nn.Module):
             raise InputError(f"{folder}: found losses.readout {about.readout}; {expected}")
         tensors = {name: one for name, one in read_tensors(path).items() if name.startswith("regression.")}
         weight = tensors.get("regression.weight", torch.zeros(1, 1))  # a missing tensor is told below
+        if weight.ndim != 2:
+            raise InputError(f"{path}: found regression.weight of {weight.ndim} dimensions, expected motifs x units")
         found = cls(weight.shape[1], weight.shape[0])
         fill(found, path, tensors)
         found.motif_ids = about.motif_ids

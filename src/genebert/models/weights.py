@@ -87,6 +87,8 @@ def _in_its_place(path: Path) -> str | None:
 @contextlib.contextmanager
 def _reading(path: Path) -> Iterator[None]:
     """Say in one sentence what a file is that stands in place of one of weights, or that it cannot be read."""
+    if not path.is_file():
+        raise InputError(f"{path}: is no file; {_EXPECTED}")
     try:
         if found := _in_its_place(path):
             raise InputError(f"{path}: is {found}; {_EXPECTED}")
@@ -94,7 +96,10 @@ def _reading(path: Path) -> Iterator[None]:
     except InputError:
         raise
     except Exception as error:  # a damaged file makes the readers raise nearly anything
-        raise InputError(f"{path}: cannot be read ({type(error).__name__}); {_EXPECTED}") from error
+        raise InputError(
+            f"{path}: cannot be read ({type(error).__name__}): damaged, cut short or not what its name says; "
+            f"{_EXPECTED}"
+        ) from error
 
 
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:
@@ -118,7 +123,9 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
                 state = torch.load(path, map_location="cpu", weights_only=True)
     key = next((key for key in _KEYS if isinstance(state, Mapping) and isinstance(state.get(key), Mapping)), None)
     state = state if key is None else state[key]
-    if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+    if not isinstance(state, Mapping) or not all(
+        isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in state.items()
+    ):
         raise InputError(f"{path}: holds something else than named tensors; {_EXPECTED}")
     return _without_prefix(state)
 

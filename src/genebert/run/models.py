@@ -1,7 +1,7 @@
 """Named models: entries of ``config/models.yaml`` and of the configuration, laid over `model`."""
 
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cached_property, reduce
 from pathlib import Path
 from typing import Any
 
@@ -141,10 +141,15 @@ class Models:
             region["weights"] = f"{PLACEHOLDER}/{IMAGENET_FILES[region['name']]}"
         return expand(model, self.config["data"])
 
+    def finetune_layers(self, task: str, name: str) -> dict[str, dict[str, Any]]:
+        """Return what says how a model is fine-tuned on a task, by the key where it stands, each over those before."""
+        blocks, model = self.config["finetune"], name.partition(SEEDED)[0]
+        own = {f"models.{model}.finetune": self.entry(name).get("finetune", {})}
+        return {f"finetune.{block}": blocks[block] for block in ("default", task)} | own
+
     def finetune_settings(self, task: str, name: str) -> dict[str, Any]:
         """Return how a model is fine-tuned on a task: the default, the task's settings, those of the model's entry."""
-        block = self.config["finetune"]
-        return lay_over(lay_over(block["default"], block[task]), self.entry(name).get("finetune", {}))
+        return reduce(lay_over, self.finetune_layers(task, name).values())
 
     @cached_property
     def resolved(self) -> dict[str, dict[str, Any]]:

@@ -4,6 +4,7 @@ A job says the same, but only once all before it has run: pre-training, for exam
 """
 
 from collections.abc import Iterator, Mapping
+from functools import reduce
 from typing import Any
 
 from genebert.errors import InputError
@@ -13,7 +14,7 @@ from genebert.evaluation.site_labels import KIND as BASES
 from genebert.genome.kmers import check_length
 from genebert.methods.layouts import make_layout
 from genebert.run.models import OTHER_MODEL, Models, is_trained
-from genebert.settings.fitting import MOTIFS, only_of_taggers, only_of_two_classes, values_of
+from genebert.settings.fitting import MOTIFS, lay_over, only_of_taggers, only_of_two_classes, values_of
 from genebert.settings.models import LossSettings, predicts_scores
 from genebert.settings.resources import Resources
 from genebert.settings.training import share_of
@@ -21,6 +22,7 @@ from genebert.tasks.base import Task
 from genebert.tasks.registry import all_tasks
 
 Sets = dict[str, dict[str, dict[str, Any]]]  # task -> data set -> settings
+Layers = dict[str, dict[str, Any]]  # key of the configuration -> settings of fine-tuning, each over those before
 
 
 def common(sets: Mapping[str, dict[str, Any]]) -> list[str]:
@@ -64,24 +66,36 @@ def said_once(problems: Iterator[tuple[str, str]]) -> list[str]:
 
 def together_problems(config: dict[str, Any], models: Models, sets: Sets) -> Iterator[tuple[str, str]]:
     """Say what is wrong with the models that tables and figures show, as pairs (model, problem)."""
-    curves, tasks = curves_of(config["learning_curves"], sets), all_tasks()
+    tasks = all_tasks()
     asked = Resources(**config["resources"]).of("pretrain")
     processes = asked["processes"] * asked["nodes"]
-    for rows in (*config["tables"].values(), {name: curve["models"] for name, curve in curves.items()}):
-        for data_set, names in expanded(rows, sets).items():
-            for name in names:
-                if name in models.names and not models.reason_of_absence(name, data_set):
-                    yield from _start_problems(models, name)
-                    yield from _process_problems(models, name, processes)
-                    task, _, one = data_set.partition("/")
-                    bases = tasks[task].bases(sets[task][one])
-                    yield from _length_problems(models.resolved[name], name, bases, f"tasks.{task}: a sequence")
-                    yield from _method_problems(models, name, tasks[task])
+    for data_set, name, over in _fits(config, sets):
+        if name in models.names and not models.reason_of_absence(name, data_set):
+            yield from _start_problems(models, name)
+            yield from _process_problems(models, name, processes)
+            task, _, one = data_set.partition("/")
+            bases = tasks[task].bases(sets[task][one])
+            yield from _length_problems(models.resolved[name], name, bases, f"tasks.{task}: a sequence")
+            yield from _method_problems(
+                models.resolved[name], name, tasks[task], models.finetune_layers(task, name) | over
+            )
     yield from _figure2_problems(models, processes)
     for name in config["cell_accessibility"]["models"] if config["cell_accessibility"]["features"] else ():
         if not models.reason_of_absence(name):
             yield from _start_problems(models, name)
             yield from _process_problems(models, name, processes)
+
+
+def _fits(config: dict[str, Any], sets: Sets) -> Iterator[tuple[str, str, Layers]]:
+    """Return data set, row, and the settings of fine-tuning that a learning curve lays over the row's."""
+    for rows in config["tables"].values():
+        for data_set, names in expanded(rows, sets).items():
+            yield from ((data_set, name, {}) for name in names)
+    curves = config["learning_curves"]
+    for data_set, curve in curves_of(curves, sets).items():
+        key = data_set if data_set in curves else data_set.partition("/")[0]
+        over = {f"learning_curves.{key}.finetune": curve["finetune"]}
+        yield from ((data_set, name, over) for name in curve["models"])
 
 
 def _figure2_problems(models: Models, processes: int) -> Iterator[tuple[str, str]]:
@@ -121,38 +135,43 @@ def _process_problems(models: Models, name: str, processes: int) -> Iterator[tup
                 yield other, str(error)
 
 
-def _place(models: Models, name: str, task: str, key: str) -> str:
-    """Return where a row's setting of fine-tuning stands: in its model's entry, its task's block, or the default."""
-    blocks = {"finetune": models.entry(name).get("finetune", {}), f"finetune.{task}": models.config["finetune"][task]}
-    found = (where for where, block in blocks.items() if key in block or key in block.get("grid", {}))
-    return f"{next(found, 'finetune.default')}.{key}"
+def _place(layers: Layers, key: str) -> str:
+    """Return where a setting of fine-tuning stands that counts: in the last layer, or its grid, that has it."""
+    for where, block in reversed(layers.items()):
+        if key in block.get("grid", {}):
+            return f"{where}.grid.{key}"
+        if key in block:
+            return f"{where}.{key}"
+    raise KeyError(key)  # the default has every key
 
 
-def _method_problems(models: Models, name: str, task: Task) -> Iterator[tuple[str, str]]:
+def _method_problems(model: dict[str, Any], name: str, task: Task, layers: Layers) -> Iterator[tuple[str, str]]:
     """Say which settings of fine-tuning a task's method does not read, or cannot have."""
-    settings, model = models.finetune_settings(task.name, name), models.resolved[name]
+    settings = reduce(lay_over, layers.values())
     if why := KINDS[task.kind].one_strand:
         for value in values_of(settings, "strands"):
             if value != "given":
-                yield name, f"{_place(models, name, task.name, 'strands')}: found {value}, expected given: {why}"
+                yield name, f"{_place(layers, 'strands')}: found {value}, expected given: {why}"
     if task.kind != TwoClass.name:
         for why in only_of_two_classes(settings):
             key, _, found = why.partition(": ")
-            yield name, f"{_place(models, name, task.name, key)}: {found}"
+            if (task.kind, key) != (BASES, "pooling"):  # told below
+                yield name, f"{_place(layers, key)}: {found}"
     elif MOTIFS in values_of(settings, "pooling") and not predicts_scores(model):
         expected = "expected losses.srm regression and losses.readout max, and training.steps above 0"
-        where = _place(models, name, task.name, "pooling")
-        yield name, f"{where}: found {MOTIFS} of a model that predicts no scores; {expected}"
+        yield name, f"{_place(layers, 'pooling')}: found {MOTIFS} of a model that predicts no scores; {expected}"
     if task.kind != BASES:
-        for key in only_of_taggers(models.entry(name).get("finetune", {})):
-            yield name, f"finetune.{key}: found in a row of {task.name}, expected it for classes of bases only"
+        for where, block in layers.items():
+            for key in only_of_taggers(block):
+                yield name, f"{where}.{key}: found in a row of {task.name}, expected it for classes of bases only"
         return
     try:
         make_layout(settings.get("context"), model["sequence_encoder"]["max_tokens"], model["k"])
     except InputError as error:
         yield name, f"sequence_encoder.{error}"
-    if "pooling" in {**models.config["finetune"][task.name], **settings["grid"]}:
-        yield name, f"finetune.{task.name}.pooling: found, expected none: each base has a state of its own"
+    if (where := _place(layers, "pooling")) != "finetune.default.pooling":
+        found = ", ".join(values_of(settings, "pooling"))
+        yield name, f"{where}: found {found}, expected none: each base has a state of its own"
 
 
 def _length_problems(model: dict[str, Any], name: str, bases: int | None, where: str) -> Iterator[tuple[str, str]]:

@@ -139,8 +139,8 @@ class CurveSettings(Block):
 
 
 def values_of(settings: Mapping[str, Any], name: str) -> tuple[Any, ...]:
-    """Return the value of a key of fine-tuning, and those that its grid tries."""
-    return settings.get(name), *settings["grid"].get(name, [])
+    """Return the values of a key of fine-tuning: those that its grid tries, or the one that it has."""
+    return tuple(settings["grid"].get(name, [settings.get(name)]))
 
 
 def only_of_two_classes(settings: Mapping[str, Any]) -> Iterator[str]:
@@ -153,8 +153,10 @@ def only_of_two_classes(settings: Mapping[str, Any]) -> Iterator[str]:
 
 
 def only_of_taggers(settings: Mapping[str, Any]) -> list[str]:
-    """Return the keys among settings that only fine-tuning on classes of bases reads."""
-    return [name for name in settings if name not in FinetuneSettings.__dataclass_fields__]
+    """Return the keys among settings, those of the grid among them, that only fine-tuning on classes of bases reads."""
+    return [
+        name for name in (*settings, *settings.get("grid", {})) if name not in FinetuneSettings.__dataclass_fields__
+    ]
 
 
 def lay_over(settings: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:

@@ -77,8 +77,9 @@ def fit(
     Diverged
         The loss or a score is not finite.
     InputError
-        `valid` does not define the metric.
+        The metric cannot be computed on `valid`: a class is missing.
     """
+    kind.check(valid.labels, f"{course.where}: validation examples")
     history: list[dict[str, Any]] = []
     best_value, best, best_state = -np.inf, 0, {}
     for epoch in range(0 if course.begun else 1, course.epochs + 1):
@@ -90,11 +91,6 @@ def fit(
         if not np.isfinite(loss or 0.0) or not np.isfinite(scores).all():
             raise _diverged(course, epoch, loss, int((~np.isfinite(scores)).sum()))
         value = kind.select(valid, scores)
-        if not np.isfinite(value):  # no epoch would be the best
-            raise InputError(
-                f"{course.where}: validation {kind.selects} is {value} for {len(scores)} scores; expected examples of "
-                "every class"
-            )
         history.append({"epoch": epoch, "train_loss": loss, f"valid_{kind.selects.lower()}": value})
         logger.info(
             "epoch %d of %d: loss %s, validation %s %.4f, %.1f s",
