@@ -248,6 +248,20 @@ def base() -> str:
     )
 
 
+def base_rates() -> str:
+    """What validation said of rates at that size: of fine-tuning, the AUC in A549 and in K562."""
+    rows = read("base_rates")
+    models = ["from-scratch-conv", "dnabert-conv", "genebert-conv-regression"]
+    table: dict[str, list[str]] = {"stage": [], "rate": [], **{model: [] for model in models}}
+    for (stage, rate), own in rows.groupby(["stage", "learning_rate"], sort=False):
+        values = own[own["validation"] != "scores_explained"].groupby("model")["value"].agg(list)
+        table["stage"].append(stage)
+        table["rate"].append(f"{rate:.0e}".replace("e-0", "e-"))
+        for model in models:
+            table[model].append(" / ".join(number(value) for value in values.get(model, [])) or NOTHING)
+    return markdown(table, left=2)
+
+
 def _aucs(rows: pd.DataFrame) -> list[str]:
     """Return mean and sd of each row's AUC, the largest in bold."""
     cells = [NOTHING if pd.isna(row["auc_mean"]) else mean_sd(row, "auc") for _, row in rows.iterrows()]
