@@ -144,3 +144,19 @@ def test_a_damaged_file_is_named(tmp_path):
 def load_file_of(content, folder):
     (folder / "whole.safetensors").write_bytes(content)
     return load_file(folder / "whole.safetensors")
+
+
+@pytest.mark.parametrize("about", ['{"read', "[1]", '{"motifs": 3}'])
+def test_metadata_that_say_something_else_are_named(tmp_path, about):
+    save_file({"regression.weight": torch.ones(2, 3)}, tmp_path / "regression.safetensors", metadata={"about": about})
+    with pytest.raises(
+        InputError, match=r"regression.safetensors: found .* in its metadata; expected JSON of a readout"
+    ):
+        MotifScores.read(tmp_path)
+
+
+def test_a_map_that_is_none_is_named(tmp_path):
+    about = About("max", []).metadata()
+    save_file({"regression.weight": torch.ones(3)}, tmp_path / "regression.safetensors", metadata=about)
+    with pytest.raises(InputError, match=r"found regression.weight of 1 dimensions, expected motifs x units"):
+        MotifScores.read(tmp_path)

@@ -87,7 +87,7 @@ def together_problems(config: dict[str, Any], models: Models, sets: Sets) -> Ite
 
 
 def _fits(config: dict[str, Any], sets: Sets) -> Iterator[tuple[str, str, Layers]]:
-    """Return data set, row, and the settings of fine-tuning that a learning curve lays over the row's."""
+    """Return data set, row, and what a learning curve lays over the row's fine-tuning: nothing in tables."""
     for rows in config["tables"].values():
         for data_set, names in expanded(rows, sets).items():
             yield from ((data_set, name, {}) for name in names)
