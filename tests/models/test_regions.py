@@ -285,9 +285,9 @@ class Trap:
     ("file", "content", "sentence"),
     [
         ("a.safetensors", None, "a.safetensors, which is no file; expected a file of weights"),
-        ("a.safetensors", b"no weights", r"cannot be read \(SafetensorError\); expected a .safetensors file or"),
-        ("a.pth", b"no weights", r"cannot be read \(UnpicklingError\); expected a .safetensors file or"),
-        ("a.pth", b"", r"cannot be read \(EOFError\); expected a .safetensors file or"),
+        ("a.safetensors", b"no weights", r"cannot be read \(SafetensorError\): damaged, .*; expected a .safetensors"),
+        ("a.pth", b"no weights", r"cannot be read \(UnpicklingError\): damaged, .*; expected a .safetensors"),
+        ("a.pth", b"", r"cannot be read \(EOFError\): damaged, .*; expected a .safetensors"),
         ("a.pth", [1], "holds something else than named tensors"),
         ("a.pth", {"epoch": 3}, "holds something else than named tensors"),
         ("a.pth", {"state_dict": {}, "code": Trap()}, r"cannot be read \(UnpicklingError\)"),
