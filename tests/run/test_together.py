@@ -201,7 +201,7 @@ def test_settings_of_windows_belong_to_classes_of_bases():
     line = "found in a row of promoter, expected it for classes of bases only"
     assert problems(overlay) == [f"model genebert-80nt: models.genebert-80nt.finetune.context: {line}"]
     overlay = {"models": {"genebert": {"finetune": {"grid": {"negatives": [0.5, 1.0]}}}}}
-    assert "model genebert: models.genebert.finetune.negatives: " + line in problems(overlay)
+    assert "model genebert: models.genebert.finetune.grid.negatives: " + line in problems(overlay)
     curve = {"learning_curves": {"promoter/prom-core": {"finetune": {"context": 80, "epochs": 3}}}}
     (line,) = problems(curve)
     assert line.startswith("config: unknown key learning_curves.promoter/prom-core.finetune.context; expected one of")
@@ -278,6 +278,11 @@ def test_a_curve_and_a_grid_are_seen_as_they_are_fitted():
     (found,) = problems(ONE_ROW | {"learning_curves": {"tfbs": curve}})
     assert found.startswith("model genebert: learning_curves.tfbs.finetune.pooling: found motifs of a model that ")
     default = {"finetune": {"default": {"pooling": "motifs"}}}
+    # a grid replaces one below it, and its keys are again what they are without: named where that stands
+    grids = {"finetune": {"default": {"pooling": "motifs"}, "tfbs": {"grid": {"pooling": ["motifs", "max"]}}}}
+    other = {"models": ["genebert"], "finetune": {"grid": {"epochs": [1, 2]}}}
+    (line,) = problems(ONE_ROW | grids | {"learning_curves": {"tfbs": other}})
+    assert line.startswith("model genebert, ") and ": finetune.default.pooling: found motifs of a model" in line
     for one in ({"pooling": "max"}, {"grid": {"pooling": ["max", "mean"]}}):
         found = problems(ONE_ROW | default | {"learning_curves": {"tfbs": {"models": ["genebert"], "finetune": one}}})
         assert not any("learning_curves" in line for line in found)

@@ -135,31 +135,33 @@ def _process_problems(models: Models, name: str, processes: int) -> Iterator[tup
                 yield other, str(error)
 
 
-def _place(layers: Layers, key: str) -> str:
-    """Return where a setting of fine-tuning stands that counts: in the last layer, or its grid, that has it."""
-    for where, block in reversed(layers.items()):
-        if key in block.get("grid", {}):
-            return f"{where}.grid.{key}"
-        if key in block:
-            return f"{where}.{key}"
-    raise KeyError(key)  # the default has every key
+def _places(layers: Layers) -> dict[str, str]:
+    """Return where the values that count stand, by key: names of places are laid over each other as values are."""
+    named = []
+    for where, block in layers.items():
+        places: dict[str, Any] = {key: f"{where}.{key}" for key in block}
+        if "grid" in block:
+            places["grid"] = {key: f"{where}.grid.{key}" for key in block["grid"]}
+        named.append(places)
+    laid = reduce(lay_over, named)
+    return laid | laid["grid"]
 
 
 def _method_problems(model: dict[str, Any], name: str, task: Task, layers: Layers) -> Iterator[tuple[str, str]]:
     """Say which settings of fine-tuning a task's method does not read, or cannot have."""
-    settings = reduce(lay_over, layers.values())
+    settings, places = reduce(lay_over, layers.values()), _places(layers)
     if why := KINDS[task.kind].one_strand:
         for value in values_of(settings, "strands"):
             if value != "given":
-                yield name, f"{_place(layers, 'strands')}: found {value}, expected given: {why}"
+                yield name, f"{places['strands']}: found {value}, expected given: {why}"
     if task.kind != TwoClass.name:
         for why in only_of_two_classes(settings):
             key, _, found = why.partition(": ")
             if (task.kind, key) != (BASES, "pooling"):  # told below
-                yield name, f"{_place(layers, key)}: {found}"
+                yield name, f"{places[key]}: {found}"
     elif MOTIFS in values_of(settings, "pooling") and not predicts_scores(model):
         expected = "expected losses.srm regression and losses.readout max, and training.steps above 0"
-        yield name, f"{_place(layers, 'pooling')}: found {MOTIFS} of a model that predicts no scores; {expected}"
+        yield name, f"{places['pooling']}: found {MOTIFS} of a model that predicts no scores; {expected}"
     if task.kind != BASES:
         for where, block in layers.items():
             for key in only_of_taggers(block):
@@ -169,7 +171,7 @@ def _method_problems(model: dict[str, Any], name: str, task: Task, layers: Layer
         make_layout(settings.get("context"), model["sequence_encoder"]["max_tokens"], model["k"])
     except InputError as error:
         yield name, f"sequence_encoder.{error}"
-    if (where := _place(layers, "pooling")) != "finetune.default.pooling":
+    if (where := places["pooling"]) != "finetune.default.pooling":
         found = ", ".join(values_of(settings, "pooling"))
         yield name, f"{where}: found {found}, expected none: each base has a state of its own"
 

@@ -153,9 +153,10 @@ def only_of_two_classes(settings: Mapping[str, Any]) -> Iterator[str]:
 
 
 def only_of_taggers(settings: Mapping[str, Any]) -> list[str]:
-    """Return the keys among settings, those of the grid among them, that only fine-tuning on classes of bases reads."""
-    return [
-        name for name in (*settings, *settings.get("grid", {})) if name not in FinetuneSettings.__dataclass_fields__
+    """Return the keys among settings, ``grid.KEY`` of those that the grid tries, that only classes of bases read."""
+    own = FinetuneSettings.__dataclass_fields__
+    return [name for name in settings if name not in own] + [
+        f"grid.{name}" for name in settings.get("grid", {}) if name not in own
     ]
 
 
