@@ -176,3 +176,10 @@ def test_batches_of_one_family():
     order = family_order(data[1], objective.train.regions, families, mean, sd)
     place = np.argsort(order)
     assert np.median([np.ptp(place[one]) for one in first]) == TRAINING.batch - 1
+
+
+def test_a_motif_without_a_score_anywhere_is_counted_silently(recwarn):
+    values = np.array([[1.0, np.nan], [3.0, np.nan], [np.nan, np.nan]], dtype=np.float32)
+    mean, sd = motif_statistics(values, np.arange(3))
+    assert mean[0] == 2 and mean[1].isnan() and sd.tolist() == [1, 1]
+    assert not recwarn.list

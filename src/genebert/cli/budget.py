@@ -20,7 +20,7 @@ from genebert.training.checkpoint import KEPT
 
 # Dense bf16 peak rates with float32 sums, from NVIDIA's data sheets (half of what those print "with sparsity").
 PEAK_FLOPS = {"A100": 312e12, "H100": 989e12, "H200": 989e12}
-H200_MEASURED = 790e12  # large matrix products
+H200_MEASURED = 730e12  # large matrix products: 728, 739 and 790 were measured
 JASPAR_2018 = 579  # TFs of the vertebrate CORE collection (docs/facts.md 2)
 FLOAT32 = 4
 # A checkpoint holds the parameters and both moments of AdamW.

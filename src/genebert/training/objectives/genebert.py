@@ -26,7 +26,7 @@ from genebert.training.objective import Objective, Share
 from genebert.training.objectives.genebert_data import Data, read_data
 from genebert.training.objectives.genebert_explained import Probe
 from genebert.training.objectives.genebert_floors import kmer_counts, mgm_floors, ngsp_floors
-from genebert.training.objectives.genebert_matching import MATCHED, Matches, Rows, srm_floors
+from genebert.training.objectives.genebert_matching import MATCHED, Matches, Rows, known_statistics, srm_floors
 from genebert.training.parallel import ALONE, Ranks
 
 CPU = torch.device("cpu")
@@ -56,7 +56,7 @@ def motif_statistics(values: np.ndarray, regions: np.ndarray) -> Pair:
     mean, sd = np.empty(values.shape[1], np.float32), np.empty(values.shape[1], np.float32)
     for first in range(0, values.shape[1], 64):  # float32 copies of 64 columns at a time
         part = np.asarray(values[:, first : first + 64], dtype=np.float32)[regions]
-        mean[first : first + 64], sd[first : first + 64] = np.nanmean(part, 0), np.nanstd(part, 0)
+        mean[first : first + 64], sd[first : first + 64] = known_statistics(part)
     # A TF that is the same everywhere says nothing; dividing by 1 keeps it finite.
     return torch.from_numpy(mean), torch.from_numpy(np.where(sd > 0, sd, 1).astype(np.float32))
 

@@ -4,6 +4,8 @@ Nearly all motif scores rise or fall with a region's GC content, so a row tells 
 it which of a few regions it belongs to (docs/learning.md). Neither says anything of motifs.
 """
 
+import warnings
+
 import numpy as np
 
 from genebert.corpus.groups import Groups
@@ -116,6 +118,13 @@ def _figures(true: np.ndarray, found: np.ndarray, decoys: np.ndarray, excluded: 
     return tuple(float(figure.mean()) for figure in (retrieved, matched, swapped))
 
 
+def known_statistics(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and standard deviation of each column without missing values; NaN of a column of them alone."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # numpy's, of columns of NaN: motifs longer than all regions
+        return np.nanmean(values, 0), np.nanstd(values, 0)
+
+
 class Rows:
     """Rows of the matrix as the region encoder sees them, with the statistics of some training regions."""
 
@@ -123,7 +132,8 @@ class Rows:
         known = np.unique(train.regions)
         self.motifs, self.fitted = motifs, np.sort(np.random.default_rng(0).permutation(known)[:_FIT_REGIONS])
         values = np.asarray(motifs[self.fitted], dtype=np.float64)
-        self.mean, self.sd = np.nan_to_num(np.nanmean(values, 0)), np.nanstd(values, 0)
+        self.mean, self.sd = known_statistics(values)
+        self.mean = np.nan_to_num(self.mean)
         self.sd[~(self.sd > 0)] = 1
 
     def of(self, regions: np.ndarray) -> np.ndarray:
