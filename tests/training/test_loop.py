@@ -46,6 +46,14 @@ def test_every_part_of_a_key_makes_another_seed():
     assert seeds == [stream_seed(*key) for key in keys]
 
 
+def test_validations_come_as_often_as_they_are_asked_for(tmp_path):
+    """Also between lines of the log."""
+    folder = run(tmp_path, replace(TRAINING, steps=11, log_every=4, validate_every=3))
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [3, 4, 6, 8, 9, 11]
+    assert [line["step"] for line in lines if "valid_loss" in line] == [3, 6, 9, 11]
+
+
 def test_strands_are_those_of_training_only(tmp_path):
     """Without learning, validation is the same and training is not: it read other strands."""
     lines = []
@@ -119,7 +127,7 @@ def test_regions_of_n_only_give_no_nan(tmp_path):
     sequences, motifs, groups = toy_data()
     motifs[:] = np.nan
     data = (RegionSequences(np.full_like(sequences.codes, 4), sequences.offsets, "toy"), motifs, groups)
-    with np.errstate(all="ignore"), pytest.warns(RuntimeWarning):
+    with np.errstate(all="ignore"):
         folder = run(tmp_path, replace(TRAINING, steps=2), data=data)
     for tensor in load_file(folder / "model.safetensors").values():
         assert torch.isfinite(tensor).all()

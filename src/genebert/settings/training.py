@@ -57,7 +57,7 @@ class TrainingSettings(Block):
     checkpoint_activations: bool = key(False, "less memory for about a third more time")
     checkpoint_every: Count = key(1000, "steps between checkpoints")
     log_every: Count = key(100, "steps between lines of the log and of metrics.jsonl")
-    validate_every: Count = key(5000, "steps between validations")
+    validate_every: Count = key(5000, "steps between validations", more="The log has a line at each, and at the end.")
     validation_batches: Count = key(8, "batches of a validation")
 
     def check(self) -> Iterator[str]:

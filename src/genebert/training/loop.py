@@ -108,7 +108,7 @@ class _Training:
             for step in range(self.first, settings.steps):
                 self._step(step)
                 done = step + 1
-                if done % settings.log_every == 0 or done == settings.steps:
+                if done % settings.log_every == 0 or self._validates(done):
                     self._log(done)
                 stop = ranks.any(bool(asked), objective.device)
                 if stop or (done % settings.checkpoint_every == 0 and done < settings.steps):
@@ -137,13 +137,17 @@ class _Training:
         for name, value in {**result, "gradient_norm": norm}.items():
             self.running.setdefault(name, []).append(value)
 
+    def _validates(self, done: int) -> bool:
+        """Say whether a validation follows a step: every `validate_every` steps, and the last."""
+        return done % self.settings.validate_every == 0 or done == self.settings.steps
+
     def _log(self, done: int) -> None:
         """Add a line to the history, and show it."""
         settings, model = self.settings, self.objective.model
         line = {"step": done, "learning_rate": learning_rate(done - 1, settings)}
         line |= {name: round(float(np.mean(values)), 6) for name, values in self.running.items()}
         speed = self.meter.report(done)
-        if done % settings.validate_every == 0 or done == settings.steps:
+        if self._validates(done):
             model.eval()
             line |= {f"valid_{name}": round(value, 6) for name, value in self.objective.validate().items()}
             model.train()
