@@ -203,6 +203,20 @@ def test_a_wrong_key_in_models_yaml():
     ]
 
 
+@pytest.mark.parametrize(
+    ("entry", "sentence"),
+    [
+        ({"foo": None}, "models.yaml: models.foo: found null, expected a block of keys"),
+        ({"foo": [1]}, "models.yaml: models.foo: found [1], expected a block of keys"),
+        ({"foo": {"pretrain_seeds": 43}}, "models.yaml: models.foo.pretrain_seeds: found 43, expected a list"),
+        ({5: {}}, "models.yaml: a key below models is named 5, expected a name of letters, digits"),
+    ],
+)
+def test_wrong_entries_of_models_yaml(entry, sentence):
+    (line,) = problems({}, MODELS | entry)
+    assert line.startswith(sentence)
+
+
 def test_ties_are_all_named():
     assert suggest("mrm", ["mgm", "ngsp", "srm"]) == "did you mean mgm or srm?"
     assert suggest("lerning_rat", ["epochs", "learning_rate"]) == "did you mean learning_rate?"

@@ -45,7 +45,7 @@ def checked(config: Mapping, entries: dict[str, dict], folder: Path) -> dict[str
     if not broken:
         with suppress(InputError):  # told with the rows
             whole["unavailable"] = absences(whole, data_sets(whole, folder)) | whole["unavailable"]
-    models = Models(whole, entries)
+    models = Models(whole, {} if of_entries else entries)  # wrong ones are told; nothing below is said of models then
     across = [
         (set(), _placeholder_problems(config)),
         ({"chromosomes", "corpus"}, _chromosome_problems(whole)),
