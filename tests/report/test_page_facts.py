@@ -25,7 +25,8 @@ def test_a_model_is_told_with_its_filters(tmp_path):
 
 def test_a_model_with_filters_is_not_told_as_the_papers(tmp_path):
     """However good it is: the column is of GeneBERT, and the paper's network has none."""
-    shifts = {"kmer-logreg": 1.0, "genebert": 0.5, "genebert-conv": 3.0, "dnabert": 0.2, "dnabert-conv": 3.0}
+    shifts = {"kmer-logreg": 1.0, "genebert": 0.5, "genebert-conv": 3.0, "dnabert": 0.2, "dnabert-conv": 3.0,
+              "genebert-conv-regression": 3.0}  # fmt: skip
     paths = [write_fit(tmp_path, model, 0, predictions(shift, 0)) for model, shift in shifts.items()]
     papers = {1: read_paper(ROOT / "config/paper/table1.tsv")}
     (row,) = baseline_rows(papers, read_fits(paths), ["kmer-logreg"])

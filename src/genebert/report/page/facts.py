@@ -24,7 +24,7 @@ from genebert.settings.models import REGRESSION
 
 # First letters of the names of models -> heading.
 GROUPS = {"from-scratch": "The same network, not pre-trained", "dnabert": "DNABERT", "genebert": "GeneBERT"}
-OURS = "-conv"  # last letters of the names of models with filters over bases, which the paper's have not
+OURS = "-conv"  # in the names of models with filters over bases, which the paper's have not
 COST_TABLES = (1, 2, 3, 4)  # one for each task
 MODEL_HEADS = ("Model", "Sequence encoder", "Region encoder", "Losses", "Steps", "Batch", "Samples seen", "Starts from")
 
@@ -106,7 +106,7 @@ def baseline_rows(papers: Mapping[int, pd.DataFrame], fits: AllFits, simple: Seq
                 continue
             seen.add((dataset, place))
             models = [model for where, model in fits if where == dataset]
-            networks = [one for one in models if not one.endswith(OURS)]
+            networks = [one for one in models if OURS not in one]
             groups = [simple, *([one for one in networks if one.startswith(first)] for first in GROUPS)]
             best = [best_of(dataset, fits, group, place) for group in groups]
             values = [f"{one['model']} {with_sd(one['mean'], one['sd'])}" if one else NOTHING for one in best]
