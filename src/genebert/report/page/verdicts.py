@@ -1,5 +1,6 @@
 """Whether a claim holds in a run, by one rule that the page prints (:data:`RULE`)."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,8 +30,9 @@ RULE = (
     "t of the paired differences; of several pre-trainings the mean of each seed). The other is over the test "
     "examples: where predictions are kept, from 1,000 draws of them that both models share; else from both models' own "
     "intervals, as if they were independent, which is wider. Where a model is pre-trained with several seeds, a third "
-    "is over these (Student's t of the means of each; paired where both models have the same seeds). From the lowest "
-    "of their lower ends to the highest of their upper ends is the interval shown.",
+    "is over these (Student's t of the means of each; paired where both models have the same seeds). The interval "
+    "shown holds all of these errors, which add as independent ones do: on either side it reaches as far from the "
+    "difference as the root of the sum of the squares of their reaches.",
     "A comparison holds if the whole interval lies above 0. It does not hold if the whole interval lies below 0, or if "
     "it contains 0 and ends below half of the gain that the paper reports. Of that gain no more is counted than can be "
     "reached here: 1, the most of these metrics, less the other model's mean. Otherwise it cannot be told from these "
@@ -59,6 +61,17 @@ class Measured:
     over_examples: Interval | None = None
     interval: Interval | None = None
     missing: str = ""  # model that the run has no row of, on a data set that it has
+
+
+def with_all_errors(difference: float, intervals: Sequence[Interval]) -> Interval:
+    """Return the interval of a difference whose independent errors have these 95 % intervals.
+
+    Their reaches on either side add as standard deviations do: of a difference that is 0 the widest of the intervals
+    alone leaves out 8 % instead of 5 where the errors are equal, with five seeds (a test has the simulation).
+    """
+    below = math.hypot(*(max(0.0, difference - low) for low, _ in intervals))
+    above = math.hypot(*(max(0.0, high - difference) for _, high in intervals))
+    return difference - below, difference + above
 
 
 def verdict_of(interval: Interval | None, gain: float | None) -> str:
@@ -131,7 +144,7 @@ def measure(pair: Pair, fits: AllFits, shown: Shown, place: Place) -> Measured:
     over_examples = interval_over_examples(ours, other, shown, place)
     known = [one for one in (over_seeds, over_pretrainings, over_examples) if one is not None]
     told = known and (fixed or over_seeds is not None)
-    interval = (min(low for low, _ in known), max(high for _, high in known)) if told else None
+    interval = with_all_errors(difference, known) if told else None
     means = [mean_and_sd(one) for one in values]
     reach = within_reach(pair.gain, means[1][0])
     verdict, why = verdict_of(interval, reach), _reason(interval, pair.gain, reach, seeds)
