@@ -86,6 +86,42 @@ def test_one_seed_is_json_too(results, capsys):
     assert one["ours"][1] is None and one["said"] == OPEN
 
 
+def test_a_further_seed_that_an_equal_entry_names_is_of_the_row(results, capsys):
+    """`twin` has the settings of `b`, and names a seed: it is fitted as `twin@43`, itself as `b` (Models.fits_of)."""
+    way = {"deterministic": False, "model_sha256": "x"}
+    for name, before, rate in (("b", 42, 1e-4), ("twin@43", 43, 1e-4), ("other@44", 44, 1e-3)):
+        for seed in range(3):
+            record = {"seed": before, "settings": {"losses": {}}}
+            more = way | {"model_record": record, "settings": {"learning_rate": rate, "device": name}}
+            write_fit(results, name, seed, predictions(0.5, seed, 400), **more)
+    assert main(["compare", str(results), "a", "b", "--json"]) == 0
+    (one,) = json.loads(capsys.readouterr().out)
+    assert one["pretrainings"] == 2 and one["other"][0] == pytest.approx(0.5, abs=0.2)
+    assert main(["compare", str(results), "a", "c"]) == 0  # rows that it does not concern are compared
+    assert main(["compare", str(results), "a", "other"]) == 1
+    assert "found scores of other@44 and none of other; expected those of the run's" in capsys.readouterr().err
+
+
+def test_what_is_left_of_an_earlier_configuration_is_not_averaged(results, capsys):
+    way = {"deterministic": False, "model_sha256": "x", "model_record": {"seed": 42}}
+    for seed, rate in ((0, 1e-4), (1, 1e-4), (2, 1e-3)):
+        write_fit(results, "b", seed, predictions(0.5, seed, 400), settings={"learning_rate": rate}, **way)
+    assert main(["compare", str(results), "a", "b"]) == 1
+    error = capsys.readouterr().err
+    assert "b/seed2.json: settings differ from those of" in error and "what is left of an earlier one" in error
+    for seed, weights in ((0, "x"), (1, "x"), (2, "y")):
+        write_fit(results, "b", seed, predictions(0.5, seed, 400), **way | {"model_sha256": weights})
+    assert main(["compare", str(results), "a", "b"]) == 1
+    assert "b/seed2.json: model_sha256 differ" in capsys.readouterr().err
+
+
+def test_a_row_that_could_not_be_had_once(results):
+    folder = results / f"scores/{PROMOTER}/b"
+    before = as_dicts(compare(results, "a", ["b"]))
+    (folder / "unavailable.json").write_text(json.dumps(unavailable("b", 0, "no weights")))
+    assert as_dicts(compare(results, "a", ["b"])) == before
+
+
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
