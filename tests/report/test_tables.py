@@ -169,7 +169,7 @@ def test_run_and_scale_are_on_every_form(tmp_path, paper, scores):
             "Not in the paper's Table 1: models kmer-logreg, from-scratch.",
             "A constant classifier gives 0.250 / 0.500 on balanced data (0.253 / 0.500 on promoter/prom-core), and so",
             "Training examples a data set: 4,795.",
-            "Deterministic: the seed changes nothing.",
+            "Deterministic: the seed of the fit changes nothing.",
             "Validation threshold: the one with the largest MCC on the validation examples",
         ):
             assert note in html.unescape(text[form])

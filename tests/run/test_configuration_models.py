@@ -67,6 +67,9 @@ def test_models_of_equal_settings_share_their_seeds():
     for row in ("genebert", "lambda-0.5", "swin-t-224", "mgm-ngsp-srm"):
         assert run.models.fits_of("promoter", row) == fits
     assert run.models.fits_of("promoter", "genebert@43") == ["genebert@43"]
+    # the budget and the page count those, also where no table has the entry that names them
+    twin = run_of({"models": {"genebert": {"pretrain_seeds": [43]}, "twin": {"pretrain_seeds": [44]}}})
+    assert {"genebert@43", "twin@44"} <= set(twin.shown_models()) and "twin" not in twin.shown_models()
     assert run.models.fits_of("promoter", "genebert-2e-4") == ["genebert-2e-4"]
 
 

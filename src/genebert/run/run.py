@@ -189,11 +189,12 @@ class Run:
     def shown_models(self, *, ablations: bool = False) -> list[str]:
         """Return the models of tables, in their order, without baselines and what cannot be had; ablations if asked.
 
-        Each with its further seeds, where a table shows it.
+        Each with its further seeds, where a table shows it, also those that an equal entry names.
         """
         shown = [self.rows[table] for table in self.tables() if ablations or number_of(table)[0] not in ABLATIONS]
-        used = {one for rows in shown for row in rows.values() for name in row for one in self.models.seeded(name)}
-        used.update(self.figure2_models().values())
+        used = set(self.figure2_models().values())
+        for data_set, row in ((data_set, row) for rows in shown for data_set, own in rows.items() for row in own):
+            used |= {row, *(one for one in self._fitted(data_set, row) if SEEDED in one)}
         names = [name for name in self.models.names if name in used]
         return [name for name in names if not self.models.reason_of_absence(name)]
 
@@ -344,12 +345,13 @@ class Run:
 
         There is one for each seed of pre-training.
         """
+        own = self.rows[wildcards.table]
+        return {data_set: {row: self._fitted(data_set, row) for row in rows} for data_set, rows in own.items()}
 
-        def fitted(name: str, row: str) -> list[str]:
-            able = row in self.models.names and not self.reason_of_absence(name, row)
-            return self.models.fits_of(name.partition("/")[0], row) if able else [row]
-
-        return {name: {row: fitted(name, row) for row in rows} for name, rows in self.rows[wildcards.table].items()}
+    def _fitted(self, data_set: str, row: str) -> list[str]:
+        """Return the names of a row's fits on a data set (task/data set)."""
+        able = row in self.models.names and not self.reason_of_absence(data_set, row)
+        return self.models.fits_of(data_set.partition("/")[0], row) if able else [row]
 
     def table_coverage(self, wildcards: Any) -> list[str]:
         """Return what says how much of a table's splice sites pre-training has seen: where it shows a model of ours."""

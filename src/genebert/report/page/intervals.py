@@ -47,6 +47,22 @@ def interval_over_seeds(ours: Fits, other: Fits, place: Place) -> Interval | Non
     return interval_of_mean((sides[0] - sides[1]).tolist())
 
 
+def _by_pretraining(sides: Sequence[Fits], place: Place) -> list[dict[int | None, float]]:
+    """Return the mean of each pre-training of each side."""
+    return [{seed: float(np.mean(values)) for seed, values in side.by_pretraining(place).items()} for side in sides]
+
+
+def freedom_over_pretrainings(ours: Fits, other: Fits, place: Place) -> float:
+    """Return the degrees of freedom of :func:`interval_over_pretrainings`; infinite where it has no width."""
+    from scipy.stats import ttest_ind
+
+    groups = _by_pretraining((ours, other), place)
+    one, two = ([*group.values()] for group in groups)
+    if len(one) > 1 and len(two) > 1 and set(groups[0]) != set(groups[1]):
+        return float(ttest_ind(one, two, equal_var=False).df) if np.ptp(one) or np.ptp(two) else math.inf
+    return max(len(one), len(two)) - 1
+
+
 def interval_over_pretrainings(ours: Fits, other: Fits, place: Place) -> Interval | None:
     """Return the 95 % interval over pre-trainings, None where neither side has several.
 
@@ -55,8 +71,7 @@ def interval_over_pretrainings(ours: Fits, other: Fits, place: Place) -> Interva
     """
     from scipy.stats import ttest_ind
 
-    groups = [{seed: float(np.mean(values)) for seed, values in side.by_pretraining(place).items()}
-              for side in (ours, other)]  # fmt: skip
+    groups = _by_pretraining((ours, other), place)
     one, two = ([*group.values()] for group in groups)
     if len(one) > 1 and len(two) > 1:
         if set(groups[0]) == set(groups[1]):

@@ -89,7 +89,7 @@ def _unavailable_notes(values: pd.DataFrame, rows: Rows) -> list[str]:
         texts[f"{model}{where}"] = reason
     notes = [f"Unavailable: {text}." for text in _together(texts)]
     if values["remark"].str.contains("deterministic").any():
-        notes.append("Deterministic: the seed changes nothing.")
+        notes.append("Deterministic: the seed of the fit changes nothing.")
     return notes
 
 

@@ -11,7 +11,16 @@ import pandas as pd
 
 from genebert.errors import InputError
 from genebert.evaluation.scores import read_score
-from genebert.report.tables.kinds.base import Place, Score, Scores, Shown, available, pretraining_of, value_at
+from genebert.report.tables.kinds.base import (
+    Place,
+    Score,
+    Scores,
+    Shown,
+    available,
+    pretraining_of,
+    value_at,
+    with_own_values,
+)
 from genebert.report.tables.kinds.registry import shown_of
 from genebert.report.tables.paper import ELSEWHERE, labels_of, metrics_of
 from genebert.report.text import ReportSettings
@@ -119,6 +128,7 @@ def _one_count(values: list[int], where: str, what: str) -> int:
 def _measured(had: list[Score], shown: Shown, metrics: tuple[str, ...], where: str) -> dict[str, Any]:
     """Return what the score files with scores of one model on one data set say together."""
     row: dict[str, Any] = {}
+    had = with_own_values(had)
     for name, metric in ({name: shown.metrics[name] for name in metrics} | shown.further).items():
         if values := _of_all(had, metric.place, where):
             row[f"{name}_mean"], row[f"{name}_sd"] = mean_and_sd(values)
