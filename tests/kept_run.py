@@ -233,6 +233,31 @@ def motifs_few() -> str:
     return markdown(columns)
 
 
+def _compared(name: str) -> str:
+    """Return differences between rows in each cell, in bold those whose interval excludes 0."""
+    table = read(name)
+    columns: dict[str, list[str]] = {"row": [], "than": [], **{cell: [] for cell in CELLS}}
+    for (row, other), own in table.groupby(["row", "than"], sort=False):
+        columns["row"].append(row)
+        columns["than"].append(other)
+        cells = own.set_index(own["dataset"].str.removeprefix("tfbs/CTCF_"))
+        for cell in CELLS:
+            one = cells.loc[cell]
+            text = f"{signed(one['difference'])} ({ends((one['low'], one['high']))})"
+            columns[cell].append(f"**{text}**" if one["said"] in ("higher", "lower") else text)
+    return markdown(columns, left=2)
+
+
+def compare() -> str:
+    """Differences between rows of Table 2."""
+    return _compared("compare")
+
+
+def motifs_compare() -> str:
+    """Differences between rows of the run whose networks predict motifs."""
+    return _compared("motifs_compare")
+
+
 def base() -> str:
     """Fits at the size of BERT-base, and the same rows of narrow networks."""
     scores, narrow = read("base_scores"), read("motifs_table2").set_index(["dataset", "model"])
