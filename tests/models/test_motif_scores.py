@@ -100,8 +100,7 @@ def test_a_motif_without_a_score_stays_a_constant(tmp_path):
     """One wider than all regions: its unit's first random weights would pass for a motif."""
     sequences, motifs, groups = toy_data()
     motifs[:, 5] = np.nan
-    with pytest.warns(RuntimeWarning):
-        objective = objective_of(BEST, (sequences, motifs, groups))
+    objective = objective_of(BEST, (sequences, motifs, groups))
     model, none = objective.model, np.zeros(2, np.int64)
     batch = objective.encoder.encode(Draw(np.arange(8).reshape(2, 4), none, none))
     outputs = model(batch, batch.ids, torch.zeros_like(batch.ids, dtype=torch.bool))

@@ -151,15 +151,11 @@ def test_several_pretrainings_are_an_interval_of_their_own(tmp_path):
 
 def test_fits_that_no_seed_changes_count_once_for_each_pretraining(tmp_path):
     """A frozen encoder and a sparse probe: copies would make the deviation of three pre-trainings smaller."""
-    scores = [
-        {"seed": seed, "deterministic": True, "metrics": {"roc_auc": auc}, "model_record": {"seed": before}}
-        for before, auc in ((42, 0.9), (43, 0.8), (44, 0.7))
-        for seed in range(3)
-    ]
+    fit = {"deterministic": True}
+    scores = [fit | {"seed": seed, "model_record": {"seed": before}} for before in (42, 43, 44) for seed in range(3)]
     assert with_own_values(scores) == [scores[0], scores[3], scores[6]]
     assert with_own_values(scores[:3]) == scores[:3]
-    drawn = [score | {"deterministic": False} for score in scores]
-    assert with_own_values(drawn) == drawn
+    assert len(with_own_values([score | {"deterministic": False} for score in scores])) == 9
 
 
 def test_copies_of_a_pretraining_tell_nothing_more(tmp_path):
