@@ -55,9 +55,10 @@ def _way(score: Score) -> dict[str, Any]:
     network = deepcopy(record.get("settings", {}))
     if weights := network.get("sequence_encoder", {}).get("weights"):
         network["sequence_encoder"]["weights"] = Path(weights).name.partition(SEEDED)[0]
-    if network and network["losses"].get("srm") in (None, REGRESSION):
+    losses = network.get("losses", {})
+    if losses.get("srm") in (None, REGRESSION):
         for key in ("contrast", "negatives"):  # nothing is contrasted
-            network["losses"].pop(key, None)
+            losses.pop(key, None)
     data = score.get("data_sha256", {})
     return {
         "data_sha256": {split: data.get(split) for split in ("train", "valid")},  # the test set is checked between rows
