@@ -16,9 +16,8 @@ from genebert.evaluation.metrics import bootstrap_auc, paired_auc_interval
 from genebert.report.page.claims import Claim, Pair
 from genebert.report.page.fits import Fits, read_fits
 from genebert.report.page.intervals import (
-    freedom_over_pretrainings,
+    error_over_pretrainings,
     interval_of_mean,
-    interval_over_pretrainings,
     interval_over_seeds,
 )
 from genebert.report.page.summary import ends, line_of
@@ -144,7 +143,8 @@ def test_several_pretrainings_are_an_interval_of_their_own(tmp_path):
     assert one.over_seeds == pytest.approx(interval_of_mean((aucs.mean(axis=0) - other).tolist()))
     assert one.ours == pytest.approx((aucs.mean(), aucs.std(ddof=1)))
     assert one.other == pytest.approx((other.mean(), other.std(ddof=1)))
-    assert one.interval == pytest.approx(one.over_pretrainings, abs=0.01) and one.verdict == OPEN  # the largest error
+    errors = [(one.over_seeds, 2), (one.over_pretrainings, 2), (one.over_examples, np.inf)]
+    assert one.interval == with_all_errors(one.difference, errors) and one.verdict == OPEN
     line = line_of(judge(Claim("promoters", 1, "It is better", (PAIR,)), fits, TWO_CLASS, "auc", []))
     assert "0, 1, 2 of 3 pre-trainings" in line.details[0] and len(line.details[0]) == len(line.heads)
 
@@ -203,10 +203,10 @@ def test_no_more_differences_are_found_than_are_meant():
                 for seed in range(3)
             ]  # fmt: skip
             fits[model] = Fits(tuple(scores), tuple(Path(f"{i}") for i in range(len(scores))))
-        known = [make(*fits.values(), PLACE) for make in (interval_over_seeds, interval_over_pretrainings)]
+        seeds, pretrainings = (make(*fits.values(), PLACE) for make in (interval_over_seeds, error_over_pretrainings))
         means = [np.mean(side.values(PLACE)) for side in fits.values()]
-        assert freedom_over_pretrainings(*fits.values(), PLACE) == 2
-        low, high = with_all_errors(means[0] - means[1], [(one, 2) for one in known])
+        assert pretrainings[1] == 2
+        low, high = with_all_errors(means[0] - means[1], [(seeds, 2), pretrainings])
         found += not low < 0 < high
     assert found < 0.07 * 400
 

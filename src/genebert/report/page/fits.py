@@ -6,7 +6,8 @@ from pathlib import Path
 
 from genebert.errors import InputError
 from genebert.evaluation.scores import read_score
-from genebert.report.tables.kinds.base import Place, Score, pretraining_of, value_at
+from genebert.report.tables.kinds.base import Place, Score, pretraining_of, value_at, with_own_values
+from genebert.report.tables.values import mean_and_sd
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,13 @@ class Fits:
         if None in found:
             raise InputError(f"{self.paths[found.index(None)]}: has no {'.'.join(place)}; expected the paper's metric")
         return found
+
+    def mean_and_sd(self, place: Place) -> tuple[float, float]:
+        """Return mean and standard deviation of a number, NaN of one value; of copies one counts."""
+        own = with_own_values(self.scores)
+        return mean_and_sd(
+            [value for score, value in zip(self.scores, self.values(place), strict=True) if score in own]
+        )
 
     def by_pretraining(self, place: Place) -> dict[int | None, list[float]]:
         """Return the same for each seed of pre-training, None of what has none."""

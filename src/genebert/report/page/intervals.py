@@ -47,39 +47,28 @@ def interval_over_seeds(ours: Fits, other: Fits, place: Place) -> Interval | Non
     return interval_of_mean((sides[0] - sides[1]).tolist())
 
 
-def _by_pretraining(sides: Sequence[Fits], place: Place) -> list[dict[int | None, float]]:
-    """Return the mean of each pre-training of each side."""
-    return [{seed: float(np.mean(values)) for seed, values in side.by_pretraining(place).items()} for side in sides]
-
-
-def freedom_over_pretrainings(ours: Fits, other: Fits, place: Place) -> float:
-    """Return the degrees of freedom of :func:`interval_over_pretrainings`; infinite where it has no width."""
-    from scipy.stats import ttest_ind
-
-    groups = _by_pretraining((ours, other), place)
-    one, two = ([*group.values()] for group in groups)
-    if len(one) > 1 and len(two) > 1 and set(groups[0]) != set(groups[1]):
-        return float(ttest_ind(one, two, equal_var=False).df) if np.ptp(one) or np.ptp(two) else math.inf
-    return max(len(one), len(two)) - 1
-
-
-def interval_over_pretrainings(ours: Fits, other: Fits, place: Place) -> Interval | None:
-    """Return the 95 % interval over pre-trainings, None where neither side has several.
+def error_over_pretrainings(ours: Fits, other: Fits, place: Place) -> tuple[Interval, float] | None:
+    """Return the 95 % interval over pre-trainings and its degrees of freedom, None where neither side has several.
 
     Paired where both have the same seeds, by Welch's t where both have others; where one side has a single
-    pre-training, of the other's alone.
+    pre-training, of the other's alone. The freedom is infinite where the interval has no width.
     """
     from scipy.stats import ttest_ind
 
-    groups = _by_pretraining((ours, other), place)
+    groups = [{seed: float(np.mean(values)) for seed, values in side.by_pretraining(place).items()}
+              for side in (ours, other)]  # fmt: skip
     one, two = ([*group.values()] for group in groups)
-    if len(one) > 1 and len(two) > 1:
-        if set(groups[0]) == set(groups[1]):
-            return interval_of_mean([value - groups[1][seed] for seed, value in groups[0].items()])
+    if len(one) > 1 and len(two) > 1 and set(groups[0]) != set(groups[1]):
         if np.ptp(one) or np.ptp(two):
-            return tuple(map(float, ttest_ind(one, two, equal_var=False).confidence_interval(0.95)))
-        return (float(np.mean(one) - np.mean(two)),) * 2
-    return interval_of_mean((np.array(one) - np.array(two)).tolist())
+            test = ttest_ind(one, two, equal_var=False)
+            return tuple(map(float, test.confidence_interval(0.95))), float(test.df)
+        return (float(np.mean(one) - np.mean(two)),) * 2, math.inf
+    if len(one) > 1 and len(two) > 1:
+        differences = [value - groups[1][seed] for seed, value in groups[0].items()]
+    else:
+        differences = (np.array(one) - np.array(two)).tolist()
+    interval = interval_of_mean(differences)
+    return interval and (interval, len(differences) - 1)
 
 
 def _predictions(path: Path) -> pd.DataFrame:

@@ -12,14 +12,12 @@ from genebert.report.page.fits import AllFits
 from genebert.report.page.intervals import (
     Interval,
     common_seeds,
-    freedom_over_pretrainings,
+    error_over_pretrainings,
     interval_over_examples,
-    interval_over_pretrainings,
     interval_over_seeds,
 )
 from genebert.report.tables.blocks import number
-from genebert.report.tables.kinds.base import Place, Shown, value_at, with_own_values
-from genebert.report.tables.values import mean_and_sd
+from genebert.report.tables.kinds.base import Place, Shown, value_at
 
 HOLDS, FAILS, OPEN, ABSENT = "holds", "does not hold", "cannot be told from these seeds", "not part of this run"
 VERDICTS = (HOLDS, FAILS, OPEN, ABSENT)
@@ -160,14 +158,13 @@ def measure(pair: Pair, fits: AllFits, shown: Shown, place: Place) -> Measured:
     difference = float(np.mean(values[0]) - np.mean(values[1]))
     fixed = all(score["deterministic"] for side in (ours, other) for score in side.scores)
     over_seeds = None if fixed else interval_over_seeds(ours, other, place)
-    over_pretrainings = interval_over_pretrainings(ours, other, place)
+    over_pretrainings, freedom = error_over_pretrainings(ours, other, place) or (None, math.inf)
     over_examples = interval_over_examples(ours, other, shown, place)
-    freedoms = len(seeds) - 1, freedom_over_pretrainings(ours, other, place), math.inf
-    errors = zip((over_seeds, over_pretrainings, over_examples), freedoms, strict=True)
-    known = [(one, freedom) for one, freedom in errors if one is not None]
+    errors = (over_seeds, len(seeds) - 1), (over_pretrainings, freedom), (over_examples, math.inf)
+    known = [error for error in errors if error[0] is not None]
     told = known and (fixed or over_seeds is not None)
     interval = with_all_errors(difference, known) if told else None
-    means = [mean_and_sd([value_at(score, place) for score in with_own_values(one.scores)]) for one in (ours, other)]
+    means = [side.mean_and_sd(place) for side in (ours, other)]
     reach = within_reach(pair.gain, means[1][0])
     verdict, why = verdict_of(interval, reach), _reason(interval, pair.gain, reach, seeds)
     trained = max(len(side.by_pretraining(place)) for side in (ours, other))
@@ -201,7 +198,7 @@ def best_of(dataset: str, fits: AllFits, methods: Iterable[str], place: Place) -
     if not candidates:
         return None
     _, model, one = max(candidates, key=lambda found: found[:2])
-    mean, sd = mean_and_sd(one.values(place))
+    mean, sd = one.mean_and_sd(place)
     return {"model": model, "mean": mean, "sd": sd}
 
 
