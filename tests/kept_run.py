@@ -1,6 +1,6 @@
 """The kept run of chr20 (docs/chr20/) in the pages: `python tests/kept_run.py` writes their tables anew from its files.
 
-A table stands between `<!-- chr20: NAME -->` and `<!-- end -->`; NAME is a function of this module.
+A table stands between `<!-- chr20: NAME -->` and `<!-- end -->`; NAME is one of `MAKERS`.
 """
 
 import json
@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 
 import pandas as pd
+from kept_differences import CELLS, compare, motifs_compare, motifs_few_compare
 from kept_format import KEPT, ROOT, bold, markdown, mean_sd, read, seeds
 
 from genebert.report.page.summary import ends, signed
@@ -17,7 +18,6 @@ from genebert.report.text import NOTHING
 
 PAGES = ("README.md", "docs/real-run.md", "docs/figure2.md")
 BLOCK = re.compile(r"(<!-- chr20: (\w+) -->\n)(.*?)(<!-- end -->)", flags=re.DOTALL)
-CELLS = ("A549", "HepG2", "IMR-90", "K562", "GM12878")
 
 
 def _ours(name: str) -> pd.DataFrame:
@@ -204,31 +204,6 @@ def motifs_few() -> str:
     return markdown(columns)
 
 
-def _compared(name: str) -> str:
-    """Return differences between rows in each cell, in bold those whose interval excludes 0."""
-    table = read(name)
-    columns: dict[str, list[str]] = {"row": [], "than": [], **{cell: [] for cell in CELLS}}
-    for (row, other), own in table.groupby(["row", "than"], sort=False):
-        columns["row"].append(row)
-        columns["than"].append(other)
-        cells = own.set_index(own["dataset"].str.removeprefix("tfbs/CTCF_"))
-        for cell in CELLS:
-            one = cells.loc[cell]
-            text = f"{signed(one['difference'])} ({ends((one['low'], one['high']))})"
-            columns[cell].append(f"**{text}**" if one["said"] in ("higher", "lower") else text)
-    return markdown(columns, left=2)
-
-
-def compare() -> str:
-    """Differences between rows of Table 2."""
-    return _compared("compare")
-
-
-def motifs_compare() -> str:
-    """Differences between rows of the run whose networks predict motifs."""
-    return _compared("motifs_compare")
-
-
 def base() -> str:
     """Fits at the size of BERT-base, and the same rows of narrow networks."""
     scores, narrow = read("base_scores"), read("motifs_table2").set_index(["dataset", "model"])
@@ -380,10 +355,17 @@ def summary() -> str:
     return markdown(columns)
 
 
+MAKERS: dict[str, Callable[[], str]] = {
+    make.__name__: make
+    for make in (summary, table1, table1_extended, table2, compare, table3, table4, table5, table7, table8, transfer,
+                 curve_promoters, curve_ctcf, motifs, motifs_few, motifs_compare, motifs_few_compare, base, base_rates,
+                 figure2, cell_accessibility, across_cells)
+}  # fmt: skip
+
+
 def written_anew(text: str) -> str:
     """Return a page with its tables made from the kept run."""
-    makers: dict[str, Callable[[], str]] = globals()
-    return BLOCK.sub(lambda found: f"{found[1]}{makers[found[2]]()}{found[4]}", text)
+    return BLOCK.sub(lambda found: f"{found[1]}{MAKERS[found[2]]()}{found[4]}", text)
 
 
 if __name__ == "__main__":

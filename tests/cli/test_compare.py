@@ -44,6 +44,26 @@ def test_the_command_prints_a_line_a_data_set(results, capsys):
     assert render_comparisons(compare(results, "a", ["b"])).splitlines()[1].split()[-1] == "higher"
 
 
+def test_fits_with_few_labels(results, capsys):
+    """Of the learning curves: which labels a seed draws decides here, which the error over seeds holds."""
+    for name, kept in (("a", (1.5, 1.6, 1.4)), ("b", (0.2, 0.9, 1.6))):
+        for seed, shift in enumerate(kept):
+            write_fit(results, name, seed, predictions(shift, seed, 400), deterministic=False, n_train=50)
+            for path in (results / f"scores/{PROMOTER}/{name}").glob(f"seed{seed}.*"):
+                place = results / f"learning_curves/{PROMOTER}/{name}/n50_{path.name}"
+                place.parent.mkdir(parents=True, exist_ok=True)
+                shutil.move(path, place)
+    assert main(["compare", str(results), "a", "b", "--labels", "50", "--json"]) == 0
+    (one,) = json.loads(capsys.readouterr().out)
+    assert one["seeds"] == [0, 1, 2] and one["difference"] > 0.1 and one["said"] == OPEN
+    assert one["over_examples"][0] > 0 > one["over_seeds"][0]  # labels decide, not the test set
+    assert main(["compare", str(results), "a", "b", "--labels", "200"]) == 1
+    assert "learning_curves: found no score files of 200 labels, expected one of 50" in capsys.readouterr().err
+    shutil.rmtree(results / "learning_curves")
+    assert main(["compare", str(results), "a", "b", "--labels", "50"]) == 1
+    assert "expected that of a run's learning curves (results/RUN)" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("names", "said"),
     [

@@ -1,6 +1,7 @@
-"""Whether rows of a run's tables differ: any two of them, by the intervals of the page (docs/report.md)."""
+"""Whether rows of a run's tables, or lines of its learning curves, differ, by the intervals of the page."""
 
 import math
+import re
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import asdict
@@ -27,22 +28,34 @@ HIGHER, LOWER, OPEN = "higher", "lower", "cannot be told"
 HEADS = ("data set", "metric", "", "than", "ours", "other", "difference", "95 %", "seeds", "verdict")
 
 
-def _fitted(folder: Path) -> dict[str, list[str]]:
-    """Return task/data set -> names that have score files there."""
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder, expected that of a run's scores (results/RUN)")
-    found: dict[str, list[str]] = {}
-    for path in sorted(folder.glob("*/*/*")):
-        if any(path.glob("*.json")):
-            found.setdefault("/".join(path.parts[-3:-1]), []).append(path.name)
-    if not found:
-        raise InputError(f"{folder}: found no score files, expected those of a run (results/RUN)")
-    return found
+class Fitted:
+    """Fits of a run: those of its tables, or with `labels` those of its learning curves with so many examples."""
 
+    def __init__(self, results: Path, labels: int | None) -> None:
+        self.folder = results / ("scores" if labels is None else "learning_curves")
+        self.stem = "" if labels is None else f"n{labels}_"
+        if not self.folder.is_dir():
+            kept = self.folder.name.replace("_", " ")
+            raise InputError(f"{self.folder}: no such folder, expected that of a run's {kept} (results/RUN)")
+        self.names: dict[str, list[str]] = {}  # task/data set -> names that have score files there
+        for path in sorted(self.folder.glob("*/*/*")):
+            if self.of(path):
+                self.names.setdefault("/".join(path.parts[-3:-1]), []).append(path.name)
+        if not self.names:
+            raise InputError(f"{self.folder}: found no score files{self._expected()}")
 
-def _score_files(folder: Path) -> list[Path]:
-    """Return the score files of a fit: of one that could not be had once, and then could, those of its seeds."""
-    return sorted(folder.glob("seed*.json")) or sorted(folder.glob("*.json"))
+    def of(self, folder: Path) -> list[Path]:
+        """Return the score files of a fit: of one that could not be had once, and then could, those of its seeds."""
+        found = sorted(folder.glob(f"{self.stem}seed*.json"))
+        return found if found or self.stem else sorted(folder.glob("*.json"))
+
+    def _expected(self) -> str:
+        """Return what is missing, for a sentence."""
+        if not self.stem:
+            return ", expected those of a run (results/RUN)"
+        names = (path.name for path in self.folder.glob("*/*/*/n*_seed*.json"))
+        sizes = sorted({int(found[1]) for name in names if (found := re.match(r"n(\d+)_", name))})
+        return f" of {self.stem[1:-1]} labels, expected one of {', '.join(map(str, sizes)) or 'its sizes'}"
 
 
 def _way(score: Score) -> dict[str, Any]:
@@ -68,22 +81,23 @@ def _way(score: Score) -> dict[str, Any]:
     }
 
 
-def _names_of(row: str, folder: Path, names: Sequence[str]) -> list[str]:
-    """Return under which of the `names` a row is fitted on the data set of a folder, the run's own seed first.
+def _names_of(row: str, dataset: str, fitted: Fitted) -> list[str]:
+    """Return under which names a row is fitted on a data set, the run's own seed first.
 
     A further seed of pre-training that an equal entry names has that entry's name, though the entry itself is fitted
     under the row's.
     """
+    names, folder = fitted.names[dataset], fitted.folder / dataset
     own = [name for name in names if name.partition(SEEDED)[0] == row]
     if row not in own:
         expected = "expected those of the run's own seed of pre-training too"
         raise InputError(f"{folder}: found scores of {', '.join(own)} and none of {row}; {expected}")
     others = [name for name in names if SEEDED in name and name.partition(SEEDED)[0] not in names]
     if others:
-        way = _way(read_score(_score_files(folder / row)[0]))
+        way = _way(read_score(fitted.of(folder / row)[0]))
         seeds = {name.partition(SEEDED)[2] for name in own}
         for name in others:
-            score = read_score(_score_files(folder / name)[0])
+            score = read_score(fitted.of(folder / name)[0])
             if name.partition(SEEDED)[2] not in seeds and "model_sha256" in score and _way(score) == way:
                 own.append(name)
     return sorted(own, key=lambda name: (name != row, name))
@@ -106,10 +120,10 @@ def _check_one_way(one: Fits) -> None:
             )
 
 
-def _fits(folder: Path, names: Sequence[str]) -> tuple[list[str], AllFits]:
+def _fits(fitted: Fitted, names: Sequence[str]) -> tuple[list[str], AllFits]:
     """Return the data sets (task/data set) with scores of all `names`, and the fits of these, all their seeds."""
-    fitted = _fitted(folder)
-    known = sorted({name.partition(SEEDED)[0] for had in fitted.values() for name in had})
+    folder = fitted.folder
+    known = sorted({name.partition(SEEDED)[0] for had in fitted.names.values() for name in had})
     for name in names:
         row = name.partition(SEEDED)[0]
         if name != row and row in known:
@@ -117,15 +131,13 @@ def _fits(folder: Path, names: Sequence[str]) -> tuple[list[str], AllFits]:
         if name not in known:
             expected = "a row whose settings equal another's is fitted under that one's name"
             raise InputError(f"{folder}: no scores of {name}; {suggest(name, known)} ({expected})")
-    rows = {dataset: {name.partition(SEEDED)[0] for name in had} for dataset, had in fitted.items()}
+    rows = {dataset: {name.partition(SEEDED)[0] for name in had} for dataset, had in fitted.names.items()}
     shared = [dataset for dataset, had in rows.items() if had.issuperset(names)]
     if not shared:
         raise InputError(f"{folder}: no data set with scores of all of {', '.join(names)}; expected at least one")
-    fitted_as = {
-        dataset: {name: _names_of(name, folder / dataset, fitted[dataset]) for name in names} for dataset in shared
-    }
+    fitted_as = {dataset: {name: _names_of(name, dataset, fitted) for name in names} for dataset in shared}
     folders = [folder / dataset / fit for dataset, rows in fitted_as.items() for fits in rows.values() for fit in fits]
-    fits = read_fits([path for one in folders for path in _score_files(one)], fitted_as)
+    fits = read_fits([path for one in folders for path in fitted.of(one)], fitted_as)
     for dataset in shared:
         for name in names:
             if (dataset, name) not in fits:
@@ -162,7 +174,9 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
-def compare(results: str | Path, ours: str, others: Sequence[str]) -> list[tuple[str, Measured]]:
+def compare(
+    results: str | Path, ours: str, others: Sequence[str], labels: int | None = None
+) -> list[tuple[str, Measured]]:
     """Compare a row of a run's tables with others, on every data set that has scores of all.
 
     Parameters
@@ -171,6 +185,9 @@ def compare(results: str | Path, ours: str, others: Sequence[str]) -> list[tuple
         ``results/{run}``.
     ours, others : str, list of str
         Models and baselines by the names they are fitted under.
+    labels : int, optional
+        Compare fits with so many labelled training examples, those of the run's learning curves. Each seed draws its
+        own, the same for all models, so that the error over seeds holds that of the draw.
 
     Returns
     -------
@@ -186,7 +203,7 @@ def compare(results: str | Path, ours: str, others: Sequence[str]) -> list[tuple
     if ours in others:
         raise InputError(f"found {ours} twice, expected two rows")
     found = []
-    datasets, fits = _fits(Path(results) / "scores", [ours, *others])
+    datasets, fits = _fits(Fitted(Path(results), labels), [ours, *others])
     for dataset in datasets:
         shown = _kind(fits, dataset, [ours, *others])
         metric = list(shown.metrics.values())[-1]

@@ -120,7 +120,7 @@ def compare(arguments: argparse.Namespace) -> int:
     from genebert.cli.compare import as_dicts, render_comparisons
     from genebert.cli.compare import compare as compare_rows
 
-    found = compare_rows(arguments.results, arguments.row, arguments.others)
+    found = compare_rows(arguments.results, arguments.row, arguments.others, arguments.labels)
     print(json.dumps(as_dicts(found), indent=2) if arguments.json else render_comparisons(found))
     return 0
 
@@ -249,6 +249,7 @@ def _add_compare(commands: argparse._SubParsersAction) -> None:
     command.add_argument("results", type=Path, metavar="results/RUN", help="folder of the run's results")
     command.add_argument("row", metavar="ROW", help="a model or baseline of the tables")
     command.add_argument("others", nargs="+", metavar="OTHER", help="those that it is compared with")
+    command.add_argument("--labels", type=int, metavar="N", help="of the learning curves, with N training examples")
     command.add_argument("--json", action="store_true", help="print JSON")
     command.set_defaults(run=compare)
 

@@ -1,0 +1,52 @@
+"""Differences between rows of the kept runs, with their intervals: what `genebert compare ... --json` said."""
+
+import pandas as pd
+from kept_format import markdown, read
+
+from genebert.report.page.summary import ends, signed
+from genebert.report.text import NOTHING
+
+CELLS = ("A549", "HepG2", "IMR-90", "K562", "GM12878")
+SHORT = {**{f"tfbs/CTCF_{cell}": cell for cell in CELLS}, "promoter/prom-core": "promoters"}
+
+
+def _text(found: pd.DataFrame) -> str:
+    """Return a difference, in bold where its interval excludes 0."""
+    if found.empty:
+        return NOTHING
+    (one,) = found.itertuples()
+    text = f"{signed(one.difference)} ({ends((one.low, one.high))})"
+    return f"**{text}**" if one.said in ("higher", "lower") else text
+
+
+def _compared(table: pd.DataFrame, headings: list[str]) -> str:
+    """Return differences, a line for every two rows; `table` says the heading of each."""
+    columns: dict[str, list[str]] = {key: [] for key in ("row", "than", *headings)}
+    for (row, other), own in table.groupby(["row", "than"], sort=False):
+        columns["row"].append(row)
+        columns["than"].append(other)
+        for heading in headings:
+            columns[heading].append(_text(own[own["heading"] == heading]))
+    return markdown(columns, left=2)
+
+
+def _all_labels(name: str) -> str:
+    table = read(name)
+    return _compared(table.assign(heading=table["dataset"].map(SHORT)), list(CELLS))
+
+
+def compare() -> str:
+    """Differences between rows of Table 2."""
+    return _all_labels("compare")
+
+
+def motifs_compare() -> str:
+    """Differences between rows of the run whose networks predict motifs."""
+    return _all_labels("motifs_compare")
+
+
+def motifs_few_compare() -> str:
+    """The same with few labels."""
+    table = read("motifs_few_compare")
+    table["heading"] = table["dataset"].map(SHORT) + ", " + table["labels"].map("{:,}".format)
+    return _compared(table, [f"{name}, {n}" for name in ("A549", "K562", "promoters") for n in (50, 200)])
