@@ -28,7 +28,7 @@ HIGHER, LOWER, OPEN = "higher", "lower", "cannot be told"
 HEADS = ("data set", "metric", "", "than", "ours", "other", "difference", "95 %", "seeds", "verdict")
 
 
-class Fitted:
+class ScoreFiles:
     """Fits of a run: those of its tables, or with `labels` those of its learning curves with so many examples."""
 
     def __init__(self, results: Path, labels: int | None) -> None:
@@ -81,7 +81,7 @@ def _way(score: Score) -> dict[str, Any]:
     }
 
 
-def _names_of(row: str, dataset: str, fitted: Fitted) -> list[str]:
+def _names_of(row: str, dataset: str, fitted: ScoreFiles) -> list[str]:
     """Return under which names a row is fitted on a data set, the run's own seed first.
 
     A further seed of pre-training that an equal entry names has that entry's name, though the entry itself is fitted
@@ -120,7 +120,7 @@ def _check_one_way(one: Fits) -> None:
             )
 
 
-def _fits(fitted: Fitted, names: Sequence[str]) -> tuple[list[str], AllFits]:
+def _fits(fitted: ScoreFiles, names: Sequence[str]) -> tuple[list[str], AllFits]:
     """Return the data sets (task/data set) with scores of all `names`, and the fits of these, all their seeds."""
     folder = fitted.folder
     known = sorted({name.partition(SEEDED)[0] for had in fitted.names.values() for name in had})
@@ -203,7 +203,7 @@ def compare(
     if ours in others:
         raise InputError(f"found {ours} twice, expected two rows")
     found = []
-    datasets, fits = _fits(Fitted(Path(results), labels), [ours, *others])
+    datasets, fits = _fits(ScoreFiles(Path(results), labels), [ours, *others])
     for dataset in datasets:
         shown = _kind(fits, dataset, [ours, *others])
         metric = list(shown.metrics.values())[-1]
