@@ -46,7 +46,8 @@ def motifs_compare() -> str:
 
 
 def motifs_few_compare() -> str:
-    """The same with few labels."""
+    """The same with few labels, and of promoters with all."""
     table = read("motifs_few_compare")
-    table["heading"] = table["dataset"].map(SHORT) + ", " + table["labels"].map("{:,}".format)
-    return _compared(table, [f"{name}, {n}" for name in ("A549", "K562", "promoters") for n in (50, 200)])
+    labels = table["labels"].astype("Int64").astype("string").fillna("all")
+    few = [f"{name}, {n}" for name in ("A549", "K562", "promoters") for n in (50, 200)]
+    return _compared(table.assign(heading=table["dataset"].map(SHORT) + ", " + labels), [*few, "promoters, all"])

@@ -57,8 +57,19 @@ def test_fits_with_few_labels(results, capsys):
     (one,) = json.loads(capsys.readouterr().out)
     assert one["seeds"] == [0, 1, 2] and one["difference"] > 0.1 and one["said"] == OPEN
     assert one["over_examples"][0] > 0 > one["over_seeds"][0]  # labels decide, not the test set
+    assert one["labels"] == 50
+    assert main(["compare", str(results), "a", "b", "--labels", "50"]) == 0
+    assert f"{PROMOTER}, 50 labels " in capsys.readouterr().out
     assert main(["compare", str(results), "a", "b", "--labels", "200"]) == 1
     assert "learning_curves: found no score files of 200 labels, expected one of 50" in capsys.readouterr().err
+    fit = results / f"learning_curves/{PROMOTER}/a"
+    for suffix in ("json", "parquet"):
+        shutil.copy(fit / f"n50_seed0.{suffix}", fit / f"n200_seed0.{suffix}")
+    assert main(["compare", str(results), "a", "b", "--labels", "200"]) == 1
+    assert "no scores of b" in capsys.readouterr().err
+    shutil.copytree(fit, fit.with_name("c"))
+    assert main(["compare", str(results), "a", "c", "--labels", "200"]) == 1
+    assert "a/n200_seed0.json: found n_train 50, expected 200 as its place says" in capsys.readouterr().err
     shutil.rmtree(results / "learning_curves")
     assert main(["compare", str(results), "a", "b", "--labels", "50"]) == 1
     assert "expected that of a run's learning curves (results/RUN)" in capsys.readouterr().err
@@ -85,7 +96,7 @@ def test_a_run_that_is_not_there_and_rows_without_a_common_data_set(results, cap
     assert "found no score files, expected those of a run (results/RUN)" in capsys.readouterr().err
     write_fit(results, "e", 0, predictions(1.0, 0), "tfbs/REST")
     assert main(["compare", str(results), "a", "e"]) == 1
-    assert "no data set with scores of all of a, e" in capsys.readouterr().err
+    assert "no data set with scores of both a and e; expected at least one" in capsys.readouterr().err
 
 
 def test_a_row_that_cannot_be_had_is_said_and_the_others_are_compared(results, capsys):
@@ -119,7 +130,7 @@ def test_a_further_seed_that_an_equal_entry_names_is_of_the_row(results, capsys)
     assert one["pretrainings"] == 2 and one["other"][0] == pytest.approx(0.5, abs=0.2)
     assert main(["compare", str(results), "a", "c"]) == 0  # rows that it does not concern are compared
     assert main(["compare", str(results), "a", "other"]) == 1
-    assert "found scores of other@44 and none of other; expected those of the run's" in capsys.readouterr().err
+    assert "found scores of other@44 and none of other; expected those of all its" in capsys.readouterr().err
 
 
 def test_what_is_left_of_an_earlier_configuration_is_not_averaged(results, capsys):
@@ -147,8 +158,8 @@ def test_a_row_that_could_not_be_had_once(results):
     [
         (lambda folder: (folder / "b/seed1.parquet").unlink(), "b/seed1.parquet: cannot be read (no such file)"),
         (lambda folder: (folder / "b/seed1.parquet").write_text("x"), "b/seed1.parquet: cannot be read ("),
-        (lambda folder: (folder / "b").rename(folder / "d"), "d: its score files are of another model or data set"),
-        (lambda folder: shutil.rmtree(folder / "a"), "found scores of a@43 and none of a; expected those of the run's"),
+        (lambda folder: (folder / "b").rename(folder / "d"), "found model 'b', expected 'd' as its place says"),
+        (lambda folder: shutil.rmtree(folder / "a"), "found scores of a@43 and none of a; expected those of all its"),
         (lambda folder: changed(folder / "b/seed0.json", seed="a"), "found the seed 'a', expected a whole number"),
         (lambda folder: changed(folder / "b/seed0.json", metrics=5), "the key 'metrics.n' is missing"),
         (lambda folder: changed(folder / "a/seed0.json", metrics={"n": 9}), "a/seed0.json: has no metrics.roc_auc"),
@@ -165,3 +176,39 @@ def test_damaged_folders_are_one_sentence(results, capsys, damage, said):
 
 def changed(path, **values):
     path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def test_others_are_compared_where_they_have_scores(results):
+    """`b` has none of the other data set, `d` none of the first."""
+    for seed in range(3):
+        write_fit(results, "d", seed, predictions(1.0, seed), "tfbs/CTCF", deterministic=False)
+    found = [(one["dataset"], one["than"]) for one in as_dicts(compare(results, "a", ["b", "d"]))]
+    assert found == [(PROMOTER, "b"), ("tfbs/CTCF", "d")]
+
+
+def test_all_pre_trainings_of_a_row_are_there(results, capsys):
+    folder = results / f"scores/{PROMOTER}/a@43"
+    for path in folder.glob("*.json"):
+        path.write_text(json.dumps(unavailable("a@43", int(path.stem[-1]), "no memory")))
+    assert main(["compare", str(results), "a", "b"]) == 1
+    assert "a@43 cannot be had, a can; expected all pre-trainings or none" in capsys.readouterr().err
+    for path in folder.glob("*.json"):
+        path.unlink()
+    assert main(["compare", str(results), "a", "b"]) == 1
+    assert "found scores of a and none of a@43; expected those of all" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"model": "z"}, "found model 'z', expected 'b' as its place says"),
+        ({"seed": 7}, "found seed 7, expected 0 as its place says"),
+        ({"settings": []}, "found settings [], expected an object"),
+        ({"metrics": {"n": 400, "roc_auc": "x"}}, "found metrics.roc_auc 'x', expected a number"),
+    ],
+)
+def test_score_files_that_say_something_else(results, capsys, change, said):
+    path = results / f"scores/{PROMOTER}/b/seed0.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    assert main(["compare", str(results), "a", "b"]) == 1
+    assert said in capsys.readouterr().err

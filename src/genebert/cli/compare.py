@@ -33,6 +33,7 @@ class ScoreFiles:
 
     def __init__(self, results: Path, labels: int | None) -> None:
         self.folder = results / ("scores" if labels is None else "learning_curves")
+        self.labels = labels
         self.stem = "" if labels is None else f"n{labels}_"
         if not self.folder.is_dir():
             kept = self.folder.name.replace("_", " ")
@@ -48,6 +49,16 @@ class ScoreFiles:
         """Return the score files of a fit: of one that could not be had once, and then could, those of its seeds."""
         found = sorted(folder.glob(f"{self.stem}seed*.json"))
         return found if found or self.stem else sorted(folder.glob("*.json"))
+
+    def check(self, path: Path, score: Score) -> None:
+        """Make sure that a score file is of the fit that its place names."""
+        place = dict(zip(("task", "dataset", "model"), path.parts[-4:-1], strict=True))
+        if "unavailable" not in score:
+            place |= {} if self.labels is None else {"n_train": self.labels}
+            place |= {"seed": int(number)} if (number := path.stem.rpartition("seed")[2]).isdigit() else {}
+        for key, expected in place.items():
+            if score.get(key) != expected:
+                raise InputError(f"{path}: found {key} {score.get(key)!r}, expected {expected!r} as its place says")
 
     def _expected(self) -> str:
         """Return what is missing, for a sentence."""
@@ -89,9 +100,10 @@ def _names_of(row: str, dataset: str, fitted: ScoreFiles) -> list[str]:
     """
     names, folder = fitted.names[dataset], fitted.folder / dataset
     own = [name for name in names if name.partition(SEEDED)[0] == row]
-    if row not in own:
-        expected = "expected those of the run's own seed of pre-training too"
-        raise InputError(f"{folder}: found scores of {', '.join(own)} and none of {row}; {expected}")
+    there = {row, *(path.name for path in folder.iterdir() if path.name.partition(SEEDED)[0] == row)}
+    if missing := sorted(there - set(own)):
+        expected = "expected those of all its seeds of pre-training"
+        raise InputError(f"{folder}: found scores of {', '.join(own)} and none of {', '.join(missing)}; {expected}")
     others = [name for name in names if SEEDED in name and name.partition(SEEDED)[0] not in names]
     if others:
         way = _way(read_score(fitted.of(folder / row)[0]))
@@ -120,9 +132,19 @@ def _check_one_way(one: Fits) -> None:
             )
 
 
-def _fits(fitted: ScoreFiles, names: Sequence[str]) -> tuple[list[str], AllFits]:
-    """Return the data sets (task/data set) with scores of all `names`, and the fits of these, all their seeds."""
-    folder = fitted.folder
+def _check_pretrainings(folder: Path, names: Sequence[str], fitted: ScoreFiles) -> None:
+    """Make sure that of the pre-trainings behind a row all can be had, or none."""
+    absent = {name: all("unavailable" in read_score(path) for path in fitted.of(folder / name)) for name in names}
+    if any(absent.values()) and not all(absent.values()):
+        without, rest = ([name for name in names if absent[name] == there] for there in (True, False))
+        raise InputError(
+            f"{folder}: {', '.join(without)} cannot be had, {', '.join(rest)} can; expected all pre-trainings or none"
+        )
+
+
+def _fits(fitted: ScoreFiles, ours: str, others: Sequence[str]) -> tuple[list[tuple[str, str]], AllFits]:
+    """Return which data sets (task/data set) and others can be compared, and the fits of these, all their seeds."""
+    folder, names = fitted.folder, [ours, *others]
     known = sorted({name.partition(SEEDED)[0] for had in fitted.names.values() for name in had})
     for name in names:
         row = name.partition(SEEDED)[0]
@@ -132,28 +154,33 @@ def _fits(fitted: ScoreFiles, names: Sequence[str]) -> tuple[list[str], AllFits]
             expected = "a row whose settings equal another's is fitted under that one's name"
             raise InputError(f"{folder}: no scores of {name}; {suggest(name, known)} ({expected})")
     rows = {dataset: {name.partition(SEEDED)[0] for name in had} for dataset, had in fitted.names.items()}
-    shared = [dataset for dataset, had in rows.items() if had.issuperset(names)]
-    if not shared:
-        raise InputError(f"{folder}: no data set with scores of all of {', '.join(names)}; expected at least one")
-    fitted_as = {dataset: {name: _names_of(name, dataset, fitted) for name in names} for dataset in shared}
-    folders = [folder / dataset / fit for dataset, rows in fitted_as.items() for fits in rows.values() for fit in fits]
-    fits = read_fits([path for one in folders for path in fitted.of(one)], fitted_as)
-    for dataset in shared:
-        for name in names:
-            if (dataset, name) not in fits:
-                where = folder / dataset / name
-                raise InputError(f"{where}: its score files are of another model or data set, expected those of {name}")
+    pairs = [(dataset, other) for dataset, had in rows.items() for other in others if {ours, other} <= had]
+    for other in others:
+        if other not in {name for _, name in pairs}:
+            raise InputError(f"{folder}: no data set with scores of both {ours} and {other}; expected at least one")
+    wanted = {dataset: [ours, *(other for there, other in pairs if there == dataset)] for dataset, _ in pairs}
+    fitted_as = {dataset: {name: _names_of(name, dataset, fitted) for name in own} for dataset, own in wanted.items()}
+    paths = []
+    for dataset, own in fitted_as.items():
+        for fits_of in own.values():
+            for path in (path for name in fits_of for path in fitted.of(folder / dataset / name)):
+                fitted.check(path, read_score(path))
+                paths.append(path)
+            _check_pretrainings(folder / dataset, fits_of, fitted)
+    fits = read_fits(paths, fitted_as)
+    for dataset, own in wanted.items():
+        for name in own:
             _check_one_way(fits[dataset, name])
-    return shared, fits
+    return pairs, fits
 
 
-def _kind(fits: AllFits, dataset: str, names: Sequence[str]) -> Shown:
+def _kind(fits: AllFits, pair: Pair) -> Shown:
     """Return the kind of a data set; an InputError where rows were not scored on the same test examples."""
     keys: set[str] = set()
     tested: dict[str, tuple[str, Path]] = {}
-    for one in (fits[dataset, name] for name in names):
+    for one in (fits[pair.dataset, name] for name in (pair.ours, pair.other)):
         for score, path in zip(one.scores, one.paths, strict=True):
-            check_test_set(dataset, score, path, tested)
+            check_test_set(pair.dataset, score, path, tested)
             keys.update(score["metrics"])
     return BASE_CLASSES if "top_k" in keys else PERSON if "n_folds" in keys else TWO_CLASS
 
@@ -177,7 +204,7 @@ def _plain(value: Any) -> Any:
 def compare(
     results: str | Path, ours: str, others: Sequence[str], labels: int | None = None
 ) -> list[tuple[str, Measured]]:
-    """Compare a row of a run's tables with others, on every data set that has scores of all.
+    """Compare a row of a run's tables with others, each on every data set that has scores of both.
 
     Parameters
     ----------
@@ -202,21 +229,22 @@ def compare(
     others = list(dict.fromkeys(others))
     if ours in others:
         raise InputError(f"found {ours} twice, expected two rows")
+    pairs, fits = _fits(ScoreFiles(Path(results), labels), ours, others)
     found = []
-    datasets, fits = _fits(ScoreFiles(Path(results), labels), [ours, *others])
-    for dataset in datasets:
-        shown = _kind(fits, dataset, [ours, *others])
+    for dataset, other in pairs:
+        pair = Pair(dataset, ours, other, dataset if labels is None else f"{dataset}, {labels:,} labels")
+        shown = _kind(fits, pair)
         metric = list(shown.metrics.values())[-1]
-        for other in others:
-            found.append((metric.heading, measure(Pair(dataset, ours, other, dataset), fits, shown, metric.place)))
+        found.append((metric.heading, measure(pair, fits, shown, metric.place)))
     return found
 
 
-def as_dicts(found: Sequence[tuple[str, Measured]]) -> list[dict[str, Any]]:
-    """Return comparisons with all their numbers, as JSON has them."""
+def as_dicts(found: Sequence[tuple[str, Measured]], labels: int | None = None) -> list[dict[str, Any]]:
+    """Return comparisons with all their numbers, as JSON has them; `labels` is that of :func:`compare`."""
     return [
         {
             "dataset": one.pair.dataset,
+            "labels": labels,
             "metric": metric,
             "row": one.pair.ours,
             "than": one.pair.other,
@@ -232,7 +260,7 @@ def render_comparisons(found: Sequence[tuple[str, Measured]]) -> str:
     rows = [HEADS]
     for metric, one in found:
         rows.append(
-            (one.pair.dataset, metric, one.pair.ours, one.pair.other, mean_sd(one.ours), mean_sd(one.other),
+            (one.pair.label, metric, one.pair.ours, one.pair.other, mean_sd(one.ours), mean_sd(one.other),
              signed(one.difference), ends(one.interval), seeds_of(one), _said(one))
         )  # fmt: skip
     return "\n".join(text_table(rows, "llllrrrrll"))

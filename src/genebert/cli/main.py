@@ -121,7 +121,7 @@ def compare(arguments: argparse.Namespace) -> int:
     from genebert.cli.compare import compare as compare_rows
 
     found = compare_rows(arguments.results, arguments.row, arguments.others, arguments.labels)
-    print(json.dumps(as_dicts(found), indent=2) if arguments.json else render_comparisons(found))
+    print(json.dumps(as_dicts(found, arguments.labels), indent=2) if arguments.json else render_comparisons(found))
     return 0
 
 
@@ -242,7 +242,7 @@ def _add_compare(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser(
         "compare",
         help="say whether rows of a run's tables differ, with intervals",
-        description="Compare a model or baseline with others on every data set that all have scores of. A difference "
+        description="Compare a model or baseline with others, each on every data set with scores of both. A difference "
         "is called one only where its whole interval lies on one side of 0: over seeds, pre-trainings and test "
         "examples (docs/report.md).",
     )

@@ -4,6 +4,7 @@ Precision and recall are macro averages over both classes: the paper's 0.250 / 0
 prediction on balanced data gives that way (docs/facts.md 19).
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -110,17 +111,16 @@ def bootstrap_auc(label: np.ndarray, score: np.ndarray, n_bootstrap: int = 1000,
     return _interval(_resampled_auc(label, score, n_bootstrap, np.random.default_rng(seed)))
 
 
-def paired_auc_interval(
-    label: np.ndarray, ours: list[np.ndarray], other: list[np.ndarray], n_bootstrap: int = 1000, seed: int = 0
-) -> tuple[float, float]:
-    """Return the ends of the 95 % percentile interval of a difference of ROC-AUCs on one test set.
+def paired_auc_interval(label: np.ndarray, ours: list[np.ndarray], other: list[np.ndarray]) -> tuple[float, float]:
+    """Return the ends of the 95 % interval of a difference of ROC-AUCs on one test set.
 
-    Both sides see the same resamples, so that what makes an example hard for both cancels out.
+    Both sides are of the same examples, so that what makes one hard for both cancels out: DeLong, DeLong and
+    Clarke-Pearson, Biometrics 44 (1988) 837. A bootstrap has the same interval but for the chance of its draws, which
+    of a thousand moves its ends by 5 % of its width: enough for an end near 0 to change sides.
 
     Parameters
     ----------
     label : [n] of 0 and 1
-        Positives and negatives are resampled separately.
     ours, other : list of float [n]
         Scores of the same examples, one array a fit; the mean of the fits' AUCs is compared.
 
@@ -129,11 +129,28 @@ def paired_auc_interval(
     InputError
         See :func:`check_predictions`.
     """
-    first, second = (
-        np.mean([_resampled_auc(label, one, n_bootstrap, np.random.default_rng(seed)) for one in scores], axis=0)
-        for scores in (ours, other)
-    )
-    return _interval(first - second)
+    from scipy.stats import norm
+
+    placed = [np.mean([_placements(label, one) for one in scores], axis=0) for scores in (ours, other)]
+    difference, positive = placed[0] - placed[1], np.asarray(label) == 1
+    classes = difference[positive], difference[~positive]
+    variance = sum(float(np.var(one)) / max(1, len(one) - 1) for one in classes)
+    middle, half = float(np.mean(classes[0])), float(norm.ppf(0.975)) * math.sqrt(variance)
+    return middle - half, middle + half
+
+
+def _placements(label: np.ndarray, score: np.ndarray) -> np.ndarray:
+    """Return (float64 [n]) which share of the other class lies on the right side of each example, ties half.
+
+    The mean over either class is the ROC-AUC.
+    """
+    from scipy.stats import rankdata
+
+    label, score = check_predictions(label, score)
+    below, ranks = np.empty(len(label)), rankdata(score)
+    for own in (label, ~label):
+        below[own] = (ranks[own] - rankdata(score[own])) / np.count_nonzero(~own)
+    return np.where(label, below, 1 - below)
 
 
 def _interval(values: np.ndarray) -> tuple[float, float]:

@@ -90,4 +90,11 @@ def read_score(path: str | Path) -> dict[str, Any]:
         raise InputError(f"{path}: not a score file; the key {missing[0]!r} is missing")
     if not isinstance(score["seed"], int):
         raise InputError(f"{path}: not a score file; found the seed {score['seed']!r}, expected a whole number")
+    for keys, kind, expected in (
+        (("task", "dataset", "model"), str, "a name"),
+        (("settings", "data_sha256", "model_record"), dict, "an object"),
+    ):
+        for key in keys:
+            if not isinstance(score.get(key, kind()), kind):
+                raise InputError(f"{path}: not a score file; found {key} {score[key]!r}, expected {expected}")
     return score

@@ -1,5 +1,6 @@
 """Fits behind the rows of a run: what score files say of one model on one data set, all its seeds."""
 
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,9 @@ class Fits:
         found = [value_at(score, place) for score in self.scores]
         if None in found:
             raise InputError(f"{self.paths[found.index(None)]}: has no {'.'.join(place)}; expected the paper's metric")
+        for value, path in zip(found, self.paths, strict=True):
+            if not isinstance(value, (int, float)) or not math.isfinite(value):
+                raise InputError(f"{path}: found {'.'.join(place)} {value!r}, expected a number")
         return found
 
     def mean_and_sd(self, place: Place) -> tuple[float, float]:

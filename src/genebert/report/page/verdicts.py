@@ -27,7 +27,7 @@ RULE = (
     "A comparison is of two models on one test set: the difference of the means of the table's last metric, over the "
     "fine-tuning seeds that both have. Two 95 % intervals of it are made. One is over the fine-tuning seeds (Student's "
     "t of the paired differences; of several pre-trainings the mean of each seed). The other is over the test "
-    "examples: where predictions are kept, from 1,000 draws of them that both models share; else from both models' own "
+    "examples: where predictions are kept, by DeLong's variance of AUCs on shared examples; else from both models' own "
     "intervals, as if they were independent, which is wider. Where a model is pre-trained with several seeds, a third "
     "is over these (Student's t of the means of each; paired where both models have the same seeds). The interval "
     "shown holds all of these errors, as if they were independent: their variances add, and Student's t has the "
