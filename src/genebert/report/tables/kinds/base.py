@@ -25,7 +25,7 @@ def value_at(score: Mapping[str, Any], place: Place) -> Any:
 
 def pretraining_of(score: Mapping[str, Any]) -> int | None:
     """Return the seed that a score file's model was pre-trained with, None of what is no such model."""
-    return score.get("model_record", {}).get("seed")
+    return (score.get("model_record") or {}).get("seed")
 
 
 def available(scores: list[Score]) -> list[Score]:
