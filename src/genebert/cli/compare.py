@@ -5,13 +5,14 @@ import re
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from genebert.errors import InputError
 from genebert.evaluation.scores import read_score
 from genebert.report.page.claims import Pair
-from genebert.report.page.fits import AllFits, Fits, read_fits
+from genebert.report.page.fits import AllFits, Fits, fits_of
 from genebert.report.page.summary import ends, mean_sd, seeds_of, signed
 from genebert.report.page.verdicts import ABSENT, Measured, measure
 from genebert.report.tables.kinds.base import Score, Shown, pretraining_of
@@ -44,14 +45,16 @@ class ScoreFiles:
                 self.names.setdefault("/".join(path.parts[-3:-1]), []).append(path.name)
         if not self.names:
             raise InputError(f"{self.folder}: found no score files{self._expected()}")
+        self.read = cache(read_score)  # each file once, though several checks ask for it
 
     def of(self, folder: Path) -> list[Path]:
         """Return the score files of a fit: of one that could not be had once, and then could, those of its seeds."""
         found = sorted(folder.glob(f"{self.stem}seed*.json"))
         return found if found or self.stem else sorted(folder.glob("*.json"))
 
-    def check(self, path: Path, score: Score) -> None:
+    def check(self, path: Path) -> None:
         """Make sure that a score file is of the fit that its place names."""
+        score = self.read(path)
         place = dict(zip(("task", "dataset", "model"), path.parts[-4:-1], strict=True))
         if "unavailable" not in score:
             place |= {} if self.labels is None else {"n_train": self.labels}
@@ -62,11 +65,11 @@ class ScoreFiles:
 
     def _expected(self) -> str:
         """Return what is missing, for a sentence."""
-        if not self.stem:
+        if self.labels is None:
             return ", expected those of a run (results/RUN)"
         names = (path.name for path in self.folder.glob("*/*/*/n*_seed*.json"))
         sizes = sorted({int(found[1]) for name in names if (found := re.match(r"n(\d+)_", name))})
-        return f" of {self.stem[1:-1]} labels, expected one of {', '.join(map(str, sizes)) or 'its sizes'}"
+        return f" of {self.labels} labels, expected one of {', '.join(map(str, sizes)) or 'its sizes'}"
 
 
 def _way(score: Score) -> dict[str, Any]:
@@ -106,10 +109,10 @@ def _names_of(row: str, dataset: str, fitted: ScoreFiles) -> list[str]:
         raise InputError(f"{folder}: found scores of {', '.join(own)} and none of {', '.join(missing)}; {expected}")
     others = [name for name in names if SEEDED in name and name.partition(SEEDED)[0] not in names]
     if others:
-        way = _way(read_score(fitted.of(folder / row)[0]))
+        way = _way(fitted.read(fitted.of(folder / row)[0]))
         seeds = {name.partition(SEEDED)[2] for name in own}
         for name in others:
-            score = read_score(fitted.of(folder / name)[0])
+            score = fitted.read(fitted.of(folder / name)[0])
             if name.partition(SEEDED)[2] not in seeds and "model_sha256" in score and _way(score) == way:
                 own.append(name)
     return sorted(own, key=lambda name: (name != row, name))
@@ -134,7 +137,7 @@ def _check_one_way(one: Fits) -> None:
 
 def _check_pretrainings(folder: Path, names: Sequence[str], fitted: ScoreFiles) -> None:
     """Make sure that of the pre-trainings behind a row all can be had, or none."""
-    absent = {name: all("unavailable" in read_score(path) for path in fitted.of(folder / name)) for name in names}
+    absent = {name: all("unavailable" in fitted.read(path) for path in fitted.of(folder / name)) for name in names}
     if any(absent.values()) and not all(absent.values()):
         without, rest = ([name for name in names if absent[name] == there] for there in (True, False))
         raise InputError(
@@ -155,19 +158,20 @@ def _fits(fitted: ScoreFiles, ours: str, others: Sequence[str]) -> tuple[list[tu
             raise InputError(f"{folder}: no scores of {name}; {suggest(name, known)} ({expected})")
     rows = {dataset: {name.partition(SEEDED)[0] for name in had} for dataset, had in fitted.names.items()}
     pairs = [(dataset, other) for dataset, had in rows.items() for other in others if {ours, other} <= had]
+    compared = {other for _, other in pairs}
     for other in others:
-        if other not in {name for _, name in pairs}:
+        if other not in compared:
             raise InputError(f"{folder}: no data set with scores of both {ours} and {other}; expected at least one")
     wanted = {dataset: [ours, *(other for there, other in pairs if there == dataset)] for dataset, _ in pairs}
     fitted_as = {dataset: {name: _names_of(name, dataset, fitted) for name in own} for dataset, own in wanted.items()}
     paths = []
     for dataset, own in fitted_as.items():
-        for fits_of in own.values():
-            for path in (path for name in fits_of for path in fitted.of(folder / dataset / name)):
-                fitted.check(path, read_score(path))
+        for names_of_row in own.values():
+            for path in (path for name in names_of_row for path in fitted.of(folder / dataset / name)):
+                fitted.check(path)
                 paths.append(path)
-            _check_pretrainings(folder / dataset, fits_of, fitted)
-    fits = read_fits(paths, fitted_as)
+            _check_pretrainings(folder / dataset, names_of_row, fitted)
+    fits = fits_of(((fitted.read(path), path) for path in paths), fitted_as)
     for dataset, own in wanted.items():
         for name in own:
             _check_one_way(fits[dataset, name])

@@ -116,7 +116,7 @@ def paired_auc_interval(label: np.ndarray, ours: list[np.ndarray], other: list[n
 
     Both sides are of the same examples, so that what makes one hard for both cancels out: DeLong, DeLong and
     Clarke-Pearson, Biometrics 44 (1988) 837. A bootstrap has the same interval but for the chance of its draws, which
-    of a thousand moves its ends by 5 % of its width: enough for an end near 0 to change sides.
+    of a thousand moves its ends by some 4 % of their distance: enough for an end near 0 to change sides.
 
     Parameters
     ----------

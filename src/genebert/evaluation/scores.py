@@ -13,6 +13,13 @@ from genebert.errors import InputError
 from genebert.evaluation.kinds.base import Kind, Scored
 from genebert.files import atomic_path, read_json, write_json
 
+NAME, OBJECT = (str, "a name"), (dict, "an object")
+KINDS = {
+    **dict.fromkeys(("task", "dataset", "model"), NAME),
+    **dict.fromkeys(("settings", "data_sha256"), OBJECT),
+    "model_record": (dict | None, "an object"),  # null where the model's folder has none
+}
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -90,12 +97,7 @@ def read_score(path: str | Path) -> dict[str, Any]:
         raise InputError(f"{path}: not a score file; the key {missing[0]!r} is missing")
     if not isinstance(score["seed"], int):
         raise InputError(f"{path}: not a score file; found the seed {score['seed']!r}, expected a whole number")
-    for keys, kind, expected in (
-        (("task", "dataset", "model"), str, "a name"),
-        (("settings", "data_sha256", "model_record"), dict, "an object"),
-    ):
-        for key in keys:
-            # a model's record is null where its folder has none
-            if not isinstance(score.get(key), kind if key in needed else (kind, type(None))):
-                raise InputError(f"{path}: not a score file; found {key} {score[key]!r}, expected {expected}")
+    for key, (kind, expected) in KINDS.items():
+        if key in score and not isinstance(score[key], kind):
+            raise InputError(f"{path}: not a score file; found {key} {score[key]!r}, expected {expected}")
     return score

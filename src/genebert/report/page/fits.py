@@ -60,9 +60,15 @@ def read_fits(
     `fitted_as` names rows whose fits have other names than the row, or several: data set -> row -> those names, the
     first for the run's own seed of pre-training. The others stand for no row of their own.
     """
+    return fits_of(((read_score(path), Path(path)) for path in paths), fitted_as)
+
+
+def fits_of(
+    read: Iterable[tuple[Score, Path]], fitted_as: Mapping[str, Mapping[str, Sequence[str]]] | None = None
+) -> dict[tuple[str, str], Fits]:
+    """Return what :func:`read_fits` does, of files that are read."""
     found: dict[tuple[str, str], dict[int, tuple[Score, Path]]] = {}
-    for path in map(Path, paths):
-        score = read_score(path)
+    for score, path in read:
         seeds = found.setdefault((f"{score['task']}/{score['dataset']}", score["model"]), {})
         if score["seed"] in seeds:
             raise InputError(f"{path}: seed {score['seed']} as in {seeds[score['seed']][1]}; expected each once")
