@@ -309,6 +309,8 @@ def test_bad_sets_of_score_files(tmp_path, paper, scores, files):
     refused("a second score file of kmer-logreg on promoter/prom-core with seed 0", [*scores, scores[0]])
     mixed = files(score("genebert", 3, 0.9, data_sha256={"test": "other"}))
     refused(r"genebert-3\.json: not scored on the test examples of .*kmer-logreg-0", [*scores, mixed])
+    trained = [files(score(name, 3, 0.9, data_sha256={"train": name})) for name in ("genebert", "dnabert")]
+    refused(r"dnabert-3\.json: not fitted to the train examples of .*genebert-3", [*scores, *trained])
     shorter = files(score("genebert", 3, 0.9, metrics={"n": 10}))
     refused("seeds of genebert on promoter/prom-core have 10 to 592 test examples; expected one", [*scores, shorter])
     fewer_trained = files(score("genebert", 3, 0.9, n_train=99))

@@ -19,7 +19,7 @@ from genebert.report.tables.kinds.base import Score, Shown, pretraining_of
 from genebert.report.tables.kinds.base_classes import BASE_CLASSES
 from genebert.report.tables.kinds.person import PERSON
 from genebert.report.tables.kinds.two_class import TWO_CLASS
-from genebert.report.tables.values import check_test_set
+from genebert.report.tables.values import Data, check_data
 from genebert.report.text import text_table
 from genebert.run.models import SEEDED
 from genebert.settings.models import REGRESSION
@@ -73,7 +73,7 @@ class ScoreFiles:
 
 
 def _way(score: Score) -> dict[str, Any]:
-    """Return what all fits of one row have in common: data, pre-training but for its seed, fine-tuning.
+    """Return what all fits of one row have in common: pre-training but for its seed, and fine-tuning.
 
     Left out is what the machine decides, or a search on validation: all settings of methods that are no networks.
     """
@@ -86,9 +86,7 @@ def _way(score: Score) -> dict[str, Any]:
     if losses.get("srm") in (None, REGRESSION):
         for key in ("contrast", "negatives"):  # nothing is contrasted
             losses.pop(key, None)
-    data = score.get("data_sha256", {})
     return {
-        "data_sha256": {split: data.get(split) for split in ("train", "valid")},  # the test set is checked between rows
         "settings": {key: value for key, value in settings.items() if key not in searched},
         "model_record.settings": network,
         "model_record.training": record.get("training"),
@@ -179,12 +177,12 @@ def _fits(fitted: ScoreFiles, ours: str, others: Sequence[str]) -> tuple[list[tu
 
 
 def _kind(fits: AllFits, pair: Pair) -> Shown:
-    """Return the kind of a data set; an InputError where rows were not scored on the same test examples."""
+    """Return the kind of a data set; an InputError where fits are not of the same examples."""
     keys: set[str] = set()
-    tested: dict[str, tuple[str, Path]] = {}
+    data: Data = {}
     for one in (fits[pair.dataset, name] for name in (pair.ours, pair.other)):
         for score, path in zip(one.scores, one.paths, strict=True):
-            check_test_set(pair.dataset, score, path, tested)
+            check_data(pair.dataset, score, path, data)
             keys.update(score["metrics"])
     return BASE_CLASSES if "top_k" in keys else PERSON if "n_folds" in keys else TWO_CLASS
 

@@ -88,7 +88,8 @@ def _panel(axes: "Axes", row: Row, model: str, signs: Mapping[str, tuple[str, st
         mine = [i for i in order if signs[row.types[i]][1] == marker]
         if mine:
             places, colours = row.plane[model][mine], [signs[row.types[i]][0] for i in mine]
-            axes.scatter(*places.T, c=colours, s=9, marker=marker, linewidths=0, alpha=0.85)
+            # As pixels also in the svg: 4,400 points were 0.5 MB of shapes.
+            axes.scatter(*places.T, c=colours, s=9, marker=marker, linewidths=0, alpha=0.85, rasterized=True)
     axes.set_aspect("equal", adjustable="datalim")
     axes.set_xticks([])
     axes.set_yticks([])

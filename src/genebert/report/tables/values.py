@@ -28,6 +28,7 @@ from genebert.report.text import ReportSettings
 # ``task/dataset`` -> our models; or each of them with the names of its fits: equal models are fitted once, and a model
 # with several seeds of pre-training once for each.
 Rows = Mapping[str, Sequence[str] | Mapping[str, Sequence[str]]]
+Data = dict[tuple[str, str], tuple[str, Path]]  # data set and split -> hash of its examples, and the file that said so
 
 # Labels that belong to a data set, not to a row: key in a score file's `data_set`.
 DATA_SET_LABELS = {"cell_type": "cell", "tissue": "tissue"}
@@ -46,8 +47,8 @@ def collect(paths: Iterable[str | Path], rows: Rows) -> Scores:
     Raises
     ------
     InputError
-        A file is not asked for or is there twice, a model asked for has none, or two models were tested on different
-        examples.
+        A file is not asked for or is there twice, a model asked for has none, or two models were fitted or tested with
+        different examples.
     """
     found: Scores = {}
     shown: dict[tuple[str, str], list[str]] = {}
@@ -55,7 +56,7 @@ def collect(paths: Iterable[str | Path], rows: Rows) -> Scores:
         for row, names in fits(rows, dataset).items():
             for name in names:
                 shown.setdefault((dataset, name), []).append(row)
-    tested: dict[str, tuple[str, Path]] = {}
+    data: Data = {}
     for path in map(Path, paths):
         score = read_score(path)
         dataset, model = f"{score['task']}/{score['dataset']}", score["model"]
@@ -66,7 +67,7 @@ def collect(paths: Iterable[str | Path], rows: Rows) -> Scores:
             if any((other["model"], other["seed"]) == (model, score["seed"]) for other in group):
                 raise InputError(f"{path}: a second score file of {model} on {dataset} with seed {score['seed']}")
             group.append(score)
-        check_test_set(dataset, score, path, tested)
+        check_data(dataset, score, path, data)
     for dataset in rows:
         for row, names in fits(rows, dataset).items():
             had = {score["model"] for score in found.get((dataset, row), [])}
@@ -81,15 +82,14 @@ def collect(paths: Iterable[str | Path], rows: Rows) -> Scores:
     return found
 
 
-def check_test_set(dataset: str, score: Score, path: Path, tested: dict[str, tuple[str, Path]]) -> None:
-    """Raise an InputError where a score file is of other test examples than those of `tested`, which it is added to.
-
-    `tested` holds for each data set the hash of its test examples and the file that said so.
-    """
-    test = score.get("data_sha256", {}).get("test")
-    first, where = tested.setdefault(dataset, (test, path)) if test else (test, path)
-    if test != first:
-        raise InputError(f"{path}: not scored on the test examples of {where}; expected one test set for {dataset}")
+def check_data(dataset: str, score: Score, path: Path, data: Data) -> None:
+    """Raise an InputError where a score file is of other examples than the files before, whose hashes `data` holds."""
+    for split, digest in score.get("data_sha256", {}).items():
+        first, where = data.setdefault((dataset, split), (digest, path))
+        if digest != first:
+            done = {"train": "fitted to", "valid": "chosen by"}.get(split, "scored on")
+            expected = f"expected one {split} set for {dataset}"
+            raise InputError(f"{path}: not {done} the {split} examples of {where}; {expected}")
 
 
 def fits(rows: Rows, dataset: str) -> Mapping[str, Sequence[str]]:
