@@ -30,14 +30,14 @@ def _compared(table: pd.DataFrame, headings: list[str]) -> str:
     return markdown(columns, left=2)
 
 
-def _all_labels(name: str) -> str:
+def _all_labels(name: str, *further: str) -> str:
     table = read(name)
-    return _compared(table.assign(heading=table["dataset"].map(SHORT)), list(CELLS))
+    return _compared(table.assign(heading=table["dataset"].map(SHORT)), [*CELLS, *further])
 
 
 def compare() -> str:
-    """Differences between rows of Table 2."""
-    return _all_labels("compare")
+    """Differences between rows of Tables 1 and 2."""
+    return _all_labels("compare", "promoters")
 
 
 def motifs_compare() -> str:

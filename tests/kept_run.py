@@ -308,7 +308,8 @@ def _paper_auc(paper: pd.DataFrame, name: str | None) -> str:
 SUMMARY = {
     "GeneBERT": ("genebert-k3", "genebert"),
     "GeneBERT with filters over bases": ("genebert-conv", "genebert-conv"),
-    "GeneBERT that predicts motif scores, twice as wide": ("wide:genebert-conv-regression",) * 2,
+    "GeneBERT that predicts motif scores": ("genebert-conv-regression",) * 2,
+    "the same, twice as wide": ("wide:genebert-conv-regression",) * 2,
     "DNABERT (ours: masked k-mers only)": ("dnabert-k3", "dnabert"),
     "the same with filters over bases": ("dnabert-conv", "dnabert-conv"),
     "the same with filters, twice as wide": ("wide:dnabert-conv",) * 2,
