@@ -30,6 +30,6 @@ def picture(folder: str | Path, name: str, title: str, width: float, height: flo
         FigureCanvasAgg(figure)
         figure.suptitle(title, fontsize=10, x=0.01, ha="left")
         yield figure
-        for suffix, options in (("svg", {"metadata": {"Date": None}, "dpi": 300}), ("png", {"dpi": 150})):
+        for suffix, options in (("svg", {"metadata": {"Date": None}}), ("png", {"dpi": 150})):
             with atomic_path(Path(folder) / f"{name}.{suffix}") as temporary:
                 figure.savefig(temporary, format=suffix, **options)

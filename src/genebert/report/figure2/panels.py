@@ -74,11 +74,11 @@ def said_of(numbers: Mapping[str, Any], model: str) -> str:
     """Return the numbers of a panel in words: each of the embedding, and of the plane."""
     embedding, plane = (numbers[place][model] for place in ("embedding", "plane"))
     lines = [
-        f"{word} {embedding[name]['value']:.2f}, in the plane {plane[name]['value']:.2f}"
+        f"{word} {embedding[name]['value']:z.2f}, in the plane {plane[name]['value']:z.2f}"
         for name, word in MEASURES.items()
     ]
     chance = embedding["purity"]
-    return "\n".join([f"{lines[0]} (by chance {chance['low']:.2f} to {chance['high']:.2f})", *lines[1:]])
+    return "\n".join([f"{lines[0]} (by chance {chance['low']:z.2f} to {chance['high']:z.2f})", *lines[1:]])
 
 
 def _panel(axes: "Axes", row: Row, model: str, signs: Mapping[str, tuple[str, str]], seed: int) -> None:
@@ -88,8 +88,7 @@ def _panel(axes: "Axes", row: Row, model: str, signs: Mapping[str, tuple[str, st
         mine = [i for i in order if signs[row.types[i]][1] == marker]
         if mine:
             places, colours = row.plane[model][mine], [signs[row.types[i]][0] for i in mine]
-            # As pixels also in the svg: 4,400 points were 0.5 MB of shapes.
-            axes.scatter(*places.T, c=colours, s=9, marker=marker, linewidths=0, alpha=0.85, rasterized=True)
+            axes.scatter(*places.T, c=colours, s=9, marker=marker, linewidths=0, alpha=0.85)
     axes.set_aspect("equal", adjustable="datalim")
     axes.set_xticks([])
     axes.set_yticks([])
