@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 from page_inputs import PROMOTER, predictions, write_fit
-from table_inputs import unavailable
+from table_inputs import hashes, unavailable
 
 from genebert.cli.compare import HIGHER, LOWER, OPEN, as_dicts, compare, render_comparisons
 from genebert.cli.main import main
@@ -171,9 +171,10 @@ def test_a_row_that_could_not_be_had_once(results):
         ),
         (lambda folder: changed(folder / "b/seed0.json", metrics=5), "the key 'metrics.n' is missing"),
         (lambda folder: changed(folder / "a/seed0.json", metrics={"n": 9}), "a/seed0.json: has no metrics.roc_auc"),
-        (lambda folder: of_other_data(folder, "train"), "b/seed0.json: not fitted to the train examples of"),
-        (lambda folder: of_other_data(folder, "valid"), "b/seed0.json: not chosen by the valid examples of"),
-        (lambda folder: changed(folder / "b/seed0.json", data_sha256={"test": "x"}), "not scored on the test examples"),
+        (lambda folder: of_other_data(folder, train="x"), "b/seed0.json: not fitted to the train examples of"),
+        (lambda folder: of_other_data(folder, valid="x"), "b/seed0.json: not validated on the valid examples of"),
+        (lambda folder: of_other_data(folder, test="x"), "b/seed0.json: not scored on the test examples of"),
+        (lambda folder: changed(folder / "b/seed0.json", data_sha256={}), "; found no hash, expected hash of"),
     ],
 )  # fmt: skip
 def test_damaged_folders_are_one_sentence(results, capsys, damage, said):
@@ -188,9 +189,8 @@ def changed(path, **values):
     path.write_text(json.dumps(json.loads(path.read_text()) | values))
 
 
-def of_other_data(folder, split):
-    for name in ("a", "b"):
-        changed(folder / f"{name}/seed0.json", data_sha256={split: f"hash of {name}'s"})
+def of_other_data(folder, **others):
+    changed(folder / "b/seed0.json", data_sha256=hashes("prom-core", **others))
 
 
 def test_others_are_compared_where_they_have_scores(results):

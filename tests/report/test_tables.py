@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from table_inputs import (
     cells_of,
     check_latex,
+    hashes,
     html_tables,
     markdown_tables,
     render,
@@ -307,10 +308,9 @@ def test_bad_sets_of_score_files(tmp_path, paper, scores, files):
     fewer = {SET: ["genebert", "dnabert", "kmer-logreg"]}
     refused("scores from-scratch on promoter/prom-core, which is not among the rows", scores, fewer)
     refused("a second score file of kmer-logreg on promoter/prom-core with seed 0", [*scores, scores[0]])
-    mixed = files(score("genebert", 3, 0.9, data_sha256={"test": "other"}))
-    refused(r"genebert-3\.json: not scored on the test examples of .*kmer-logreg-0", [*scores, mixed])
-    trained = [files(score(name, 3, 0.9, data_sha256={"train": name})) for name in ("genebert", "dnabert")]
-    refused(r"dnabert-3\.json: not fitted to the train examples of .*genebert-3", [*scores, *trained])
+    for split, done in (("train", "fitted to"), ("valid", "validated on"), ("test", "scored on")):
+        mixed = files(score("genebert", 3, 0.9, data_sha256=hashes("prom-core", **{split: "other"})))
+        refused(rf"genebert-3\.json: not {done} the {split} examples of .*kmer-logreg-0", [*scores, mixed])
     shorter = files(score("genebert", 3, 0.9, metrics={"n": 10}))
     refused("seeds of genebert on promoter/prom-core have 10 to 592 test examples; expected one", [*scores, shorter])
     fewer_trained = files(score("genebert", 3, 0.9, n_train=99))

@@ -28,7 +28,7 @@ from genebert.report.text import ReportSettings
 # ``task/dataset`` -> our models; or each of them with the names of its fits: equal models are fitted once, and a model
 # with several seeds of pre-training once for each.
 Rows = Mapping[str, Sequence[str] | Mapping[str, Sequence[str]]]
-Data = dict[tuple[str, str], tuple[str, Path]]  # data set and split -> hash of its examples, and the file that said so
+Data = dict[str, tuple[dict[str, str], Path]]  # data set -> hash of each split's examples, and the file that said so
 
 # Labels that belong to a data set, not to a row: key in a score file's `data_set`.
 DATA_SET_LABELS = {"cell_type": "cell", "tissue": "tissue"}
@@ -83,13 +83,16 @@ def collect(paths: Iterable[str | Path], rows: Rows) -> Scores:
 
 
 def check_data(dataset: str, score: Score, path: Path, data: Data) -> None:
-    """Raise an InputError where a score file is of other examples than the files before, whose hashes `data` holds."""
-    for split, digest in score.get("data_sha256", {}).items():
-        first, where = data.setdefault((dataset, split), (digest, path))
-        if digest != first:
-            done = {"train": "fitted to", "valid": "chosen by"}.get(split, "scored on")
-            expected = f"expected one {split} set for {dataset}"
-            raise InputError(f"{path}: not {done} the {split} examples of {where}; {expected}")
+    """Raise an InputError where a score file is of other examples than the first of its data set, kept in `data`."""
+    if "unavailable" in score:
+        return
+    hashes = score.get("data_sha256", {})
+    first, where = data.setdefault(dataset, (hashes, path))
+    for split in {**first, **hashes}:
+        found, expected = (one.get(split, "no hash") for one in (hashes, first))
+        if found != expected:
+            done = {"train": "fitted to", "valid": "validated on"}.get(split, "scored on")
+            raise InputError(f"{path}: not {done} the {split} examples of {where}; found {found}, expected {expected}")
 
 
 def fits(rows: Rows, dataset: str) -> Mapping[str, Sequence[str]]:
