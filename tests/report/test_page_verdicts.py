@@ -12,14 +12,11 @@ from scipy import stats
 from table_inputs import unavailable
 
 from genebert.errors import InputError
+from genebert.evaluation.intervals import error_over_pretrainings, interval_of_mean, with_all_errors
 from genebert.evaluation.metrics import bootstrap_auc, paired_auc_interval
 from genebert.report.page.claims import Claim, Pair
 from genebert.report.page.fits import Fits, read_fits
-from genebert.report.page.intervals import (
-    error_over_pretrainings,
-    interval_of_mean,
-    interval_over_seeds,
-)
+from genebert.report.page.intervals import interval_over_seeds
 from genebert.report.page.summary import ends, line_of
 from genebert.report.page.verdicts import (
     ABSENT,
@@ -32,7 +29,6 @@ from genebert.report.page.verdicts import (
     judge,
     measure,
     verdict_of,
-    with_all_errors,
     within_reach,
 )
 from genebert.report.tables.kinds.base import with_own_values
@@ -203,28 +199,13 @@ def test_no_more_differences_are_found_than_are_meant():
                 for seed in range(3)
             ]  # fmt: skip
             fits[model] = Fits(tuple(scores), tuple(Path(f"{i}") for i in range(len(scores))))
-        seeds, pretrainings = (make(*fits.values(), PLACE) for make in (interval_over_seeds, error_over_pretrainings))
+        seeds = interval_over_seeds(*fits.values(), PLACE)
+        pretrainings = error_over_pretrainings(*(side.mean_by_pretraining(PLACE) for side in fits.values()))
         means = [np.mean(side.values(PLACE)) for side in fits.values()]
         assert pretrainings[1] == 2
         low, high = with_all_errors(means[0] - means[1], [(seeds, 2), pretrainings])
         found += not low < 0 < high
     assert found < 0.07 * 400
-
-
-@pytest.mark.parametrize("seeds", [3, 5, 10])
-def test_errors_of_seeds_and_of_examples_add(seeds):
-    """Where both are alike, the widest of the two intervals alone leaves out the true difference too often."""
-    rng = np.random.default_rng(seeds)
-    fits = rng.normal(0, seeds**0.5, (4000, seeds)) + rng.normal(0, 1, (4000, 1))  # both errors of the mean are 1
-    missed, by_the_widest = 0, 0
-    for values in fits:
-        mean = values.mean()
-        known = [interval_of_mean(values.tolist()), (mean - 1.96, mean + 1.96)]
-        low, high = with_all_errors(mean, list(zip(known, (seeds - 1, np.inf), strict=True)))
-        missed += not low < 0 < high
-        by_the_widest += not min(one[0] for one in known) < 0 < max(one[1] for one in known)
-    assert 0.04 * 4000 < missed < 0.065 * 4000
-    assert by_the_widest > {3: 0.04, 5: 0.07, 10: 0.1}[seeds] * 4000
 
 
 def test_few_examples_and_seeds_leave_it_open(tmp_path):
@@ -297,16 +278,6 @@ def test_a_seed_twice_is_refused(tmp_path):
     again.write_text(path.read_text())
     with pytest.raises(InputError, match="seed 0 as in"):
         read_fits([path, again])
-
-
-@given(st.lists(st.floats(-1, 1), min_size=2, max_size=8, unique=True))
-def test_the_interval_over_seeds_is_students(values):
-    expected = stats.ttest_1samp(values, 0).confidence_interval(0.95)
-    assert interval_of_mean(values) == pytest.approx((expected.low, expected.high), abs=1e-9)
-
-
-def test_one_value_has_no_interval():
-    assert interval_of_mean([0.1]) is None
 
 
 def test_a_paired_interval_is_narrower_and_nothing_for_the_same_scores():

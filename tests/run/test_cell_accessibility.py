@@ -28,12 +28,13 @@ def asked(**keys):
 def test_what_it_is_made_from():
     run = run_of({})
     inputs = cell_accessibility_inputs(run)
-    assert cell_models(run) == ["from-scratch", "dnabert", "genebert"]
-    assert inputs["states"] == [f"{FOLDER}/{name}.npz" for name in cell_models(run)]
+    assert cell_models(run) == [(name, name) for name in ("from-scratch", "dnabert", "genebert")]
+    assert inputs["states"] == [f"{FOLDER}/{name}.npz" for name, _ in cell_models(run)]
     assert inputs["motifs"] == run.motifs and inputs["regions"] == f"{FOLDER}/regions.npz"
     assert BlockSettings(**block_settings(run)) == BlockSettings(10, 40_000, 10_000, (), 0.01, 42)
     job = cell_accessibility_job(run)
     assert CellAccessibilitySettings(**job["settings"]) == CellAccessibilitySettings()
+    assert job["models"] == [("from-scratch", 42), ("dnabert", 42), ("genebert", 42)]
     assert job["given"] == {"seed": 42, "region_bp": 515}
     assert cell_accessibility_files(run)[-1] == "results/paper/tables/cell_accessibility.json"
     assert extended_files(run)[-5:] == asked_files(run) and extended_files(run)[0].endswith("table1_extended.csv")
@@ -47,8 +48,17 @@ def test_the_matrix_is_read_by_models_that_have_an_encoder_of_it():
 
 def test_models_that_cannot_be_had_are_left_out_and_equal_ones_read_once():
     run = run_of(asked(models=["genebert", "genebert-2e-4", "dnabert"]) | {"unavailable": {"dnabert": "no weights"}})
-    assert cell_models(run) == ["genebert"]
+    assert cell_models(run) == [("genebert", "genebert")]
     assert cell_accessibility_notes(run) == ["Unavailable: dnabert: no weights."]
+
+
+def test_every_pretraining_of_a_model_is_read():
+    run = run_of(asked(models=["dnabert", "genebert"]) | {"models": {"genebert": {"pretrain_seeds": [43, 44]}}})
+    states = ["dnabert", "genebert", "genebert@43", "genebert@44"]
+    assert cell_accessibility_inputs(run)["states"] == [f"{FOLDER}/{name}.npz" for name in states]
+    assert cell_accessibility_job(run)["models"] == [
+        ("dnabert", 42), ("genebert", 42), ("genebert", 43), ("genebert", 44),
+    ]  # fmt: skip
 
 
 def test_a_run_goes_without():

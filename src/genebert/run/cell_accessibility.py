@@ -9,10 +9,15 @@ from genebert.settings.models import reads
 TARGET = "cell_accessibility"
 
 
-def cell_models(run: Run) -> list[str]:
-    """Return the models whose states are read, each trained model once; those that cannot be had are left out."""
-    able = [name for name in run.config[TARGET]["models"] if not run.models.reason_of_absence(name)]
-    return list(dict.fromkeys(run.models.canonical[name] for name in able))
+def cell_models(run: Run) -> list[tuple[str, str]]:
+    """Return the rows of models whose states are read, and the model of each of their pre-trainings.
+
+    Each trained model is read once; those that cannot be had are left out.
+    """
+    models = run.models
+    able = [name for name in run.config[TARGET]["models"] if not models.reason_of_absence(name)]
+    found = [(models.canonical[name], models.canonical[one]) for name in able for one in models.seeded(name)]
+    return list(dict.fromkeys(found))
 
 
 def cell_accessibility_files(run: Run) -> list[str]:
@@ -67,7 +72,7 @@ def embed_regions_inputs(run: Run, model: str) -> dict[str, Any]:
 
 def cell_accessibility_inputs(run: Run) -> dict[str, Any]:
     """Return what the table is made from."""
-    states = [states_file(run, model) for model in cell_models(run)]
+    states = [states_file(run, model) for _, model in cell_models(run)]
     return {"regions": labelled_file(run), "sequences": run.sequences, "motifs": run.motifs, "states": states}
 
 
@@ -81,6 +86,6 @@ def cell_accessibility_job(run: Run) -> dict[str, Any]:
     """Return what the script of the table is told beside the run's name, scale and notes."""
     return {
         "settings": run.config[TARGET],
-        "models": cell_models(run),
+        "models": [(name, run.models.seed(model)) for name, model in cell_models(run)],
         "given": {"seed": run.config["seed"], "region_bp": run.config["corpus"]["region_bp"]},
     }

@@ -23,7 +23,8 @@ class CellAccessibilitySettings(Block):
         "All are read by ridge regression, motif-trees are boosted trees on the matrix' rows.",
     )
     models: Annotated[list[Name], Rule(unique=True)] = key(
-        ["from-scratch", "dnabert", "genebert"], "models whose region states are read, and their encoders of the matrix"
+        ["from-scratch", "dnabert", "genebert"],
+        "models whose region states are read, and their encoders of the matrix, each with all its seeds of pre-training",
     )
     train: Annotated[int, Rule(at_least=100)] = key(40_000, "most regions to train on, in blocks of a sample's size")
     test: Annotated[int, Rule(at_least=20)] = key(10_000, "most held-out regions; held out as those of pre-training")

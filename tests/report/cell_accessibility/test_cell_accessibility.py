@@ -13,8 +13,8 @@ from genebert.errors import InputError
 from genebert.genome.fasta import Genome, prepare_genome
 from genebert.genome.sequences import RegionSequences, extract_sequences
 from genebert.motifs.jaspar import load_jaspar
-from genebert.motifs.matrix import build_motif_matrix
-from genebert.report.cell_accessibility.features import FeatureFiles, kmer_shares, read_features
+from genebert.motifs.matrix import build_motif_matrix, load_motif_matrix
+from genebert.report.cell_accessibility.features import FeatureFiles, StatesFile, kmer_shares, read_features
 from genebert.report.cell_accessibility.fits import Parts, ridge, standardised
 from genebert.report.cell_accessibility.numbers import Counting, measure_all, parts_of
 from genebert.report.cell_accessibility.write import write_cell_accessibility
@@ -60,8 +60,8 @@ def atlas(tmp_path_factory):
     return folder
 
 
-def files_of(folder, **states):
-    return FeatureFiles(folder / "sequences", folder / "motifs", states)
+def files_of(folder, *states):
+    return FeatureFiles(folder / "sequences", folder / "motifs", [StatesFile(*one) for one in states])
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def test_planted_programs_are_found_in_motif_rows(written):
 def test_motif_rows_of_other_regions_tell_nothing(atlas):
     labelled = LabelledRegions.load(atlas / "regions.npz")
     features = read_features(["composition", "motifs"], files_of(atlas), labelled.blocks, None)
-    features["motifs"] = np.random.default_rng(0).permutation(features["motifs"])
+    features["motifs"] = {None: np.random.default_rng(0).permutation(features["motifs"][None])}
     entry = measure_all(labelled, features, Counting(0.1, 100, 1))["rows"]["motifs"]["specific"]
     assert entry["low"] < 0 < entry["high"] or abs(entry["value"]) < 0.03
 
@@ -160,14 +160,70 @@ def test_states_of_models_are_features_and_must_be_of_these_regions(atlas, tmp_p
     states = RegionStates(blocks.regions.ravel(), np.ones((n, 3), np.float32), np.ones((n, 2), np.float32))
     states.save(tmp_path / "mine.npz")
     RegionStates(states.regions, states.sequence, np.ones((n, 0), np.float32)).save(tmp_path / "other.npz")
-    files = files_of(atlas, mine=tmp_path / "mine.npz", other=tmp_path / "other.npz")
+    mine, other = tmp_path / "mine.npz", tmp_path / "other.npz"
+    files = files_of(atlas, ("mine", 42, mine), ("mine", 43, mine), ("other", 42, other))
     found = read_features(["composition"], files, blocks, 100)
-    assert [(name, one.shape[1]) for name, one in found.items()] == [
-        ("composition", 6), ("E_seq of mine", 3), ("E_reg of mine", 2), ("E_seq of other", 3),
+    assert [(name, {seed: one.shape[1] for seed, one in each.items()}) for name, each in found.items()] == [
+        ("composition", {None: 6}), ("E_seq of mine", {42: 3, 43: 3}), ("E_reg of mine", {42: 2, 43: 2}),
+        ("E_seq of other", {42: 3}),
     ]  # fmt: skip
     RegionStates(states.regions[::-1], states.sequence, states.region).save(tmp_path / "mine.npz")
     with pytest.raises(InputError, match=r"mine\.npz: holds other regions than this run draws"):
         read_features(["composition"], files, blocks, None)
+
+
+@pytest.fixture(scope="module")
+def of_models(atlas):
+    """The table with two models, whose states are motif rows and noise: three pre-trainings with more noise each."""
+    labelled = LabelledRegions.load(atlas / "regions.npz")
+    rows = labelled.blocks.regions.ravel()
+    motifs = np.nan_to_num(np.asarray(load_motif_matrix(atlas / "motifs")[rows], np.float64))
+    motifs, draw = (motifs - motifs.mean(0)) / motifs.std(0), np.random.default_rng(0)
+    states = []
+    for model, noise in (("plain", (3.0,)), ("good", (0.1, 0.5, 1.0))):
+        for seed, more in enumerate(noise, 42):
+            path = atlas / f"{model}@{seed}.npz"
+            vectors = (motifs + draw.normal(0, more, motifs.shape)).astype(np.float32)
+            RegionStates(rows, vectors, np.ones((len(rows), 0), np.float32)).save(path)
+            states.append((model, seed, path))
+    out = [atlas / f"of_models.{form}" for form in ("csv", "md")]
+    settings = CellAccessibilitySettings(features=["composition"], models=["plain", "good"], resamples=100)
+    return write_cell_accessibility(atlas / "regions.npz", files_of(atlas, *states), settings, GIVEN, REPORT, out), out
+
+
+def test_a_row_is_the_mean_of_its_pretrainings(of_models):
+    found, _ = of_models
+    good, plain = (found["rows"][f"E_seq of {name}"]["specific"] for name in ("good", "plain"))
+    values = list(good["pretrainings"].values())
+    assert list(good["pretrainings"]) == ["42", "43", "44"] and values == sorted(values, reverse=True)
+    assert good["value"] == pytest.approx(np.mean(values)) and len(good["penalties"]) == 3
+    assert good["value"] == pytest.approx(np.mean(list(good["types"].values())))
+    assert good["low"] < values[2] and values[0] < good["high"]
+    assert "pretrainings" not in plain and len(plain["penalties"]) == 1
+    gain = good["value"] - found["rows"]["composition"]["specific"]["value"]
+    assert good["gain"] == pytest.approx(gain) and good["gain_low"] < gain < good["gain_high"]
+
+
+def test_models_are_compared_with_each_other(of_models):
+    found, (csv, text) = of_models
+    good, plain = (found["rows"][f"E_seq of {name}"]["specific"]["value"] for name in ("good", "plain"))
+    (pair,) = found["between"]
+    assert (pair["row"], pair["than"]) == ("E_seq of good", "E_seq of plain")
+    assert pair["gain"] == pytest.approx(good - plain) and pair["gain_low"] < good - plain < pair["gain_high"]
+    table = pd.read_csv(csv)
+    line = table[table["than"] == "E_seq of plain"].iloc[0]
+    assert (line["known_by"], line["target"]) == ("E_seq of good", "specific")
+    assert line[["gain", "gain_low", "gain_high"]].tolist() == [pair[key] for key in ("gain", "gain_low", "gain_high")]
+    mean = table[(table["known_by"] == "E_seq of good") & (table["target"] == "specific") & table["sd"].notna()].iloc[0]
+    assert mean["pretrainings"] == 3 and mean["than"] == "composition"
+    sd = np.std(list(found["rows"]["E_seq of good"]["specific"]["pretrainings"].values()), ddof=1)
+    assert f"{good:.3f} ± {sd:.3f}" in text.read_text() and mean["sd"] == pytest.approx(sd)
+    assert table[table["known_by"] == "E_seq of plain"]["pretrainings"].dropna().unique().tolist() == [1]
+
+
+def test_one_model_is_compared_with_none(written):
+    found, out = written
+    assert found["between"] == [] and "between models" not in out[1].read_text()
 
 
 def test_composition_stands_beside_the_others():

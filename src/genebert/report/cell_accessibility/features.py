@@ -1,6 +1,6 @@
 """What regions are known by: composition, k-mers, motif rows, and what models make of them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,18 @@ from genebert.report.cell_accessibility.words import REGION, SEQUENCE
 KMERS = (1, 2, 3, 4)
 _ROWS = 1024  # regions of a block that k-mers are counted in
 
+# Seed of pre-training -> float [regions, some]; None: of what has none.
+Feature = Mapping[int | None, np.ndarray]
+
+
+@dataclass(frozen=True)
+class StatesFile:
+    """What one pre-training of a model makes of regions."""
+
+    model: str
+    seed: int
+    path: str | Path  # a file of :class:`RegionStates`
+
 
 @dataclass(frozen=True)
 class FeatureFiles:
@@ -25,7 +37,7 @@ class FeatureFiles:
 
     sequences: str | Path
     motifs: str | Path
-    states: Mapping[str, str | Path]  # model -> file of :class:`RegionStates`
+    states: Sequence[StatesFile]
 
 
 def composition_features(whole: RegionSequences, shown: RegionSequences) -> np.ndarray:
@@ -48,23 +60,23 @@ def kmer_shares(sequences: RegionSequences) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def read_states(files: Mapping[str, str | Path], blocks: RegionBlocks) -> dict[str, np.ndarray]:
+def read_states(files: Iterable[StatesFile], blocks: RegionBlocks) -> dict[str, Feature]:
     """Return the vectors that models give the regions of blocks, by name; an InputError for those of other regions."""
-    found = {}
-    for model, path in files.items():
-        states = RegionStates.load(path)
+    found: dict[str, dict[int | None, np.ndarray]] = {}
+    for one in files:
+        states = RegionStates.load(one.path)
         if not np.array_equal(states.regions, blocks.regions.ravel()):
-            raise InputError(f"{path}: holds other regions than this run draws; run the rule `embed_regions` again")
-        found[SEQUENCE.format(model)] = states.sequence
+            raise InputError(f"{one.path}: holds other regions than this run draws; run the rule `embed_regions` again")
+        found.setdefault(SEQUENCE.format(one.model), {})[one.seed] = states.sequence
         if states.region.shape[1]:
-            found[REGION.format(model)] = states.region
+            found.setdefault(REGION.format(one.model), {})[one.seed] = states.region
     return found
 
 
 def read_features(
     names: Iterable[str], files: FeatureFiles, blocks: RegionBlocks, region_bp: int | None
-) -> dict[str, np.ndarray]:
-    """Return feature -> float [n, some] of the regions of blocks, in the order of `names`, then those of models.
+) -> dict[str, Feature]:
+    """Return the features of the regions of blocks, in the order of `names`, then those of models.
 
     ``motif-trees`` is the matrix as it is; what is missing there is NaN.
     """
@@ -79,4 +91,4 @@ def read_features(
         "composition-motifs": lambda: np.hstack([composition_features(whole, shown), motifs]),
         "motif-trees": lambda: motifs,
     }
-    return {name: makers[name]() for name in names} | read_states(files.states, blocks)
+    return {name: {None: makers[name]()} for name in names} | read_states(files.states, blocks)

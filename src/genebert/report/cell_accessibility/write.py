@@ -1,5 +1,6 @@
 """From labels and features of regions to the table of accessibility in each cell type, in all its forms."""
 
+import itertools
 import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -12,19 +13,33 @@ from genebert.evaluation.cell_types import ACCESSIBILITY, DEVIATION, SPECIFIC
 from genebert.files import write_json, write_text
 from genebert.report.cell_accessibility.features import FeatureFiles, read_features
 from genebert.report.cell_accessibility.numbers import Counting, measure_all
-from genebert.report.cell_accessibility.words import COMPOSITION, SAID, WORDS
-from genebert.report.tables.blocks import Block, Column, number
+from genebert.report.cell_accessibility.words import COMPOSITION, ENCODERS, SAID, WORDS
+from genebert.report.tables.blocks import Block, Column, number, with_sd
 from genebert.report.text import NOTHING, ReportSettings, count, fill, percent
 from genebert.settings.cell_accessibility import CellAccessibilitySettings
 
 logger = logging.getLogger(__name__)
 TITLE = "Extended table. Accessibility of held-out regions in each cell type"
 NAME = "-cell-accessibility"  # after `table` in the ids of its html form
+MEAN = "mean over types"
+GAIN = ("gain", "gain_low", "gain_high")
 
 
 def _number(entry: Mapping[str, Any] | None, key: str = "value") -> str:
     value = None if entry is None else entry.get(key)
     return NOTHING if value is None else number(value)
+
+
+def _mean(entry: Mapping[str, Any] | None) -> str:
+    """Return the mean over cell types, of several pre-trainings with their sd."""
+    if entry is None or entry["value"] is None or "pretrainings" not in entry:
+        return _number(entry)
+    return with_sd(entry["value"], _sd(entry))
+
+
+def _sd(entry: Mapping[str, Any]) -> float:
+    """Return the sample standard deviation over pre-trainings, NaN of one."""
+    return float(pd.Series(entry.get("pretrainings", {}), dtype=float).std())
 
 
 def _ends(entry: Mapping[str, Any] | None, low: str, high: str, sign: str = "") -> str:
@@ -39,18 +54,36 @@ def _main(found: Mapping[str, Any], subtitle: str) -> Block:
     columns = [
         Column("Known by", names, number=False),
         Column("Columns", [count(found["columns"].get(name)) for name in names]),
-        Column(found["metric"], [_number(rows[name].get(ACCESSIBILITY)) for name in names], WORDS[ACCESSIBILITY]),
-        Column("Pearson", [_number(rows[name].get(DEVIATION)) for name in names], WORDS[DEVIATION]),
+        Column(found["metric"], [_mean(rows[name].get(ACCESSIBILITY)) for name in names], WORDS[ACCESSIBILITY]),
+        Column("Pearson", [_mean(rows[name].get(DEVIATION)) for name in names], WORDS[DEVIATION]),
     ]
     of = [rows[name].get(SPECIFIC) for name in names]
-    gains = [NOTHING if not one or one.get("gain") is None else number(one["gain"], "+") for one in of]
     columns += [
-        Column("Pearson", [_number(one) for one in of], WORDS[SPECIFIC]),
+        Column("Pearson", [_mean(one) for one in of], WORDS[SPECIFIC]),
         Column("95 %", [_ends(one, "low", "high") for one in of], WORDS[SPECIFIC]),
-        Column(f"Beyond {COMPOSITION}", gains, WORDS[SPECIFIC]),
-        Column("95 %", [_ends(one, "gain_low", "gain_high", "+") for one in of], WORDS[SPECIFIC]),
+        *_gain_columns(of, f"Beyond {COMPOSITION}", WORDS[SPECIFIC]),
     ]
     return Block("main", TITLE, subtitle, columns, _notes(found))
+
+
+def _gain_columns(of: Iterable[Mapping[str, Any] | None], head: str, group: str) -> list[Column]:
+    gains = [one or {} for one in of]
+    return [
+        Column(head, [NOTHING if one.get("gain") is None else number(one["gain"], "+") for one in gains], group),
+        Column("95 %", [_ends(one, "gain_low", "gain_high", "+") for one in gains], group),
+    ]
+
+
+def _between(found: Mapping[str, Any], subtitle: str) -> list[Block]:
+    """Return how much more models tell of the cell-specific part than others do; nothing of a single model."""
+    if not (pairs := found["between"]):
+        return []
+    columns = [
+        Column("Known by", [one["row"] for one in pairs], number=False),
+        Column("than", [one["than"] for one in pairs], number=False),
+        *_gain_columns(pairs, "Pearson, difference", WORDS[SPECIFIC]),
+    ]
+    return [Block("between", f"{TITLE}: between models", subtitle, columns, [])]
 
 
 def _by_type(found: Mapping[str, Any], subtitle: str, target: str, metric: str) -> Block:
@@ -75,23 +108,38 @@ def _notes(found: Mapping[str, Any]) -> list[str]:
         f"average (fitted on training regions); {percent(specific)} of the variance of the held-out labels. The "
         "deviation from the mean alone still follows the mean: of a type with few open regions it is little else. A "
         "baseline that knows a region's labels says nothing of its deviation, which it is a part of.",
-        "95 %: over blocks of held-out regions (bootstrap). The region x TF matrix holds a region's motifs, which are "
+        "95 %: over blocks of held-out regions (bootstrap); of a model with several pre-trainings, whose means and sd "
+        "are given, also over these, as if both errors were independent. The region x TF matrix holds a region's "
+        "motifs, which are "
         "the same in all cells: what is specific there are regions, not cells.",
     ]  # fmt: skip
 
 
 def _csv(found: Mapping[str, Any], settings: ReportSettings) -> str:
-    """Return one line a row, target and cell type, and one for the mean over types."""
+    """Return one line a row, target and cell type, one for the mean over types, and one a pair of models."""
     lines = []
     for name, targets in found["rows"].items():
         for target, entry in targets.items():
             metric = found["metric"] if target == ACCESSIBILITY else "Pearson"
             head = {"known_by": name, "columns": found["columns"].get(name), "target": target, "metric": metric}
-            more = {key: entry.get(key) for key in ("low", "high", "gain", "gain_low", "gain_high", "penalty")}
-            lines.append(head | {"cell_type": "mean over types", "value": entry["value"]} | more)
+            more = {key: entry.get(key) for key in ("low", "high", *GAIN)}
+            penalties = " ".join(str(one) for one in entry["penalties"] if one is not None)
+            more |= {"than": COMPOSITION if "gain" in entry else None, "penalty": penalties or None}
+            several = {"pretrainings": len(entry.get("pretrainings", [0])), "sd": _sd(entry)}
+            lines.append(head | {"cell_type": MEAN, "value": entry["value"]} | several | more)
             lines += [head | {"cell_type": one, "value": value} for one, value in entry["types"].items()]
-    frame = pd.DataFrame(lines).astype({"columns": "Int64"})
+    for one in found["between"]:
+        head = {"known_by": one["row"], "target": SPECIFIC, "metric": "Pearson", "cell_type": MEAN}
+        lines.append(head | {key: one[key] for key in ("than", *GAIN)})
+    frame = pd.DataFrame(lines).astype({"columns": "Int64", "pretrainings": "Int64"})
     return frame.assign(run=settings.run, scale=settings.scale).to_csv(index=False, lineterminator="\n")
+
+
+def _pairs(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Return each two models' states of one encoder, the later first; of others nothing."""
+    names = list(names)
+    of_each = ([name for name in names if name.startswith(words.format(""))] for words in ENCODERS)
+    return [(one, other) for same in of_each for other, one in itertools.combinations(same, 2)]
 
 
 def write_cell_accessibility(
@@ -128,12 +176,14 @@ def write_cell_accessibility(
     """
     regions = LabelledRegions.load(labelled)
     features = read_features(settings.features, files, regions.blocks, given["region_bp"])
-    found = measure_all(regions, features, Counting(settings.valid_fraction, settings.resamples, given["seed"]))
+    counting = Counting(settings.valid_fraction, settings.resamples, given["seed"])
+    found = measure_all(regions, features, counting, _pairs(features))
     subtitle = f"Run {report.run}: {report.scale}"
     main = _main(found, subtitle)
     main.notes.extend(report.notes)
     blocks = [
         main,
+        *_between(found, subtitle),
         _by_type(found, subtitle, ACCESSIBILITY, found["metric"]),
         _by_type(found, subtitle, SPECIFIC, "Pearson"),
     ]

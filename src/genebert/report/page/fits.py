@@ -5,6 +5,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from genebert.errors import InputError
 from genebert.evaluation.scores import read_score
 from genebert.report.tables.kinds.base import Place, Score, pretraining_of, value_at, with_own_values
@@ -42,6 +44,10 @@ class Fits:
         for score, value in zip(self.scores, self.values(place), strict=True):
             found.setdefault(pretraining_of(score), []).append(value)
         return found
+
+    def mean_by_pretraining(self, place: Place) -> dict[int | None, float]:
+        """Return the mean of the same."""
+        return {seed: float(np.mean(values)) for seed, values in self.by_pretraining(place).items()}
 
     def of_seeds(self, seeds: Collection[int]) -> "Fits":
         """Return the fits of some fine-tuning seeds."""

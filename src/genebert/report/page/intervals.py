@@ -8,12 +8,10 @@ import numpy as np
 import pandas as pd
 
 from genebert.errors import InputError
+from genebert.evaluation.intervals import Interval, interval_of_mean
 from genebert.evaluation.metrics import paired_auc_interval
 from genebert.report.page.fits import Fits
 from genebert.report.tables.kinds.base import Place, Shown, pretraining_of, value_at
-from genebert.report.tables.values import mean_and_sd
-
-Interval = tuple[float, float]
 
 
 def common_seeds(sides: Sequence[Fits]) -> tuple[int, ...]:
@@ -25,18 +23,6 @@ def common_seeds(sides: Sequence[Fits]) -> tuple[int, ...]:
     return tuple(sorted(set.intersection(*groups.values()))) if groups else ()
 
 
-def interval_of_mean(values: Sequence[float]) -> Interval | None:
-    """Return the 95 % interval of a mean (Student's t), None of fewer than two values."""
-    from scipy.stats import t
-
-    n = len(values)
-    if n < 2:
-        return None
-    mean, sd = mean_and_sd(list(values))
-    half = float(t.ppf(0.975, n - 1)) * sd / math.sqrt(n)
-    return mean - half, mean + half
-
-
 def interval_over_seeds(ours: Fits, other: Fits, place: Place) -> Interval | None:
     """Return the 95 % interval over fine-tuning seeds, which all fits share; None of one seed.
 
@@ -45,30 +31,6 @@ def interval_over_seeds(ours: Fits, other: Fits, place: Place) -> Interval | Non
     """
     sides = [np.mean(list(side.by_pretraining(place).values()), axis=0) for side in (ours, other)]
     return interval_of_mean((sides[0] - sides[1]).tolist())
-
-
-def error_over_pretrainings(ours: Fits, other: Fits, place: Place) -> tuple[Interval, float] | None:
-    """Return the 95 % interval over pre-trainings and its degrees of freedom, None where neither side has several.
-
-    Paired where both have the same seeds, by Welch's t where both have others; where one side has a single
-    pre-training, of the other's alone. The freedom is infinite where the interval has no width.
-    """
-    from scipy.stats import ttest_ind
-
-    groups = [{seed: float(np.mean(values)) for seed, values in side.by_pretraining(place).items()}
-              for side in (ours, other)]  # fmt: skip
-    one, two = ([*group.values()] for group in groups)
-    if len(one) > 1 and len(two) > 1 and set(groups[0]) != set(groups[1]):
-        if np.ptp(one) or np.ptp(two):
-            test = ttest_ind(one, two, equal_var=False)
-            return tuple(map(float, test.confidence_interval(0.95))), float(test.df)
-        return (float(np.mean(one) - np.mean(two)),) * 2, math.inf
-    if len(one) > 1 and len(two) > 1:
-        differences = [value - groups[1][seed] for seed, value in groups[0].items()]
-    else:
-        differences = (np.array(one) - np.array(two)).tolist()
-    interval = interval_of_mean(differences)
-    return interval and (interval, len(differences) - 1)
 
 
 def _predictions(path: Path) -> pd.DataFrame:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from genebert.report.page.intervals import Interval
+from genebert.evaluation.intervals import Interval
 from genebert.report.page.verdicts import ABSENT, FAILS, HOLDS, ONE_MODEL, OPEN, VERDICTS, Judged, Measured
 from genebert.report.tables.blocks import number, with_sd
 from genebert.report.text import NOTHING

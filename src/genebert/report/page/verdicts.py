@@ -7,15 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from genebert.evaluation.intervals import Interval, error_over_pretrainings, with_all_errors
 from genebert.report.page.claims import Claim, Pair
 from genebert.report.page.fits import AllFits
-from genebert.report.page.intervals import (
-    Interval,
-    common_seeds,
-    error_over_pretrainings,
-    interval_over_examples,
-    interval_over_seeds,
-)
+from genebert.report.page.intervals import common_seeds, interval_over_examples, interval_over_seeds
 from genebert.report.tables.blocks import number
 from genebert.report.tables.kinds.base import Place, Shown, value_at
 
@@ -60,36 +55,6 @@ class Measured:
     over_examples: Interval | None = None
     interval: Interval | None = None
     missing: str = ""  # model that the run has no row of, on a data set that it has
-
-
-def with_all_errors(difference: float, errors: Sequence[tuple[Interval, float]]) -> Interval:
-    """Return the 95 % interval of a difference with several independent errors.
-
-    Parameters
-    ----------
-    difference : float
-    errors : list of (Interval, float)
-        The 95 % interval of each error alone, and its degrees of freedom; infinite where it is no Student's t.
-
-    Returns
-    -------
-    Interval
-        On either side the variances add, and t has the degrees of freedom of the sum: Satterthwaite, Biometrics
-        Bulletin 2 (1946) 110. The widest interval alone leaves out a true difference too often (tests simulate it).
-    """
-    below = _reach([(max(0.0, difference - low), freedom) for (low, _), freedom in errors])
-    above = _reach([(max(0.0, high - difference), freedom) for (_, high), freedom in errors])
-    return difference - below, difference + above
-
-
-def _reach(reaches: Sequence[tuple[float, float]]) -> float:
-    """Return how far the interval of a sum of errors reaches, from how far each does and its degrees of freedom."""
-    from scipy.stats import t
-
-    variances = [(reach / float(t.ppf(0.975, freedom))) ** 2 for reach, freedom in reaches]
-    total = sum(variances)
-    left = sum(variance**2 / freedom for variance, (_, freedom) in zip(variances, reaches, strict=True))
-    return float(t.ppf(0.975, total**2 / left if left else math.inf)) * math.sqrt(total)
 
 
 def verdict_of(interval: Interval | None, gain: float | None) -> str:
@@ -158,7 +123,8 @@ def measure(pair: Pair, fits: AllFits, shown: Shown, place: Place) -> Measured:
     difference = float(np.mean(values[0]) - np.mean(values[1]))
     fixed = all(score["deterministic"] for side in (ours, other) for score in side.scores)
     over_seeds = None if fixed else interval_over_seeds(ours, other, place)
-    over_pretrainings, freedom = error_over_pretrainings(ours, other, place) or (None, math.inf)
+    means_of_each = (side.mean_by_pretraining(place) for side in (ours, other))
+    over_pretrainings, freedom = error_over_pretrainings(*means_of_each) or (None, math.inf)
     over_examples = interval_over_examples(ours, other, shown, place)
     errors = (over_seeds, len(seeds) - 1), (over_pretrainings, freedom), (over_examples, math.inf)
     known = [error for error in errors if error[0] is not None]
