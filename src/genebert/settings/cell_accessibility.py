@@ -24,7 +24,7 @@ class CellAccessibilitySettings(Block):
     )
     models: Annotated[list[Name], Rule(unique=True)] = key(
         ["from-scratch", "dnabert", "genebert"],
-        "models whose region states are read, and their encoders of the matrix, each with all its seeds of pre-training",
+        "models whose region states are read, of every pre-training, and their encoders of the matrix",
     )
     train: Annotated[int, Rule(at_least=100)] = key(40_000, "most regions to train on, in blocks of a sample's size")
     test: Annotated[int, Rule(at_least=20)] = key(10_000, "most held-out regions; held out as those of pre-training")

@@ -187,7 +187,7 @@ def of_models(atlas):
             RegionStates(rows, vectors, np.ones((len(rows), 0), np.float32)).save(path)
             states.append((model, seed, path))
     out = [atlas / f"of_models.{form}" for form in ("csv", "md")]
-    settings = CellAccessibilitySettings(features=["composition"], models=["plain", "good"], resamples=100)
+    settings = CellAccessibilitySettings(features=["composition", "kmers"], models=["plain", "good"], resamples=100)
     return write_cell_accessibility(atlas / "regions.npz", files_of(atlas, *states), settings, GIVEN, REPORT, out), out
 
 
@@ -204,11 +204,13 @@ def test_a_row_is_the_mean_of_its_pretrainings(of_models):
     assert good["gain"] == pytest.approx(gain) and good["gain_low"] < gain < good["gain_high"]
 
 
-def test_models_are_compared_with_each_other(of_models):
+def test_models_are_compared_with_each_other_and_with_what_they_read(of_models):
     found, (csv, text) = of_models
     good, plain = (found["rows"][f"E_seq of {name}"]["specific"]["value"] for name in ("good", "plain"))
-    (pair,) = found["between"]
+    pair, *others = found["between"]
     assert (pair["row"], pair["than"]) == ("E_seq of good", "E_seq of plain")
+    assert [(one["row"], one["than"]) for one in others] == [("E_seq of plain", "kmers"), ("E_seq of good", "kmers")]
+    assert others[1]["gain"] == pytest.approx(good - found["rows"]["kmers"]["specific"]["value"])
     assert pair["gain"] == pytest.approx(good - plain) and pair["gain_low"] < good - plain < pair["gain_high"]
     table = pd.read_csv(csv)
     line = table[table["than"] == "E_seq of plain"].iloc[0]
@@ -221,9 +223,9 @@ def test_models_are_compared_with_each_other(of_models):
     assert table[table["known_by"] == "E_seq of plain"]["pretrainings"].dropna().unique().tolist() == [1]
 
 
-def test_one_model_is_compared_with_none(written):
+def test_without_models_nothing_is_compared(written):
     found, out = written
-    assert found["between"] == [] and "between models" not in out[1].read_text()
+    assert found["between"] == [] and "beside others" not in out[1].read_text()
 
 
 def test_composition_stands_beside_the_others():

@@ -5,7 +5,7 @@ from genebert.evaluation.cell_types import ACCESSIBILITY, DEVIATION, SPECIFIC
 TRAINING_MEAN, OTHER_TYPES = "training-mean", "other-types-mean"
 COMPOSITION = "composition"
 SEQUENCE, REGION = "E_seq of {}", "E_reg of {}"
-ENCODERS = (SEQUENCE, REGION)
+PLAIN = {SEQUENCE: "kmers", REGION: "motifs"}  # what an encoder reads, counted
 
 WORDS = {
     ACCESSIBILITY: "Accessibility",

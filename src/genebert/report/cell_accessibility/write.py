@@ -13,7 +13,7 @@ from genebert.evaluation.cell_types import ACCESSIBILITY, DEVIATION, SPECIFIC
 from genebert.files import write_json, write_text
 from genebert.report.cell_accessibility.features import FeatureFiles, read_features
 from genebert.report.cell_accessibility.numbers import Counting, measure_all
-from genebert.report.cell_accessibility.words import COMPOSITION, ENCODERS, SAID, WORDS
+from genebert.report.cell_accessibility.words import COMPOSITION, PLAIN, SAID, WORDS
 from genebert.report.tables.blocks import Block, Column, number, with_sd
 from genebert.report.text import NOTHING, ReportSettings, count, fill, percent
 from genebert.settings.cell_accessibility import CellAccessibilitySettings
@@ -75,7 +75,7 @@ def _gain_columns(of: Iterable[Mapping[str, Any] | None], head: str, group: str)
 
 
 def _between(found: Mapping[str, Any], subtitle: str) -> list[Block]:
-    """Return how much more models tell of the cell-specific part than others do; nothing of a single model."""
+    """Return how much more models tell of the cell-specific part than others and than plain features; none without."""
     if not (pairs := found["between"]):
         return []
     columns = [
@@ -83,7 +83,7 @@ def _between(found: Mapping[str, Any], subtitle: str) -> list[Block]:
         Column("than", [one["than"] for one in pairs], number=False),
         *_gain_columns(pairs, "Pearson, difference", WORDS[SPECIFIC]),
     ]
-    return [Block("between", f"{TITLE}: between models", subtitle, columns, [])]
+    return [Block("between", f"{TITLE}: models, beside others and beside what they read", subtitle, columns, [])]
 
 
 def _by_type(found: Mapping[str, Any], subtitle: str, target: str, metric: str) -> Block:
@@ -136,10 +136,14 @@ def _csv(found: Mapping[str, Any], settings: ReportSettings) -> str:
 
 
 def _pairs(names: Iterable[str]) -> list[tuple[str, str]]:
-    """Return each two models' states of one encoder, the later first; of others nothing."""
+    """Return each two models' states of one encoder, the later first, and each with what the encoder reads."""
     names = list(names)
-    of_each = ([name for name in names if name.startswith(words.format(""))] for words in ENCODERS)
-    return [(one, other) for same in of_each for other, one in itertools.combinations(same, 2)]
+    pairs = []
+    for words, plain in PLAIN.items():
+        same = [name for name in names if name.startswith(words.format(""))]
+        pairs += [(one, other) for other, one in itertools.combinations(same, 2)]
+        pairs += [(one, plain) for one in same if plain in names]
+    return pairs
 
 
 def write_cell_accessibility(
