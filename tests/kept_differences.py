@@ -1,5 +1,7 @@
 """Differences between rows of the kept runs, with their intervals: what `genebert compare ... --json` said."""
 
+from typing import Any
+
 import pandas as pd
 from kept_format import markdown, read
 
@@ -8,6 +10,11 @@ from genebert.report.text import NOTHING
 
 CELLS = ("A549", "HepG2", "IMR-90", "K562", "GM12878")
 SHORT = {**{f"tfbs/CTCF_{cell}": cell for cell in CELLS}, "promoter/prom-core": "promoters"}
+
+
+def gained(row: Any) -> str:
+    """Return a row's gain with its interval."""
+    return NOTHING if pd.isna(row.gain) else f"{signed(row.gain)} ({ends((row.gain_low, row.gain_high))})"
 
 
 def _text(found: pd.DataFrame) -> str:
@@ -51,3 +58,11 @@ def motifs_few_compare() -> str:
     labels = table["labels"].astype("Int64").astype("string").fillna("all")
     few = [f"{name}, {n}" for name in ("A549", "K562", "promoters") for n in (50, 200)]
     return _compared(table.assign(heading=table["dataset"].map(SHORT) + ", " + labels), [*few, "promoters, all"])
+
+
+def cell_accessibility_between() -> str:
+    """By how much models tell more of the cell-specific part than others, and than what they read."""
+    table = read("cell_accessibility")
+    pairs = table[table["than"].notna() & (table["than"] != "composition")]
+    texts = [gained(row) if row.gain_low <= 0 <= row.gain_high else f"**{gained(row)}**" for row in pairs.itertuples()]
+    return markdown({"known by": pairs["known_by"].tolist(), "than": pairs["than"].tolist(), "Pearson": texts}, left=2)

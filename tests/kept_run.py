@@ -8,11 +8,18 @@ import re
 from collections.abc import Callable
 
 import pandas as pd
-from kept_differences import CELLS, compare, motifs_compare, motifs_few_compare
+from kept_differences import (
+    CELLS,
+    cell_accessibility_between,
+    compare,
+    gained,
+    motifs_compare,
+    motifs_few_compare,
+)
 from kept_format import KEPT, ROOT, bold, markdown, mean_sd, read, seeds
 
 from genebert.report.page.summary import ends, signed
-from genebert.report.tables.blocks import number
+from genebert.report.tables.blocks import number, with_sd
 from genebert.report.tables.paper import read_paper
 from genebert.report.text import NOTHING
 
@@ -261,20 +268,16 @@ def figure2() -> str:
 def cell_accessibility() -> str:
     """What is known of accessibility, and of its part that is specific to cell types."""
     table = read("cell_accessibility")
-    table = table[table["cell_type"] == "mean over types"]
+    table = table[(table["cell_type"] == "mean over types") & table["value"].notna()]
     whole, specific = (table[table["target"] == name].set_index("known_by") for name in ("accessibility", "specific"))
     names = whole.index.tolist()
     specific = specific.reindex(names)
-    gains = [
-        NOTHING if pd.isna(row.gain) else f"{signed(row.gain)} ({ends((row.gain_low, row.gain_high))})"
-        for row in specific.itertuples()
-    ]
     return markdown(
         {
             "known by": names,
-            "average precision": [number(value) for value in whole["value"]],
-            "cell-specific part, Pearson": [number(value) for value in specific["value"]],
-            "beyond composition": gains,
+            "average precision": list(map(with_sd, whole["value"], whole["sd"])),
+            "cell-specific part, Pearson": list(map(with_sd, specific["value"], specific["sd"])),
+            "beyond composition": [gained(row) for row in specific.itertuples()],
         }
     )
 
@@ -360,7 +363,7 @@ MAKERS: dict[str, Callable[[], str]] = {
     make.__name__: make
     for make in (summary, table1, table1_extended, table2, compare, table3, table4, table5, table7, table8, transfer,
                  curve_promoters, curve_ctcf, motifs, motifs_few, motifs_compare, motifs_few_compare, base, base_rates,
-                 figure2, cell_accessibility, across_cells)
+                 figure2, cell_accessibility, cell_accessibility_between, across_cells)
 }  # fmt: skip
 
 
