@@ -76,6 +76,14 @@ def test_early_stopping_restores_the_best_epoch(folder, tables, monkeypatch):
     assert np.array_equal(found.scores["valid"], seen[1]) and not np.array_equal(seen[1], seen[3])
 
 
+def test_the_last_epoch_is_kept_whatever_validation_says(folder, tables, monkeypatch):
+    small = {name: table[:64] for name, table in tables.items()}
+    seen, dictated = [], iter([0.9, 0.8, 0.7])
+    monkeypatch.setattr("sklearn.metrics.roc_auc_score", lambda _label, score: seen.append(score) or next(dictated))
+    found = finetune(folder, small, replace(SETTINGS, epochs=3, patience=1, keep="last"), 0)
+    assert found.best_epoch == len(found.history) == 3 and np.array_equal(found.scores["valid"], seen[2])
+
+
 def test_same_seed_same_scores_and_other_seeds_differ(folder, tables):
     small = {name: table[:96] for name, table in tables.items()}
     settings = replace(SETTINGS, epochs=2)

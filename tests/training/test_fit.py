@@ -55,6 +55,13 @@ def test_the_last_epoch_may_be_the_best():
     assert best == weight == len(history) == 3
 
 
+def test_the_last_epoch_is_kept_where_it_is_asked_for_and_none_is_left_out():
+    history, kept, weight = Dictated([0.9, 0.8, 0.7, 0.6]).fit(replace(COURSE, epochs=4, keep="last"))
+    assert len(history) == 4 and kept == weight == 4  # with a patience of 2, the best would have ended it after 3
+    _, kept, weight = Dictated([0.9, 0.6, 0.7]).fit(Course(2, 1, "toy", 7, "", begun=True, keep="last"))
+    assert kept == weight == 2
+
+
 def test_what_training_begins_with_counts_as_epoch_0_and_is_checked():
     begun = replace(COURSE, begun=True)
     history, best, _ = Dictated([0.9, 0.6, 0.7, 0.8]).fit(begun)

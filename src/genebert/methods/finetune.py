@@ -362,7 +362,9 @@ class Finetune(Method):
             return float(total) / n
 
         remedy = f"a learning rate below {settings.learning_rate}, or precision float32"
-        course = Course(settings.epochs, settings.patience, str(self.encoder.folder), seed, remedy, begun)
+        course = Course(
+            settings.epochs, settings.patience, str(self.encoder.folder), seed, remedy, begun, settings.keep
+        )
         history, best = fit(network, self.kind, valid, course, train_epoch, lambda: model.score(valid))
         history = [epoch | {"learning_rate": rate} for epoch, rate in zip(history, rates, strict=True)]
         return {"best_epoch": best, "history": history}

@@ -28,6 +28,12 @@ class FinetuneSettings(Block):
     warmup_fraction: ShareBelow1 = key(0.1, "share of the steps with rising rate; then linear decay to zero")
     weight_decay: NotNegative = key(0.01, "not on biases and LayerNorm")
     patience: Count = key(3, "epochs without a better validation AUC, of splice sites AUPRC, before training stops")
+    keep: Literal["best", "last"] = key(
+        "best",
+        "whose weights are kept: the best epoch's on validation, or the last one's (no validation label chooses it)",
+        more="last: all epochs are trained, and patience is not read. Thresholds, a grid and a sparse probe are still "
+        "chosen on validation.",
+    )
     dropout: ShareBelow1 = key(0.1, "of the encoder's hidden states, and before the classifier")
     attention_dropout: ShareBelow1 | None = key(
         None, "of attention weights; null: as dropout; 0 is faster on a CPU, which has no fused kernel for it"
@@ -121,7 +127,8 @@ Row = Annotated[
 
 # Baselines that know no motifs, and that know all; then the networks, the paper's and ours with filters over bases.
 CURVE = ["kmer-logreg", "boosted-trees", "motif-best", "motif-l1", "motif-trees", "cnn", "from-scratch", "dnabert",
-         "genebert", "from-scratch-conv", "dnabert-conv", "genebert-conv", "genebert-conv-regression"]  # fmt: skip
+         "genebert", "from-scratch-conv", "dnabert-conv", "genebert-conv", "genebert-conv-last",
+         "genebert-conv-regression"]  # fmt: skip
 
 
 @dataclass(frozen=True)

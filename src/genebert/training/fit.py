@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from torch import nn
@@ -31,6 +31,7 @@ class Course:
     seed: int
     remedy: str  # what helps against divergence
     begun: bool = False  # the weights that the network comes with are those of a training: epoch 0
+    keep: Literal["best", "last"] = "best"  # whose weights are kept; to the last epoch's, no epoch is left out
 
 
 def _diverged(course: Course, epoch: int, loss: float | None, n: int) -> Diverged:
@@ -54,7 +55,7 @@ def fit(
     train: Callable[[int], float],
     score: Callable[[], np.ndarray],
 ) -> tuple[list[dict[str, Any]], int]:
-    """Train a network epoch by epoch, and leave it with the weights of the best one.
+    """Train a network epoch by epoch, and leave it with the weights of the best one, or the last (`course.keep`).
 
     Parameters
     ----------
@@ -69,8 +70,8 @@ def fit(
     -------
     history : list of dict
         For each epoch: epoch, train_loss (None in epoch 0), and the metric as ``valid_`` and its name in lower case.
-    best : int
-        The best epoch.
+    kept : int
+        The epoch whose weights the network has.
 
     Raises
     ------
@@ -97,10 +98,13 @@ def fit(
             epoch, course.epochs, "-" if loss is None else f"{loss:.4f}", kind.selects, value,
             time.perf_counter() - start,
         )  # fmt: skip
-        if value > best_value:
+        if course.keep == "last":
+            best = epoch
+        elif value > best_value:
             best_value, best, best_state = value, epoch, copy.deepcopy(network.state_dict())
         elif epoch - best >= course.patience:
             logger.info("stopped: no better validation %s in %d epochs", kind.selects, course.patience)
             break
-    network.load_state_dict(best_state)
+    if course.keep == "best":
+        network.load_state_dict(best_state)
     return history, best
