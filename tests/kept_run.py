@@ -171,11 +171,10 @@ def _curve(name: str, table: str, dataset: str) -> str:
     whole = _ours(table)
     whole = whole[whole["dataset"] == dataset].set_index("model")
     models = list(dict.fromkeys(points["model"]))
-    columns = {"model": sorted(models, key=list(whole.index).index)}
+    columns = {"model": sorted(models, key=[*whole.index, *models].index)}
     for size, own in points.groupby("n_train"):
         columns[f"{size:,}"] = _aucs(_over_fits(own, columns["model"]))
-    all_of = whole.loc[columns["model"]]
-    columns[f"all {int(all_of['n_train'].iloc[0]):,}"] = _aucs(all_of)
+    columns[f"all {int(whole['n_train'].iloc[0]):,}"] = _aucs(whole.reindex(columns["model"]))
     return markdown(columns)
 
 

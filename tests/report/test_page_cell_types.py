@@ -41,6 +41,38 @@ def test_the_verdict_is_that_of_the_gain_over_composition(tmp_path, low, high, v
     assert all(len(row) == len(line.heads) for row in line.details)
 
 
+def with_models(low=0.010, high=0.044):
+    """Return the same with GeneBERT's states beside those of masked k-mers and k-mers counted."""
+    found = about(0.036, 0.082)
+    found["rows"] |= {
+        "kmers": {"specific": {"value": 0.125}},
+        "E_seq of dnabert": {"specific": {"value": 0.103}},
+        "E_seq of genebert": {"specific": {"value": 0.130, "pretrainings": {"42": 0.126, "43": 0.13, "44": 0.134}}},
+    }
+    gain = {"gain": 0.027, "gain_low": low, "gain_high": high}
+    level = {"gain": 0.0, "gain_low": -0.008, "gain_high": 0.008}
+    found["between"] = [
+        {"row": "E_seq of genebert", "than": "E_seq of dnabert"} | gain,
+        {"row": "E_seq of dnabert", "than": "kmers"} | {"gain": None, "gain_low": None, "gain_high": None},
+        {"row": "E_seq of genebert", "than": "kmers"} | level,
+    ]
+    return found
+
+
+@pytest.mark.parametrize(("low", "high", "verdict"), [(0.010, 0.044, HOLDS), (-0.01, 0.05, OPEN), (-0.2, -0.1, FAILS)])
+def test_what_pretraining_with_the_matrix_teaches_is_judged_beside_masked_kmers(tmp_path, low, high, verdict):
+    path = tmp_path / "cell_accessibility.json"
+    path.write_text(json.dumps(with_models(low, high)))
+    _, line = cell_type_lines([str(path)])
+    assert line.verdict == verdict and line.simple == "kmers 0.125"
+    assert "0.130 from E_seq of genebert, 0.103 from E_seq of dnabert: +0.027" in line.found
+    assert (
+        line.found.endswith("pre-trainings: 3 and 1") and "beyond kmers, counted: 0.000 (-0.008 to +0.008)" in line.why
+    )
+    assert [row[:2] for row in line.details][1] == ["E_seq of dnabert", "kmers"] and line.details[1][2] == "-"
+    assert all(len(row) == len(line.heads) for row in line.details)
+
+
 def test_no_table_no_line():
     assert cell_type_lines([]) == []
 
@@ -58,6 +90,10 @@ def test_the_page_has_the_line_its_rule_and_its_file(tmp_path):
     path = folder / "tables/cell_accessibility.json"
     path.write_text(json.dumps(about(0.036, 0.082)))
     before = write_page(folder, files, run)
+    path.write_text(json.dumps(with_models()))
+    both = write_page(folder, replace(files, cell_types=[str(path)]), run)
+    assert len(both["lines"]) == len(before["lines"]) + 2 and len(both["rule"]) == len(before["rule"]) + 2
+    path.write_text(json.dumps(about(0.036, 0.082)))
     values = write_page(folder, replace(files, cell_types=[str(path)]), run)
     assert len(values["lines"]) == len(before["lines"]) + 1 and len(values["rule"]) == len(before["rule"]) + 1
     text = (folder / "report.html").read_text()

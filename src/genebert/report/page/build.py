@@ -10,7 +10,7 @@ from genebert.files import read_json, read_text, write_text
 from genebert.paper import TITLES
 from genebert.report.page import facts, provenance
 from genebert.report.page.benchmarks import rule_times
-from genebert.report.page.cell_types import RULE as CELL_TYPES_RULE
+from genebert.report.page.cell_types import RULES as CELL_TYPES_RULES
 from genebert.report.page.cell_types import cell_type_lines
 from genebert.report.page.claims import claims_of
 from genebert.report.page.crate import write_crate
@@ -105,7 +105,7 @@ def write_page(folder: str | Path, files: PageFiles, run: PageRun) -> dict[str, 
         "lines": lines,
         "counts": counts_of(lines),
         "of_its_own": run.settings.notes or run.settings.scale != load_yaml(files.default)["scale"],
-        "rule": (*RULE, FIGURE2_RULE, *[CELL_TYPES_RULE for _ in of_cell_types]),
+        "rule": (*RULE, FIGURE2_RULE, *CELL_TYPES_RULES[: len(of_cell_types)]),
         "tables": _tables(files.tables, run.absent),
         "figure2": figure2,
         "baselines": facts.baseline_rows(papers, fits, run.simple),
