@@ -61,8 +61,8 @@ def motifs_few_compare() -> str:
 
 
 def cell_accessibility_between() -> str:
-    """By how much models tell more of the cell-specific part than others, and than what they read."""
+    """By how much models tell more of the cell-specific part than others, and than plain features."""
     table = read("cell_accessibility")
-    pairs = table[table["than"].notna() & (table["than"] != "composition")]
+    pairs = table[table["kind"] == "pair"]
     texts = [gained(row) if row.gain_low <= 0 <= row.gain_high else f"**{gained(row)}**" for row in pairs.itertuples()]
     return markdown({"known by": pairs["known_by"].tolist(), "than": pairs["than"].tolist(), "Pearson": texts}, left=2)

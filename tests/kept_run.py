@@ -267,7 +267,7 @@ def figure2() -> str:
 def cell_accessibility() -> str:
     """What is known of accessibility, and of its part that is specific to cell types."""
     table = read("cell_accessibility")
-    table = table[(table["cell_type"] == "mean over types") & table["value"].notna()]
+    table = table[table["kind"] == "mean"]
     whole, specific = (table[table["target"] == name].set_index("known_by") for name in ("accessibility", "specific"))
     names = whole.index.tolist()
     specific = specific.reindex(names)

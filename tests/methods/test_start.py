@@ -58,6 +58,13 @@ def test_all_weights_begin_where_the_probe_was_best(folder, tables, strands):
     assert "probe" not in other.record and begun.record["settings"]["start"] == "probe"
 
 
+def test_with_the_last_epoch_kept_it_is_that_of_the_probe_too(folder, tables, monkeypatch):
+    dictated = iter([0.9, 0.8, 0.7, 0.6, 0.5, 0.9, 0.4, 0.3])  # five epochs of the probe, then epochs 0, 1 and 2
+    monkeypatch.setattr("sklearn.metrics.roc_auc_score", lambda _label, _score: next(dictated))
+    found = finetune(folder, tables, replace(SETTINGS, **STILL | {"epochs": 2}, start="probe", keep="last"), 0)
+    assert found.record["probe"]["best_epoch"] == 5 and found.best_epoch == 2
+
+
 def test_all_weights_are_trained_afterwards(folder, tables):
     method, given = (
         make_method("finetune", asdict(replace(SETTINGS, epochs=2, start="probe")), model=folder),

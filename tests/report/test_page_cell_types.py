@@ -46,7 +46,7 @@ def with_models(low=0.010, high=0.044):
     found = about(0.036, 0.082)
     found["rows"] |= {
         "kmers": {"specific": {"value": 0.125}},
-        "E_seq of dnabert": {"specific": {"value": 0.103}},
+        "E_seq of dnabert": {"specific": {"value": 0.103, "pretrainings": {"42": 0.103}}},
         "E_seq of genebert": {"specific": {"value": 0.130, "pretrainings": {"42": 0.126, "43": 0.13, "44": 0.134}}},
     }
     gain = {"gain": 0.027, "gain_low": low, "gain_high": high}
@@ -55,6 +55,7 @@ def with_models(low=0.010, high=0.044):
         {"row": "E_seq of genebert", "than": "E_seq of dnabert"} | gain,
         {"row": "E_seq of dnabert", "than": "kmers"} | {"gain": None, "gain_low": None, "gain_high": None},
         {"row": "E_seq of genebert", "than": "kmers"} | level,
+        {"row": "E_seq of genebert", "than": "motifs"} | level,
     ]
     return found
 
@@ -64,11 +65,10 @@ def test_what_pretraining_with_the_matrix_teaches_is_judged_beside_masked_kmers(
     path = tmp_path / "cell_accessibility.json"
     path.write_text(json.dumps(with_models(low, high)))
     _, line = cell_type_lines([str(path)])
-    assert line.verdict == verdict and line.simple == "kmers 0.125"
+    assert line.verdict == verdict and line.simple == "kmers 0.125, motifs 0.137"
     assert "0.130 from E_seq of genebert, 0.103 from E_seq of dnabert: +0.027" in line.found
-    assert (
-        line.found.endswith("pre-trainings: 3 and 1") and "beyond kmers, counted: 0.000 (-0.008 to +0.008)" in line.why
-    )
+    assert line.found.endswith("pre-trainings: 3 and 1")
+    assert line.why.endswith("; beyond kmers 0.000 (-0.008 to +0.008); beyond motifs 0.000 (-0.008 to +0.008)")
     assert [row[:2] for row in line.details][1] == ["E_seq of dnabert", "kmers"] and line.details[1][2] == "-"
     assert all(len(row) == len(line.heads) for row in line.details)
 
@@ -77,11 +77,32 @@ def test_no_table_no_line():
     assert cell_type_lines([]) == []
 
 
-@pytest.mark.parametrize("content", [{}, {"cell_types": [], "rows": {"composition": {"specific": {"value": 1}}}}, []])
+def test_without_features_of_the_matrix_nothing_is_said_of_it(tmp_path):
+    path, found = tmp_path / "cell_accessibility.json", with_models()
+    found["rows"] = {name: row for name, row in found["rows"].items() if "motifs" not in name}
+    path.write_text(json.dumps(found))
+    (line,) = cell_type_lines([str(path)])
+    assert line.name == "cell-types-learnt" and line.simple == "kmers 0.125"
+
+
+def test_the_order_of_models_does_not_matter_and_single_pretrainings_tell_nothing(tmp_path):
+    path, found = tmp_path / "cell_accessibility.json", with_models()
+    found["between"][0] = {"row": "E_seq of dnabert", "than": "E_seq of genebert", "gain": -0.027, "gain_low": -0.044,
+                           "gain_high": -0.010}  # fmt: skip
+    path.write_text(json.dumps(found))
+    _, line = cell_type_lines([str(path)])
+    assert "dnabert: +0.027 (+0.010 to +0.044)" in line.found and line.verdict == HOLDS
+    found["rows"]["E_seq of genebert"]["specific"]["pretrainings"] = {"42": 0.130}
+    path.write_text(json.dumps(found))
+    _, line = cell_type_lines([str(path)])
+    assert line.found.endswith("pre-trainings: 1 and 1") and line.verdict == OPEN
+
+
+@pytest.mark.parametrize("content", [{}, {"cell_types": [], "rows": {"motifs": {"specific": {"value": 1}}}}, []])
 def test_other_files_are_one_sentence(tmp_path, content):
     path = tmp_path / "cell_accessibility.json"
     path.write_text(json.dumps(content))
-    with pytest.raises(InputError, match="has no rows of composition and motifs"):
+    with pytest.raises(InputError, match="has no rows of composition"):
         cell_type_lines([str(path)])
 
 

@@ -61,6 +61,13 @@ def test_every_pretraining_of_a_model_is_read():
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("asked_for", [["genebert-2e-4"], ["mgm-ngsp-srm", "genebert"], ["same"]])
+def test_names_of_one_model_share_its_pretrainings(asked_for):
+    models = {"genebert": {"pretrain_seeds": [43]}, "same": {"pretrain_seeds": [44]}}
+    run = run_of(asked(models=asked_for) | {"models": models})
+    assert cell_models(run) == [("genebert", one) for one in ("genebert", "genebert@43", "same@44")]
+
+
 def test_a_run_goes_without():
     run = run_of(asked(features=[]))
     assert cell_accessibility_files(run) == [] and len(extended_files(run)) == 12

@@ -16,7 +16,7 @@ def cell_models(run: Run) -> list[tuple[str, str]]:
     """
     models = run.models
     able = [name for name in run.config[TARGET]["models"] if not models.reason_of_absence(name)]
-    found = [(models.canonical[name], models.canonical[one]) for name in able for one in models.seeded(name)]
+    found = [(models.canonical[name], one) for name in able for one in models.pretrainings_of(name)]
     return list(dict.fromkeys(found))
 
 

@@ -182,6 +182,18 @@ class Models:
         further = [] if SEEDED in row else [name for seed, name in found.items() if seed != own]
         return [found[own], *further]
 
+    def pretrainings_of(self, name: str) -> list[str]:
+        """Return the models that a model is trained as, one for each seed that it or an equal one names, its own first.
+
+        How they are fine-tuned does not count; those that cannot be had are left out.
+        """
+        own, found = self.canonical[name], {}
+        for one in [name, *self.names]:
+            same = self.canonical[one.partition(SEEDED)[0]] == own
+            if same and not self.reason_of_absence(one):
+                found.setdefault(self.seed(one), self.canonical[one])
+        return list(found.values())
+
     def ancestry(self, name: str) -> list[str]:
         """Return a model, the one that it starts from, and so on; each once, also where they go round in a circle.
 

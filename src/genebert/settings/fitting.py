@@ -31,8 +31,8 @@ class FinetuneSettings(Block):
     keep: Literal["best", "last"] = key(
         "best",
         "whose weights are kept: the best epoch's on validation, or the last one's (no validation label chooses it)",
-        more="last: all epochs are trained, and patience is not read. Thresholds, a grid and a sparse probe are still "
-        "chosen on validation.",
+        more="last: all epochs are trained, and patience is not read. Thresholds, a grid and the units of a sparse "
+        "probe are still chosen on validation.",
     )
     dropout: ShareBelow1 = key(0.1, "of the encoder's hidden states, and before the classifier")
     attention_dropout: ShareBelow1 | None = key(
@@ -70,7 +70,7 @@ class FinetuneSettings(Block):
         "what is trained first: all weights, or the classifier alone (probe) and then all from there",
         more="A probe is linear, on standardised states of the frozen encoder. By gradient descent it has 5 epochs at "
         "1e-2, and the best on validation counts. There all weights begin, and it is kept where no later epoch is "
-        "better. Not read where the encoder stays `frozen`.",
+        "better. With `keep: last` the last epoch of either counts. Not read where the encoder stays `frozen`.",
     )
     probe: Literal["gradient", "sparse"] = key(
         "gradient",

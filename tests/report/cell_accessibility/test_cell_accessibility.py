@@ -184,10 +184,12 @@ def of_models(atlas):
         for seed, more in enumerate(noise, 42):
             path = atlas / f"{model}@{seed}.npz"
             vectors = (motifs + draw.normal(0, more, motifs.shape)).astype(np.float32)
-            RegionStates(rows, vectors, np.ones((len(rows), 0), np.float32)).save(path)
+            RegionStates(rows, vectors, vectors[:, : 9 * (model == "good")]).save(path)
             states.append((model, seed, path))
     out = [atlas / f"of_models.{form}" for form in ("csv", "md")]
-    settings = CellAccessibilitySettings(features=["composition", "kmers"], models=["plain", "good"], resamples=100)
+    settings = CellAccessibilitySettings(
+        features=["composition", "kmers", "motifs"], models=["plain", "good"], resamples=100
+    )
     return write_cell_accessibility(atlas / "regions.npz", files_of(atlas, *states), settings, GIVEN, REPORT, out), out
 
 
@@ -199,7 +201,8 @@ def test_a_row_is_the_mean_of_its_pretrainings(of_models):
     assert good["value"] == pytest.approx(np.mean(values)) and len(good["penalties"]) == 3
     assert good["value"] == pytest.approx(np.mean(list(good["types"].values())))
     assert good["low"] < values[2] and values[0] < good["high"]
-    assert "pretrainings" not in plain and len(plain["penalties"]) == 1
+    assert list(plain["pretrainings"]) == ["42"] and len(plain["penalties"]) == 1
+    assert "pretrainings" not in found["rows"]["composition"]["specific"]
     gain = good["value"] - found["rows"]["composition"]["specific"]["value"]
     assert good["gain"] == pytest.approx(gain) and good["gain_low"] < gain < good["gain_high"]
 
@@ -209,18 +212,42 @@ def test_models_are_compared_with_each_other_and_with_what_they_read(of_models):
     good, plain = (found["rows"][f"E_seq of {name}"]["specific"]["value"] for name in ("good", "plain"))
     pair, *others = found["between"]
     assert (pair["row"], pair["than"]) == ("E_seq of good", "E_seq of plain")
-    assert [(one["row"], one["than"]) for one in others] == [("E_seq of plain", "kmers"), ("E_seq of good", "kmers")]
-    assert others[1]["gain"] == pytest.approx(good - found["rows"]["kmers"]["specific"]["value"])
+    assert [(one["row"], one["than"]) for one in others] == [
+        ("E_seq of plain", "kmers"), ("E_seq of plain", "motifs"), ("E_seq of good", "kmers"),
+        ("E_seq of good", "motifs"), ("E_reg of good", "motifs"),
+    ]  # fmt: skip
+    assert others[2]["gain"] == pytest.approx(good - found["rows"]["kmers"]["specific"]["value"])
     assert pair["gain"] == pytest.approx(good - plain) and pair["gain_low"] < good - plain < pair["gain_high"]
     table = pd.read_csv(csv)
-    line = table[table["than"] == "E_seq of plain"].iloc[0]
+    fits = 3 * 6 + 2  # targets and features; two means, of accessibility alone
+    assert table["kind"].value_counts().to_dict() == {"mean": fits, "type": TYPES * fits, "pair": 6}
+    line = table[(table["kind"] == "pair") & (table["than"] == "E_seq of plain")].iloc[0]
     assert (line["known_by"], line["target"]) == ("E_seq of good", "specific")
     assert line[["gain", "gain_low", "gain_high"]].tolist() == [pair[key] for key in ("gain", "gain_low", "gain_high")]
-    mean = table[(table["known_by"] == "E_seq of good") & (table["target"] == "specific") & table["sd"].notna()].iloc[0]
+    means = table[(table["kind"] == "mean") & (table["target"] == "specific")].set_index("known_by")
+    mean = means.loc["E_seq of good"]
     assert mean["pretrainings"] == 3 and mean["than"] == "composition"
     sd = np.std(list(found["rows"]["E_seq of good"]["specific"]["pretrainings"].values()), ddof=1)
     assert f"{good:.3f} ± {sd:.3f}" in text.read_text() and mean["sd"] == pytest.approx(sd)
-    assert table[table["known_by"] == "E_seq of plain"]["pretrainings"].dropna().unique().tolist() == [1]
+    assert means["pretrainings"]["E_seq of plain"] == 1 and np.isnan(means["pretrainings"]["composition"])
+
+
+def test_a_pretraining_that_tells_nothing_is_named(atlas, tmp_path):
+    labelled = LabelledRegions.load(atlas / "regions.npz")
+    rows = labelled.blocks.regions.ravel()
+    states = []
+    for seed, vectors in ((42, np.random.default_rng(0).normal(size=(len(rows), 3))), (43, np.ones((len(rows), 3)))):
+        path = tmp_path / f"{seed}.npz"
+        RegionStates(rows, vectors.astype(np.float32), np.ones((len(rows), 0), np.float32)).save(path)
+        states.append(("mine", seed, path))
+    out = [tmp_path / f"table.{form}" for form in ("csv", "md")]
+    settings = CellAccessibilitySettings(features=["composition"], models=["mine"], resamples=100)
+    found = write_cell_accessibility(atlas / "regions.npz", files_of(atlas, *states), settings, GIVEN, REPORT, out)
+    assert found["rows"]["E_seq of mine"]["specific"]["pretrainings"]["43"] is None
+    assert "Constant, so without a correlation: E_seq of mine with seed 43." in out[1].read_text()
+    table = pd.read_csv(out[0])
+    mean = table[(table["known_by"] == "E_seq of mine") & (table["kind"] == "mean") & (table["target"] == "specific")]
+    assert mean[["value", "sd", "gain"]].isna().all(axis=None) and mean["pretrainings"].item() == 2
 
 
 def test_without_models_nothing_is_compared(written):

@@ -99,7 +99,7 @@ def measure_all(
         `metric` of the accessibility (``average precision`` of open or not, else ``Pearson``), numbers of regions,
         `rows` and `between`.
 
-        `rows`: name -> target -> mean over cell types and pre-trainings (`value`), of several of them the mean of each
+        `rows`: name -> target -> mean over cell types and pre-trainings (`value`), of a model the mean of each
         (`pretrainings`, seed -> value), `types` (name -> value), and, of correlations, ``low`` and ``high`` of the mean
         and the same of its gain over ``composition`` (`gain`, `gain_low`, `gain_high`): over resampled blocks, and over
         pre-trainings where there are several. Of a baseline without a prediction of a target nothing stands there.
@@ -155,7 +155,7 @@ def _entry(reading: Reading, names: list[str]) -> dict[str, Any]:
     """Return what a row says of a target, but for its gain."""
     entry: dict[str, Any] = {"value": _plain(reading.value), "penalties": list(reading.penalties)}
     entry["types"] = dict(zip(names, map(_plain, reading.of_types), strict=True))
-    if len(reading.means) > 1:
+    if None not in reading.means:
         entry["pretrainings"] = {str(seed): _plain(value) for seed, value in reading.means.items()}
     if reading.drawn:
         entry["low"], entry["high"] = reading.beyond()[1] or (None, None)

@@ -41,7 +41,8 @@ class Reading:
             NaN where one of both tells nothing.
         Interval or None
             Over resampled blocks of regions; where one of both has several pre-trainings with their error, as in
-            :func:`genebert.evaluation.intervals.with_all_errors`. None of what is not resampled.
+            :func:`genebert.evaluation.intervals.with_all_errors`. What another pre-training of a single one would give,
+            and other regions to train on, it does not hold. None of what is not resampled.
         """
         value = self.value - (other.value if other else 0.0)
         if not self.drawn or not np.isfinite(value):

@@ -5,7 +5,7 @@ from genebert.evaluation.cell_types import ACCESSIBILITY, DEVIATION, SPECIFIC
 TRAINING_MEAN, OTHER_TYPES = "training-mean", "other-types-mean"
 COMPOSITION = "composition"
 SEQUENCE, REGION = "E_seq of {}", "E_reg of {}"
-PLAIN = {SEQUENCE: "kmers", REGION: "motifs"}  # what an encoder reads, counted
+PLAIN = {SEQUENCE: ("kmers", "motifs"), REGION: ("motifs",)}  # what an encoder's states are compared with
 
 WORDS = {
     ACCESSIBILITY: "Accessibility",

@@ -38,8 +38,14 @@ def _mean(entry: Mapping[str, Any] | None) -> str:
 
 
 def _sd(entry: Mapping[str, Any]) -> float:
-    """Return the sample standard deviation over pre-trainings, NaN of one."""
-    return float(pd.Series(entry.get("pretrainings", {}), dtype=float).std())
+    """Return the sample standard deviation over pre-trainings, NaN of one and where one of them tells nothing."""
+    return float(pd.Series(entry.get("pretrainings", {}), dtype=float).std(skipna=False))
+
+
+def _trained(row: Mapping[str, Any]) -> str:
+    """Return how many pre-trainings a row has, a dash for what is none."""
+    entry = next(iter(row.values()))
+    return count(len(entry["pretrainings"])) if "pretrainings" in entry else NOTHING
 
 
 def _ends(entry: Mapping[str, Any] | None, low: str, high: str, sign: str = "") -> str:
@@ -54,6 +60,7 @@ def _main(found: Mapping[str, Any], subtitle: str) -> Block:
     columns = [
         Column("Known by", names, number=False),
         Column("Columns", [count(found["columns"].get(name)) for name in names]),
+        Column("Pre-trainings", [_trained(rows[name]) for name in names]),
         Column(found["metric"], [_mean(rows[name].get(ACCESSIBILITY)) for name in names], WORDS[ACCESSIBILITY]),
         Column("Pearson", [_mean(rows[name].get(DEVIATION)) for name in names], WORDS[DEVIATION]),
     ]
@@ -83,7 +90,7 @@ def _between(found: Mapping[str, Any], subtitle: str) -> list[Block]:
         Column("than", [one["than"] for one in pairs], number=False),
         *_gain_columns(pairs, "Pearson, difference", WORDS[SPECIFIC]),
     ]
-    return [Block("between", f"{TITLE}: models, beside others and beside what they read", subtitle, columns, [])]
+    return [Block("between", f"{TITLE}: models beside others and beside plain features", subtitle, columns, [])]
 
 
 def _by_type(found: Mapping[str, Any], subtitle: str, target: str, metric: str) -> Block:
@@ -99,6 +106,13 @@ def _notes(found: Mapping[str, Any]) -> list[str]:
     """Return what stands below the table."""
     said = "; ".join(f"{name}: {SAID[name]}" for name in found["rows"] if name in SAID)
     specific = found["specific_share"][SPECIFIC]
+    silent = [
+        f"{name} with seed {seed}"
+        for name, row in found["rows"].items()
+        for seed, value in row.get(SPECIFIC, {}).get("pretrainings", {}).items()
+        if value is None
+    ]
+    constant = [f"Constant, so without a correlation: {', '.join(silent)}."] if silent else []
     return [
         f"{count(found['train_regions'])} regions train, {count(found['valid_regions'])} choose the penalty, "
         f"{count(found['test_regions'])} held-out ones are tested, those of pre-training's validation, in blocks of "
@@ -112,6 +126,7 @@ def _notes(found: Mapping[str, Any]) -> list[str]:
         "are given, also over these, as if both errors were independent. The region x TF matrix holds a region's "
         "motifs, which are "
         "the same in all cells: what is specific there are regions, not cells.",
+        *constant,
     ]  # fmt: skip
 
 
@@ -125,24 +140,25 @@ def _csv(found: Mapping[str, Any], settings: ReportSettings) -> str:
             more = {key: entry.get(key) for key in ("low", "high", *GAIN)}
             penalties = " ".join(str(one) for one in entry["penalties"] if one is not None)
             more |= {"than": COMPOSITION if "gain" in entry else None, "penalty": penalties or None}
-            several = {"pretrainings": len(entry.get("pretrainings", [0])), "sd": _sd(entry)}
-            lines.append(head | {"cell_type": MEAN, "value": entry["value"]} | several | more)
-            lines += [head | {"cell_type": one, "value": value} for one, value in entry["types"].items()]
+            several = {"pretrainings": len(entry.get("pretrainings", [])) or None, "sd": _sd(entry)}
+            lines.append({"kind": "mean"} | head | {"cell_type": MEAN, "value": entry["value"]} | several | more)
+            types = entry["types"].items()
+            lines += [{"kind": "type"} | head | {"cell_type": one, "value": value} for one, value in types]
     for one in found["between"]:
-        head = {"known_by": one["row"], "target": SPECIFIC, "metric": "Pearson", "cell_type": MEAN}
+        head = {"kind": "pair", "known_by": one["row"], "target": SPECIFIC, "metric": "Pearson", "cell_type": MEAN}
         lines.append(head | {key: one[key] for key in ("than", *GAIN)})
     frame = pd.DataFrame(lines).astype({"columns": "Int64", "pretrainings": "Int64"})
     return frame.assign(run=settings.run, scale=settings.scale).to_csv(index=False, lineterminator="\n")
 
 
 def _pairs(names: Iterable[str]) -> list[tuple[str, str]]:
-    """Return each two models' states of one encoder, the later first, and each with what the encoder reads."""
+    """Return each two models' states of one encoder, the later first, and each with plain features."""
     names = list(names)
     pairs = []
-    for words, plain in PLAIN.items():
+    for words, features in PLAIN.items():
         same = [name for name in names if name.startswith(words.format(""))]
         pairs += [(one, other) for other, one in itertools.combinations(same, 2)]
-        pairs += [(one, plain) for one in same if plain in names]
+        pairs += [(one, plain) for one in same for plain in features if plain in names]
     return pairs
 
 

@@ -1,4 +1,4 @@
-"""Whether anything specific to cell types is in the 2D modality, and gets into the sequence encoder by it.
+"""Whether anything specific to cell types is in the 2D modality, and is learnt by the sequence encoder.
 
 Two lines of the summary, from the extended table.
 """
@@ -19,18 +19,22 @@ CLAIM = "The region x TF matrix holds what is specific to cell types"
 WHERE = "its title: across cell types"
 HEADS = ("Known by", "Pearson of the cell-specific part", "95 %", f"Beyond {COMPOSITION}", "95 % of that", "Verdict")
 FIXED = "a region's row of the matrix is the same in every cell: its regions differ between cells, the matrix does not"
-LEARNT = "Pre-training with the matrix teaches the sequence encoder what is specific to cell types"
+LEARNT = "GeneBERT's pre-training teaches more of what is specific to cell types than masked k-mers do"
+MATRIX_LINE, LEARNT_LINE = "cell-types", "cell-types-learnt"
 OURS, OTHER = (SEQUENCE.format(name) for name in ("genebert", "dnabert"))
 PAIR_HEADS = ("Known by", "than", "Pearson of the cell-specific part, difference", "95 %", "Verdict")
 MATRIX = ("composition-motifs", "motifs", "motif-trees")  # the first of them that there is, is judged
-RULES = (
-    "Whether the matrix holds what is specific to cell types is judged by held-out regions: the part of their "
-    "accessibility in each type that their mean over types does not tell is predicted from motif rows and composition, "
-    "and from composition alone. It holds if the gain in Pearson's correlation lies above 0 with its whole 95 % "
-    "interval over blocks of regions, and does not hold if that lies below.",
-    f"Whether pre-training with the matrix teaches it is judged likewise by the same part, predicted from {OURS} less "
-    f"{OTHER}, frozen states of both; where a model has several pre-trainings the interval holds their error too.",
-)  # fmt: skip
+# Line -> the rule by which it is judged.
+RULES = {
+    MATRIX_LINE: "Whether the matrix holds what is specific to cell types is judged by held-out regions: the part of "
+    "their accessibility in each type that their mean over types does not tell is predicted from motif rows and "
+    "composition, and from composition alone. It holds if the gain in Pearson's correlation lies above 0 with its "
+    "whole 95 % interval over blocks of regions, and does not hold if that lies below.",
+    LEARNT_LINE: "Whether GeneBERT's pre-training teaches its sequence encoder more of that than masked k-mers do is "
+    f"judged likewise, by the same part predicted from {OURS} and from {OTHER}, frozen states of both: the "
+    "interval of the difference holds the error over pre-trainings too, and where both models have one it cannot be "
+    "told. What differs is all that differs between the two models of the run, both losses on regions among it.",
+}
 
 
 def cell_type_lines(paths: Sequence[str]) -> list[Line]:
@@ -52,46 +56,65 @@ def cell_type_lines(paths: Sequence[str]) -> list[Line]:
 
 
 def _lines(about: Mapping[str, Any], path: str) -> list[Line]:
-    line = _of_matrix(about, path)
-    pairs = about.get("between", [])
-    judged = next((pair for pair in pairs if (pair["row"], pair["than"]) == (OURS, OTHER)), None)
-    return [line] if judged is None else [line, _of_training(judged, pairs, about["rows"])]
-
-
-def _of_training(judged: Mapping[str, Any], pairs: Sequence[Mapping[str, Any]], rows: Mapping[str, Any]) -> Line:
-    """Return the line on what the sequence encoder learns by the matrix."""
-    ours, other = (rows[name][SPECIFIC] for name in (OURS, OTHER))
-    interval = _interval(judged, "gain_low", "gain_high")
-    verdict = verdict_of(interval, None)
-    found = (
-        f"Pearson of the cell-specific part {_number(ours['value'])} from {OURS}, {_number(other['value'])} from "
-        f"{OTHER}: {_signed(judged['gain'])} ({ends(interval)}); pre-trainings: "
-        f"{len(ours.get('pretrainings', [0]))} and {len(other.get('pretrainings', [0]))}"
-    )
-    plain = PLAIN[SEQUENCE]
-    beside = next((pair for pair in pairs if (pair["row"], pair["than"]) == (OURS, plain)), None)
-    simple = f"{plain} {_number(rows[plain][SPECIFIC]['value'])}" if beside else NOTHING
-    why = "frozen states, read by a linear map, of regions that pre-training holds out"
-    if beside:
-        of_it = ends(_interval(beside, "gain_low", "gain_high"))
-        why += f"; beyond {plain}, counted: {_signed(beside['gain'])} ({of_it})"
-    details = []
-    for pair in pairs:
-        gain = _interval(pair, "gain_low", "gain_high")
-        details.append([pair["row"], pair["than"], _signed(pair["gain"]), ends(gain), verdict_of(gain, None)])
-    head = ("cell-types-learnt", LEARNT, WHERE, "no number", found)
-    return Line(*head, verdict, BADGES[verdict], simple, why, PAIR_HEADS, details)
-
-
-def _of_matrix(about: Mapping[str, Any], path: str) -> Line:
     try:
         rows = {name: row[SPECIFIC] for name, row in about["rows"].items() if SPECIFIC in row}
-        name = next(one for one in MATRIX if one in rows)
-        base = rows[COMPOSITION]
-        details = [_details(one, row) for one, row in rows.items()]
-    except (KeyError, TypeError, AttributeError, StopIteration) as error:
-        raise InputError(f"{path}: has no rows of composition and motifs; expected what predict_accessibility writes"
-                         ) from error  # fmt: skip
+        lines = [_of_matrix(about, rows)] if any(one in rows for one in MATRIX) else []
+        return [*lines, *_of_training(about.get("between", []), rows)]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: has no rows of composition; expected what predict_accessibility writes") from error
+
+
+def _pair(pairs: Sequence[Mapping[str, Any]], one: str, other: str) -> dict[str, Any] | None:
+    """Return by how much one row tells more than another, in whichever order the table has them."""
+    for pair in pairs:
+        if (pair["row"], pair["than"]) == (one, other):
+            return dict(pair)
+        if (pair["row"], pair["than"]) == (other, one):
+            turned = {"gain": pair["gain"], "gain_low": pair["gain_high"], "gain_high": pair["gain_low"]}
+            return {"row": one, "than": other} | {key: value and -value for key, value in turned.items()}
+    return None
+
+
+def _pretrainings(row: Mapping[str, Any]) -> int:
+    return len(row.get("pretrainings", [0]))
+
+
+def _of_training(pairs: Sequence[Mapping[str, Any]], rows: Mapping[str, Any]) -> list[Line]:
+    """Return the line on what the sequence encoder learns, none where the table does not compare the two models."""
+    if (judged := _pair(pairs, OURS, OTHER)) is None:
+        return []
+    found = (
+        f"Pearson of the cell-specific part {_number(rows[OURS]['value'])} from {OURS}, "
+        f"{_number(rows[OTHER]['value'])} from {OTHER}: {_signed(judged['gain'])} "
+        f"({ends(_interval(judged, 'gain_low', 'gain_high'))}); pre-trainings: "
+        f"{_pretrainings(rows[OURS])} and {_pretrainings(rows[OTHER])}"
+    )
+    verdict = _said(judged, rows)
+    plain = [one for one in PLAIN[SEQUENCE] if one in rows]
+    simple = ", ".join(f"{one} {_number(rows[one]['value'])}" for one in plain) or NOTHING
+    why = "frozen states, read by a linear map, of regions that pre-training holds out"
+    for pair in filter(None, (_pair(pairs, OURS, one) for one in plain)):
+        why += f"; beyond {pair['than']} {_signed(pair['gain'])} ({ends(_interval(pair, 'gain_low', 'gain_high'))})"
+    details = [
+        [pair["row"], pair["than"], _signed(pair["gain"]), ends(_interval(pair, "gain_low", "gain_high")),
+         _said(pair, rows)]
+        for pair in pairs
+    ]  # fmt: skip
+    head = (LEARNT_LINE, LEARNT, WHERE, "no number", found)
+    return [Line(*head, verdict, BADGES[verdict], simple, why, PAIR_HEADS, details)]
+
+
+def _said(pair: Mapping[str, Any], rows: Mapping[str, Any]) -> str:
+    """Return the verdict of a comparison: none where both sides have one pre-training at most."""
+    several = any(_pretrainings(rows[pair[side]]) > 1 for side in ("row", "than"))
+    return verdict_of(_interval(pair, "gain_low", "gain_high") if several else None, None)
+
+
+def _of_matrix(about: Mapping[str, Any], rows: Mapping[str, Any]) -> Line:
+    """Return the line on the matrix itself."""
+    name = next(one for one in MATRIX if one in rows)
+    base = rows[COMPOSITION]
+    details = [_details(one, row) for one, row in rows.items()]
     judged = rows[name]
     interval = _interval(judged, "gain_low", "gain_high")
     verdict = verdict_of(interval, None)
@@ -103,7 +126,7 @@ def _of_matrix(about: Mapping[str, Any], path: str) -> Line:
     if encoded:
         found += "; " + ", ".join(f"{one} {_number(rows[one]['value'])}" for one in encoded)
     simple = f"{COMPOSITION} {_number(base['value'])}"
-    return Line("cell-types", CLAIM, WHERE, "no number", found, verdict, BADGES[verdict], simple, FIXED, HEADS, details)
+    return Line(MATRIX_LINE, CLAIM, WHERE, "no number", found, verdict, BADGES[verdict], simple, FIXED, HEADS, details)
 
 
 def _number(value: float | None) -> str:
