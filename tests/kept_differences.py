@@ -54,10 +54,19 @@ def motifs_compare() -> str:
 
 def motifs_few_compare() -> str:
     """The same with few labels, and of promoters with all."""
-    table = read("motifs_few_compare")
-    labels = table["labels"].astype("Int64").astype("string").fillna("all")
     few = [f"{name}, {n}" for name in ("A549", "K562", "promoters") for n in (50, 200)]
-    return _compared(table.assign(heading=table["dataset"].map(SHORT) + ", " + labels), [*few, "promoters, all"])
+    return _few_labels("motifs_few_compare", [*few, "promoters, all"])
+
+
+def draws_compare() -> str:
+    """The same of promoters with 15 draws of few labels."""
+    return _few_labels("draws_compare", ["promoters, 50", "promoters, 200"])
+
+
+def _few_labels(name: str, headings: list[str]) -> str:
+    table = read(name)
+    labels = table["labels"].astype("Int64").astype("string").fillna("all")
+    return _compared(table.assign(heading=table["dataset"].map(SHORT) + ", " + labels), headings)
 
 
 def cell_accessibility_between() -> str:

@@ -12,6 +12,7 @@ from kept_differences import (
     CELLS,
     cell_accessibility_between,
     compare,
+    draws_compare,
     gained,
     motifs_compare,
     motifs_few_compare,
@@ -361,8 +362,8 @@ def summary() -> str:
 MAKERS: dict[str, Callable[[], str]] = {
     make.__name__: make
     for make in (summary, table1, table1_extended, table2, compare, table3, table4, table5, table7, table8, transfer,
-                 curve_promoters, curve_ctcf, motifs, motifs_few, motifs_compare, motifs_few_compare, base, base_rates,
-                 figure2, cell_accessibility, cell_accessibility_between, across_cells)
+                 curve_promoters, curve_ctcf, motifs, motifs_few, motifs_compare, motifs_few_compare, draws_compare,
+                 base, base_rates, figure2, cell_accessibility, cell_accessibility_between, across_cells)
 }  # fmt: skip
 
 
