@@ -6,6 +6,7 @@ import pandas as pd
 from kept_format import markdown, read
 
 from genebert.report.page.summary import ends, signed
+from genebert.report.tables.blocks import number
 from genebert.report.text import NOTHING
 
 CELLS = ("A549", "HepG2", "IMR-90", "K562", "GM12878")
@@ -58,6 +59,25 @@ def motifs_few_compare() -> str:
     return _few_labels("motifs_few_compare", [*few, "promoters, all"])
 
 
+def few_compare() -> str:
+    """What choosing the epoch on validation is worth."""
+    headings = [f"{name}, {n}" for name in ("promoters", "A549") for n in (50, 200)]
+    return _few_labels("few_compare", headings)
+
+
+def choices() -> str:
+    """What validation says of ways of fine-tuning, and how often it chose them."""
+    table = read("motifs_choices")
+    columns: dict[str, list[str]] = {"`start`": [], "`layer_decay`": []}
+    for (start, decay), own in table.groupby(["start", "layer_decay"], sort=False):
+        columns["`start`"].append(start)
+        columns["`layer_decay`"].append(f"{decay:g}")
+        for n, fits in own.groupby("labels"):
+            columns.setdefault(f"{n} labels, validation", []).append(number(fits["valid_auc"].mean()))
+            columns.setdefault(f"{n} labels, chosen of {len(fits)}", []).append(str(fits["chosen"].sum()))
+    return markdown(columns, left=2)
+
+
 def draws_compare() -> str:
     """The same of promoters with 15 draws of few labels."""
     return _few_labels("draws_compare", ["promoters, 50", "promoters, 200"])
@@ -73,5 +93,10 @@ def cell_accessibility_between() -> str:
     """By how much models tell more of the cell-specific part than others, and than plain features."""
     table = read("cell_accessibility")
     pairs = table[table["kind"] == "pair"]
-    texts = [gained(row) if row.gain_low <= 0 <= row.gain_high else f"**{gained(row)}**" for row in pairs.itertuples()]
+    several = set(table[(table["kind"] == "mean") & (table["pretrainings"] > 1)]["known_by"])
+
+    def told(row: Any) -> bool:
+        return bool(several & {row.known_by, row.than}) and not row.gain_low <= 0 <= row.gain_high
+
+    texts = [f"**{gained(row)}**" if told(row) else gained(row) for row in pairs.itertuples()]
     return markdown({"known by": pairs["known_by"].tolist(), "than": pairs["than"].tolist(), "Pearson": texts}, left=2)

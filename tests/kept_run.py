@@ -11,8 +11,10 @@ import pandas as pd
 from kept_differences import (
     CELLS,
     cell_accessibility_between,
+    choices,
     compare,
     draws_compare,
+    few_compare,
     gained,
     motifs_compare,
     motifs_few_compare,
@@ -363,6 +365,7 @@ MAKERS: dict[str, Callable[[], str]] = {
     make.__name__: make
     for make in (summary, table1, table1_extended, table2, compare, table3, table4, table5, table7, table8, transfer,
                  curve_promoters, curve_ctcf, motifs, motifs_few, motifs_compare, motifs_few_compare, draws_compare,
+                 few_compare, choices,
                  base, base_rates, figure2, cell_accessibility, cell_accessibility_between, across_cells)
 }  # fmt: skip
 

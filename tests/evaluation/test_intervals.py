@@ -53,6 +53,24 @@ def test_of_a_single_pretraining_beside_several_the_others_error_counts():
     assert error_over_pretrainings({42: 0.9}, {None: 0.5}) is None
 
 
+@pytest.mark.parametrize(
+    ("several", "spread", "least", "most"), [(3, 1.0, 0.92, 0.97), (1, 0.5, 0.87, 0.94), (1, 2.0, 0.75, 0.84)]
+)
+def test_beside_a_single_pretraining_intervals_miss_more_than_they_say(several, spread, least, most):
+    """Three pre-trainings beside three or one, which vary as much as `spread` times the error over regions."""
+    rng, hit = np.random.default_rng(0), 0
+    for _ in range(1000):
+        one = dict(enumerate(rng.normal(0, spread, 3)))
+        other = dict(enumerate(rng.normal(0, spread, several)))
+        regions = rng.normal()
+        difference = np.mean(list(one.values())) - np.mean(list(other.values())) + regions
+        (low, high), freedom = error_over_pretrainings(one, other)
+        over_regions = (difference - 1.96, difference + 1.96), np.inf
+        low, high = with_all_errors(difference, [over_regions, ((low + regions, high + regions), freedom)])
+        hit += low < 0 < high
+    assert least < hit / 1000 < most
+
+
 def test_equal_pretrainings_have_an_interval_of_no_width():
     interval, freedom = error_over_pretrainings({1: 0.9, 2: 0.9}, {3: 0.8, 4: 0.8})
     assert interval == pytest.approx((0.1, 0.1)) and freedom == np.inf
