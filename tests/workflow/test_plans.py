@@ -136,7 +136,8 @@ def test_a_model_that_cannot_be_had(root, tmp_path):
     simple, predicting = {(name,) for name in baselines("two-class")}, ("genebert-conv-regression",)
     own = {("paper-literal",), predicting}
     for rule in ("fit", "fit_part"):
-        others = {("from-scratch-2e-4",), ("genebert-2e-4",), ("paper-literal",)} if rule == "fit" else set()
+        of_tables = {("from-scratch-2e-4",), ("genebert-2e-4",), ("paper-literal",)}
+        others = of_tables if rule == "fit" else {("genebert-conv-last",)}
         others |= CONVOLVED | {predicting}
         assert of(planned, rule, "method") - simple == {("from-scratch",), ("genebert",)} | others
     assert of(planned, "table", "table") == {("table1",), ("table2",), ("table6",)}
