@@ -15,7 +15,12 @@ SHORT = {**{f"tfbs/CTCF_{cell}": cell for cell in CELLS}, "promoter/prom-core": 
 
 def gained(row: Any) -> str:
     """Return a row's gain with its interval."""
-    return NOTHING if pd.isna(row.gain) else f"{signed(row.gain)} ({ends((row.gain_low, row.gain_high))})"
+    return NOTHING if pd.isna(row.gain) else _with_ends(row.gain, row.gain_low, row.gain_high)
+
+
+def _with_ends(difference: float, low: float, high: float, *, bold: bool = False) -> str:
+    text = f"{signed(difference)} ({ends((low, high))})"
+    return f"**{text}**" if bold else text
 
 
 def _text(found: pd.DataFrame) -> str:
@@ -23,8 +28,7 @@ def _text(found: pd.DataFrame) -> str:
     if found.empty:
         return NOTHING
     (one,) = found.itertuples()
-    text = f"{signed(one.difference)} ({ends((one.low, one.high))})"
-    return f"**{text}**" if one.said in ("higher", "lower") else text
+    return _with_ends(one.difference, one.low, one.high, bold=one.said in ("higher", "lower"))
 
 
 def _compared(table: pd.DataFrame, headings: list[str]) -> str:
@@ -98,5 +102,5 @@ def cell_accessibility_between() -> str:
     def told(row: Any) -> bool:
         return bool(several & {row.known_by, row.than}) and not row.gain_low <= 0 <= row.gain_high
 
-    texts = [f"**{gained(row)}**" if told(row) else gained(row) for row in pairs.itertuples()]
+    texts = [_with_ends(row.gain, row.gain_low, row.gain_high, bold=told(row)) for row in pairs.itertuples()]
     return markdown({"known by": pairs["known_by"].tolist(), "than": pairs["than"].tolist(), "Pearson": texts}, left=2)

@@ -26,13 +26,18 @@ def about(low, high):
     return {"cell_types": ["A", "B"], "rows": rows}
 
 
+def lines_of(folder, found):
+    """Return the lines of the summary that a file with these numbers makes."""
+    path = folder / "cell_accessibility.json"
+    path.write_text(json.dumps(found))
+    return cell_type_lines([str(path)])
+
+
 @pytest.mark.parametrize(
     ("low", "high", "verdict"), [(0.036, 0.082, HOLDS), (-0.01, 0.08, OPEN), (-0.09, -0.01, FAILS), (None, None, OPEN)]
 )
 def test_the_verdict_is_that_of_the_gain_over_composition(tmp_path, low, high, verdict):
-    path = tmp_path / "cell_accessibility.json"
-    path.write_text(json.dumps(about(low, high)))
-    (line,) = cell_type_lines([str(path)])
+    (line,) = lines_of(tmp_path, about(low, high))
     assert line.verdict == verdict and line.simple == "composition 0.078"
     assert "0.137 from composition-motifs: +0.060 beyond composition" in line.found
     assert "mean over 2 types; E_reg of genebert 0.050" in line.found and "the same in every cell" in line.why
@@ -62,9 +67,7 @@ def with_models(low=0.010, high=0.044):
 
 @pytest.mark.parametrize(("low", "high", "verdict"), [(0.010, 0.044, HOLDS), (-0.01, 0.05, OPEN), (-0.2, -0.1, FAILS)])
 def test_what_pretraining_with_the_matrix_teaches_is_judged_beside_masked_kmers(tmp_path, low, high, verdict):
-    path = tmp_path / "cell_accessibility.json"
-    path.write_text(json.dumps(with_models(low, high)))
-    _, line = cell_type_lines([str(path)])
+    _, line = lines_of(tmp_path, with_models(low, high))
     assert line.verdict == verdict and line.simple == "kmers 0.125, motifs 0.137"
     assert "0.130 from E_seq of genebert, 0.103 from E_seq of dnabert: +0.027" in line.found
     assert line.found.endswith("pre-trainings: 3 and 1")
@@ -78,32 +81,28 @@ def test_no_table_no_line():
 
 
 def test_without_features_of_the_matrix_nothing_is_said_of_it(tmp_path):
-    path, found = tmp_path / "cell_accessibility.json", with_models()
+    found = with_models()
     found["rows"] = {name: row for name, row in found["rows"].items() if "motifs" not in name}
-    path.write_text(json.dumps(found))
-    (line,) = cell_type_lines([str(path)])
+    (line,) = lines_of(tmp_path, found)
     assert line.name == "cell-types-learnt" and line.simple == "kmers 0.125"
 
 
 def test_the_order_of_models_does_not_matter_and_single_pretrainings_tell_nothing(tmp_path):
-    path, found = tmp_path / "cell_accessibility.json", with_models()
+    found = with_models()
     found["between"][0] = {"row": "E_seq of dnabert", "than": "E_seq of genebert", "gain": -0.027, "gain_low": -0.044,
                            "gain_high": -0.010}  # fmt: skip
-    path.write_text(json.dumps(found))
-    _, line = cell_type_lines([str(path)])
+    _, line = lines_of(tmp_path, found)
     assert "dnabert: +0.027 (+0.010 to +0.044)" in line.found and line.verdict == HOLDS
     found["rows"]["E_seq of genebert"]["specific"]["pretrainings"] = {"42": 0.130}
-    path.write_text(json.dumps(found))
-    _, line = cell_type_lines([str(path)])
+    _, line = lines_of(tmp_path, found)
     assert line.found.endswith("pre-trainings: 1 and 1") and line.verdict == OPEN
 
 
 @pytest.mark.parametrize("content", [{}, {"cell_types": [], "rows": {"motifs": {"specific": {"value": 1}}}}, []])
 def test_other_files_are_one_sentence(tmp_path, content):
-    path = tmp_path / "cell_accessibility.json"
-    path.write_text(json.dumps(content))
-    with pytest.raises(InputError, match="has no rows of composition"):
-        cell_type_lines([str(path)])
+    sentence = r"cell_accessibility\.json: has no rows of composition; expected what predict_accessibility writes$"
+    with pytest.raises(InputError, match=sentence):
+        lines_of(tmp_path, content)
 
 
 def test_the_page_has_the_line_its_rule_and_its_file(tmp_path):

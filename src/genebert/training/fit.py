@@ -82,7 +82,7 @@ def fit(
     """
     kind.check(valid.labels, f"{course.where}: validation examples")
     history: list[dict[str, Any]] = []
-    best_value, best, best_state = -np.inf, 0, {}
+    best_value, kept, state = -np.inf, 0, {}
     for epoch in range(0 if course.begun else 1, course.epochs + 1):
         start, loss = time.perf_counter(), None
         if epoch:
@@ -98,13 +98,10 @@ def fit(
             epoch, course.epochs, "-" if loss is None else f"{loss:.4f}", kind.selects, value,
             time.perf_counter() - start,
         )  # fmt: skip
-        if course.keep == "last":
-            best = epoch
-        elif value > best_value:
-            best_value, best, best_state = value, epoch, copy.deepcopy(network.state_dict())
-        elif epoch - best >= course.patience:
+        if course.keep == "last" or value > best_value:
+            best_value, kept, state = value, epoch, copy.deepcopy(network.state_dict())
+        elif epoch - kept >= course.patience:
             logger.info("stopped: no better validation %s in %d epochs", kind.selects, course.patience)
             break
-    if course.keep == "best":
-        network.load_state_dict(best_state)
-    return history, best
+    network.load_state_dict(state)
+    return history, kept

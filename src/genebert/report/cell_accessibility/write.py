@@ -25,16 +25,14 @@ MEAN = "mean over types"
 GAIN = ("gain", "gain_low", "gain_high")
 
 
-def _number(entry: Mapping[str, Any] | None, key: str = "value") -> str:
-    value = None if entry is None else entry.get(key)
+def _number(entry: Mapping[str, Any], key: str) -> str:
+    value = entry.get(key)
     return NOTHING if value is None else number(value)
 
 
 def _mean(entry: Mapping[str, Any] | None) -> str:
     """Return the mean over cell types, of several pre-trainings with their sd."""
-    if entry is None or entry["value"] is None or "pretrainings" not in entry:
-        return _number(entry)
-    return with_sd(entry["value"], _sd(entry))
+    return NOTHING if entry is None or entry["value"] is None else with_sd(entry["value"], _sd(entry))
 
 
 def _sd(entry: Mapping[str, Any]) -> float:
@@ -124,8 +122,7 @@ def _notes(found: Mapping[str, Any]) -> list[str]:
         "baseline that knows a region's labels says nothing of its deviation, which it is a part of.",
         "95 %: over blocks of held-out regions (bootstrap); of a model with several pre-trainings, whose means and sd "
         "are given, also over these, as if both errors were independent. The region x TF matrix holds a region's "
-        "motifs, which are "
-        "the same in all cells: what is specific there are regions, not cells.",
+        "motifs, which are the same in all cells: what is specific there are regions, not cells.",
         *constant,
     ]  # fmt: skip
 

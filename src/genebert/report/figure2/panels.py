@@ -78,7 +78,7 @@ def said_of(numbers: Mapping[str, Any], model: str) -> str:
         for name, word in MEASURES.items()
     ]
     chance = embedding["purity"]
-    return "\n".join([f"{lines[0]} (by chance {chance['low']:z.2f} to {chance['high']:z.2f})", *lines[1:]])
+    return "\n".join([f"{lines[0]} (by chance {chance['low']:.2f} to {chance['high']:.2f})", *lines[1:]])
 
 
 def _panel(axes: "Axes", row: Row, model: str, signs: Mapping[str, tuple[str, str]], seed: int) -> None:

@@ -85,8 +85,7 @@ def _of_training(pairs: Sequence[Mapping[str, Any]], rows: Mapping[str, Any]) ->
         return []
     found = (
         f"Pearson of the cell-specific part {_number(rows[OURS]['value'])} from {OURS}, "
-        f"{_number(rows[OTHER]['value'])} from {OTHER}: {_signed(judged['gain'])} "
-        f"({ends(_interval(judged, 'gain_low', 'gain_high'))}); pre-trainings: "
+        f"{_number(rows[OTHER]['value'])} from {OTHER}: {_gained(judged)}; pre-trainings: "
         f"{_pretrainings(rows[OURS])} and {_pretrainings(rows[OTHER])}"
     )
     verdict = _said(judged, rows)
@@ -94,12 +93,10 @@ def _of_training(pairs: Sequence[Mapping[str, Any]], rows: Mapping[str, Any]) ->
     simple = ", ".join(f"{one} {_number(rows[one]['value'])}" for one in plain) or NOTHING
     why = "frozen states, read by a linear map, of regions that pre-training holds out"
     for pair in filter(None, (_pair(pairs, OURS, one) for one in plain)):
-        why += f"; beyond {pair['than']} {_signed(pair['gain'])} ({ends(_interval(pair, 'gain_low', 'gain_high'))})"
+        why += f"; beyond {pair['than']} {_gained(pair)}"
     details = [
-        [pair["row"], pair["than"], _signed(pair["gain"]), ends(_interval(pair, "gain_low", "gain_high")),
-         _said(pair, rows)]
-        for pair in pairs
-    ]  # fmt: skip
+        [pair["row"], pair["than"], _signed(pair["gain"]), ends(_of_gain(pair)), _said(pair, rows)] for pair in pairs
+    ]
     head = (LEARNT_LINE, LEARNT, WHERE, "no number", found)
     return [Line(*head, verdict, BADGES[verdict], simple, why, PAIR_HEADS, details)]
 
@@ -107,7 +104,7 @@ def _of_training(pairs: Sequence[Mapping[str, Any]], rows: Mapping[str, Any]) ->
 def _said(pair: Mapping[str, Any], rows: Mapping[str, Any]) -> str:
     """Return the verdict of a comparison: none where both sides have one pre-training at most."""
     several = any(_pretrainings(rows[pair[side]]) > 1 for side in ("row", "than"))
-    return verdict_of(_interval(pair, "gain_low", "gain_high") if several else None, None)
+    return verdict_of(_of_gain(pair) if several else None, None)
 
 
 def _of_matrix(about: Mapping[str, Any], rows: Mapping[str, Any]) -> Line:
@@ -116,7 +113,7 @@ def _of_matrix(about: Mapping[str, Any], rows: Mapping[str, Any]) -> Line:
     base = rows[COMPOSITION]
     details = [_details(one, row) for one, row in rows.items()]
     judged = rows[name]
-    interval = _interval(judged, "gain_low", "gain_high")
+    interval = _of_gain(judged)
     verdict = verdict_of(interval, None)
     found = (
         f"Pearson of the cell-specific part {_number(judged['value'])} from {name}: {_signed(judged['gain'])} beyond "
@@ -141,8 +138,16 @@ def _interval(row: Mapping[str, Any], low: str, high: str) -> tuple[float, float
     return None if row.get(low) is None else (row[low], row[high])
 
 
+def _of_gain(row: Mapping[str, Any]) -> tuple[float, float] | None:
+    return _interval(row, "gain_low", "gain_high")
+
+
+def _gained(row: Mapping[str, Any]) -> str:
+    return f"{_signed(row['gain'])} ({ends(_of_gain(row))})"
+
+
 def _details(name: str, row: Mapping[str, Any]) -> list[str]:
-    gain = _interval(row, "gain_low", "gain_high")
+    gain = _of_gain(row)
     said = verdict_of(gain, None) if gain else NOTHING
     return [name, _number(row["value"]), ends(_interval(row, "low", "high")), _signed(row.get("gain")),
             ends(gain), said]  # fmt: skip
