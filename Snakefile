@@ -48,6 +48,7 @@ from genebert.run.cell_accessibility import (
 from genebert.run.figure2 import embed_job, figure2_inputs
 from genebert.run.learning_curves import learning_curve_files, learning_curve_rows, learning_curve_scores
 from genebert.run.page import page_facts, page_inputs
+from genebert.run.read_before import table_read
 from genebert.run.run import FORMATS, MODEL_FILES, SPLITS, TASK_FILES, Run
 from genebert.settings.data import Matrix
 from genebert.settings.load import load_yaml, merge, shared

@@ -58,3 +58,27 @@ rule coverage:
         region_bp=RUN.config["corpus"]["region_bp"],
     script:
         "../workflow/scripts/coverage.py"
+
+
+rule sites_read:
+    """Find the test sites that lie in what pre-training has read."""
+    input:
+        accessible=rules.accessibility.output.accessible,
+        corpus=RUN.groups,
+        test=f"{RESULTS}/tasks/{{task}}/{{dataset}}/test.parquet",
+    output:
+        f"{RESULTS}/corpus/sites_read/{{task}}/{{dataset}}.json",
+    log:
+        f"{LOGS}/sites_read/{{task}}/{{dataset}}.log",
+    benchmark:
+        f"{BENCHMARKS}/sites_read/{{task}}/{{dataset}}.tsv"
+    localrule: True
+    conda:
+        "../envs/card.yaml"
+    threads: threads_of("sites_read")
+    resources:
+        **growing("sites_read"),
+    params:
+        region_bp=RUN.config["corpus"]["region_bp"],
+    script:
+        "../workflow/scripts/sites_read.py"

@@ -1,9 +1,9 @@
 rule table:
     """Render a table from score files, the paper's values beside ours."""
     input:
+        unpack(lambda wildcards: table_read(RUN, wildcards)),
         scores=RUN.table_scores,
         paper=paper_of,
-        coverage=RUN.table_coverage,
     output:
         shown(f"{RESULTS}/tables/{{table}}", "Tables", {"table": "{table}"}, "table", FORMATS),
     log:

@@ -3,13 +3,12 @@
 from typing import Any
 
 import pandas as pd
-from kept_format import markdown, read
+from kept_format import CELLS, markdown, read
 
 from genebert.report.page.summary import ends, signed
 from genebert.report.tables.blocks import number
 from genebert.report.text import NOTHING
 
-CELLS = ("A549", "HepG2", "IMR-90", "K562", "GM12878")
 SHORT = {**{f"tfbs/CTCF_{cell}": cell for cell in CELLS}, "promoter/prom-core": "promoters"}
 
 
@@ -93,9 +92,23 @@ def _few_labels(name: str, headings: list[str]) -> str:
     return _compared(table.assign(heading=table["dataset"].map(SHORT) + ", " + labels), headings)
 
 
+def pretrainings_compare() -> str:
+    """Differences between rows of the run with three pre-trainings of what the kept run has one of."""
+    return _all_labels("pretrainings_compare", "promoters")
+
+
 def cell_accessibility_between() -> str:
     """By how much models tell more of the cell-specific part than others, and than plain features."""
-    table = read("cell_accessibility")
+    return _told_between("cell_accessibility")
+
+
+def pretrainings_accessibility_between() -> str:
+    """The same with three pre-trainings of each model."""
+    return _told_between("pretrainings_cell_accessibility")
+
+
+def _told_between(name: str) -> str:
+    table = read(name)
     pairs = table[table["kind"] == "pair"]
     several = set(table[(table["kind"] == "mean") & (table["pretrainings"] > 1)]["known_by"])
 
@@ -104,3 +117,10 @@ def cell_accessibility_between() -> str:
 
     texts = [_with_ends(row.gain, row.gain_low, row.gain_high, bold=told(row)) for row in pairs.itertuples()]
     return markdown({"known by": pairs["known_by"].tolist(), "than": pairs["than"].tolist(), "Pearson": texts}, left=2)
+
+
+MAKERS = (
+    *(compare, few_compare, cell_accessibility_between),
+    *(motifs_compare, motifs_few_compare, choices, draws_compare),
+    *(pretrainings_compare, pretrainings_accessibility_between),
+)

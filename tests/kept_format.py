@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from genebert.report.tables.blocks import seeds_text, with_sd
+from genebert.report.tables.blocks import number, seeds_text, with_sd
+from genebert.report.text import NOTHING
 
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = ROOT / "docs/chr20"
+CELLS = ("A549", "HepG2", "IMR-90", "K562", "GM12878")
 
 
 def read(name: str) -> pd.DataFrame:
@@ -35,3 +37,35 @@ def markdown(columns: dict[str, list[str]], left: int = 1) -> str:
 def seeds(table: pd.DataFrame) -> list[str]:
     """Return how many pre-trainings and seeds of each are behind a row."""
     return list(map(seeds_text, table["n_pretrainings"], table["n_seeds"]))
+
+
+def ours(name: str) -> pd.DataFrame:
+    """Return the rows of a table that the run has numbers for."""
+    table = read(name)
+    return table[table["n_seeds"] > 0].reset_index(drop=True)
+
+
+def aucs(rows: pd.DataFrame) -> list[str]:
+    """Return mean and sd of each row's AUC, the largest in bold."""
+    cells = [NOTHING if pd.isna(row["auc_mean"]) else mean_sd(row, "auc") for _, row in rows.iterrows()]
+    return bold(cells, rows["auc_mean"])
+
+
+def cells_columns(name: str) -> dict[str, list[str]]:
+    """Return the columns of a Table 2: AUC of each cell's set, and the mean over the sets."""
+    table = ours(name)
+    table["cell"] = table["dataset"].str.removeprefix("tfbs/CTCF_")
+    models = table["model"].drop_duplicates().tolist()
+    columns = {"model": models}
+    for cell in CELLS:
+        columns[cell] = aucs(table[table["cell"] == cell].set_index("model").loc[models])
+    means = table.groupby("model")["auc_mean"].mean().loc[models]
+    columns["mean"] = bold([number(value) for value in means], means)
+    columns["seeds"] = seeds(table[table["cell"] == CELLS[0]].set_index("model").loc[models])
+    return columns
+
+
+def over_fits(points: pd.DataFrame, models: list[str]) -> pd.DataFrame:
+    """Return mean and sd of the AUC over the fits of each model, columns as those of a table."""
+    groups = points.groupby("model")["roc_auc"].agg(["mean", "std"])
+    return groups.set_axis(["auc_mean", "auc_sd"], axis=1).reindex(models)

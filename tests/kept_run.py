@@ -7,19 +7,23 @@ import json
 import re
 from collections.abc import Callable
 
+import kept_beside as beside
+import kept_differences as differences
 import pandas as pd
-from kept_differences import (
+from kept_format import (
     CELLS,
-    cell_accessibility_between,
-    choices,
-    compare,
-    draws_compare,
-    few_compare,
-    gained,
-    motifs_compare,
-    motifs_few_compare,
+    KEPT,
+    ROOT,
+    aucs,
+    bold,
+    cells_columns,
+    markdown,
+    mean_sd,
+    ours,
+    over_fits,
+    read,
+    seeds,
 )
-from kept_format import KEPT, ROOT, bold, markdown, mean_sd, read, seeds
 
 from genebert.report.page.summary import ends, signed
 from genebert.report.tables.blocks import number, with_sd
@@ -30,14 +34,8 @@ PAGES = ("README.md", "docs/real-run.md", "docs/figure2.md")
 BLOCK = re.compile(r"(<!-- chr20: (\w+) -->\n)(.*?)(<!-- end -->)", flags=re.DOTALL)
 
 
-def _ours(name: str) -> pd.DataFrame:
-    """Return the rows of a table that the run has numbers for."""
-    table = read(name)
-    return table[table["n_seeds"] > 0].reset_index(drop=True)
-
-
 def _promoters(name: str) -> str:
-    table = _ours(name)
+    table = ours(name)
     columns = {
         "model": table["model"].tolist(),
         "P": [mean_sd(row, "precision") for _, row in table.iterrows()],
@@ -63,26 +61,12 @@ def table1_extended() -> str:
 
 def table2() -> str:
     """Table 2."""
-    return _cells_table("table2")
-
-
-def _cells_table(name: str) -> str:
-    """Return a Table 2: AUC of each cell's set, and the mean over the sets."""
-    table = _ours(name)
-    table["cell"] = table["dataset"].str.removeprefix("tfbs/CTCF_")
-    models = table["model"].drop_duplicates().tolist()
-    columns = {"model": models}
-    for cell in CELLS:
-        columns[cell] = _aucs(table[table["cell"] == cell].set_index("model").loc[models])
-    means = table.groupby("model")["auc_mean"].mean().loc[models]
-    columns["mean"] = bold([number(value) for value in means], means)
-    columns["seeds"] = seeds(table[table["cell"] == CELLS[0]].set_index("model").loc[models])
-    return markdown(columns)
+    return markdown(cells_columns("table2"))
 
 
 def table3() -> str:
     """Table 3: mean over folds of the AUC."""
-    table = _ours("table3")
+    table = ours("table3")
     table["set"] = table["dataset"].str.removeprefix("disease/")
     parts = []
     for name, own in table.groupby("set", sort=False):
@@ -105,7 +89,7 @@ def table3() -> str:
 
 def table4() -> str:
     """Table 4."""
-    table = _ours("table4")
+    table = ours("table4")
     return markdown(
         {
             "model": table["model"].tolist(),
@@ -123,7 +107,7 @@ def table4() -> str:
 
 
 def _ablation(name: str, label: str | None = None) -> str:
-    table = _ours(name)
+    table = ours(name)
     columns = {"model": table["model"].tolist()}
     if label:
         columns[label.replace("_", " ")] = table[label].astype(str).tolist()
@@ -163,21 +147,15 @@ def transfer() -> str:
     return markdown(columns)
 
 
-def _over_fits(points: pd.DataFrame, models: list[str]) -> pd.DataFrame:
-    """Return mean and sd of the AUC over the fits of each model, columns as those of a table."""
-    groups = points.groupby("model")["roc_auc"].agg(["mean", "std"])
-    return groups.set_axis(["auc_mean", "auc_sd"], axis=1).reindex(models)
-
-
 def _curve(name: str, table: str, dataset: str) -> str:
     points = read(name)
-    whole = _ours(table)
+    whole = ours(table)
     whole = whole[whole["dataset"] == dataset].set_index("model")
     models = list(dict.fromkeys(points["model"]))
     columns = {"model": sorted(models, key=[*whole.index, *models].index)}
     for size, own in points.groupby("n_train"):
-        columns[f"{size:,}"] = _aucs(_over_fits(own, columns["model"]))
-    columns[f"all {int(whole['n_train'].iloc[0]):,}"] = _aucs(whole.reindex(columns["model"]))
+        columns[f"{size:,}"] = aucs(over_fits(own, columns["model"]))
+    columns[f"all {int(whole['n_train'].iloc[0]):,}"] = aucs(whole.reindex(columns["model"]))
     return markdown(columns)
 
 
@@ -189,63 +167,6 @@ def curve_promoters() -> str:
 def curve_ctcf() -> str:
     """Learning curve of CTCF in A549."""
     return _curve("learning_curve_CTCF_A549", "table2", "tfbs/CTCF_A549")
-
-
-def motifs() -> str:
-    """Table 2 of the run whose networks predict motifs."""
-    return _cells_table("motifs_table2")
-
-
-def motifs_few() -> str:
-    """Few labels in the run whose networks predict motifs; promoters with all labels too."""
-    parts = {
-        "A549": read("motifs_learning_curve_CTCF_A549"),
-        "K562": read("motifs_learning_curve_CTCF_K562"),
-        "promoters": read("motifs_learning_curve_prom-core"),
-    }
-    models = list(dict.fromkeys(name for part in parts.values() for name in part["model"]))
-    models.sort(key=[*_ours("motifs_table2")["model"].unique(), *models].index)
-    columns = {"model": models}
-    for short, points in parts.items():
-        for size, own in points.groupby("n_train"):
-            columns[f"{short}, {size:,}"] = _aucs(_over_fits(own, models))
-    columns["promoters, all"] = _aucs(_ours("motifs_table1").set_index("model").reindex(models))
-    return markdown(columns)
-
-
-def base() -> str:
-    """Fits at the size of BERT-base, and the same rows of narrow networks."""
-    scores, narrow = read("base_scores"), read("motifs_table2").set_index(["dataset", "model"])
-    return markdown(
-        {
-            "cell": scores["dataset"].str.removeprefix("tfbs/CTCF_").tolist(),
-            "model": scores["model"].tolist(),
-            "12 x 768": [number(value) for value in scores["auc"]],
-            "95 % interval": [f"{row.auc_low:.3f} to {row.auc_high:.3f}" for row in scores.itertuples()],
-            "2 x 256": [mean_sd(narrow.loc[row.dataset, row.model], "auc") for row in scores.itertuples()],
-        },
-        left=2,
-    )
-
-
-def base_rates() -> str:
-    """What validation said of rates at that size: of fine-tuning, the AUC in A549 and in K562."""
-    rows = read("base_rates")
-    models = ["from-scratch-conv", "dnabert-conv", "genebert-conv-regression"]
-    table: dict[str, list[str]] = {"stage": [], "rate": [], **{model: [] for model in models}}
-    for (stage, rate), own in rows.groupby(["stage", "learning_rate"], sort=False):
-        values = own[own["validation"] != "scores_explained"].groupby("model")["value"].agg(list)
-        table["stage"].append(stage)
-        table["rate"].append(f"{rate:.0e}".replace("e-0", "e-"))
-        for model in models:
-            table[model].append(" / ".join(number(value) for value in values.get(model, [])) or NOTHING)
-    return markdown(table, left=2)
-
-
-def _aucs(rows: pd.DataFrame) -> list[str]:
-    """Return mean and sd of each row's AUC, the largest in bold."""
-    cells = [NOTHING if pd.isna(row["auc_mean"]) else mean_sd(row, "auc") for _, row in rows.iterrows()]
-    return bold(cells, rows["auc_mean"])
 
 
 def figure2() -> str:
@@ -279,28 +200,9 @@ def cell_accessibility() -> str:
             "known by": names,
             "average precision": list(map(with_sd, whole["value"], whole["sd"])),
             "cell-specific part, Pearson": list(map(with_sd, specific["value"], specific["sd"])),
-            "beyond composition": [gained(row) for row in specific.itertuples()],
+            "beyond composition": [differences.gained(row) for row in specific.itertuples()],
         }
     )
-
-
-def across_cells() -> str:
-    """Return Table 6, extended: peaks that one of two cells has."""
-    table = read("across_cells")
-    methods = list(dict.fromkeys(table["model"]))
-    columns: dict[str, list[str]] = {"set": [], "against": [], "tested": [], **{name: [] for name in methods}}
-    for dataset, own in table.groupby("dataset", sort=False):
-        factor, cell, against = dataset.removeprefix("tfbs/").split("_")
-        other = "GM12878" if cell == "K562" else "K562"
-        columns["set"].append(f"{factor}, {cell}")
-        columns["against"].append("shuffles" if against == "shuffled" else f"{other}'s")
-        columns["tested"].append(
-            f"{own['n_test_positive'].iloc[0]} + {(own['n_test'] - own['n_test_positive']).iloc[0]}"
-        )
-        cells = bold([mean_sd(row, "auc") for _, row in own.iterrows()], own["auc_mean"])
-        for name, cell_text in zip(own["model"], cells, strict=True):
-            columns[name].append(cell_text)
-    return markdown(columns, left=2)
 
 
 def _paper_auc(paper: pd.DataFrame, name: str | None) -> str:
@@ -336,8 +238,8 @@ PAPER = {"GeneBERT": "GeneBERT", "DNABERT (ours: masked k-mers only)": "DNABERT"
 
 def _with_wide(name: str) -> pd.DataFrame:
     """Return our rows of a table, and those of the run whose networks predict motifs as ``wide:MODEL``."""
-    wide = _ours(f"motifs_{name}")
-    return pd.concat([_ours(name), wide.assign(model="wide:" + wide["model"])])
+    wide = ours(f"motifs_{name}")
+    return pd.concat([ours(name), wide.assign(model="wide:" + wide["model"])])
 
 
 def summary() -> str:
@@ -363,11 +265,13 @@ def summary() -> str:
 
 MAKERS: dict[str, Callable[[], str]] = {
     make.__name__: make
-    for make in (summary, table1, table1_extended, table2, compare, table3, table4, table5, table7, table8, transfer,
-                 curve_promoters, curve_ctcf, motifs, motifs_few, motifs_compare, motifs_few_compare, draws_compare,
-                 few_compare, choices,
-                 base, base_rates, figure2, cell_accessibility, cell_accessibility_between, across_cells)
-}  # fmt: skip
+    for make in (
+        *(summary, table1, table1_extended, table2, table3, table4, table5, table7, table8, transfer),
+        *(curve_promoters, curve_ctcf, figure2, cell_accessibility),
+        *beside.MAKERS,
+        *differences.MAKERS,
+    )
+}
 
 
 def written_anew(text: str) -> str:

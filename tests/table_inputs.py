@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pandas as pd
 
-from genebert.report.tables.render import render_table
+from genebert.report.tables.render import NOTHING_READ, render_table
 from genebert.report.text import ReportSettings
 
 
@@ -53,11 +53,11 @@ def write_score(folder: Path, value: dict) -> Path:
     return path
 
 
-def render(folder: Path, paper: Path, scores: list[Path], rows: dict, number: int = 1, coverage=(), **settings):
+def render(folder: Path, paper: Path, scores: list[Path], rows: dict, number: int = 1, read=NOTHING_READ, **settings):
     """Render every form; returns its blocks, form -> text and the csv file as a DataFrame."""
     out = {form: folder / f"table{number}.{form}" for form in ("csv", "md", "html", "tex")}
     settings = ReportSettings(**{"run": "demo", "scale": "simulated data, toy scale", **settings})
-    blocks = render_table(f"table{number}", paper, scores, rows, settings, out.values(), coverage)
+    blocks = render_table(f"table{number}", paper, scores, rows, settings, out.values(), read)
     return blocks, {form: path.read_text() for form, path in out.items()}, pd.read_csv(out["csv"], keep_default_na=True)
 
 

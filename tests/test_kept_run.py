@@ -28,7 +28,7 @@ def test_the_kept_files_are_of_the_run_that_the_overlay_makes():
     for number in range(1, 9):
         assert (KEPT / f"table{number}.csv").is_file()
     rows = config["tables"]["table1"]["promoter/prom-core"]
-    assert kept_run._ours("table1")["model"].tolist() == rows
+    assert kept_run.ours("table1")["model"].tolist() == rows
     assert (KEPT / "report.html").stat().st_size < 10_000_000
 
 

@@ -11,6 +11,7 @@ from sklearn import metrics as reference
 
 from genebert.errors import InputError
 from genebert.evaluation.metrics import (
+    auc_of_parts,
     bootstrap_auc,
     check_predictions,
     classification_metrics,
@@ -217,3 +218,26 @@ def test_the_interval_of_a_difference_is_that_of_a_plain_bootstrap():
 
 def test_an_interval_of_one_example_a_class_has_no_width():
     assert paired_auc_interval(np.array([0, 1]), [np.array([0.1, 0.9])], [np.array([0.9, 0.1])]) == (1.0, 1.0)
+
+
+def test_parts_of_the_positives_are_each_compared_with_all_negatives():
+    rng = np.random.default_rng(0)
+    label = np.repeat([1, 0], [60, 50])
+    scores = [np.round(rng.normal(size=110) + label, 1) for _ in range(3)]  # rounded: there are ties
+    first, second = list(range(0, 60, 3)), [row for row in range(60) if row % 3]
+    found = auc_of_parts(label, scores, first, second)
+    for values, part in ((found.first, first), (found.second, second)):
+        rows = np.append(part, np.arange(60, 110))
+        assert values == pytest.approx([reference.roc_auc_score(label[rows], one[rows]) for one in scores])
+    assert found.difference == pytest.approx(np.mean(found.first) - np.mean(found.second))
+    # A bootstrap that draws both parts and the negatives again, for all fits alike.
+    drawn = []
+    for _ in range(1000):
+        negatives = rng.choice(np.arange(60, 110), 50)
+        means = []
+        for part in (first, second):
+            rows = np.append(rng.choice(part, len(part)), negatives)
+            means.append(np.mean([reference.roc_auc_score(label[rows], one[rows]) for one in scores]))
+        drawn.append(means[0] - means[1])
+    ends = np.quantile(drawn, (0.025, 0.975))
+    assert (found.low, found.high) == pytest.approx(ends, abs=0.15 * (ends[1] - ends[0]))

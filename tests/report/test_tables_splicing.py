@@ -10,6 +10,7 @@ from table_inputs import cells_of, check_latex, html_tables, markdown_tables, re
 
 from genebert.errors import InputError
 from genebert.report.tables.paper import read_elsewhere, read_paper
+from genebert.report.tables.render import Read
 
 OTHER = "Published SpliceAI"
 
@@ -264,7 +265,7 @@ def test_coverage_stands_below_the_table(tmp_path, paper, scores):
                      "80": {"all": counts(2000, 1), "test": counts(100, 0)}},
     }  # fmt: skip
     (tmp_path / "coverage.json").write_text(json.dumps(told))
-    blocks, text, _ = render4(tmp_path, paper, scores, coverage=[tmp_path / "coverage.json"])
+    blocks, text, _ = render4(tmp_path, paper, scores, read=Read(coverage=[tmp_path / "coverage.json"]))
     assert [block.name for block in blocks] == ["main", "further", "coverage"]
     assert cells_of(blocks[2]) == [
         [SET, "0", "2,000", "500", "25.00 %", "5,000", "0.10 %", "100", "7", "7.00 %", "5,000", "0.10 %"],

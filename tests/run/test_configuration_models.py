@@ -388,3 +388,10 @@ def test_a_model_starts_from_one_with_the_same_filters_or_none(own, said):
     assert not list(
         models_of(merge(CONFIG, {"models": {"mine": {"sequence_encoder": plain}}}), MODELS).start_problems()
     )
+
+
+def test_models_that_differ_in_an_image_that_is_not_read_are_one():
+    backbone, own = run_of({}), run_of({"model": {"region_encoder": {"name": "region-transformer", "weights": None}}})
+    assert backbone.models.canonical["image-resize"] == "image-resize"
+    assert own.models.canonical["image-resize"] == own.models.canonical["mgm-ngsp-srm"]
+    assert own.models.resolved["paper-literal"]["region_encoder"]["image"] == "fold"

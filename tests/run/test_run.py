@@ -141,20 +141,6 @@ def test_a_job_waits_for_every_file_that_its_format_reads(form, also):
     assert run.matrix_files() == {name: f"data/{name}" for name in {"matrix", *also}}
 
 
-def test_coverage_is_asked_for_where_a_table_shows_a_model_that_was_pre_trained_here():
-    sets = {"tasks": {"splicing": {"a": {"table": "a.txt"}, "b": {"table": "b.txt"}}}}
-    asked_for = asked(table="table4")
-    run = run_of(sets)
-    assert run.table_coverage(asked_for) == [f"results/paper/corpus/coverage/splicing/{name}.json" for name in "ab"]
-    absent = {"unavailable": {"splicing/a": "lost"}}
-    assert run_of(sets | absent).table_coverage(asked_for) == ["results/paper/corpus/coverage/splicing/b.json"]
-    assert run_of(sets | {"unavailable": {"genebert": "not yet"}}).table_coverage(asked_for) == []
-    # Without pre-training here nothing has been seen, and so nothing is made for it.
-    others = {"tables": {"table4": {"splicing": ["spliceai-80", "dnabert", "from-scratch"]}}}
-    assert run_of(sets | others).table_coverage(asked_for) == []
-    assert run.table_coverage(asked(table="table2")) == [] and run_of({}).table_coverage(asked_for) == []
-
-
 def test_models_of_tables_without_a_data_set_are_not_shown():
     rows = {"table1": {"promoter/prom-core": ["cnn"]}, "table2": {"tfbs": ["cnn"]}, "table6": {"tfbs": ["mgm"]}}
     rows["table3"] = {"disease/HSCR-RET": ["sex"], "disease/HSCR-RET-Long": ["sex"]}

@@ -40,9 +40,9 @@ def test_sequences_longer_than_the_positions_of_a_model():
     """At the plan, in the words of the job that tokenises; said once of all models and data sets."""
     lines = problems({"model": SHORT, **NO_ABLATIONS})
     assert lines == [
-        "model from-scratch, dnabert, genebert and 5 more: tasks.promoter: a sequence has 70 bases, 67 tokens; "
+        "model from-scratch, dnabert, genebert and 9 more: tasks.promoter: a sequence has 70 bases, 67 tokens; "
         "expected at most 64, the positions of the model (67 bases)",
-        f"model from-scratch, dnabert, genebert and 5 more: tasks.tfbs: {POSITIONS}",
+        f"model from-scratch, dnabert, genebert and 9 more: tasks.tfbs: {POSITIONS}",
     ]  # fmt: skip
     with pytest.raises(InputError) as caught:
         tokenise(Examples(pd.DataFrame({"sequence": ["A" * 101]}), "test"), 6, 64)
@@ -66,7 +66,7 @@ def test_what_no_row_shows_may_be_longer():
 def test_processes_that_do_not_share_out_a_batch(processes, nodes):
     lines = problems({"resources": {"pretrain": {"processes": processes, "nodes": nodes}}, **NO_ABLATIONS})
     sentence = f"training.batch: found 128, expected a multiple of the {processes * nodes} processes"
-    assert lines == [f"model genebert, dnabert-conv, genebert-conv and 3 more: {sentence}"]
+    assert lines == [f"model genebert, dnabert-conv, genebert-conv and 4 more: {sentence}"]
     with pytest.raises(InputError, match=f"^{sentence}$"):
         share_of(128, processes * nodes)
     assert problems({"resources": {"pretrain": {"processes": 4, "nodes": 2}}}) == []
@@ -169,7 +169,7 @@ def test_a_model_that_leads_into_a_circle_is_not_said_to_be_in_it():
 
 def test_the_run_says_it_too():
     with pytest.raises(
-        InputError, match=r"^model genebert, dnabert-conv, genebert-conv and 3 more: training\.batch: found 128"
+        InputError, match=r"^model genebert, dnabert-conv, genebert-conv and 4 more: training\.batch: found 128"
     ):
         run_of({"resources": {"pretrain": {"processes": 3}}, **NO_ABLATIONS})
     assert set(MODELS) <= set(run_of({}).models.names)

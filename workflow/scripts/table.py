@@ -1,7 +1,7 @@
 from _job import logged
 
 with logged(snakemake.log[0]):
-    from genebert.report.tables.render import render_table
+    from genebert.report.tables.render import Read, render_table
     from genebert.report.text import ReportSettings
 
     params = snakemake.params
@@ -12,5 +12,5 @@ with logged(snakemake.log[0]):
         params.rows,
         ReportSettings(params.run, params.scale, tuple(params.notes)),
         snakemake.output,
-        snakemake.input.coverage,
+        Read(snakemake.input.coverage, snakemake.input.sites_read),
     )

@@ -5,6 +5,8 @@ prediction on balanced data gives that way (docs/facts.md 19).
 """
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -129,14 +131,60 @@ def paired_auc_interval(label: np.ndarray, ours: list[np.ndarray], other: list[n
     InputError
         See :func:`check_predictions`.
     """
-    from scipy.stats import norm
-
     placed = [np.mean([_placements(label, one) for one in scores], axis=0) for scores in (ours, other)]
     difference, positive = placed[0] - placed[1], np.asarray(label) == 1
     classes = difference[positive], difference[~positive]
-    variance = sum(float(np.var(one)) / max(1, len(one) - 1) for one in classes)
-    middle, half = float(np.mean(classes[0])), float(norm.ppf(0.975)) * math.sqrt(variance)
+    middle, half = float(np.mean(classes[0])), _half_width(classes)
     return middle - half, middle + half
+
+
+@dataclass(frozen=True)
+class Parts:
+    """ROC-AUC of two parts of the positives, each against all negatives, and the 95 % interval of their difference."""
+
+    first: list[float]  # a fit each
+    second: list[float]
+    difference: float  # first - second, mean over fits
+    low: float
+    high: float
+
+
+def auc_of_parts(label: np.ndarray, scores: Sequence[np.ndarray], first: Sequence[int], second: Sequence[int]) -> Parts:
+    """Compare the ROC-AUC of two parts of the positives, as :func:`paired_auc_interval` compares two sides.
+
+    Parameters
+    ----------
+    label : [n] of 0 and 1
+    scores : list of float [n]
+        Scores of the same examples, one array a fit.
+    first, second : lists of int
+        Rows of positives, at least one each.
+
+    Raises
+    ------
+    InputError
+        See :func:`check_predictions`.
+    """
+    negative = np.asarray(label) == 0
+    by_fit: list[list[float]] = [[], []]
+    placed = []  # of each part: where its positives lie among all negatives, and negatives among its positives
+    for values, part in zip(by_fit, (first, second), strict=True):
+        rows = np.concatenate([np.asarray(part, dtype=np.int64), np.flatnonzero(negative)])
+        own = [_placements(np.asarray(label)[rows], np.asarray(score)[rows]) for score in scores]
+        values += [float(np.mean(one[: len(part)])) for one in own]
+        mean = np.mean(own, axis=0)
+        placed.append((mean[: len(part)], mean[len(part) :]))
+    independent = [*(positives for positives, _ in placed), placed[0][1] - placed[1][1]]
+    middle = float(np.mean(by_fit[0]) - np.mean(by_fit[1]))
+    half = _half_width(independent)
+    return Parts(*by_fit, middle, middle - half, middle + half)
+
+
+def _half_width(independent: Sequence[np.ndarray]) -> float:
+    """Return half the width of the 95 % interval of a sum of means of independent values."""
+    from scipy.stats import norm
+
+    return float(norm.ppf(0.975)) * math.sqrt(sum(float(np.var(one)) / max(1, len(one) - 1) for one in independent))
 
 
 def _placements(label: np.ndarray, score: np.ndarray) -> np.ndarray:

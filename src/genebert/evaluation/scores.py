@@ -70,6 +70,22 @@ def write_unavailable(
     write_json(path, {**names, "seed": seed, "unavailable": reason})
 
 
+def read_predictions(path: str | Path) -> pd.DataFrame:
+    """Read label and score of each test example from beside a score file of two classes.
+
+    Raises
+    ------
+    InputError
+        No such file, not Parquet, or without these columns.
+    """
+    path = Path(path).with_suffix(".parquet")
+    try:
+        return pd.read_parquet(path, columns=["label", "score"])
+    except (OSError, ValueError) as error:
+        why = "no such file" if isinstance(error, FileNotFoundError) else str(error).splitlines()[0]
+        raise InputError(f"{path}: cannot be read ({why}); expected the predictions of the score file") from error
+
+
 def _write_predictions(path: str | Path, table: pd.DataFrame) -> None:
     with atomic_path(Path(path).with_suffix(".parquet")) as temporary:
         table.to_parquet(temporary, index=False)

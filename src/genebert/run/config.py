@@ -58,7 +58,7 @@ class Tables(Block):
 
     table1: Rows = key({"promoter/prom-core": [*SIMPLE, *MODELS]}, "promoters")
     table1_extended: Rows = key(
-        {"promoter/prom-core-genomic": [*SIMPLE, *NETWORKS]}, "promoters against the genome, of equal GC and CpG"
+        {"promoter/prom-core-genomic": [*SIMPLE, *MODELS]}, "promoters against the genome, of equal GC and CpG"
     )
     table2: Rows = key({"tfbs": ["pwm", *SIMPLE, *MODELS]}, "TF binding sites")
     table3: Rows = key(
@@ -73,10 +73,7 @@ class Tables(Block):
     table5_extended: Rows = key(
         {"promoter": ["mgm-ngsp-srm", *LITERAL]}, "losses: each of the paper's settings that our defaults leave"
     )
-    table6: Rows = key(
-        {"tfbs": ["pwm", *MOTIFS, "cnn", "dnabert", "genebert", *CONVOLVED[1:], REGRESSED]},
-        "TF binding sites by cell and tissue",
-    )
+    table6: Rows = key({"tfbs": ["pwm", *SIMPLE, *MODELS]}, "TF binding sites by cell and tissue")
     table6_extended: Rows = key(
         {}, "peaks that differ between cells: sets of tasks.tfbs.own with differs_from, by name (docs/tasks.md)"
     )

@@ -11,7 +11,7 @@ from genebert.settings.fields import complete
 from genebert.settings.figure2 import PANELS
 from genebert.settings.fitting import lay_over
 from genebert.settings.load import PLACEHOLDER, expand, load_yaml, merge
-from genebert.settings.models import ConvolutionSettings, reads
+from genebert.settings.models import REGION_TRANSFORMER, ConvolutionSettings, reads
 from genebert.settings.sentences import suggest
 
 # Region encoder -> the file of config/sources.tsv with its ImageNet weights.
@@ -139,6 +139,8 @@ class Models:
             encoder["convolution"] = complete(ConvolutionSettings, encoder["convolution"])
         if region["weights"] == "imagenet" and region["name"] in IMAGENET_FILES:
             region["weights"] = f"{PLACEHOLDER}/{IMAGENET_FILES[region['name']]}"
+        if region["name"] == REGION_TRANSFORMER:
+            region["image"] = "fold"  # it reads rows: models that differ in the image alone are one
         return expand(model, self.config["data"])
 
     def finetune_layers(self, task: str, name: str) -> dict[str, dict[str, Any]]:

@@ -10,7 +10,6 @@ from typing import Any
 
 from genebert.errors import InputError
 from genebert.evaluation.kinds.person import PersonStatus
-from genebert.evaluation.site_labels import KIND as BASES
 from genebert.genome.chromosomes import normalise_chromosome
 from genebert.methods.registry import METHODS, baselines, fine_tuning
 from genebert.models.backbones import HUB
@@ -352,16 +351,6 @@ class Run:
         """Return the names of a row's fits on a data set (task/data set)."""
         able = row in self.models.names and not self.reason_of_absence(data_set, row)
         return self.models.fits_of(data_set.partition("/")[0], row) if able else [row]
-
-    def table_coverage(self, wildcards: Any) -> list[str]:
-        """Return what says how much of a table's splice sites pre-training has seen: where it shows a model of ours."""
-        rows, files = self.rows[wildcards.table], []
-        for name, methods in rows.items():
-            own = (method for method in methods if method in self.models.names)
-            seen = any(reads(self.models.resolved[one]) and not self.reason_of_absence(name, one) for one in own)
-            if seen and self.tasks[name.partition("/")[0]].kind == BASES:
-                files += self.stage(f"corpus/coverage/{name.partition('/')[0]}", f"{name.partition('/')[2]}.json")
-        return files
 
     def tables(self, *, extended: bool = False) -> list[str]:
         """Return the tables that the run has a data set for: the paper's, or their extended forms."""

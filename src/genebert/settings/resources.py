@@ -47,6 +47,7 @@ class Resources(Block):
     groups: Part = key({"mem_per_input": 4.0}, "samples of pre-training")
     card: Part = key({"mem_mb": 8000, "mem_per_input": 1.0, "runtime": 120}, "the data card")
     coverage: Part = key({"mem_per_input": 4.0}, "splice sites within pre-training regions")
+    sites_read: Part = key({"mem_per_input": 4.0}, "test sites within pre-training regions")
     pretrain: Part = key({"threads": 8, "mem_mb": 16000, "mem_per_input": 8.0, "runtime": 2880, "gpu": 1}, "one model")
     curves: Part = key({}, "training curves")
     embed: Part = key(

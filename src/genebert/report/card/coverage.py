@@ -133,14 +133,17 @@ class CoverageInputs:
     corpus: str | Path  # folder of ``groups.npz``
     region_bp: int | None
 
+    def regions(self) -> pd.DataFrame:
+        """Read the places of all regions (chrom, start, end)."""
+        import anndata
+
+        var = anndata.read_h5ad(self.accessible, backed="r").var
+        return pd.DataFrame({column: var[column].to_numpy() for column in PLACE})
+
 
 def write_coverage(name: str, splits: Mapping[str, str | Path], inputs: CoverageInputs, out: str | Path) -> None:
     """Write what :func:`coverage` says of a data set (task/data set) as JSON; raises as that."""
-    import anndata
-
-    var = anndata.read_h5ad(inputs.accessible, backed="r").var
-    regions = pd.DataFrame({column: var[column].to_numpy() for column in PLACE})
-    found = coverage(splits, regions, Groups.load(inputs.corpus), inputs.region_bp)
+    found = coverage(splits, inputs.regions(), Groups.load(inputs.corpus), inputs.region_bp)
     write_json(out, {"data_set": name, **found})
     for context, parts in found["contexts"].items():
         sites = parts["all"]

@@ -2,14 +2,13 @@
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from genebert.errors import InputError
 from genebert.evaluation.intervals import Interval, interval_of_mean
 from genebert.evaluation.metrics import paired_auc_interval
+from genebert.evaluation.scores import read_predictions
 from genebert.report.page.fits import Fits
 from genebert.report.tables.kinds.base import Place, Shown, pretraining_of, value_at
 
@@ -33,16 +32,6 @@ def interval_over_seeds(ours: Fits, other: Fits, place: Place) -> Interval | Non
     return interval_of_mean((sides[0] - sides[1]).tolist())
 
 
-def _predictions(path: Path) -> pd.DataFrame:
-    """Read the predictions beside a score file."""
-    path = path.with_suffix(".parquet")
-    try:
-        return pd.read_parquet(path, columns=["label", "score"])
-    except (OSError, ValueError) as error:
-        why = "no such file" if isinstance(error, FileNotFoundError) else str(error).splitlines()[0]
-        raise InputError(f"{path}: cannot be read ({why}); expected the predictions of the score file") from error
-
-
 def interval_over_examples(ours: Fits, other: Fits, shown: Shown, place: Place) -> Interval | None:
     """Return the 95 % interval of the difference over draws of test examples, see :data:`RULE`; None without any.
 
@@ -52,7 +41,7 @@ def interval_over_examples(ours: Fits, other: Fits, shown: Shown, place: Place) 
         The predictions of both are not of the same test examples.
     """
     if place == ("metrics", "roc_auc") and not any("n_folds" in score["metrics"] for score in ours.scores):
-        tables = [[_predictions(path) for path in one.paths] for one in (ours, other)]
+        tables = [[read_predictions(path) for path in one.paths] for one in (ours, other)]
         label = tables[0][0]["label"].to_numpy()
         for table, path in zip([*tables[0], *tables[1]], [*ours.paths, *other.paths], strict=True):
             if not np.array_equal(table["label"], label):

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +15,7 @@ from genebert.report.tables.coverage import coverage_block
 from genebert.report.tables.kinds.registry import shown_of
 from genebert.report.tables.notes import Told, main_notes, transfer_notes
 from genebert.report.tables.paper import ELSEWHERE, labels_of, metrics_of, read_elsewhere, read_paper
+from genebert.report.tables.sites_read import read_sites, sites_block
 from genebert.report.tables.transfer import transfer_values
 from genebert.report.tables.values import Rows, as_csv, build_values, collect, elsewhere_column, folded
 from genebert.report.text import ReportSettings, fill
@@ -23,6 +25,26 @@ logger = logging.getLogger(__name__)
 TRANSFER_TABLE = 6
 
 
+@dataclass(frozen=True)
+class Read:
+    """Files that say what pre-training has read of data sets.
+
+    Attributes
+    ----------
+    coverage : iterable of path
+        What :func:`genebert.report.card.coverage.write_coverage` wrote of labelled bases.
+    sites : iterable of path
+        What :func:`genebert.report.card.sites_read.write_sites_read` wrote of labelled sequences; the score files then
+        have their predictions beside them.
+    """
+
+    coverage: Iterable[str | Path] = ()
+    sites: Iterable[str | Path] = ()
+
+
+NOTHING_READ = Read()
+
+
 def render_table(
     table: str,
     paper_tsv: str | Path,
@@ -30,7 +52,7 @@ def render_table(
     rows: Rows,
     settings: ReportSettings,
     out: Iterable[str | Path],
-    coverage: Iterable[str | Path] = (),
+    read: Read = NOTHING_READ,
 ) -> list[Block]:
     """Write one of the paper's tables.
 
@@ -48,8 +70,8 @@ def render_table(
     out : iterable of path
         Each in the form that its ending names: ``.csv`` (full precision), ``.md``, ``.html``, ``.tex`` (three
         decimals).
-    coverage : iterable of path
-        What :func:`genebert.report.card.coverage.write_coverage` wrote of data sets of the table.
+    read : Read
+        What pre-training has read of data sets of the table.
 
     Returns
     -------
@@ -61,6 +83,7 @@ def render_table(
     InputError
         Files that do not fit (see :func:`read_paper`, :func:`collect`, :func:`build_values`, :func:`transfer_values`).
     """
+    scores = list(scores)
     number, extended = number_of(table)
     paper = counterparts(read_paper(paper_tsv), rows, extended=extended)
     elsewhere, found = read_elsewhere(paper_tsv), collect(scores, rows)
@@ -78,12 +101,13 @@ def render_table(
         matrices = transfer_blocks(title, subtitle, transfer, about)
         notes += [] if matrices else about
     main = main_block(title, subtitle, values, heads, notes)
-    covered = coverage_block(title, subtitle, coverage)
-    blocks = [main, *further_block(title, subtitle, values, heads), *matrices, *covered]
+    sites = read_sites(read.sites, scores, rows)
+    below = [*coverage_block(title, subtitle, read.coverage), *sites_block(title, subtitle, sites)]
+    blocks = [main, *further_block(title, subtitle, values, heads), *matrices, *below]
     for path in map(Path, out):
         csv = path.suffix == ".csv"
         text = (
-            as_csv(values, settings)
+            as_csv(values.merge(sites.values, how="left") if len(sites.values) else values, settings)
             if csv
             else fill(f"table{path.suffix}", blocks=blocks, number=table.removeprefix("table"))
         )

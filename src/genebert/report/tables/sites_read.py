@@ -1,0 +1,121 @@
+"""Test sites that pre-training has read beside those that it has not, below a table of transcription factors."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from genebert.errors import InputError
+from genebert.evaluation.metrics import auc_of_parts
+from genebert.evaluation.scores import read_predictions, read_score
+from genebert.files import read_json
+from genebert.report.tables.blocks import Block, Column, number, with_sd
+from genebert.report.tables.kinds.base import Score, with_own_values
+from genebert.report.tables.values import Rows, fits, mean_and_sd
+from genebert.report.text import NOTHING, count
+
+PARTS = {"read": "Sites that were read", "others": "Other sites"}
+COLUMNS = (
+    *("dataset", "model", "n_read", "n_others", "auc_read_mean", "auc_read_sd", "auc_others_mean", "auc_others_sd"),
+    *("auc_read_difference", "auc_read_low", "auc_read_high"),
+)
+
+
+@dataclass(frozen=True)
+class SitesRead:
+    """What :func:`genebert.report.card.sites_read.write_sites_read` wrote of each data set, and AUCs by it.
+
+    Attributes
+    ----------
+    told : dict
+        ``task/dataset`` -> content of its file; only those with a site in the genome.
+    values : DataFrame
+        One row for each of our rows with scores, columns `COLUMNS`: sites of both parts, mean and sd of their AUC over
+        fits, its difference with a 95 % interval; NaN where one of the two parts has no site.
+    """
+
+    told: dict[str, dict[str, Any]]
+    values: pd.DataFrame
+
+
+def read_sites(paths: Iterable[str | Path], scores: Iterable[str | Path], rows: Rows) -> SitesRead:
+    """Compare the AUC of sites that were read with that of the others, of every row that has predictions.
+
+    Raises
+    ------
+    InputError
+        Predictions beside a score file that cannot be read, or are of other test examples.
+    """
+    told = {one["data_set"]: one for one in map(read_json, paths) if one["read"] or one["others"]}
+    had: dict[tuple[str, str], list[tuple[Score, Path]]] = {}
+    for path in map(Path, scores) if told else ():
+        score = read_score(path)
+        if (dataset := f"{score['task']}/{score['dataset']}") in told and "unavailable" not in score:
+            had.setdefault((dataset, score["model"]), []).append((score, path))
+    found = []
+    for dataset, sites in told.items():
+        for row, names in fits(rows, dataset).items():
+            if own := [pair for name in names for pair in had.get((dataset, name), [])]:
+                found.append({"dataset": dataset, "model": row, **_values(sites, own)})
+    return SitesRead(told, pd.DataFrame(found, columns=list(COLUMNS)))
+
+
+def _values(sites: dict[str, Any], had: list[tuple[Score, Path]]) -> dict[str, Any]:
+    """Return one row's values."""
+    row: dict[str, Any] = {f"n_{part}": len(sites[part]) for part in PARTS}
+    if not sites["read"] or not sites["others"]:
+        return row
+    own = with_own_values([score for score, _ in had])
+    tables = [_predicted(sites, path) for score, path in had if score in own]
+    label, scores = tables[0]["label"].to_numpy(), [table["score"].to_numpy() for table in tables]
+    parts = auc_of_parts(label, scores, sites["read"], sites["others"])
+    for name, values in (("read", parts.first), ("others", parts.second)):
+        row[f"auc_{name}_mean"], row[f"auc_{name}_sd"] = mean_and_sd(values)
+    return row | {"auc_read_difference": parts.difference, "auc_read_low": parts.low, "auc_read_high": parts.high}
+
+
+def _predicted(sites: dict[str, Any], path: Path) -> pd.DataFrame:
+    """Read the predictions beside a score file; an InputError where they are not of these test examples."""
+    table, rows = read_predictions(path), [*sites["read"], *sites["others"]]
+    if len(table) != sites["n_test"] or not (table["label"].to_numpy()[rows] == 1).all():
+        raise InputError(
+            f"{path.with_suffix('.parquet')}: {len(table)} predictions are not of the {sites['n_test']} test examples "
+            f"of {sites['data_set']}; expected one for each, sites where they have them"
+        )
+    return table
+
+
+def sites_block(title: str, subtitle: str, found: SitesRead) -> list[Block]:
+    """Return the block with AUCs of both parts; nothing where no site has a place."""
+    if found.values.empty:
+        return []
+    values = found.values
+    columns = [
+        Column("Data set", values["dataset"].tolist(), number=False),
+        Column("Model", values["model"].tolist(), number=False),
+    ]
+    for part, spanner in PARTS.items():
+        columns += [
+            Column("Sites", list(map(count, values[f"n_{part}"])), spanner),
+            Column("AUC", list(map(with_sd, values[f"auc_{part}_mean"], values[f"auc_{part}_sd"])), spanner),
+        ]
+    ends = zip(values["auc_read_low"], values["auc_read_high"], strict=True)
+    columns += [
+        Column("Difference", [number(value, "+") for value in values["auc_read_difference"]]),
+        Column(
+            "95 %", [NOTHING if pd.isna(low) else f"{number(low, '+')} to {number(high, '+')}" for low, high in ends]
+        ),
+    ]
+    regions = next(iter(found.told.values()))["regions"]
+    shown = "" if regions["region_bp"] is None else f", the middle {regions['region_bp']} bases of each"
+    notes = [
+        "Sites that were read share a base with what training samples of pre-training are made of: "
+        f"{regions['number']:,} regions{shown}, {regions['bases']:,} different bases. What published weights had read "
+        "is not counted.",
+        "AUC of a part's sites against all negatives of the test set. Read sites lie in regions that are accessible in "
+        "the cells of pre-training, and are of another kind: a difference tells of reading only as far as rows "
+        "without pre-training do not have it. 95 %: over test examples, of the mean over fits.",
+    ]
+    return [Block("sites-read", f"{title}: sites that pre-training has read", subtitle, columns, notes, grouped=True)]

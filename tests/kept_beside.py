@@ -1,0 +1,91 @@
+"""Tables of the runs beside the kept run: its configuration with another laid over it."""
+
+from kept_format import aucs, bold, cells_columns, markdown, mean_sd, ours, over_fits, read
+
+from genebert.report.tables.blocks import number
+from genebert.report.text import NOTHING
+
+
+def pretrainings() -> str:
+    """Tables 1 and 2 with three pre-trainings of rows that the kept run has one of, and what that one says."""
+    columns = cells_columns("pretrainings_table2")
+    seeds = columns.pop("seeds")
+    models = columns["model"]
+    sites, promoters = (ours(name).groupby("model")["auc_mean"].mean() for name in ("table2", "table1"))
+    columns["mean, kept run"] = [number(sites[model]) for model in models]
+    columns["promoters"] = aucs(ours("pretrainings_table1").set_index("model").loc[models])
+    columns["promoters, kept run"] = [number(promoters[model]) for model in models]
+    return markdown({**columns, "seeds": seeds})
+
+
+def motifs() -> str:
+    """Table 2 of the run whose networks predict motifs."""
+    return markdown(cells_columns("motifs_table2"))
+
+
+def motifs_few() -> str:
+    """Few labels in the run whose networks predict motifs; promoters with all labels too."""
+    parts = {
+        "A549": read("motifs_learning_curve_CTCF_A549"),
+        "K562": read("motifs_learning_curve_CTCF_K562"),
+        "promoters": read("motifs_learning_curve_prom-core"),
+    }
+    models = list(dict.fromkeys(name for part in parts.values() for name in part["model"]))
+    models.sort(key=[*ours("motifs_table2")["model"].unique(), *models].index)
+    columns = {"model": models}
+    for short, points in parts.items():
+        for size, own in points.groupby("n_train"):
+            columns[f"{short}, {size:,}"] = aucs(over_fits(own, models))
+    columns["promoters, all"] = aucs(ours("motifs_table1").set_index("model").reindex(models))
+    return markdown(columns)
+
+
+def base() -> str:
+    """Fits at the size of BERT-base, and the same rows of narrow networks."""
+    scores, narrow = read("base_scores"), read("motifs_table2").set_index(["dataset", "model"])
+    return markdown(
+        {
+            "cell": scores["dataset"].str.removeprefix("tfbs/CTCF_").tolist(),
+            "model": scores["model"].tolist(),
+            "12 x 768": [number(value) for value in scores["auc"]],
+            "95 % interval": [f"{row.auc_low:.3f} to {row.auc_high:.3f}" for row in scores.itertuples()],
+            "2 x 256": [mean_sd(narrow.loc[row.dataset, row.model], "auc") for row in scores.itertuples()],
+        },
+        left=2,
+    )
+
+
+def base_rates() -> str:
+    """What validation said of rates at that size: of fine-tuning, the AUC in A549 and in K562."""
+    rows = read("base_rates")
+    models = ["from-scratch-conv", "dnabert-conv", "genebert-conv-regression"]
+    table: dict[str, list[str]] = {"stage": [], "rate": [], **{model: [] for model in models}}
+    for (stage, rate), own in rows.groupby(["stage", "learning_rate"], sort=False):
+        values = own[own["validation"] != "scores_explained"].groupby("model")["value"].agg(list)
+        table["stage"].append(stage)
+        table["rate"].append(f"{rate:.0e}".replace("e-0", "e-"))
+        for model in models:
+            table[model].append(" / ".join(number(value) for value in values.get(model, [])) or NOTHING)
+    return markdown(table, left=2)
+
+
+def across_cells() -> str:
+    """Return Table 6, extended: peaks that one of two cells has."""
+    table = read("across_cells")
+    methods = list(dict.fromkeys(table["model"]))
+    columns: dict[str, list[str]] = {"set": [], "against": [], "tested": [], **{name: [] for name in methods}}
+    for dataset, own in table.groupby("dataset", sort=False):
+        factor, cell, against = dataset.removeprefix("tfbs/").split("_")
+        other = "GM12878" if cell == "K562" else "K562"
+        columns["set"].append(f"{factor}, {cell}")
+        columns["against"].append("shuffles" if against == "shuffled" else f"{other}'s")
+        columns["tested"].append(
+            f"{own['n_test_positive'].iloc[0]} + {(own['n_test'] - own['n_test_positive']).iloc[0]}"
+        )
+        cells = bold([mean_sd(row, "auc") for _, row in own.iterrows()], own["auc_mean"])
+        for name, cell_text in zip(own["model"], cells, strict=True):
+            columns[name].append(cell_text)
+    return markdown(columns, left=2)
+
+
+MAKERS = (pretrainings, motifs, motifs_few, base, base_rates, across_cells)
