@@ -1,4 +1,4 @@
-"""The line of the page on what is specific to cell types, from the extended table's numbers."""
+"""The lines of the page on what is specific to cell types, from the extended table's numbers."""
 
 import json
 from dataclasses import replace
@@ -67,7 +67,7 @@ def with_models(low=0.010, high=0.044):
 
 @pytest.mark.parametrize(("low", "high", "verdict"), [(0.010, 0.044, HOLDS), (-0.01, 0.05, OPEN), (-0.2, -0.1, FAILS)])
 def test_what_pretraining_with_the_matrix_teaches_is_judged_beside_masked_kmers(tmp_path, low, high, verdict):
-    _, line = lines_of(tmp_path, with_models(low, high))
+    _, line, _ = lines_of(tmp_path, with_models(low, high))
     assert line.verdict == verdict and line.simple == "kmers 0.125, motifs 0.137"
     assert "0.130 from E_seq of genebert, 0.103 from E_seq of dnabert: +0.027" in line.found
     assert line.found.endswith("pre-trainings: 3 and 1")
@@ -83,18 +83,32 @@ def test_no_table_no_line():
 def test_without_features_of_the_matrix_nothing_is_said_of_it(tmp_path):
     found = with_models()
     found["rows"] = {name: row for name, row in found["rows"].items() if "motifs" not in name}
-    (line,) = lines_of(tmp_path, found)
-    assert line.name == "cell-types-learnt" and line.simple == "kmers 0.125"
+    line, beyond = lines_of(tmp_path, found)
+    assert line.name == "cell-types-learnt" and line.simple == beyond.simple == "kmers 0.125"
+    assert "motifs" not in beyond.why
+
+
+@pytest.mark.parametrize(("low", "high", "verdict"), [(0.002, 0.01, HOLDS), (-0.008, 0.018, OPEN), (-0.2, -0.1, FAILS)])
+def test_whether_that_is_more_than_kmers_counted_is_a_line_of_its_own(tmp_path, low, high, verdict):
+    found = with_models()
+    found["between"][2] |= {"gain": 0.004, "gain_low": low, "gain_high": high}
+    *_, line = lines_of(tmp_path, found)
+    assert line.name == "cell-types-kmers" and line.verdict == verdict
+    assert "0.130 from E_seq of genebert, 0.125 from kmers: +0.004" in line.found
+    assert line.found.endswith("pre-trainings: 3") and line.why.endswith("; beyond motifs 0.000 (-0.008 to +0.008)")
+    assert [row[1] for row in line.details] == ["E_seq of dnabert", "kmers", "motifs"]
+    found["between"].pop(2)
+    assert [line.name for line in lines_of(tmp_path, found)] == ["cell-types", "cell-types-learnt"]
 
 
 def test_the_order_of_models_does_not_matter_and_single_pretrainings_tell_nothing(tmp_path):
     found = with_models()
     found["between"][0] = {"row": "E_seq of dnabert", "than": "E_seq of genebert", "gain": -0.027, "gain_low": -0.044,
                            "gain_high": -0.010}  # fmt: skip
-    _, line = lines_of(tmp_path, found)
+    _, line, _ = lines_of(tmp_path, found)
     assert "dnabert: +0.027 (+0.010 to +0.044)" in line.found and line.verdict == HOLDS
     found["rows"]["E_seq of genebert"]["specific"]["pretrainings"] = {"42": 0.130}
-    _, line = lines_of(tmp_path, found)
+    _, line, _ = lines_of(tmp_path, found)
     assert line.found.endswith("pre-trainings: 1 and 1") and line.verdict == OPEN
 
 
@@ -112,7 +126,7 @@ def test_the_page_has_the_line_its_rule_and_its_file(tmp_path):
     before = write_page(folder, files, run)
     path.write_text(json.dumps(with_models()))
     both = write_page(folder, replace(files, cell_types=[str(path)]), run)
-    assert len(both["lines"]) == len(before["lines"]) + 2 and len(both["rule"]) == len(before["rule"]) + 2
+    assert len(both["lines"]) == len(before["lines"]) + 3 and len(both["rule"]) == len(before["rule"]) + 3
     path.write_text(json.dumps(about(0.036, 0.082)))
     values = write_page(folder, replace(files, cell_types=[str(path)]), run)
     assert len(values["lines"]) == len(before["lines"]) + 1 and len(values["rule"]) == len(before["rule"]) + 1

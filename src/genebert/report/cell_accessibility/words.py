@@ -3,9 +3,9 @@
 from genebert.evaluation.cell_types import ACCESSIBILITY, DEVIATION, SPECIFIC
 
 TRAINING_MEAN, OTHER_TYPES = "training-mean", "other-types-mean"
-COMPOSITION = "composition"
+COMPOSITION, KMERS = "composition", "kmers"
 SEQUENCE, REGION = "E_seq of {}", "E_reg of {}"
-PLAIN = {SEQUENCE: ("kmers", "motifs"), REGION: ("motifs",)}  # what an encoder's states are compared with
+PLAIN = {SEQUENCE: (KMERS, "motifs"), REGION: ("motifs",)}  # what an encoder's states are compared with
 
 WORDS = {
     ACCESSIBILITY: "Accessibility",
@@ -16,7 +16,7 @@ SAID = {
     TRAINING_MEAN: "each type's mean over the training regions: the floor",
     OTHER_TYPES: "the region's own mean over all other types, which no sequence tells: what is shared by types",
     COMPOSITION: "GC, CpG and log length, and their squares",
-    "kmers": "shares of 1- to 4-mers",
+    KMERS: "shares of 1- to 4-mers",
     "motifs": "rows of the region x TF matrix",
     "composition-motifs": "both",
     "motif-trees": "boosted trees on rows of the matrix; all others are ridge regressions",

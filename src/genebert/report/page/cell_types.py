@@ -1,6 +1,6 @@
 """Whether anything specific to cell types is in the 2D modality, and is learnt by the sequence encoder.
 
-Two lines of the summary, from the extended table.
+Three lines of the summary, from the extended table.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from typing import Any
 from genebert.errors import InputError
 from genebert.evaluation.cell_types import SPECIFIC
 from genebert.files import read_json
-from genebert.report.cell_accessibility.words import COMPOSITION, PLAIN, REGION, SEQUENCE
+from genebert.report.cell_accessibility.words import COMPOSITION, KMERS, PLAIN, REGION, SEQUENCE
 from genebert.report.page.summary import BADGES, Line, ends, signed
 from genebert.report.page.verdicts import verdict_of
 from genebert.report.tables.blocks import number
@@ -20,7 +20,8 @@ WHERE = "its title: across cell types"
 HEADS = ("Known by", "Pearson of the cell-specific part", "95 %", f"Beyond {COMPOSITION}", "95 % of that", "Verdict")
 FIXED = "a region's row of the matrix is the same in every cell: its regions differ between cells, the matrix does not"
 LEARNT = "GeneBERT's pre-training teaches more of what is specific to cell types than masked k-mers do"
-MATRIX_LINE, LEARNT_LINE = "cell-types", "cell-types-learnt"
+BEYOND = "GeneBERT's sequence encoder tells more of what is specific to cell types than counts of k-mers do"
+MATRIX_LINE, LEARNT_LINE, BEYOND_LINE = "cell-types", "cell-types-learnt", "cell-types-kmers"
 OURS, OTHER = (SEQUENCE.format(name) for name in ("genebert", "dnabert"))
 PAIR_HEADS = ("Known by", "than", "Pearson of the cell-specific part, difference", "95 %", "Verdict")
 MATRIX = ("composition-motifs", "motifs", "motif-trees")  # the first of them that there is, is judged
@@ -34,13 +35,18 @@ RULES = {
     f"judged likewise, by the same part predicted from {OURS} and from {OTHER}, frozen states of both: the "
     "interval of the difference holds the error over pre-trainings too, and where both models have one it cannot be "
     "told. What differs is all that differs between the two models of the run, both losses on regions among it.",
+    BEYOND_LINE: "Whether that is more than a sequence tells without any pre-training is judged likewise, against "
+    f"{KMERS}: counts of the k-mers of the same bases.",
 }
+# Line on the sequence encoder -> its claim, and what GeneBERT's states are compared with.
+COMPARED = {LEARNT_LINE: (LEARNT, OTHER), BEYOND_LINE: (BEYOND, KMERS)}
 
 
 def cell_type_lines(paths: Sequence[str]) -> list[Line]:
     """Return the lines of the summary, none where the run goes without the table.
 
-    The second is there where the table compares GeneBERT's states with those of masked k-mers alone.
+    The second and third are there where the table compares GeneBERT's states with those of masked k-mers alone, and
+    with counts of k-mers.
 
     Parameters
     ----------
@@ -59,7 +65,8 @@ def _lines(about: Mapping[str, Any], path: str) -> list[Line]:
     try:
         rows = {name: row[SPECIFIC] for name, row in about["rows"].items() if SPECIFIC in row}
         lines = [_of_matrix(about, rows)] if any(one in rows for one in MATRIX) else []
-        return [*lines, *_of_training(about.get("between", []), rows)]
+        pairs = about.get("between", [])
+        return [*lines, *(line for name in COMPARED for line in _of_encoder(name, pairs, rows))]
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: has no rows of composition; expected what predict_accessibility writes") from error
 
@@ -79,25 +86,28 @@ def _pretrainings(row: Mapping[str, Any]) -> int:
     return len(row.get("pretrainings", [0]))
 
 
-def _of_training(pairs: Sequence[Mapping[str, Any]], rows: Mapping[str, Any]) -> list[Line]:
-    """Return the line on what the sequence encoder learns, none where the table does not compare the two models."""
-    if (judged := _pair(pairs, OURS, OTHER)) is None:
+def _of_encoder(name: str, pairs: Sequence[Mapping[str, Any]], rows: Mapping[str, Any]) -> list[Line]:
+    """Return a line on what the sequence encoder learns, none where the table does not compare the two."""
+    claim, other = COMPARED[name]
+    if (judged := _pair(pairs, OURS, other)) is None:
         return []
+    trained = [str(_pretrainings(rows[one])) for one in (OURS, other) if one not in PLAIN[SEQUENCE]]
     found = (
         f"Pearson of the cell-specific part {_number(rows[OURS]['value'])} from {OURS}, "
-        f"{_number(rows[OTHER]['value'])} from {OTHER}: {_gained(judged)}; pre-trainings: "
-        f"{_pretrainings(rows[OURS])} and {_pretrainings(rows[OTHER])}"
+        f"{_number(rows[other]['value'])} from {other}: {_gained(judged)}; pre-trainings: {' and '.join(trained)}"
     )
     verdict = _said(judged, rows)
     plain = [one for one in PLAIN[SEQUENCE] if one in rows]
     simple = ", ".join(f"{one} {_number(rows[one]['value'])}" for one in plain) or NOTHING
     why = "frozen states, read by a linear map, of regions that pre-training holds out"
-    for pair in filter(None, (_pair(pairs, OURS, one) for one in plain)):
+    for pair in filter(None, (_pair(pairs, OURS, one) for one in plain if one != other)):
         why += f"; beyond {pair['than']} {_gained(pair)}"
     details = [
-        [pair["row"], pair["than"], _signed(pair["gain"]), ends(_of_gain(pair)), _said(pair, rows)] for pair in pairs
+        [pair["row"], pair["than"], _signed(pair["gain"]), ends(_of_gain(pair)), _said(pair, rows)]
+        for pair in pairs
+        if name == LEARNT_LINE or OURS in (pair["row"], pair["than"])
     ]
-    head = (LEARNT_LINE, LEARNT, WHERE, "no number", found)
+    head = (name, claim, WHERE, "no number", found)
     return [Line(*head, verdict, BADGES[verdict], simple, why, PAIR_HEADS, details)]
 
 
