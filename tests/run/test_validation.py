@@ -165,6 +165,10 @@ def test_what_a_job_would_refuse_stops_at_the_plan(overlay, sentence):
             "losses.contrast: found regions beside pooling mean, expected pooling regions or contrast samples",
         ),
         (
+            {"losses": {"readout": "max"}},
+            "losses.readout: found max beside srm infonce, expected mean: only srm regression reads scores",
+        ),
+        (
             {"sequence_encoder": {"weights": "model:genbert"}},
             "sequence_encoder.weights: found model:genbert, expected a model that is trained; did you mean genebert?",
         ),

@@ -174,11 +174,13 @@ class LossSettings(Block):
         return self.srm not in (None, REGRESSION)
 
     def check(self) -> Iterator[str]:
-        """What is done to single regions needs a vector for each."""
+        """What is done to single regions needs a vector for each, and only regression reads scores."""
         if self.srm == REGRESSION and self.pooling != "regions":
             yield f"srm: found regression beside pooling {self.pooling}, expected pooling regions"
         elif self.contrasts and self.contrast == "regions" and self.pooling != "regions":
             yield f"contrast: found regions beside pooling {self.pooling}, expected pooling regions or contrast samples"
+        if self.contrasts and self.readout == "max":
+            yield f"readout: found max beside srm {self.srm}, expected mean: only srm regression reads scores"
 
 
 @dataclass(frozen=True)
