@@ -99,16 +99,7 @@ def pretrainings_compare() -> str:
 
 def cell_accessibility_between() -> str:
     """By how much models tell more of the cell-specific part than others, and than plain features."""
-    return _told_between("cell_accessibility")
-
-
-def pretrainings_accessibility_between() -> str:
-    """The same with three pre-trainings of each model."""
-    return _told_between("pretrainings_cell_accessibility")
-
-
-def _told_between(name: str) -> str:
-    table = read(name)
+    table = read("cell_accessibility")
     pairs = table[table["kind"] == "pair"]
     several = set(table[(table["kind"] == "mean") & (table["pretrainings"] > 1)]["known_by"])
 
@@ -122,5 +113,5 @@ def _told_between(name: str) -> str:
 MAKERS = (
     *(compare, few_compare, cell_accessibility_between),
     *(motifs_compare, motifs_few_compare, choices, draws_compare),
-    *(pretrainings_compare, pretrainings_accessibility_between),
+    pretrainings_compare,
 )
