@@ -1,21 +1,32 @@
 """Tables of the runs beside the kept run: its configuration with another laid over it."""
 
-from kept_format import aucs, bold, cells_columns, markdown, mean_sd, ours, over_fits, read
+from kept_differences import with_ends
+from kept_format import CELLS, aucs, bold, cells_columns, markdown, mean_sd, ours, over_fits, read
 
 from genebert.report.tables.blocks import number
 from genebert.report.text import NOTHING
 
 
-def pretrainings() -> str:
-    """Tables 1 and 2 with three pre-trainings of rows that the kept run has one of, and what that one says."""
-    columns = cells_columns("pretrainings_table2")
-    seeds = columns.pop("seeds")
-    models = columns["model"]
-    sites, promoters = (ours(name).groupby("model")["auc_mean"].mean() for name in ("table2", "table1"))
-    columns["mean, kept run"] = [number(sites[model]) for model in models]
-    columns["promoters"] = aucs(ours("pretrainings_table1").set_index("model").loc[models])
-    columns["promoters, kept run"] = [number(promoters[model]) for model in models]
+def checks() -> str:
+    """Tables 1 and 2 of the checks."""
+    columns = cells_columns("checks_table2")
+    seeds, models = columns.pop("seeds"), columns["model"]
+    columns["promoters"] = aucs(ours("checks_table1").set_index("model").reindex(models))
     return markdown({**columns, "seeds": seeds})
+
+
+def sites_read() -> str:
+    """AUC of the sites that pre-training has read, less that of the others."""
+    table = ours("checks_table2")
+    table["cell"] = table["dataset"].str.removeprefix("tfbs/CTCF_")
+    columns: dict[str, list[str]] = {"model": table["model"].drop_duplicates().tolist()}
+    for cell in CELLS:
+        own = table[table["cell"] == cell].set_index("model").loc[columns["model"]]
+        one = own.iloc[0]
+        columns[f"{cell} ({one['n_read']:.0f} + {one['n_others']:.0f})"] = [
+            with_ends(row.auc_read_difference, row.auc_read_low, row.auc_read_high) for row in own.itertuples()
+        ]
+    return markdown(columns)
 
 
 def motifs() -> str:
@@ -88,4 +99,4 @@ def across_cells() -> str:
     return markdown(columns, left=2)
 
 
-MAKERS = (pretrainings, motifs, motifs_few, base, base_rates, across_cells)
+MAKERS = (checks, sites_read, motifs, motifs_few, base, base_rates, across_cells)

@@ -14,10 +14,11 @@ SHORT = {**{f"tfbs/CTCF_{cell}": cell for cell in CELLS}, "promoter/prom-core": 
 
 def gained(row: Any) -> str:
     """Return a row's gain with its interval."""
-    return NOTHING if pd.isna(row.gain) else _with_ends(row.gain, row.gain_low, row.gain_high)
+    return NOTHING if pd.isna(row.gain) else with_ends(row.gain, row.gain_low, row.gain_high)
 
 
-def _with_ends(difference: float, low: float, high: float, *, bold: bool = False) -> str:
+def with_ends(difference: float, low: float, high: float, *, bold: bool = False) -> str:
+    """Return a difference with its interval."""
     text = f"{signed(difference)} ({ends((low, high))})"
     return f"**{text}**" if bold else text
 
@@ -27,7 +28,7 @@ def _text(found: pd.DataFrame) -> str:
     if found.empty:
         return NOTHING
     (one,) = found.itertuples()
-    return _with_ends(one.difference, one.low, one.high, bold=one.said in ("higher", "lower"))
+    return with_ends(one.difference, one.low, one.high, bold=one.said in ("higher", "lower"))
 
 
 def _compared(table: pd.DataFrame, headings: list[str]) -> str:
@@ -92,9 +93,9 @@ def _few_labels(name: str, headings: list[str]) -> str:
     return _compared(table.assign(heading=table["dataset"].map(SHORT) + ", " + labels), headings)
 
 
-def pretrainings_compare() -> str:
-    """Differences between rows of the run with three pre-trainings of what the kept run has one of."""
-    return _all_labels("pretrainings_compare", "promoters")
+def checks_compare() -> str:
+    """Differences between rows of the checks."""
+    return _all_labels("checks_compare", "promoters")
 
 
 def cell_accessibility_between() -> str:
@@ -106,12 +107,12 @@ def cell_accessibility_between() -> str:
     def told(row: Any) -> bool:
         return bool(several & {row.known_by, row.than}) and not row.gain_low <= 0 <= row.gain_high
 
-    texts = [_with_ends(row.gain, row.gain_low, row.gain_high, bold=told(row)) for row in pairs.itertuples()]
+    texts = [with_ends(row.gain, row.gain_low, row.gain_high, bold=told(row)) for row in pairs.itertuples()]
     return markdown({"known by": pairs["known_by"].tolist(), "than": pairs["than"].tolist(), "Pearson": texts}, left=2)
 
 
 MAKERS = (
     *(compare, few_compare, cell_accessibility_between),
     *(motifs_compare, motifs_few_compare, choices, draws_compare),
-    pretrainings_compare,
+    checks_compare,
 )
