@@ -1,7 +1,8 @@
 """Tables of the runs beside the kept run: its configuration with another laid over it."""
 
+import pandas as pd
 from kept_differences import with_ends
-from kept_format import CELLS, aucs, bold, cells_columns, markdown, mean_sd, ours, over_fits, read
+from kept_format import aucs, bold, cells_columns, markdown, mean_sd, ours, over_fits, read
 
 from genebert.report.tables.blocks import number
 from genebert.report.text import NOTHING
@@ -20,11 +21,12 @@ def sites_read() -> str:
     table = ours("checks_table2")
     table["cell"] = table["dataset"].str.removeprefix("tfbs/CTCF_")
     columns: dict[str, list[str]] = {"model": table["model"].drop_duplicates().tolist()}
-    for cell in CELLS:
-        own = table[table["cell"] == cell].set_index("model").loc[columns["model"]]
-        one = own.iloc[0]
+    for cell, own in table.groupby("cell", sort=False):
+        own = own.set_index("model").reindex(columns["model"])
+        one = own.dropna(subset="n_read").iloc[0]
         columns[f"{cell} ({one['n_read']:.0f} + {one['n_others']:.0f})"] = [
-            with_ends(row.auc_read_difference, row.auc_read_low, row.auc_read_high) for row in own.itertuples()
+            NOTHING if pd.isna(row.n_read) else with_ends(row.auc_read_difference, row.auc_read_low, row.auc_read_high)
+            for row in own.itertuples()
         ]
     return markdown(columns)
 

@@ -58,10 +58,10 @@ def cells_columns(name: str) -> dict[str, list[str]]:
     models = table["model"].drop_duplicates().tolist()
     columns = {"model": models}
     for cell in CELLS:
-        columns[cell] = aucs(table[table["cell"] == cell].set_index("model").loc[models])
-    means = table.groupby("model")["auc_mean"].mean().loc[models]
+        columns[cell] = aucs(table[table["cell"] == cell].set_index("model").reindex(models))
+    means = table.pivot(index="model", columns="cell", values="auc_mean").mean(axis=1, skipna=False).loc[models]
     columns["mean"] = bold([number(value) for value in means], means)
-    columns["seeds"] = seeds(table[table["cell"] == CELLS[0]].set_index("model").loc[models])
+    columns["seeds"] = seeds(table.drop_duplicates("model").set_index("model").loc[models])
     return columns
 
 
