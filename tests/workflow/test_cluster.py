@@ -28,6 +28,7 @@ LIGHT = {
     "learning_curve",
     "figure2",
     "report",
+    "sites_read",
     "unavailable",
 }
 ENCODERS = ("pretrain", "embed", "embed_regions")  # ask for a GPU, whatever their method
