@@ -15,7 +15,7 @@ SET = "tfbs/CTCF_K562"
 ROWS = {SET: {"pwm": ["pwm"], "genebert": ["genebert", "genebert@43"], "cnn": ["cnn"]}}
 LABEL = np.repeat([1, 0], 40)
 SITES = {
-    "data_set": SET, "n_test": 80, "read": list(range(15)), "others": list(range(15, 40)),
+    "data_set": SET, "n_test": 80, "read": list(range(20)), "others": list(range(20, 40)),
     "regions": {"number": 4032, "bases": 407_232, "region_bp": 101},
 }  # fmt: skip
 
@@ -42,7 +42,7 @@ def predicted():
     found = {name: [rng.normal(size=80) + LABEL for _ in range(2)] for name in ("genebert", "genebert@43")}
     for scores in found.values():
         for one in scores:
-            one[:15] += 2
+            one[:20] += 2
     return found | {"pwm": [np.linspace(0, 1, 80)] * 2}
 
 
@@ -63,8 +63,8 @@ def test_both_parts_against_all_negatives(tmp_path, paper, scores, sites, predic
     assert [block.name for block in blocks] == ["main", "further", "sites-read"]
     block = blocks[-1]
     assert shown(block, "Model") == ["pwm", "genebert"]  # what cannot be had has no sites
-    assert shown(block, "Sites", "Sites that were read") == ["15", "15"]
-    assert shown(block, "Sites", "Other sites") == ["25", "25"]
+    assert shown(block, "Sites", "Sites that were read") == ["20", "20"]
+    assert shown(block, "Sites", "Other sites") == ["20", "20"]
     fits = [one for name in ("genebert", "genebert@43") for one in predicted[name]]
     negative = np.arange(40, 80)
     aucs = {}
@@ -93,11 +93,50 @@ def test_nothing_to_tell_apart(tmp_path, paper, scores, sites):
     assert "n_others" not in render(tmp_path, paper, scores, ROWS, 2)[2]
 
 
+def test_few_sites_have_no_interval(tmp_path, paper, scores, sites):
+    few = sites(read=list(range(19)), others=list(range(19, 40)))
+    blocks, text, _ = render(tmp_path, paper, scores, ROWS, 2, read=few)
+    assert set(shown(blocks[-1], "95 %")) == {"-"} and "-" not in shown(blocks[-1], "Difference")
+    assert "none with fewer than 20 sites in a part" in text["md"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"read": None},
+        {"others": [100]},
+        {"others": [-5]},
+        {"others": [3]},
+        {"read": ["1"]},
+        {"regions": {}},
+        {"data_set": 1},
+    ],
+)
+def test_a_file_that_does_not_say_it(tmp_path, paper, scores, sites, changes):
+    with pytest.raises(
+        InputError, match=r"sites_read\.json: does not say which sites were read; expected what the rule"
+    ):
+        render(tmp_path, paper, scores, ROWS, 2, read=sites(**changes))
+
+
+def test_a_data_set_of_another_table_is_left_out(tmp_path, paper, scores, sites):
+    assert len(render(tmp_path, paper, scores, ROWS, 2, read=sites(data_set="tfbs/other"))[0]) == 2
+
+
 def test_predictions_that_do_not_fit(tmp_path, paper, scores, sites):
     with pytest.raises(InputError, match=r"parquet: 80 predictions are not of the 81 test examples of tfbs/CTCF_K562"):
         render(tmp_path, paper, scores, ROWS, 2, read=sites(n_test=81))
     with pytest.raises(InputError, match=r"parquet: 80 predictions are not of the 80 .* sites where they have them"):
         render(tmp_path, paper, scores, ROWS, 2, read=sites(read=[70]))
-    scores[-1].with_suffix(".parquet").unlink()
+    path = scores[-1].with_suffix(".parquet")
+    table = pd.read_parquet(path)
+    for column, value, sentence in (
+        ("score", np.nan, r"pwm-1\.parquet: 1 of 80 scores are not finite"),
+        ("label", 1, r"labels are not those of .*pwm-0\.json; expected one test set"),
+    ):
+        table.assign(**{column: table[column].where(table.index != 60, value)}).to_parquet(path)
+        with pytest.raises(InputError, match=sentence):
+            render(tmp_path, paper, scores, ROWS, 2, read=sites())
+    path.unlink()
     with pytest.raises(InputError, match=r"pwm-1\.parquet: cannot be read \(no such file\)"):
         render(tmp_path, paper, scores, ROWS, 2, read=sites())

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from genebert.errors import InputError
-from genebert.evaluation.metrics import auc_of_parts
+from genebert.evaluation.metrics import auc_of_parts, check_predictions
 from genebert.evaluation.scores import read_predictions, read_score
 from genebert.files import read_json
 from genebert.report.tables.blocks import Block, Column, number, with_sd
@@ -16,6 +17,7 @@ from genebert.report.tables.kinds.base import Score, with_own_values
 from genebert.report.tables.values import Rows, fits, mean_and_sd
 from genebert.report.text import NOTHING, count
 
+FEWEST = 20  # sites in a part for an interval: below, 95 % were 63 % (2 sites) to 88 % (10) in simulations
 PARTS = {"read": "Sites that were read", "others": "Other sites"}
 COLUMNS = (
     *("dataset", "model", "n_read", "n_others", "auc_read_mean", "auc_read_sd", "auc_others_mean", "auc_others_sd"),
@@ -33,7 +35,8 @@ class SitesRead:
         ``task/dataset`` -> content of its file; only those with a site in the genome.
     values : DataFrame
         One row for each of our rows with scores, columns `COLUMNS`: sites of both parts, mean and sd of their AUC over
-        fits, its difference with a 95 % interval; NaN where one of the two parts has no site.
+        fits, its difference with a 95 % interval; NaN where one of the two parts has no site, the interval also below
+        `FEWEST`.
     """
 
     told: dict[str, dict[str, Any]]
@@ -46,9 +49,10 @@ def read_sites(paths: Iterable[str | Path], scores: Iterable[str | Path], rows: 
     Raises
     ------
     InputError
-        Predictions beside a score file that cannot be read, or are of other test examples.
+        A file that :func:`genebert.report.card.sites_read.write_sites_read` does not write, or predictions beside a
+        score file that cannot be read, or are of other test examples.
     """
-    told = {one["data_set"]: one for one in map(read_json, paths) if one["read"] or one["others"]}
+    told = {one["data_set"]: one for one in map(_read, paths) if one["read"] or one["others"]}
     had: dict[tuple[str, str], list[tuple[Score, Path]]] = {}
     for path in map(Path, scores) if told else ():
         score = read_score(path)
@@ -56,10 +60,24 @@ def read_sites(paths: Iterable[str | Path], scores: Iterable[str | Path], rows: 
             had.setdefault((dataset, score["model"]), []).append((score, path))
     found = []
     for dataset, sites in told.items():
-        for row, names in fits(rows, dataset).items():
+        for row, names in fits(rows, dataset).items() if dataset in rows else ():
             if own := [pair for name in names for pair in had.get((dataset, name), [])]:
                 found.append({"dataset": dataset, "model": row, **_values(sites, own)})
-    return SitesRead(told, pd.DataFrame(found, columns=list(COLUMNS)))
+    return SitesRead(told, pd.DataFrame(found, columns=list(COLUMNS)).astype({f"n_{part}": "Int64" for part in PARTS}))
+
+
+def _read(path: str | Path) -> dict[str, Any]:
+    """Read what says which sites were read; an InputError where it does not."""
+    found = read_json(path)
+    try:
+        rows = [*found["read"], *found["others"]]
+        regions = found["regions"]["number"], found["regions"]["bases"], found["regions"]["region_bp"]
+        fits_in = all(isinstance(row, int) and 0 <= row < found["n_test"] for row in rows) and None not in regions[:2]
+        if fits_in and len(set(rows)) == len(rows) and isinstance(found["data_set"], str):
+            return found
+    except (KeyError, TypeError):
+        pass
+    raise InputError(f"{path}: does not say which sites were read; expected what the rule sites_read writes")
 
 
 def _values(sites: dict[str, Any], had: list[tuple[Score, Path]]) -> dict[str, Any]:
@@ -68,12 +86,18 @@ def _values(sites: dict[str, Any], had: list[tuple[Score, Path]]) -> dict[str, A
     if not sites["read"] or not sites["others"]:
         return row
     own = with_own_values([score for score, _ in had])
-    tables = [_predicted(sites, path) for score, path in had if score in own]
-    label, scores = tables[0]["label"].to_numpy(), [table["score"].to_numpy() for table in tables]
+    tables = {path: _predicted(sites, path) for score, path in had if score in own}
+    first, label = next((path, table["label"].to_numpy()) for path, table in tables.items())
+    for path, table in tables.items():
+        if not np.array_equal(table["label"], label):
+            raise InputError(f"{path}: labels are not those of {first}; expected one test set")
+    scores = [table["score"].to_numpy() for table in tables.values()]
     parts = auc_of_parts(label, scores, sites["read"], sites["others"])
     for name, values in (("read", parts.first), ("others", parts.second)):
         row[f"auc_{name}_mean"], row[f"auc_{name}_sd"] = mean_and_sd(values)
-    return row | {"auc_read_difference": parts.difference, "auc_read_low": parts.low, "auc_read_high": parts.high}
+    row["auc_read_difference"] = parts.difference
+    enough = min(len(sites[part]) for part in PARTS) >= FEWEST
+    return row | ({"auc_read_low": parts.low, "auc_read_high": parts.high} if enough else {})
 
 
 def _predicted(sites: dict[str, Any], path: Path) -> pd.DataFrame:
@@ -84,6 +108,7 @@ def _predicted(sites: dict[str, Any], path: Path) -> pd.DataFrame:
             f"{path.with_suffix('.parquet')}: {len(table)} predictions are not of the {sites['n_test']} test examples "
             f"of {sites['data_set']}; expected one for each, sites where they have them"
         )
+    check_predictions(table["label"].to_numpy(), table["score"].to_numpy(), str(path.with_suffix(".parquet")))
     return table
 
 
@@ -116,6 +141,7 @@ def sites_block(title: str, subtitle: str, found: SitesRead) -> list[Block]:
         "is not counted.",
         "AUC of a part's sites against all negatives of the test set. Read sites lie in regions that are accessible in "
         "the cells of pre-training, and are of another kind: a difference tells of reading only as far as rows "
-        "without pre-training do not have it. 95 %: over test examples, of the mean over fits.",
+        "without pre-training do not have it. 95 %: over test examples, of the mean over fits; none "
+        f"with fewer than {FEWEST} sites in a part.",
     ]
     return [Block("sites-read", f"{title}: sites that pre-training has read", subtitle, columns, notes, grouped=True)]
