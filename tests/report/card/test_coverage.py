@@ -4,19 +4,17 @@ import runpy
 from functools import cache
 from types import SimpleNamespace
 
-import anndata
 import numpy as np
 import pandas as pd
 import pytest
-import scipy.sparse as sp
+from corpus_inputs import write_corpus
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from splice_inputs import chromosomes, make_set, table_text, write_genome
 
-from genebert.corpus.groups import TRAIN, VALID, Groups, group_regions
+from genebert.corpus.groups import TRAIN, VALID, Groups
 from genebert.errors import InputError
 from genebert.files import read_json
-from genebert.genome.intervals import region_names
 from genebert.report.card.coverage import CONTEXTS, coverage, inner, stretches
 
 LENGTH = 300
@@ -124,13 +122,7 @@ def test_against_brute_force(made, rows, region_bp, data):
 def test_the_rule_from_the_files_of_a_run(made, tmp_path, root, monkeypatch):
     """Its script, with what Snakemake gives it."""
     regions = frame([("chr1", 10 * number, 8) for number in range(30)])
-    accessible = sp.csr_matrix(np.ones((1, len(regions))))
-    # anndata writes no Arrow strings.
-    var = regions.astype({"chrom": object}).set_axis(pd.Index(region_names(regions), dtype=object))
-    obs = pd.DataFrame(index=pd.Index(["type"], dtype=object))
-    anndata.AnnData(accessible, obs, var).write_h5ad(tmp_path / "accessible.h5ad")
-    groups, _ = group_regions(accessible, regions, ["type"], 2, validation_fraction=0.5)
-    groups.save(tmp_path)
+    groups = write_corpus(tmp_path, regions)
     job = SimpleNamespace(
         input=SimpleNamespace(
             accessible=str(tmp_path / "accessible.h5ad"),

@@ -3,18 +3,16 @@
 import runpy
 from types import SimpleNamespace
 
-import anndata
 import numpy as np
 import pandas as pd
 import pytest
-import scipy.sparse as sp
+from corpus_inputs import write_corpus
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genebert.corpus.groups import TRAIN, VALID, Groups, group_regions
+from genebert.corpus.groups import TRAIN, VALID, Groups
 from genebert.errors import InputError
 from genebert.files import read_json
-from genebert.genome.intervals import region_names
 from genebert.report.card.sites_read import sites_read
 
 places = st.lists(
@@ -75,13 +73,7 @@ def test_against_brute_force(tmp_path_factory, regions, examples, region_bp, dat
 def test_the_rule_from_the_files_of_a_run(tmp_path, root, monkeypatch):
     """Its script, with what Snakemake gives it."""
     regions = frame([("chr1", 10 * number, 8) for number in range(30)])
-    accessible = sp.csr_matrix(np.ones((1, len(regions))))
-    # anndata writes no Arrow strings.
-    var = regions.astype({"chrom": object}).set_axis(pd.Index(region_names(regions), dtype=object))
-    obs = pd.DataFrame(index=pd.Index(["type"], dtype=object))
-    anndata.AnnData(accessible, obs, var).write_h5ad(tmp_path / "accessible.h5ad")
-    groups, _ = group_regions(accessible, regions, ["type"], 2, validation_fraction=0.5)
-    groups.save(tmp_path)
+    groups = write_corpus(tmp_path, regions)
     rows = [("chr1", 0, 30), ("chr1", 8, 2), ("chr1", 290, 5), ("chr1", 0, 30)]
     test = write_examples(tmp_path / "test.parquet", rows, [1, 1, 1, 0])
     job = SimpleNamespace(
