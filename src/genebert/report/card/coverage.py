@@ -81,6 +81,16 @@ def _counts(bases: pd.DataFrame, sites: pd.DataFrame, seen: pd.DataFrame) -> dic
     return found
 
 
+def shown_in_training(
+    regions: pd.DataFrame, groups: Groups, region_bp: int | None
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Return what training samples show of regions, see :func:`coverage`: :func:`stretches`, and numbers of it."""
+    used = np.unique(groups.subset(TRAIN).regions)
+    shown = stretches(shown_places(regions, region_bp).iloc[used])
+    bases = int((shown["end"] - shown["start"]).sum())
+    return shown, {"number": len(used), "bases": bases, "region_bp": region_bp}
+
+
 def coverage(
     splits: Mapping[str, str | Path], regions: pd.DataFrame, groups: Groups, region_bp: int | None = None
 ) -> dict[str, Any]:
@@ -109,8 +119,7 @@ def coverage(
     InputError
         A file that cannot be read or holds no blocks of genes.
     """
-    used = np.unique(groups.subset(TRAIN).regions)
-    seen = stretches(shown_places(regions, region_bp).iloc[used])
+    seen, about = shown_in_training(regions, groups, region_bp)
     parts = {split: list(zip(*_blocks(Path(path)), strict=True)) for split, path in splits.items()}
     found = {split: [pd.concat(tables, ignore_index=True) for tables in both] for split, both in parts.items()}
     together = [pd.concat(tables, ignore_index=True) for tables in zip(*found.values(), strict=True)]
@@ -119,10 +128,7 @@ def coverage(
     for context in CONTEXTS:
         places = inner(seen, context)
         contexts[str(context)] = {name: _counts(*tables, places) for name, tables in wanted.items()}
-    return {
-        "regions": {"number": len(used), "bases": int((seen["end"] - seen["start"]).sum()), "region_bp": region_bp},
-        "contexts": contexts,
-    }
+    return {"regions": about, "contexts": contexts}
 
 
 @dataclass(frozen=True)

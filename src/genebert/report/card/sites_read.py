@@ -8,13 +8,12 @@ import logging
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from genebert.corpus.groups import TRAIN, Groups
+from genebert.corpus.groups import Groups
 from genebert.files import write_json
-from genebert.report.card.coverage import CoverageInputs, stretches
-from genebert.report.card.leakage import covered_bases, read_examples, shown_places
+from genebert.report.card.coverage import CoverageInputs, shown_in_training
+from genebert.report.card.leakage import covered_bases, read_examples
 
 logger = logging.getLogger(__name__)
 
@@ -45,12 +44,11 @@ def sites_read(test: str | Path, regions: pd.DataFrame, groups: Groups, region_b
         See :func:`genebert.report.card.leakage.read_examples`.
     """
     frame = read_examples(test)
-    used = np.unique(groups.subset(TRAIN).regions)
-    shown = stretches(shown_places(regions, region_bp).iloc[used])
+    shown, about = shown_in_training(regions, groups, region_bp)
     sites = frame[frame["placed"] & (frame["label"] == 1)]
     is_read = covered_bases(sites, shown) > 0
     return {
-        "regions": {"number": len(used), "bases": int((shown["end"] - shown["start"]).sum()), "region_bp": region_bp},
+        "regions": about,
         "n_test": len(frame),
         "read": sites.index[is_read].tolist(),
         "others": sites.index[~is_read].tolist(),

@@ -1,7 +1,8 @@
 """How much of the splice sites of a table pre-training has seen, below the table."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from genebert.files import read_json
 from genebert.paper import PAPER_SPLICING
@@ -9,6 +10,12 @@ from genebert.report.tables.blocks import Block, Column
 from genebert.report.text import count, percent
 
 PARTS = {"all": "All splits", "test": "Test"}
+
+
+def shown_regions(regions: Mapping[str, Any]) -> str:
+    """Return what training samples show of regions, in words."""
+    shown = "" if regions["region_bp"] is None else f", the middle {regions['region_bp']} bases of each"
+    return f"{regions['number']:,} regions{shown}, {regions['bases']:,} different bases"
 
 
 def coverage_block(title: str, subtitle: str, paths: Iterable[str | Path]) -> list[Block]:
@@ -30,12 +37,10 @@ def coverage_block(title: str, subtitle: str, paths: Iterable[str | Path]) -> li
             Column("Bases", [count(one["bases"]) for one in found], spanner),
             Column("Share of bases", [percent(one["share_of_bases"], 2) for one in found], spanner),
         ]
-    regions = told[0]["regions"]
-    shown = "" if regions["region_bp"] is None else f", the middle {regions['region_bp']} bases of each"
     sites, covered = PAPER_SPLICING["sites"], PAPER_SPLICING["covered"]
     notes = [
         "Covered: the base and half the context on either side of it lie in bases that training samples of "
-        f"pre-training are made of: {regions['number']:,} regions{shown}, {regions['bases']:,} different bases. "
+        f"pre-training are made of: {shown_regions(told[0]['regions'])}. "
         "Context 0: the base alone. Evaluated bases of a gene; bases of two genes count twice, as in the metrics.",
         f"The paper: {covered:,} of {sites:,} sites are fully covered, which is {percent(covered / sites)}; it writes "
         f"{percent(PAPER_SPLICING['share'])} and does not say of what, nor for which window.",

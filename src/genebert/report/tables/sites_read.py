@@ -13,6 +13,7 @@ from genebert.evaluation.metrics import auc_of_parts, check_predictions
 from genebert.evaluation.scores import read_predictions, read_score
 from genebert.files import read_json
 from genebert.report.tables.blocks import Block, Column, number, with_sd
+from genebert.report.tables.coverage import shown_regions
 from genebert.report.tables.kinds.base import Score, with_own_values
 from genebert.report.tables.values import Rows, fits, mean_and_sd
 from genebert.report.text import NOTHING, count
@@ -134,10 +135,9 @@ def sites_block(title: str, subtitle: str, found: SitesRead) -> list[Block]:
         ),
     ]
     regions = next(iter(found.told.values()))["regions"]
-    shown = "" if regions["region_bp"] is None else f", the middle {regions['region_bp']} bases of each"
     notes = [
         "Sites that were read share a base with what training samples of pre-training are made of: "
-        f"{regions['number']:,} regions{shown}, {regions['bases']:,} different bases. What published weights had read "
+        f"{shown_regions(regions)}. What published weights had read "
         "is not counted.",
         "AUC of a part's sites against all negatives of the test set. Read sites lie in regions that are accessible in "
         "the cells of pre-training, and are of another kind: a difference tells of reading only as far as rows "
