@@ -3,10 +3,12 @@
 But for `seconds`, the same seed on the same machine gives the same bytes.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from genebert.errors import InputError
@@ -70,15 +72,25 @@ def write_unavailable(
     write_json(path, {**names, "seed": seed, "unavailable": reason})
 
 
-def read_predictions(path: str | Path) -> pd.DataFrame:
-    """Read label and score of each test example from beside a score file of two classes.
+def read_predictions(paths: Sequence[Path]) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Read the labels [n] of one test set, and the scores [n] beside each of some score files of two classes.
 
     Raises
     ------
     InputError
-        No such file, not Parquet, or without these columns.
+        No such file, not Parquet, without these columns, or not of the same test examples.
     """
-    path = Path(path).with_suffix(".parquet")
+    tables = [_predictions(path) for path in paths]
+    label = tables[0]["label"].to_numpy()
+    for table, path in zip(tables, paths, strict=True):
+        if not np.array_equal(table["label"], label):
+            raise InputError(f"{path}: labels are not those of {paths[0]}; expected one test set")
+    return label, [table["score"].to_numpy() for table in tables]
+
+
+def _predictions(path: Path) -> pd.DataFrame:
+    """Read the predictions beside a score file."""
+    path = path.with_suffix(".parquet")
     try:
         return pd.read_parquet(path, columns=["label", "score"])
     except (OSError, ValueError) as error:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from genebert.errors import InputError
 from genebert.evaluation.intervals import Interval, interval_of_mean
 from genebert.evaluation.metrics import paired_auc_interval
 from genebert.evaluation.scores import read_predictions
@@ -41,12 +40,8 @@ def interval_over_examples(ours: Fits, other: Fits, shown: Shown, place: Place) 
         The predictions of both are not of the same test examples.
     """
     if place == ("metrics", "roc_auc") and not any("n_folds" in score["metrics"] for score in ours.scores):
-        tables = [[read_predictions(path) for path in one.paths] for one in (ours, other)]
-        label = tables[0][0]["label"].to_numpy()
-        for table, path in zip([*tables[0], *tables[1]], [*ours.paths, *other.paths], strict=True):
-            if not np.array_equal(table["label"], label):
-                raise InputError(f"{path}: labels are not those of {ours.paths[0]}; expected one test set")
-        return paired_auc_interval(label, *([table["score"].to_numpy() for table in side] for side in tables))
+        label, scores = read_predictions([*ours.paths, *other.paths])
+        return paired_auc_interval(label, scores[: len(ours.paths)], scores[len(ours.paths) :])
     ends = [[value_at(score, shown.interval) for score in one.scores] for one in (ours, other)]
     if any(None in side for side in ends):
         return None

@@ -87,12 +87,7 @@ def _values(sites: dict[str, Any], had: list[tuple[Score, Path]]) -> dict[str, A
     if not sites["read"] or not sites["others"]:
         return row
     own = with_own_values([score for score, _ in had])
-    tables = {path: _predicted(sites, path) for score, path in had if score in own}
-    first, label = next((path, table["label"].to_numpy()) for path, table in tables.items())
-    for path, table in tables.items():
-        if not np.array_equal(table["label"], label):
-            raise InputError(f"{path}: labels are not those of {first}; expected one test set")
-    scores = [table["score"].to_numpy() for table in tables.values()]
+    label, scores = _predicted(sites, [path for score, path in had if score in own])
     parts = auc_of_parts(label, scores, sites["read"], sites["others"])
     for name, values in (("read", parts.first), ("others", parts.second)):
         row[f"auc_{name}_mean"], row[f"auc_{name}_sd"] = mean_and_sd(values)
@@ -101,16 +96,17 @@ def _values(sites: dict[str, Any], had: list[tuple[Score, Path]]) -> dict[str, A
     return row | ({"auc_read_low": parts.low, "auc_read_high": parts.high} if enough else {})
 
 
-def _predicted(sites: dict[str, Any], path: Path) -> pd.DataFrame:
-    """Read the predictions beside a score file; an InputError where they are not of these test examples."""
-    table, rows = read_predictions(path), [*sites["read"], *sites["others"]]
-    if len(table) != sites["n_test"] or not (table["label"].to_numpy()[rows] == 1).all():
+def _predicted(sites: dict[str, Any], paths: list[Path]) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Read the predictions beside score files; an InputError where they are not of these test examples."""
+    label, scores = read_predictions(paths)
+    if len(label) != sites["n_test"] or not (label[[*sites["read"], *sites["others"]]] == 1).all():
         raise InputError(
-            f"{path.with_suffix('.parquet')}: {len(table)} predictions are not of the {sites['n_test']} test examples "
-            f"of {sites['data_set']}; expected one for each, sites where they have them"
+            f"{paths[0].with_suffix('.parquet')}: {len(label)} predictions are not of the {sites['n_test']} test "
+            f"examples of {sites['data_set']}; expected one for each, sites where they have them"
         )
-    check_predictions(table["label"].to_numpy(), table["score"].to_numpy(), str(path.with_suffix(".parquet")))
-    return table
+    for path, score in zip(paths, scores, strict=True):
+        check_predictions(label, score, str(path.with_suffix(".parquet")))
+    return label, scores
 
 
 def sites_block(title: str, subtitle: str, found: SitesRead) -> list[Block]:
