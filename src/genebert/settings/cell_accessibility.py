@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from genebert.settings.fields import Block, key
 from genebert.settings.rules import Count, Name, ProperShare, Rule
 
-Features = Literal["composition", "kmers", "motifs", "composition-motifs", "motif-trees"]
+Features = Literal["composition", "kmers", "motifs", "composition-motifs", "motif-l1", "motif-trees"]
 
 
 @dataclass(frozen=True)
@@ -17,10 +17,11 @@ class CellAccessibilitySettings(Block):
     block = "cell_accessibility"
 
     features: Annotated[list[Features], Rule(unique=True)] = key(
-        ["composition", "kmers", "motifs", "composition-motifs", "motif-trees"],
+        ["composition", "kmers", "motifs", "composition-motifs", "motif-l1", "motif-trees"],
         "what regions are known by, without a model; []: the run goes without",
         more="composition: GC, CpG and length; kmers: shares of 1- to 4-mers; motifs: rows of the region x TF matrix. "
-        "All are read by ridge regression, motif-trees are boosted trees on the matrix' rows.",
+        "All are read by ridge regression; motif-l1 is a regression with an L1 penalty, motif-trees are boosted trees, "
+        "both on the matrix' rows.",
     )
     models: Annotated[list[Name], Rule(unique=True)] = key(
         ["from-scratch", "dnabert", "genebert"],

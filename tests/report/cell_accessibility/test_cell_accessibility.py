@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import Lasso
 
 from genebert.accessibility.build import build_accessibility, load_regions
 from genebert.corpus.groups import TRAIN, VALID
@@ -15,7 +16,7 @@ from genebert.genome.sequences import RegionSequences, extract_sequences
 from genebert.motifs.jaspar import load_jaspar
 from genebert.motifs.matrix import build_motif_matrix, load_motif_matrix
 from genebert.report.cell_accessibility.features import FeatureFiles, StatesFile, kmer_shares, read_features
-from genebert.report.cell_accessibility.fits import Parts, ridge, standardised
+from genebert.report.cell_accessibility.fits import Parts, lasso, ridge, standardised
 from genebert.report.cell_accessibility.numbers import Counting, measure_all, parts_of
 from genebert.report.cell_accessibility.write import write_cell_accessibility
 from genebert.report.text import ReportSettings
@@ -26,9 +27,7 @@ from genebert.simulate.programs import HOUSEKEEPING, PROGRAMS
 
 CHROMOSOMES = ["chr1", "chr2"]
 TYPES = 4
-SETTINGS = CellAccessibilitySettings(
-    features=["composition", "kmers", "motifs", "composition-motifs"], models=[], resamples=100
-)
+SETTINGS = CellAccessibilitySettings(models=[], resamples=100)
 GIVEN = {"seed": 1, "region_bp": None}
 REPORT = ReportSettings("toy", "a test", ("A note of the run.",))
 
@@ -78,6 +77,7 @@ def test_planted_programs_are_found_in_motif_rows(written):
     assert rows["motifs"]["low"] > 0.2 and rows["motifs"]["gain_low"] > 0.15
     assert all(value > 0.1 for value in rows["motifs"]["types"].values())
     assert rows["composition-motifs"]["gain_low"] > 0.15 and rows["kmers"]["gain_low"] > 0
+    assert rows["motif-l1"]["gain_low"] > 0.15 and rows["motif-trees"]["gain_low"] > 0.15
     assert rows["composition"]["value"] < 0.15
     assert rows["other-types-mean"] is None and rows["training-mean"] is None
 
@@ -134,6 +134,27 @@ def test_ridge_finds_a_line_and_its_penalty():
     assert penalty == 1e-3 and found == pytest.approx(line[parts.test], abs=0.02)
     many = generator.normal(size=(900, 500))
     assert ridge(many, generator.normal(size=(900, 2)), parts)[1] == 10.0  # nothing to find
+
+
+def test_lasso_keeps_the_columns_of_each_type_and_is_that_of_scikit_learn():
+    generator = np.random.default_rng(0)
+    values = generator.normal(size=(900, 60))
+    rows = np.arange(900)
+    parts = Parts(rows < 600, (rows >= 600) & (rows < 700), rows >= 700)
+    known = standardised(values, parts.train)
+    line = np.column_stack([known[:, 0] - 2 * known[:, 1], known[:, 3], np.full(900, 5.0)]) + 1
+    target = line + generator.normal(size=line.shape) * [0.5, 0.5, 0]
+    found, share = lasso(known, target, parts)
+    assert 0.01 <= share < 0.5 and found == pytest.approx(line[parts.test], abs=0.3)
+    assert (found[:, 2] == 6).all()  # a type of one label
+    given, own = known[parts.train], target[parts.train, 0]
+    largest = np.abs(given.T @ (own - own.mean())).max() / 600
+    expected = Lasso(alpha=share * largest, tol=1e-8).fit(given, own).predict(known[parts.test])
+    assert found[:, 0] == pytest.approx(expected, abs=1e-3)
+    noise = generator.normal(size=(900, 2))
+    mean = noise[parts.train].mean(0)
+    nothing, share = lasso(known, noise, parts)
+    assert share > 0.5 and np.abs(nothing - mean).max() < 0.2
 
 
 def test_shares_of_kmers_are_counted_within_each_region():

@@ -89,6 +89,7 @@ def read_features(
         "kmers": lambda: kmer_shares(shown),
         "motifs": lambda: motifs,
         "composition-motifs": lambda: np.hstack([composition_features(whole, shown), motifs]),
+        "motif-l1": lambda: motifs,
         "motif-trees": lambda: motifs,
     }
     return {name: {None: makers[name]()} for name in names} | read_states(files.states, blocks)

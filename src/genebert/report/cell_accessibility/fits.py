@@ -1,5 +1,6 @@
-"""Fits of what is predicted in all cell types: ridge regressions, and boosted trees on motif rows."""
+"""Fits of what is predicted in all cell types: linear regressions, and boosted trees on motif rows."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,8 @@ from genebert.methods.features import TREES
 
 # Of the squares of standardised features, per training region.
 PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
+# Of absolute weights: shares of a type's smallest penalty that leaves no column.
+L1_PENALTIES = (1.0, 0.7, 0.5, 0.35, 0.25, 0.18, 0.13, 0.09, 0.06, 0.03, 0.01)
 
 
 @dataclass(frozen=True)
@@ -49,14 +52,34 @@ def ridge(features: np.ndarray, target: np.ndarray, parts: Parts) -> tuple[np.nd
     """
     from sklearn.linear_model import Ridge
 
-    found, errors = {}, {}
+    found = {}
     for penalty in PENALTIES:
         model = Ridge(alpha=penalty * int(parts.train.sum()), solver="cholesky")
         model.fit(features[parts.train], target[parts.train])
-        errors[penalty] = float(((model.predict(features[parts.valid]) - target[parts.valid]) ** 2).mean())
-        found[penalty] = model
-    best = min(errors, key=errors.get)
-    return found[best].predict(features[parts.test]).reshape(-1, target.shape[1]), best
+        found[penalty] = model.predict(features).reshape(-1, target.shape[1])
+    return _best(found, target, parts)
+
+
+def lasso(features: np.ndarray, target: np.ndarray, parts: Parts) -> tuple[np.ndarray, float]:
+    """Fit each type with an L1 penalty, of one share for all; else as :func:`ridge`."""
+    from sklearn.linear_model import lasso_path
+
+    given = np.asfortranarray(features[parts.train])
+    mean = target[parts.train].mean(axis=0)
+    products, left = given.T @ given, target[parts.train] - mean
+    weights = np.zeros((len(L1_PENALTIES), features.shape[1], target.shape[1]))
+    for i, column in enumerate(left.T):
+        if largest := float(np.abs(given.T @ column).max() / len(column)):
+            alphas = largest * np.array(L1_PENALTIES)
+            weights[:, :, i] = lasso_path(given, column, alphas=alphas, precompute=products)[1].T
+    found = {share: features @ one + mean for share, one in zip(L1_PENALTIES, weights, strict=True)}
+    return _best(found, target, parts)
+
+
+def _best(found: Mapping[float, np.ndarray], target: np.ndarray, parts: Parts) -> tuple[np.ndarray, float]:
+    """Return the test regions' part of the predictions [n, types] that are closest on `valid`, and their penalty."""
+    best = min(found, key=lambda penalty: float(((found[penalty] - target)[parts.valid] ** 2).mean()))
+    return found[best][parts.test], best
 
 
 def trees(features: np.ndarray, target: np.ndarray, parts: Parts, seed: int) -> np.ndarray:

@@ -22,12 +22,12 @@ from genebert.evaluation.cell_types import (
     targets_of,
 )
 from genebert.report.cell_accessibility.features import Feature
-from genebert.report.cell_accessibility.fits import Parts, ridge, standardised, trees
+from genebert.report.cell_accessibility.fits import Parts, lasso, ridge, standardised, trees
 from genebert.report.cell_accessibility.readings import Reading
 from genebert.report.cell_accessibility.words import COMPOSITION, OTHER_TYPES, TRAINING_MEAN
 
 logger = logging.getLogger(__name__)
-TREES = "motif-trees"
+LASSO, TREES = "motif-l1", "motif-trees"
 
 
 @dataclass(frozen=True)
@@ -55,14 +55,16 @@ def parts_of(blocks: RegionBlocks, valid_fraction: float) -> Parts:
 def _predictions(
     name: str, feature: Feature, targets: Mapping[str, np.ndarray], parts: Parts, seed: int
 ) -> Iterator[tuple[str, dict[int | None, np.ndarray], tuple[float | None, ...]]]:
-    """Yield target, predictions of the test regions [n, types] by pre-training, and penalties of ridge regressions."""
+    """Yield target, predictions of the test regions [n, types] by pre-training, and penalties of regressions."""
     given = {one: values if name == TREES else standardised(values, parts.train) for one, values in feature.items()}
     for target, truth in targets.items():
         if name == TREES:
             yield target, {one: trees(values, truth, parts, seed) for one, values in given.items()}, (None,)
         else:
-            fits = {one: ridge(values, truth, parts) for one, values in given.items()}
-            yield target, {one: found for one, (found, _) in fits.items()}, tuple(fit[1] for fit in fits.values())
+            fit = lasso if name == LASSO else ridge
+            fits = {one: fit(values, truth, parts) for one, values in given.items()}
+            penalties = tuple(penalty for _, penalty in fits.values())
+            yield target, {one: found for one, (found, _) in fits.items()}, penalties
     logger.info("%s: %d columns read, %d times", name, _width(feature), len(feature))
 
 

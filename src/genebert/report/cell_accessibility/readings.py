@@ -15,7 +15,7 @@ class Reading:
 
     types: Mapping[int | None, np.ndarray]  # float64 [types]
     drawn: Mapping[int | None, np.ndarray]  # float64 [resamples], means over types; empty of what is not resampled
-    penalties: tuple[float | None, ...]  # of the ridge regressions
+    penalties: tuple[float | None, ...]  # of the regressions
 
     @property
     def means(self) -> dict[int | None, float]:

@@ -19,5 +19,6 @@ SAID = {
     KMERS: "shares of 1- to 4-mers",
     "motifs": "rows of the region x TF matrix",
     "composition-motifs": "both",
-    "motif-trees": "boosted trees on rows of the matrix; all others are ridge regressions",
+    "motif-l1": "regression with an L1 penalty on rows of the matrix",
+    "motif-trees": "boosted trees on them; all others are ridge regressions",
 }
