@@ -10,7 +10,6 @@ from genebert.evaluation.cell_types import (
     average_precisions,
     correlations,
     given_mean,
-    interval,
     mean_over_types,
     others_mean,
     resampled_blocks,
@@ -83,11 +82,9 @@ def test_resampled_blocks_count_as_often_as_they_are_drawn():
     assert np.array_equal(weights, resampled_blocks(10, 100, 3))
 
 
-def test_means_and_intervals_leave_out_what_is_not_there():
+def test_means_leave_out_what_is_not_there():
     assert mean_over_types(np.array([[1.0, np.nan, 3], [np.nan] * 3])).tolist()[0] == 2
     assert np.isnan(mean_over_types(np.array([np.nan, np.nan])))
-    assert interval(np.array([np.nan])) is None
-    assert interval(np.append(np.arange(101.0), np.nan)) == pytest.approx((2.5, 97.5))
 
 
 def test_average_precision_by_hand():

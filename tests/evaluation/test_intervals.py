@@ -6,13 +6,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from genebert.evaluation.intervals import error_over_pretrainings, interval_of_mean, with_all_errors
+from genebert.evaluation.intervals import error_over_pretrainings, interval_of_mean, middle_95, with_all_errors
 
 
 @given(st.lists(st.floats(-1, 1), min_size=2, max_size=8, unique=True))
 def test_an_interval_of_a_mean_is_students(values):
     expected = stats.ttest_1samp(values, 0).confidence_interval(0.95)
     assert interval_of_mean(values) == pytest.approx((expected.low, expected.high), abs=1e-9)
+
+
+def test_draws_without_a_value_are_left_out():
+    assert middle_95(np.array([np.nan])) is None and middle_95(np.zeros(0)) is None
+    assert middle_95(np.append(np.arange(101.0), np.nan)) == pytest.approx((2.5, 97.5))
 
 
 def test_one_value_has_no_interval():

@@ -124,12 +124,6 @@ def mean_over_types(values: np.ndarray) -> np.ndarray:
     return np.where(n > 0, total / np.maximum(n, 1), np.nan)
 
 
-def interval(values: np.ndarray) -> tuple[float, float] | None:
-    """Return the middle 95 % of resampled values, None where there are none."""
-    known = values[np.isfinite(values)]
-    return None if not len(known) else tuple(float(one) for one in np.quantile(known, [0.025, 0.975]))
-
-
 def average_precisions(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Return the area under the precision-recall curve of each type [n, types]; NaN where a type has one label only."""
     from sklearn.metrics import average_precision_score

@@ -9,6 +9,15 @@ Interval = tuple[float, float]
 Error = tuple[Interval, float]  # the 95 % interval of one error alone, its degrees of freedom (inf: no Student's t)
 
 
+def middle_95(values: np.ndarray) -> Interval | None:
+    """Return the ends of the middle 95 % of draws, None where none of them has a value (is finite)."""
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return None
+    low, high = np.quantile(known, (0.025, 0.975))
+    return float(low), float(high)
+
+
 def interval_of_mean(values: Sequence[float]) -> Interval | None:
     """Return the 95 % interval of a mean (Student's t), None of fewer than two values."""
     from scipy.stats import t

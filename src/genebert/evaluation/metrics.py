@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from genebert.errors import InputError
+from genebert.evaluation.intervals import middle_95
 
 # Elements of one resampled block; keeps the bootstrap of a large test set within some tens of megabytes.
 BLOCK = 1 << 22
@@ -110,7 +111,7 @@ def bootstrap_auc(label: np.ndarray, score: np.ndarray, n_bootstrap: int = 1000,
         Positives and negatives are resampled separately.
     score : float [n]
     """
-    return _interval(_resampled_auc(label, score, n_bootstrap, np.random.default_rng(seed)))
+    return middle_95(_resampled_auc(label, score, n_bootstrap, np.random.default_rng(seed)))
 
 
 def paired_auc_interval(label: np.ndarray, ours: list[np.ndarray], other: list[np.ndarray]) -> tuple[float, float]:
@@ -199,11 +200,6 @@ def _placements(label: np.ndarray, score: np.ndarray) -> np.ndarray:
     for own in (label, ~label):
         below[own] = (ranks[own] - rankdata(score[own])) / np.count_nonzero(~own)
     return np.where(label, below, 1 - below)
-
-
-def _interval(values: np.ndarray) -> tuple[float, float]:
-    low, high = np.quantile(values, (0.025, 0.975))
-    return float(low), float(high)
 
 
 def _resampled_auc(label: np.ndarray, score: np.ndarray, n_bootstrap: int, rng: np.random.Generator) -> np.ndarray:
@@ -307,7 +303,7 @@ def fold_metrics(
     return {
         **threshold_metrics(label, score, 0.5),
         "roc_auc": found,
-        "roc_auc_interval": list(_interval(resampled)),
+        "roc_auc_interval": list(middle_95(resampled)),
         "auprc": float(np.mean([average_precision_score(*part) for part in parts])),
         "n": len(label),
         "n_positive": int(np.sum(label)),

@@ -4,12 +4,14 @@ Written out, and not by scikit-learn's silhouette and nearest neighbours (the te
 reasons: hundreds of permutations of the labels are a few matrix products here, and equal distances are shared out.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-INTERVAL = (0.025, 0.975)
+from genebert.evaluation.intervals import middle_95
+
 _BLOCK = 1 << 21  # numbers in the products of some permutations at once
 PerSample = dict[str, np.ndarray]
 DISTANCES = ("within", "between")
@@ -124,8 +126,8 @@ def by_chance(
 
 def interval(values: np.ndarray) -> dict[str, float]:
     """Return the middle 95 % of values as ``low`` and ``high``."""
-    low, high = np.quantile(values, INTERVAL)
-    return {"low": float(low), "high": float(high)}
+    low, high = middle_95(values) or (math.nan, math.nan)
+    return {"low": low, "high": high}
 
 
 def differences(

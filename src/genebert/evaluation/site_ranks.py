@@ -4,11 +4,14 @@ Only where true positions stand among all others matters. Positions are therefor
 or at the scores of true ones, some blocks at a time, and both metrics follow from the counts, ties included.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from genebert.evaluation.intervals import middle_95
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array  # loaded where it is needed: every plan loads the kinds of its tasks
@@ -143,7 +146,7 @@ def resampled(many: list[Ranks], n_bootstrap: int = N_BOOTSTRAP, seed: int = 0) 
 
 def interval(values: np.ndarray) -> list[float]:
     """Return the ends of the 95 % percentile interval; resamples without a site, which have no value, are left out."""
-    return [float(end) for end in np.nanquantile(values, (0.025, 0.975))]
+    return list(middle_95(values) or (math.nan, math.nan))
 
 
 def highest(scores: np.ndarray, labels: np.ndarray, number: int) -> np.ndarray:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from genebert.evaluation.cell_types import interval, mean_over_types
-from genebert.evaluation.intervals import Interval, error_over_pretrainings, with_all_errors
+from genebert.evaluation.cell_types import mean_over_types
+from genebert.evaluation.intervals import Interval, error_over_pretrainings, middle_95, with_all_errors
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Reading:
         if not self.drawn or not np.isfinite(value):
             return value, None
         sides = [np.mean(list(one.drawn.values()), axis=0) for one in (self, other) if one]
-        over_regions = interval(sides[0] - sides[1] if other else sides[0])
+        over_regions = middle_95(sides[0] - sides[1] if other else sides[0])
         over_pretrainings = error_over_pretrainings(self.means, other.means if other else {None: 0.0})
         if over_regions is None or over_pretrainings is None:
             return value, over_regions
