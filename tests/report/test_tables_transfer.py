@@ -21,7 +21,7 @@ from table_inputs import (
 )
 
 from genebert.errors import InputError
-from genebert.report.tables.render import render_transfer
+from genebert.report.tables.render import NOTHING_READ, render_table, render_transfer
 from genebert.report.text import ReportSettings
 
 SETS = ["CTCF_AG04449_CTCF_UW", "CTCF_BE(2)-C_CTCF_UW", "CTCF_K562"]
@@ -179,6 +179,17 @@ def test_matrix_by_hand(table6):
     assert [[cell.strip("*") for cell in row] for row in found[1:]] == cells_of(genebert)
     assert f"{names[0]} & \\textbf{{0.882}} & 0.862 & 0.842".replace("_", r"\_") in text["tex"]
     check_latex(text["tex"])
+
+
+@pytest.mark.parametrize("moved", [True, False])
+def test_the_extended_table_has_matrices_where_there_are_some(root, tmp_path, scores, moved):
+    for path in scores if not moved else ():
+        change(path, transfer={})
+    paper, settings = root / "config/paper/table6.tsv", ReportSettings("demo", "toy scale")
+    blocks = render_table("table6_extended", paper, scores, ROWS, settings, [tmp_path / "table.md"], NOTHING_READ)
+    assert [block.name for block in blocks] == ["main", "further"] + ["transfer-1", "transfer-2"] * moved
+    assert not any("No matrix" in note for note in blocks[0].notes)
+    assert not moved or blocks[2].title.startswith("Table 6, extended. ")
 
 
 def test_matrix_csv_has_everything(matrix, tmp_path):

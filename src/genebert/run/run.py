@@ -367,9 +367,11 @@ class Run:
         return [path for table in tables for path in self.table_files(table)]
 
     def table_files(self, table: str) -> list[str]:
-        """Return a table in all its forms; Table 6 has its cells' matrix beside it."""
-        names = [f"{table}.{suffix}" for suffix in FORMATS] + [f"{table}_transfer.csv"] * (table == TRANSFER_TABLE)
-        return self.stage("tables", *names)
+        """Return a table in all its forms; Table 6 has its cells' matrix beside it, extended where its sets have one."""
+        sets = (self.sets[task][name] for task, name in (one.partition("/")[::2] for one in self.rows[table]))
+        asked = any(one.get("transfer") for one in sets)
+        across = table == TRANSFER_TABLE or (table == f"{TRANSFER_TABLE}_extended" and asked)
+        return self.stage("tables", *(f"{table}.{suffix}" for suffix in FORMATS), *[f"{table}_transfer.csv"] * across)
 
     def figure2_models(self) -> dict[str, str]:
         """Return the models of Figure 2, panel to name; none where the run goes without, or cannot have one of them."""

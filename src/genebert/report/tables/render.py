@@ -95,11 +95,11 @@ def render_table(
     subtitle = f"Run {settings.run}: {settings.scale}"
     told = Told(number, paper, elsewhere, found, rows, settings)
     notes, matrices = [*main_notes(told, values, heads), *settings.notes], []
-    if number == TRANSFER_TABLE and not extended:
+    if number == TRANSFER_TABLE:
         transfer = transfer_values(found, rows)
         about = transfer_notes(transfer, rows)
         matrices = transfer_blocks(title, subtitle, transfer, about)
-        notes += [] if matrices else about
+        notes += [] if matrices or extended else about
     main = main_block(title, subtitle, values, heads, notes)
     sites = read_sites(read.sites, scores, rows)
     below = [*coverage_block(title, subtitle, read.coverage), *sites_block(title, subtitle, sites)]
