@@ -367,7 +367,7 @@ class Run:
         return [path for table in tables for path in self.table_files(table)]
 
     def table_files(self, table: str) -> list[str]:
-        """Return a table in all its forms; Table 6 has its cells' matrix beside it, extended where its sets have one."""
+        """Return a table in all its forms; beside Table 6 the matrix of its cells, extended where its sets have one."""
         sets = (self.sets[task][name] for task, name in (one.partition("/")[::2] for one in self.rows[table]))
         asked = any(one.get("transfer") for one in sets)
         across = table == TRANSFER_TABLE or (table == f"{TRANSFER_TABLE}_extended" and asked)
