@@ -82,6 +82,9 @@ def base_rates() -> str:
     return markdown(table, left=2)
 
 
+AGAINST = {"shuffled": "shuffles", "only": "GM12878's"}  # how a set's name ends: what its negatives are
+
+
 def across_cells() -> str:
     """Return Table 6, extended: peaks that one of two cells has."""
     table = read("across_cells")
@@ -89,9 +92,8 @@ def across_cells() -> str:
     columns: dict[str, list[str]] = {"set": [], "against": [], "tested": [], **{name: [] for name in methods}}
     for dataset, own in table.groupby("dataset", sort=False):
         factor, cell, against = dataset.removeprefix("tfbs/").split("_")
-        other = "GM12878" if cell == "K562" else "K562"
         columns["set"].append(f"{factor}, {cell}")
-        columns["against"].append("shuffles" if against == "shuffled" else f"{other}'s")
+        columns["against"].append(AGAINST.get(against, f"{against}'s"))
         columns["tested"].append(
             f"{own['n_test_positive'].iloc[0]} + {(own['n_test'] - own['n_test_positive']).iloc[0]}"
         )
@@ -101,4 +103,35 @@ def across_cells() -> str:
     return markdown(columns, left=2)
 
 
-MAKERS = (checks, sites_read, motifs, motifs_few, base, base_rates, across_cells)
+def across_transfer() -> str:
+    """Return the matrices of peaks that K562 has and another cell has not: trained on one set, tested on the others."""
+    table = read("across_cells_transfer")
+    place = "tfbs/CTCF_K562_"
+    names = [name for name in table["trained_on"].unique() if name.startswith(place)]
+    columns: dict[str, list[str]] = {"known by": [], "trained against": [], **{_against(name): [] for name in names}}
+    for model in ("kmer-logreg", "motif-l1", "genebert", "genebert-conv-regression"):
+        cells = table[table["model"] == model].set_index(["trained_on", "tested_on"])
+        for trained in names:
+            columns["known by"].append(model)
+            columns["trained against"].append(_against(trained))
+            for tested in names:
+                auc = cells["auc_mean"].get((trained, tested))
+                text = NOTHING if auc is None else number(auc)
+                columns[_against(tested)].append(f"**{text}**" if tested == trained else text)
+    return markdown(columns, left=2)
+
+
+def _against(dataset: str) -> str:
+    end = dataset.rpartition("_")[2]
+    return AGAINST.get(end, f"{end}'s")
+
+
+def longer() -> str:
+    """Return Tables 1 and 2 of the longer pre-training."""
+    columns = cells_columns("longer_table2")
+    seeds, models = columns.pop("seeds"), columns["model"]
+    columns["promoters"] = aucs(ours("longer_table1").set_index("model").reindex(models))
+    return markdown({**columns, "seeds": seeds})
+
+
+MAKERS = (checks, sites_read, motifs, motifs_few, base, base_rates, across_cells, across_transfer, longer)

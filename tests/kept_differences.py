@@ -93,6 +93,11 @@ def _few_labels(name: str, headings: list[str]) -> str:
     return _compared(table.assign(heading=table["dataset"].map(SHORT) + ", " + labels), headings)
 
 
+def longer_compare() -> str:
+    """Differences between rows of the longer pre-training."""
+    return _all_labels("longer_compare", "promoters")
+
+
 def checks_compare() -> str:
     """Differences between rows of the checks."""
     return _all_labels("checks_compare", "promoters")
@@ -114,5 +119,5 @@ def cell_accessibility_between() -> str:
 MAKERS = (
     *(compare, few_compare, cell_accessibility_between),
     *(motifs_compare, motifs_few_compare, choices, draws_compare),
-    checks_compare,
+    *(checks_compare, longer_compare),
 )

@@ -30,7 +30,7 @@ from genebert.report.tables.blocks import number, with_sd
 from genebert.report.tables.paper import read_paper
 from genebert.report.text import NOTHING
 
-PAGES = ("README.md", "docs/real-run.md", "docs/figure2.md")
+PAGES = ("README.md", "docs/real-run.md", "docs/figure2.md", "docs/cell-accessibility.md")
 BLOCK = re.compile(r"(<!-- chr20: (\w+) -->\n)(.*?)(<!-- end -->)", flags=re.DOTALL)
 
 
@@ -188,21 +188,32 @@ def figure2() -> str:
     return markdown(dict(zip(heads, map(list, zip(*rows, strict=True)), strict=True)), left=2)
 
 
-def cell_accessibility() -> str:
+def cell_accessibility(name: str = "cell_accessibility") -> str:
     """What is known of accessibility, and of its part that is specific to cell types."""
-    table = read("cell_accessibility")
+    table = read(name)
     table = table[table["kind"] == "mean"]
+    (metric,) = table[table["target"] == "accessibility"]["metric"].unique()
     whole, specific = (table[table["target"] == name].set_index("known_by") for name in ("accessibility", "specific"))
     names = whole.index.tolist()
     specific = specific.reindex(names)
     return markdown(
         {
             "known by": names,
-            "average precision": list(map(with_sd, whole["value"], whole["sd"])),
+            metric: list(map(with_sd, whole["value"], whole["sd"])),
             "cell-specific part, Pearson": list(map(with_sd, specific["value"], specific["sd"])),
             "beyond composition": [differences.gained(row) for row in specific.itertuples()],
         }
     )
+
+
+def toy_cells() -> str:
+    """Return the same of the simulated atlas."""
+    return cell_accessibility("../toy/cell_accessibility")
+
+
+def bone_marrow() -> str:
+    """Return the same of bone marrow."""
+    return cell_accessibility("bone_marrow")
 
 
 def _paper_auc(paper: pd.DataFrame, name: str | None) -> str:
@@ -267,7 +278,7 @@ MAKERS: dict[str, Callable[[], str]] = {
     make.__name__: make
     for make in (
         *(summary, table1, table1_extended, table2, table3, table4, table5, table7, table8, transfer),
-        *(curve_promoters, curve_ctcf, figure2, cell_accessibility),
+        *(curve_promoters, curve_ctcf, figure2, cell_accessibility, toy_cells, bone_marrow),
         *beside.MAKERS,
         *differences.MAKERS,
     )
