@@ -33,7 +33,7 @@ rule transfer:
         shown(
             f"{RESULTS}/tables/{{table}}_transfer",
             "Tables",
-            {"table": "{table}, from cell to cell"},
+            {"table": "{table}, from set to set"},
             "transfer",
             ["csv"],
         ),

@@ -91,9 +91,9 @@ def across_cells() -> str:
     methods = list(dict.fromkeys(table["model"]))
     columns: dict[str, list[str]] = {"set": [], "against": [], "tested": [], **{name: [] for name in methods}}
     for dataset, own in table.groupby("dataset", sort=False):
-        factor, cell, against = dataset.removeprefix("tfbs/").split("_")
+        factor, cell, _ = dataset.removeprefix("tfbs/").split("_")
         columns["set"].append(f"{factor}, {cell}")
-        columns["against"].append(AGAINST.get(against, f"{against}'s"))
+        columns["against"].append(_against(dataset))
         columns["tested"].append(
             f"{own['n_test_positive'].iloc[0]} + {(own['n_test'] - own['n_test_positive']).iloc[0]}"
         )

@@ -134,3 +134,5 @@ def test_the_example_names_sets_that_there_are():
     assert f"{run.results}/tables/table6_extended_transfer.csv" in run.table_files("table6_extended")
     alone = read_run(ROOT / "config", [folder / "fetal-brain.yaml"])
     assert f"{alone.results}/tables/table6_transfer.csv" in alone.table_files("table6")
+    run.sets["tfbs"] = {name: one | {"transfer": []} for name, one in run.sets["tfbs"].items()}
+    assert not any("transfer" in name for name in run.table_files("table6_extended"))

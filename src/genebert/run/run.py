@@ -368,10 +368,12 @@ class Run:
 
     def table_files(self, table: str) -> list[str]:
         """Return a table in all its forms; beside Table 6 the matrix of its cells, extended where its sets have one."""
-        sets = (self.sets[task][name] for task, name in (one.partition("/")[::2] for one in self.rows[table]))
-        asked = any(one.get("transfer") for one in sets)
-        across = table == TRANSFER_TABLE or (table == f"{TRANSFER_TABLE}_extended" and asked)
-        return self.stage("tables", *(f"{table}.{suffix}" for suffix in FORMATS), *[f"{table}_transfer.csv"] * across)
+        names = [f"{table}.{suffix}" for suffix in FORMATS]
+        places = (one.partition("/")[::2] for one in self.rows[table])
+        asked = any(self.sets[task][name].get("transfer") for task, name in places)
+        if table == TRANSFER_TABLE or (table == TRANSFER_TABLE + EXTENDED and asked):
+            names.append(f"{table}_transfer.csv")
+        return self.stage("tables", *names)
 
     def figure2_models(self) -> dict[str, str]:
         """Return the models of Figure 2, panel to name; none where the run goes without, or cannot have one of them."""

@@ -20,8 +20,8 @@ class CellAccessibilitySettings(Block):
         ["composition", "kmers", "motifs", "composition-motifs", "motif-l1", "motif-trees"],
         "what regions are known by, without a model; []: the run goes without",
         more="composition: GC, CpG and length; kmers: shares of 1- to 4-mers; motifs: rows of the region x TF matrix. "
-        "All are read by ridge regression; motif-l1 is a regression with an L1 penalty, motif-trees are boosted trees, "
-        "both on the matrix' rows.",
+        "These are read by ridge regression; motif-l1: a regression with an L1 penalty on the matrix' rows, "
+        "motif-trees: boosted trees on them.",
     )
     models: Annotated[list[Name], Rule(unique=True)] = key(
         ["from-scratch", "dnabert", "genebert"],

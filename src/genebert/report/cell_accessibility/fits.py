@@ -72,7 +72,9 @@ def lasso(features: np.ndarray, target: np.ndarray, parts: Parts) -> tuple[np.nd
     for i, column in enumerate(left.T):
         if largest := float(np.abs(given.T @ column).max() / len(column)):
             alphas = largest * np.array(L1_PENALTIES)
-            weights[:, :, i] = lasso_path(given, column, alphas=alphas, precompute=products)[1].T
+            # The defaults stop short of the optimum where columns are as alike as motifs are.
+            path = lasso_path(given, column, alphas=alphas, precompute=products, max_iter=100_000, tol=1e-6)
+            weights[:, :, i] = path[1].T
     found = {share: features @ one + mean for share, one in zip(L1_PENALTIES, weights, strict=True)}
     return _best(found, target, parts)
 
@@ -83,7 +85,7 @@ def _best(found: Mapping[float, np.ndarray], target: np.ndarray, parts: Parts) -
     return found[best][parts.test], best
 
 
-def trees(features: np.ndarray, target: np.ndarray, parts: Parts, seed: int) -> np.ndarray:
+def trees(features: np.ndarray, target: np.ndarray, parts: Parts, seed: int) -> tuple[np.ndarray, None]:
     """Fit boosted trees to each type, stopped by `valid`; return predictions of the test regions [n test, types]."""
     from sklearn.ensemble import HistGradientBoostingRegressor
 
@@ -92,4 +94,4 @@ def trees(features: np.ndarray, target: np.ndarray, parts: Parts, seed: int) -> 
         model = HistGradientBoostingRegressor(early_stopping=True, random_state=seed, **TREES)
         model.fit(features[parts.train], column[parts.train], X_val=features[parts.valid], y_val=column[parts.valid])
         columns.append(model.predict(features[parts.test]))
-    return np.column_stack(columns)
+    return np.column_stack(columns), None

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -56,15 +57,12 @@ def _predictions(
     name: str, feature: Feature, targets: Mapping[str, np.ndarray], parts: Parts, seed: int
 ) -> Iterator[tuple[str, dict[int | None, np.ndarray], tuple[float | None, ...]]]:
     """Yield target, predictions of the test regions [n, types] by pre-training, and penalties of regressions."""
+    fit = {LASSO: lasso, TREES: partial(trees, seed=seed)}.get(name, ridge)
     given = {one: values if name == TREES else standardised(values, parts.train) for one, values in feature.items()}
     for target, truth in targets.items():
-        if name == TREES:
-            yield target, {one: trees(values, truth, parts, seed) for one, values in given.items()}, (None,)
-        else:
-            fit = lasso if name == LASSO else ridge
-            fits = {one: fit(values, truth, parts) for one, values in given.items()}
-            penalties = tuple(penalty for _, penalty in fits.values())
-            yield target, {one: found for one, (found, _) in fits.items()}, penalties
+        fits = {one: fit(values, truth, parts) for one, values in given.items()}
+        penalties = tuple(penalty for _, penalty in fits.values())
+        yield target, {one: found for one, (found, _) in fits.items()}, penalties
     logger.info("%s: %d columns read, %d times", name, _width(feature), len(feature))
 
 

@@ -20,5 +20,5 @@ SAID = {
     "motifs": "rows of the region x TF matrix",
     "composition-motifs": "both",
     "motif-l1": "regression with an L1 penalty on rows of the matrix",
-    "motif-trees": "boosted trees on them; all others are ridge regressions",
+    "motif-trees": "boosted trees on rows of the matrix",
 }

@@ -13,7 +13,7 @@ from genebert.evaluation.cell_types import ACCESSIBILITY, DEVIATION, SPECIFIC
 from genebert.files import write_json, write_text
 from genebert.report.cell_accessibility.features import FeatureFiles, read_features
 from genebert.report.cell_accessibility.numbers import Counting, measure_all
-from genebert.report.cell_accessibility.words import COMPOSITION, PLAIN, SAID, WORDS
+from genebert.report.cell_accessibility.words import COMPOSITION, PLAIN, SAID, TRAINING_MEAN, WORDS
 from genebert.report.tables.blocks import Block, Column, number, with_sd
 from genebert.report.text import NOTHING, ReportSettings, count, fill, percent
 from genebert.settings.cell_accessibility import CellAccessibilitySettings
@@ -110,12 +110,19 @@ def _notes(found: Mapping[str, Any]) -> list[str]:
         for seed, value in row.get(SPECIFIC, {}).get("pretrainings", {}).items()
         if value is None
     ]
+    silent += [
+        f"{name} ({WORDS[target].lower()})"
+        for name, row in found["rows"].items()
+        for target, entry in row.items()
+        if entry["value"] is None and "pretrainings" not in entry and name != TRAINING_MEAN
+    ]
     constant = [f"Constant, so without a correlation: {', '.join(silent)}."] if silent else []
     return [
         f"{count(found['train_regions'])} regions train, {count(found['valid_regions'])} choose the penalty, "
         f"{count(found['test_regions'])} held-out ones are tested, those of pre-training's validation, in blocks of "
         f"consecutive ones; {len(found['cell_types'])} cell types, means over them. Labels: {found['labels']}.",
-        f"{said}. E_seq: mean state of a region's k-mers; E_reg: vector of the encoder of the matrix.",
+        f"{said}. Where nothing else is said, read by ridge regression. E_seq: mean state of a region's k-mers; E_reg: "
+        "vector of the encoder of the matrix.",
         "Cell-specific part: what is left of a label without what the region's mean over all types says of it on "
         f"average (fitted on training regions); {percent(specific)} of the variance of the held-out labels. The "
         "deviation from the mean alone still follows the mean: of a type with few open regions it is little else. A "

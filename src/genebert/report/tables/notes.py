@@ -160,8 +160,8 @@ def transfer_notes(transfer: pd.DataFrame, rows: Rows) -> list[str]:
     notes = ["Rows: trained on; columns: tested on; mean over seeds. Bold: the model's own test set."]
     others = transfer[transfer["trained_on"] != transfer["tested_on"]]
     notes.append(
-        "Cells share most of their peaks. Of other test sets, examples are left out that overlap the training or "
-        "validation examples, are made from a positive that does, or have the same sequence: "
+        "Data sets share peaks, those of two cells most. Of other test sets, examples are left out that overlap the "
+        "training or validation examples, are made from a positive that does, or have the same sequence: "
         f"{_span(others['left_out'])} a pair; {_span(others['n_test'])} are left. The cells of a column are therefore "
         "not means over the same examples."
     )
