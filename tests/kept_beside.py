@@ -2,7 +2,7 @@
 
 import pandas as pd
 from kept_differences import with_ends
-from kept_format import aucs, bold, cells_columns, markdown, mean_sd, ours, over_fits, read
+from kept_format import aucs, cells_columns, markdown, mean_sd, ours, over_fits, read
 
 from genebert.report.tables.blocks import number
 from genebert.report.text import NOTHING
@@ -97,9 +97,8 @@ def across_cells() -> str:
         columns["tested"].append(
             f"{own['n_test_positive'].iloc[0]} + {(own['n_test'] - own['n_test_positive']).iloc[0]}"
         )
-        cells = bold([mean_sd(row, "auc") for _, row in own.iterrows()], own["auc_mean"])
-        for name, cell_text in zip(own["model"], cells, strict=True):
-            columns[name].append(cell_text)
+        for name, text in zip(methods, aucs(own.set_index("model").reindex(methods)), strict=True):
+            columns[name].append(text)
     return markdown(columns, left=2)
 
 
