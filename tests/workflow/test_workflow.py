@@ -180,7 +180,7 @@ def test_nothing_is_left_to_do_and_the_report_can_be_made(root, finished):
     done = snakemake(root, "--directory", str(finished), *TINY, "--report", str(finished / "report.html"), "--", "all")
     assert done.returncode == 0, done.stdout + done.stderr
     report = (finished / "report.html").read_text()
-    for words in ("Table 1", "table2.md", "from cell to cell", "Learning curves", "The page of run tiny"):
+    for words in ("Table 1", "table2.md", "from set to set", "Learning curves", "The page of run tiny"):
         assert words in report, words
 
 
