@@ -57,8 +57,8 @@ def ridge(features: np.ndarray, target: np.ndarray, parts: Parts) -> tuple[np.nd
     for penalty in PENALTIES:
         model = Ridge(alpha=penalty * int(parts.train.sum()), solver="cholesky")
         model.fit(features[parts.train], target[parts.train])
-        found[penalty] = model.predict(features).reshape(-1, target.shape[1])
-    return _best(found, target, parts)
+        found[penalty] = model.coef_.reshape(target.shape[1], -1).T, model.intercept_
+    return _best(found, features, target, parts)
 
 
 def lasso(features: np.ndarray, target: np.ndarray, parts: Parts) -> tuple[np.ndarray, float]:
@@ -75,14 +75,21 @@ def lasso(features: np.ndarray, target: np.ndarray, parts: Parts) -> tuple[np.nd
             # The defaults stop short of the optimum where columns are as alike as motifs are.
             path = lasso_path(given, column, alphas=alphas, precompute=products, max_iter=100_000, tol=1e-6)
             weights[:, :, i] = path[1].T
-    found = {share: features @ one + mean for share, one in zip(L1_PENALTIES, weights, strict=True)}
-    return _best(found, target, parts)
+    found = {share: (one, mean) for share, one in zip(L1_PENALTIES, weights, strict=True)}
+    return _best(found, features, target, parts)
 
 
-def _best(found: Mapping[float, np.ndarray], target: np.ndarray, parts: Parts) -> tuple[np.ndarray, float]:
-    """Return the test regions' part of the predictions [n, types] that are closest on `valid`, and their penalty."""
-    best = min(found, key=lambda penalty: float(((found[penalty] - target)[parts.valid] ** 2).mean()))
-    return found[best][parts.test], best
+def _best(
+    found: Mapping[float, tuple[np.ndarray, np.ndarray]], features: np.ndarray, target: np.ndarray, parts: Parts
+) -> tuple[np.ndarray, float]:
+    """Return what the weights [some, types] and intercepts [types] closest on `valid` predict, and their penalty."""
+
+    def predicted(penalty: float, rows: np.ndarray) -> np.ndarray:
+        weights, intercept = found[penalty]
+        return features[rows] @ weights + intercept
+
+    best = min(found, key=lambda one: float(((predicted(one, parts.valid) - target[parts.valid]) ** 2).mean()))
+    return predicted(best, parts.test), best
 
 
 def trees(features: np.ndarray, target: np.ndarray, parts: Parts, seed: int) -> tuple[np.ndarray, None]:

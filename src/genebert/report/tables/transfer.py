@@ -48,11 +48,9 @@ def transfer_values(scores: Scores, rows: Rows) -> pd.DataFrame:
     entries = []
     for model in models_of(rows):
         mine = {dataset: available(scores[dataset, model]) for dataset, models in rows.items() if model in models}
-        if not any(score.get("transfer") for group in mine.values() for score in group):
-            continue
         for trained, group in mine.items():
-            if not group or not any(score.get("transfer") for score in group):
-                continue  # neither tested on other sets nor one that others are tested on
+            if not any(score.get("transfer") for score in group):
+                continue
             others = [list(score.get("transfer", {})) for score in group]
             if any(set(names) != set(others[0]) for names in others):
                 raise InputError(f"tables: seeds of {model}, trained on {trained}, were tested on different data sets")
