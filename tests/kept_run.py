@@ -30,8 +30,12 @@ from genebert.report.tables.blocks import number, with_sd
 from genebert.report.tables.paper import read_paper
 from genebert.report.text import NOTHING
 
-PAGES = ("README.md", "docs/real-run.md", "docs/figure2.md", "docs/cell-accessibility.md")
 BLOCK = re.compile(r"(<!-- chr20: (\w+) -->\n)(.*?)(<!-- end -->)", flags=re.DOTALL)
+PAGES = tuple(
+    path.relative_to(ROOT).as_posix()
+    for path in sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md")])
+    if BLOCK.search(path.read_text(encoding="utf-8"))
+)
 
 
 def _promoters(name: str) -> str:

@@ -15,7 +15,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted(
-    [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("config/**/*.md")], key=lambda page: page.as_posix()
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("config/**/*.md")], key=lambda page: page.as_posix()
 )
 LINK = re.compile(r"\[(?:[^\[\]]|\[[^\]]*\])*\]\(([^)\s]+)\)")
 
@@ -89,7 +89,7 @@ def test_every_page_has_one_place_in_the_navigation():
         return [leaf for inner in (entry.values() if isinstance(entry, dict) else entry) for leaf in leaves(inner)]
 
     listed = leaves(yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"])
-    pages = [page.name for page in ROOT.glob("docs/*.md")]
+    pages = [page.relative_to(ROOT / "docs").as_posix() for page in ROOT.glob("docs/**/*.md")]
     assert sorted(listed) == sorted(["index.md", *pages, "CONTRIBUTING.md", "CHANGELOG.md", "config/README.md"])
 
 

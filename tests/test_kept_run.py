@@ -44,3 +44,8 @@ def test_no_place_or_person_stands_in_the_kept_page():
     text = (KEPT / "report.html").read_text(encoding="utf-8")
     assert not re.search(r"(?:/root/|/home/|/tmp/|/work/)", text)
     assert re.search(r"\b[0-9a-f]{40}\b", text), "the page names the revision that it was made with"
+
+
+def test_each_table_has_a_place_in_the_pages():
+    named = {name for page in PAGES for _, name, _, _ in BLOCK.findall((ROOT / page).read_text(encoding="utf-8"))}
+    assert named == set(kept_run.MAKERS)
