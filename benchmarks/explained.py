@@ -5,7 +5,8 @@
 reads a run's corpus, sequences and matrix, and any of its models, also those whose training read no matrix. A region's
 states are the mean of its k-mers', unmasked. A ridge regression from them to all motifs' standardised scores is fitted
 on regions of training samples, and asked in those of validation samples (docs/learning.md): the share of each motif's
-variance that it explains, as the training curves show it, of more regions.
+variance that it explains, as the training curves show it, of more regions. `--each FILE` writes the share of every
+motif as a tab-separated table, in the order of the matrix.
 """
 
 import argparse
@@ -34,16 +35,20 @@ def described(shares: Shares) -> dict[str, float | None]:
     return found
 
 
-def measure(run: Path, names: list[str], samples: int) -> dict:
-    """Return figures of composition and of models of a run, of at most `samples` held-out samples."""
+def measure(run: Path, names: list[str], samples: int, each: Path | None) -> dict:
+    """Return figures of composition and of models of a run, of at most `samples` held-out samples.
+
+    With `each` every motif's share is written there.
+    """
     train, valid = (Groups.load(run / "corpus").subset(split) for split in (TRAIN, VALID))
-    ids = read_table(run / "motifs/motifs.tsv", ["matrix_id"])["matrix_id"].tolist()
+    motifs = read_table(run / "motifs/motifs.tsv", ["matrix_id", "name"])
+    ids = motifs["matrix_id"].tolist()
     probe = Probe(Rows(load_motif_matrix(run / "motifs"), train), train, valid, samples, ids)
     scanned = read_json(run / "motifs/motifs.json")["settings"]["region_bp"]
     whole = RegionSequences.load(run / "sequences")
-    found: dict = {"motifs": len(ids), "fitted": len(probe.fit_regions), "held_out": len(probe.held_regions)}
+    shares: dict[str, Shares] = {}
     for name, features in composition_features(whole.crop(scanned), probe.fit_regions).items():
-        found[name] = described(probe.linear(*(features[one.ravel()] for one in (probe.fitted, probe.held))))
+        shares[name] = probe.linear(*(features[one.ravel()] for one in (probe.fitted, probe.held)))
     for name in names:
         folder = run / "models" / name
         model = read_model(folder, "regions")
@@ -51,11 +56,15 @@ def measure(run: Path, names: list[str], samples: int) -> dict:
         shown = whole.crop(read_json(folder / "model.json")["data"].get("region_bp", scanned))
         width = model.settings.sequence_encoder.hidden
         states = [embed_samples(model, shown, one).reshape(-1, width) for one in (probe.fitted, probe.held)]
-        found[name] = described(probe.linear(*states))
+        shares[name] = probe.linear(*states)
         if model.regression is not None:
             predicted = embed_samples(model, shown, probe.held, model.predicted_scores)
-            found[f"{name}, own map"] = described(probe.predicted(predicted.reshape(len(states[1]), -1)))
-    return found
+            shares[f"{name}, own map"] = probe.predicted(predicted.reshape(len(states[1]), -1))
+    if each is not None:
+        table = motifs[["matrix_id", "name"]].assign(**{name: one.values for name, one in shares.items()})
+        table.to_csv(each, sep="\t", index=False, float_format="%.4f", na_rep="NA")
+    regions = {"fitted": len(probe.fit_regions), "held_out": len(probe.held_regions)}
+    return {"motifs": len(ids), **regions} | {name: described(one) for name, one in shares.items()}
 
 
 def main() -> None:
@@ -64,7 +73,8 @@ def main() -> None:
     parser.add_argument("run", type=Path, nargs="?", help="the run's folder")
     parser.add_argument("models", nargs="*", help="models of the run, by default genebert")
     parser.add_argument("--samples", type=int, default=200, help="held-out samples, of at most 2,000 regions")
-    print_figures(parser, lambda run, asked: measure(run, asked.models or ["genebert"], asked.samples))
+    parser.add_argument("--each", type=Path, metavar="FILE", help="write the share of every motif there")
+    print_figures(parser, lambda run, asked: measure(run, asked.models or ["genebert"], asked.samples, asked.each))
 
 
 if __name__ == "__main__":

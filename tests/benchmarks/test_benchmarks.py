@@ -1,10 +1,12 @@
 """Every benchmark at its smallest size: it runs, and prints what it compares. Its figures say nothing here."""
 
+import json
 import os
 import re
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 
 LINES = {
@@ -77,3 +79,19 @@ def test_smallest_size(root, name):
     assert done.returncode == 0, done.stdout + done.stderr
     for line in LINES[name]:
         assert re.search(f"^{line}", done.stdout, flags=re.MULTILINE), f"{line}\nin\n{done.stdout}"
+
+
+@pytest.mark.slow
+def test_explained_says_the_share_of_every_motif(root, tmp_path):
+    done = subprocess.run(
+        [sys.executable, root / "benchmarks/explained.py", "--smallest", "--each", tmp_path / "each.tsv"],
+        env=os.environ | {"PYTHONPATH": str(root / "src")},
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=True,
+    )
+    found, each = json.loads(done.stdout), pd.read_csv(tmp_path / "each.tsv", sep="\t")
+    assert list(each) == ["matrix_id", "name", *(name for name, figures in found.items() if isinstance(figures, dict))]
+    assert len(each) == found["motifs"]
+    assert each["genebert"].median() == pytest.approx(found["genebert"]["p50"], abs=1e-3)
