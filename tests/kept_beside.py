@@ -1,7 +1,7 @@
 """Tables of the runs beside the kept run: its configuration with another laid over it."""
 
 import pandas as pd
-from kept_differences import with_ends
+from kept_differences import difference_of, with_ends
 from kept_format import aucs, cells_columns, markdown, mean_sd, ours, over_fits, read
 
 from genebert.report.tables.blocks import number
@@ -18,7 +18,16 @@ def checks() -> str:
 
 def sites_read() -> str:
     """AUC of the sites that pre-training has read, less that of the others."""
-    table = ours("checks_table2")
+    return _sites_read("checks_table2")
+
+
+def longer_sites_read() -> str:
+    """The same of the longer pre-training."""
+    return _sites_read("longer_table2")
+
+
+def _sites_read(name: str) -> str:
+    table = ours(name)
     table["cell"] = table["dataset"].str.removeprefix("tfbs/CTCF_")
     columns: dict[str, list[str]] = {"model": table["model"].drop_duplicates().tolist()}
     for cell, own in table.groupby("cell", sort=False):
@@ -91,14 +100,27 @@ def across_cells() -> str:
     methods = list(dict.fromkeys(table["model"]))
     columns: dict[str, list[str]] = {"set": [], "against": [], "tested": [], **{name: [] for name in methods}}
     for dataset, own in table.groupby("dataset", sort=False):
-        factor, cell, _ = dataset.removeprefix("tfbs/").split("_")
-        columns["set"].append(f"{factor}, {cell}")
+        columns["set"].append(_of(dataset))
         columns["against"].append(_against(dataset))
         columns["tested"].append(
             f"{own['n_test_positive'].iloc[0]} + {(own['n_test'] - own['n_test_positive']).iloc[0]}"
         )
         for name, text in zip(methods, aucs(own.set_index("model").reindex(methods)), strict=True):
             columns[name].append(text)
+    return markdown(columns, left=2)
+
+
+def across_compare() -> str:
+    """Return differences between rows of the same."""
+    table = read("across_cells_compare")
+    pairs = list(table[["row", "than"]].drop_duplicates().itertuples(index=False, name=None))
+    columns: dict[str, list[str]] = {"set": [], "against": [], **{" less ".join(pair): [] for pair in pairs}}
+    for dataset in read("across_cells")["dataset"].unique():
+        columns["set"].append(_of(dataset))
+        columns["against"].append(_against(dataset))
+        own = table[table["dataset"] == dataset]
+        for row, than in pairs:
+            columns[f"{row} less {than}"].append(difference_of(own[(own["row"] == row) & (own["than"] == than)]))
     return markdown(columns, left=2)
 
 
@@ -120,6 +142,12 @@ def across_transfer() -> str:
     return markdown(columns, left=2)
 
 
+def _of(dataset: str) -> str:
+    """Return the factor and the cell that has the peaks."""
+    factor, cell, _ = dataset.removeprefix("tfbs/").split("_")
+    return f"{factor}, {cell}"
+
+
 def _against(dataset: str) -> str:
     end = dataset.rpartition("_")[2]
     return AGAINST.get(end, f"{end}'s")
@@ -133,4 +161,7 @@ def longer() -> str:
     return markdown({**columns, "seeds": seeds})
 
 
-MAKERS = (checks, sites_read, motifs, motifs_few, base, base_rates, across_cells, across_transfer, longer)
+MAKERS = (
+    *(checks, sites_read, motifs, motifs_few, base, base_rates, longer, longer_sites_read),
+    *(across_cells, across_compare, across_transfer),
+)

@@ -23,7 +23,7 @@ def with_ends(difference: float, low: float, high: float, *, bold: bool = False)
     return f"**{text}**" if bold else text
 
 
-def _text(found: pd.DataFrame) -> str:
+def difference_of(found: pd.DataFrame) -> str:
     """Return a difference, in bold where its interval excludes 0."""
     if found.empty:
         return NOTHING
@@ -38,7 +38,7 @@ def _compared(table: pd.DataFrame, headings: list[str]) -> str:
         columns["row"].append(row)
         columns["than"].append(other)
         for heading in headings:
-            columns[heading].append(_text(own[own["heading"] == heading]))
+            columns[heading].append(difference_of(own[own["heading"] == heading]))
     return markdown(columns, left=2)
 
 

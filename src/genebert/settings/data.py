@@ -209,7 +209,10 @@ class MotifSettings(Block):
         1.0e-4, "hit threshold of binary and counts; descartes has its own (1e-7)"
     )
     order: Literal["matrix_id", "family"] = key("matrix_id", "column order")
-    region_bp: Count | None = key(515, "scan only the central N bases; must be null or equal corpus.region_bp")
+    region_bp: Count | None = key(
+        515,
+        "scan only the central N bases: those of corpus.region_bp, or null, all of a region, also where less is shown",
+    )
     composition: Literal["keep", "remove"] = key(
         "keep",
         "remove: max_score without what GC, CpG and length say of each score (docs/learning.md)",
