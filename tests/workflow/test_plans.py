@@ -66,7 +66,7 @@ def test_named_targets(root, tmp_path, name):
     }
     networks = ["from-scratch", "dnabert", "genebert"]
     networks += [] if name == "demo" else [*(f"{one}-conv" for one in networks), "genebert-conv-regression"]
-    trained = {(one,) for one in networks} | ({("paper-literal",)} if name == "config" else set())
+    trained = {(one,) for one in networks} | ({("paper-literal",)} if name != "demo" else set())
     assert of(planned, "pretrain", "model") == trained
     assert of(planned, "table", "table") == {("table1",), ("table2",), ("table6",)} and of(
         planned, "transfer", "table"
