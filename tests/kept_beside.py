@@ -2,7 +2,7 @@
 
 import pandas as pd
 from kept_differences import difference_of, with_ends
-from kept_format import aucs, cells_columns, markdown, mean_sd, ours, over_fits, read
+from kept_format import CELLS, aucs, cells_columns, markdown, mean_sd, ours, over_fits, read
 
 from genebert.report.tables.blocks import number
 from genebert.report.text import NOTHING
@@ -63,18 +63,23 @@ def motifs_few() -> str:
 
 
 def base() -> str:
-    """Fits at the size of BERT-base, and the same rows of narrow networks."""
-    scores, narrow = read("base_scores"), read("motifs_table2").set_index(["dataset", "model"])
-    return markdown(
-        {
-            "cell": scores["dataset"].str.removeprefix("tfbs/CTCF_").tolist(),
-            "model": scores["model"].tolist(),
-            "12 x 768": [number(value) for value in scores["auc"]],
-            "95 % interval": [f"{row.auc_low:.3f} to {row.auc_high:.3f}" for row in scores.itertuples()],
-            "2 x 256": [mean_sd(narrow.loc[row.dataset, row.model], "auc") for row in scores.itertuples()],
-        },
-        left=2,
-    )
+    """Fits at the size of BERT-base, and the same rows of narrow networks, by the regions of their pre-training."""
+    scores = read("base_scores")
+    models = scores["model"].unique()
+    columns: dict[str, list[str]] = {"model": [], "regions": [], **{cell: [] for cell in CELLS}, "mean": []}
+    for model in models:
+        for regions, narrow in (("middles", "motifs_table2"), ("all windows", "longer_table2")):
+            own = scores[(scores["model"] == model) & (scores["regions"] == regions)].groupby("dataset")["auc"]
+            large = own.agg(["mean", "std"]).set_axis(["auc_mean", "auc_sd"], axis=1)
+            small = ours(narrow).query("model == @model").set_index("dataset")
+            for size, rows in (("12 x 768", large), ("2 x 256", small)):
+                rows = rows.reindex([f"tfbs/CTCF_{cell}" for cell in CELLS])
+                columns["model"].append(model)
+                columns["regions"].append(f"{regions}, {size}")
+                for cell, (_, row) in zip(CELLS, rows.iterrows(), strict=True):
+                    columns[cell].append(NOTHING if pd.isna(row["auc_mean"]) else mean_sd(row, "auc"))
+                columns["mean"].append(number(rows["auc_mean"].mean(skipna=False)))
+    return markdown(columns, left=2)
 
 
 def base_rates() -> str:
@@ -154,10 +159,10 @@ def _against(dataset: str) -> str:
 
 
 def longer() -> str:
-    """Return Tables 1 and 2 of the longer pre-training."""
+    """Return Table 2 of the longer pre-training, and the means of the shorter."""
     columns = cells_columns("longer_table2")
-    seeds, models = columns.pop("seeds"), columns["model"]
-    columns["promoters"] = aucs(ours("longer_table1").set_index("model").reindex(models))
+    seeds, shorter = columns.pop("seeds"), ours("motifs_table2").groupby("model")["auc_mean"].mean()
+    columns["shorter"] = [number(value) for value in shorter.reindex(columns["model"])]
     return markdown({**columns, "seeds": seeds})
 
 

@@ -95,7 +95,7 @@ def _few_labels(name: str, headings: list[str]) -> str:
 
 def longer_compare() -> str:
     """Differences between rows of the longer pre-training."""
-    return _all_labels("longer_compare", "promoters")
+    return _all_labels("longer_compare")
 
 
 def checks_compare() -> str:

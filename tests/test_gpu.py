@@ -95,11 +95,13 @@ def test_a_training_is_that_of_a_cpu(tmp_path):
 
 
 def test_bfloat16_is_used_and_learns(tmp_path):
+    """On average over the last 150 steps: single steps of NGSP vary by a tenth, and here as dropout draws."""
     assert has_bfloat16(GPU)
-    training = replace(TRAINING, steps=150, batch=16, learning_rate=2e-3, log_every=30, precision="auto")
+    training = replace(TRAINING, steps=450, batch=16, learning_rate=2e-3, log_every=30, precision="auto")
     folder = run(tmp_path, training, device="cuda")
-    first, *_, last = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    assert all(last[name] < first[name] * 0.95 for name in ("mgm", "ngsp", "srm"))
+    first, *lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    for name in ("mgm", "ngsp", "srm"):
+        assert np.mean([line[name] for line in lines if line["step"] > 300]) < first[name] * 0.95, name
     assert all(value.dtype == torch.float32 for value in load_file(folder / "model.safetensors").values())
 
 
