@@ -67,6 +67,42 @@ def test_of_many_a_penalty_as_scikit_learn_has_it():
     assert about["inverse_penalty"] >= 2 * least_l1(z, np.arange(len(z)) % 2) / len(z)
 
 
+def test_folds_of_the_training_examples_choose_where_sequences_are_told():
+    """And no validation example is read; of few examples one unit, of many a penalty, as validation chooses."""
+    for n, informative, few in ((24, 1, True), (2000, 8, False)):
+        train, labels = features(n, 1, informative)
+        found = []
+        for valid in (train, Features(-train.values)):
+            probe = Probe(train, 2, 0.0, 0.5)
+            found.append(fit_sparse(probe, train, labels, valid, 1 - labels, "toy", sequences=np.arange(n)))
+        assert found[0] == found[1] and (found[0]["inverse_penalty"] is None) == few
+        assert (found[0]["units"] == 1) == few and "0" in found[0]["largest_weights"]
+
+
+def test_both_strands_of_a_sequence_stand_in_one_fold():
+    """Noise that is drawn for each sequence, and the same on both strands, is no reason to take many units."""
+    rng, labels = np.random.default_rng(0), np.arange(40) % 2
+    values = rng.normal(size=(40, 200))
+    values[:, 0] += np.where(labels, 0.8, -0.8)
+    both = Features(torch.from_numpy(np.tile(values, (2, 1))).float())
+    units = []
+    for sequences in (np.tile(np.arange(40), 2), np.arange(80)):
+        probe = Probe(both, 2, 0.0, 0.5)
+        about = fit_sparse(probe, both, np.tile(labels, 2), both, np.tile(labels, 2), "toy", sequences=sequences)
+        units.append(about["units"])
+    assert units[0] < 5 < units[1]
+
+
+def test_one_sequence_of_a_class_is_too_few_for_folds():
+    train, _ = features(10, 0, 1)
+    labels = np.arange(10) % 5 == 0
+    probe = Probe(train, 2, 0.0, 0.5)
+    fit_sparse(probe, train, labels.astype(int), train, labels.astype(int), "toy", sequences=np.arange(10))
+    labels = np.arange(10) == 0
+    with pytest.raises(InputError, match="toy: found 1 training sequence of one class, expected at least 2 of each"):
+        fit_sparse(probe, train, labels.astype(int), train, labels.astype(int), "toy", sequences=np.arange(10))
+
+
 def test_a_unit_may_speak_for_the_other_class():
     train, labels = features(40, 0, 1)
     probe = Probe(train, 2, 0.0, 0.5)

@@ -137,7 +137,7 @@ def test_a_model_that_cannot_be_had(root, tmp_path):
     own = {("paper-literal",), predicting}
     for rule in ("fit", "fit_part"):
         of_tables = {("from-scratch-2e-4",), ("genebert-2e-4",), ("paper-literal",)}
-        others = of_tables if rule == "fit" else {("genebert-conv-last",)}
+        others = of_tables if rule == "fit" else {("genebert-conv-last",), ("genebert-conv-regression-last",)}
         others |= CONVOLVED | {predicting}
         assert of(planned, rule, "method") - simple == {("from-scratch",), ("genebert",)} | others
     assert of(planned, "table", "table") == {("table1",), ("table2",), ("table6",)}

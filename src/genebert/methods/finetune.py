@@ -298,12 +298,16 @@ class Finetune(Method):
         return model, {**self._train(model, training, valid, seed, begun=True), "probe": found}
 
     def _sparse(self, model: FinetunedModel, training: "Training", train: Examples, valid: Examples) -> dict[str, Any]:
-        """Fit a probe that uses few units; return what the record says of it."""
+        """Fit a probe that uses few units; return what the record says of it.
+
+        With ``keep: last`` folds of the training examples choose them, so that no validation label does.
+        """
         strands = STRANDS[model.settings.strands]
+        sequences = np.tile(np.arange(len(train.labels)), strands) if model.settings.keep == "last" else None
         inputs, of_valid = training.epoch(1)[0], self.encoder.inputs(valid, model.settings)
         labels = [np.tile(one.labels, strands) for one in (train, valid)]
         where = str(self.encoder.folder)
-        found = fit_sparse(model.network, inputs, labels[0], of_valid, labels[1], where)
+        found = fit_sparse(model.network, inputs, labels[0], of_valid, labels[1], where, sequences=sequences)
         if model.settings.pooling == MOTIFS and (ids := self.encoder.motif_scores.motif_ids):
             found["largest_weights"] = {ids[int(unit)]: weight for unit, weight in found["largest_weights"].items()}
         value = self.kind.select(valid, model.score(valid))

@@ -31,8 +31,8 @@ class FinetuneSettings(Block):
     keep: Literal["best", "last"] = key(
         "best",
         "whose weights are kept: the best epoch's on validation, or the last one's (no validation label chooses it)",
-        more="last: all epochs are trained, and patience is not read. Thresholds, a grid and the units of a sparse "
-        "probe are still chosen on validation.",
+        more="last: all epochs are trained, and patience is not read; folds of the training examples choose the units "
+        "of a sparse probe. Thresholds and a grid are still chosen on validation.",
     )
     dropout: ShareBelow1 = key(0.1, "of the encoder's hidden states, and before the classifier")
     attention_dropout: ShareBelow1 | None = key(
@@ -75,9 +75,10 @@ class FinetuneSettings(Block):
     probe: Literal["gradient", "sparse"] = key(
         "gradient",
         "how a probe is fitted: by gradient descent, or sparse: on one unit, or several by an L1 penalty",
-        more="sparse: scikit-learn's logistic regression; what has the smallest loss on validation is kept, and of few "
-        "labels that is mostly the one unit. Of two classes only. Read where `frozen` is true or `start` probe; of a "
-        "frozen encoder rate, epochs and batch are then not read.",
+        more="sparse: scikit-learn's logistic regression; what has the smallest loss on validation (with `keep: last`, "
+        "over folds of the training examples) is kept, and of few labels that is mostly the one unit. Of two classes "
+        "only. Read where `frozen` is true or `start` probe; of a frozen encoder rate, epochs and batch are then not "
+        "read.",
     )
     layer_decay: SomeShare = key(
         1.0,
@@ -128,7 +129,7 @@ Row = Annotated[
 # Baselines that know no motifs, and that know all; then the networks, the paper's and ours with filters over bases.
 CURVE = ["kmer-logreg", "boosted-trees", "motif-best", "motif-l1", "motif-trees", "cnn", "from-scratch", "dnabert",
          "genebert", "from-scratch-conv", "dnabert-conv", "genebert-conv", "genebert-conv-last",
-         "genebert-conv-regression"]  # fmt: skip
+         "genebert-conv-regression", "genebert-conv-regression-last"]  # fmt: skip
 
 
 @dataclass(frozen=True)
