@@ -66,7 +66,7 @@ def base() -> str:
     """Fits at the size of BERT-base, and the same rows of narrow networks, by the regions of their pre-training."""
     scores = read("base_scores")
     models = scores["model"].unique()
-    columns: dict[str, list[str]] = {"model": [], "regions": [], **{cell: [] for cell in CELLS}, "mean": []}
+    columns: dict[str, list[str]] = {"model": [], "regions": [], **{cell: [] for cell in CELLS}, "mean": [], "fits": []}
     for model in models:
         for regions, narrow in (("middles", "motifs_table2"), ("all windows", "longer_table2")):
             own = scores[(scores["model"] == model) & (scores["regions"] == regions)].groupby("dataset")["auc"]
@@ -79,6 +79,8 @@ def base() -> str:
                 for cell, (_, row) in zip(CELLS, rows.iterrows(), strict=True):
                     columns[cell].append(NOTHING if pd.isna(row["auc_mean"]) else mean_sd(row, "auc"))
                 columns["mean"].append(number(rows["auc_mean"].mean(skipna=False)))
+                fits = own.size().max() if size == "12 x 768" else rows["n_seeds"].max()
+                columns["fits"].append(f"{fits:.0f}")
     return markdown(columns, left=2)
 
 
@@ -162,11 +164,51 @@ def longer() -> str:
     """Return Table 2 of the longer pre-training, and the means of the shorter."""
     columns = cells_columns("longer_table2")
     seeds, shorter = columns.pop("seeds"), ours("motifs_table2").groupby("model")["auc_mean"].mean()
-    columns["shorter"] = [number(value) for value in shorter.reindex(columns["model"])]
+    trained = shorter[["dnabert-conv", "genebert-conv-regression"]]
+    columns["mean, shorter"] = [number(value) for value in trained.reindex(columns["model"])]
+    return markdown({**columns, "seeds": seeds})
+
+
+def longer_validation() -> str:
+    """What the pre-training has learnt at its end, in validation: lowest to highest of the pre-trainings."""
+    table = read("longer_validation").round(6)
+    columns: dict[str, list[str]] = {"network": [], "model": []}
+    columns |= {heading: [] for heading in LEARNT}
+    for (run, model), own in table.groupby(["run", "model"], sort=False):
+        columns["network"].append("12 x 768" if run == "fetal-brain-base" else "2 x 256")
+        columns["model"].append(model)
+        for heading, names in LEARNT.items():
+            columns[heading].append(
+                ", ".join(_range(own[name]) for name in names if own[name].notna().all()) or NOTHING
+            )
+    return markdown(columns, left=2)
+
+
+LEARNT = {
+    "masked k-mers: nats": ("mgm",),
+    "told": ("mgm_accuracy",),
+    "own row first of 160": ("srm_accuracy",),
+    "of 4 of equal GC and CpG": ("srm_matched",),
+    "scores explained by a linear map: median, CTCF's": ("linear_explained", "linear_explained_ctcf"),
+    "by own predictions": ("srm_explained", "srm_explained_ctcf"),
+}
+
+
+def _range(values: pd.Series) -> str:
+    ends = dict.fromkeys(map(number, (values.min(), values.max())))
+    return " to ".join(ends)
+
+
+def narrow() -> str:
+    """Return Tables 1 and 2 of the narrow networks on the same windows."""
+    columns = cells_columns("narrow_table2")
+    seeds, models = columns.pop("seeds"), columns["model"]
+    columns["promoters"] = aucs(ours("narrow_table1").set_index("model").reindex(models))
     return markdown({**columns, "seeds": seeds})
 
 
 MAKERS = (
-    *(checks, sites_read, motifs, motifs_few, base, base_rates, longer, longer_sites_read),
+    *(checks, sites_read, motifs, motifs_few, base, base_rates),
+    *(longer, longer_sites_read, longer_validation, narrow),
     *(across_cells, across_compare, across_transfer),
 )
