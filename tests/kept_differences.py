@@ -87,6 +87,11 @@ def draws_compare() -> str:
     return _few_labels("draws_compare", ["promoters, 50", "promoters, 200"])
 
 
+def few_draws_compare() -> str:
+    """The same of CTCF, in networks of the kept run's width."""
+    return _few_labels("few_draws_compare", ["A549, 20", "A549, 50"])
+
+
 def _few_labels(name: str, headings: list[str]) -> str:
     table = read(name)
     labels = table["labels"].astype("Int64").astype("string").fillna("all")
@@ -118,6 +123,6 @@ def cell_accessibility_between() -> str:
 
 MAKERS = (
     *(compare, few_compare, cell_accessibility_between),
-    *(motifs_compare, motifs_few_compare, choices, draws_compare),
+    *(motifs_compare, motifs_few_compare, choices, draws_compare, few_draws_compare),
     *(checks_compare, longer_compare),
 )
