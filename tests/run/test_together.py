@@ -40,9 +40,9 @@ def test_sequences_longer_than_the_positions_of_a_model():
     """At the plan, in the words of the job that tokenises; said once of all models and data sets."""
     lines = problems({"model": SHORT, **NO_ABLATIONS})
     assert lines == [
-        "model from-scratch, dnabert, genebert and 9 more: tasks.promoter: a sequence has 70 bases, 67 tokens; "
+        "model from-scratch, dnabert, genebert and 10 more: tasks.promoter: a sequence has 70 bases, 67 tokens; "
         "expected at most 64, the positions of the model (67 bases)",
-        f"model from-scratch, dnabert, genebert and 9 more: tasks.tfbs: {POSITIONS}",
+        f"model from-scratch, dnabert, genebert and 10 more: tasks.tfbs: {POSITIONS}",
     ]  # fmt: skip
     with pytest.raises(InputError) as caught:
         tokenise(Examples(pd.DataFrame({"sequence": ["A" * 101]}), "test"), 6, 64)
