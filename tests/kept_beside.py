@@ -2,7 +2,7 @@
 
 import pandas as pd
 from kept_differences import difference_of, with_ends
-from kept_format import CELLS, aucs, cells_columns, markdown, mean_sd, ours, over_fits, read
+from kept_format import CELLS, aucs, cells_columns, lowest_to_highest, markdown, ours, over_fits, plain_aucs, read
 
 from genebert.report.tables.blocks import number
 from genebert.report.text import NOTHING
@@ -10,9 +10,18 @@ from genebert.report.text import NOTHING
 
 def checks() -> str:
     """Tables 1 and 2 of the checks."""
-    columns = cells_columns("checks_table2")
+    return _sites_and_promoters("checks")
+
+
+def narrow() -> str:
+    """Return the same of narrow networks on the windows of the longer pre-training."""
+    return _sites_and_promoters("narrow")
+
+
+def _sites_and_promoters(run: str) -> str:
+    columns = cells_columns(f"{run}_table2")
     seeds, models = columns.pop("seeds"), columns["model"]
-    columns["promoters"] = aucs(ours("checks_table1").set_index("model").reindex(models))
+    columns["promoters"] = aucs(ours(f"{run}_table1").set_index("model").reindex(models))
     return markdown({**columns, "seeds": seeds})
 
 
@@ -76,8 +85,8 @@ def base() -> str:
                 rows = rows.reindex([f"tfbs/CTCF_{cell}" for cell in CELLS])
                 columns["model"].append(model)
                 columns["regions"].append(f"{regions}, {size}")
-                for cell, (_, row) in zip(CELLS, rows.iterrows(), strict=True):
-                    columns[cell].append(NOTHING if pd.isna(row["auc_mean"]) else mean_sd(row, "auc"))
+                for cell, text in zip(CELLS, plain_aucs(rows), strict=True):
+                    columns[cell].append(text)
                 columns["mean"].append(number(rows["auc_mean"].mean(skipna=False)))
                 fits = own.size().max() if size == "12 x 768" else rows["n_seeds"].max()
                 columns["fits"].append(f"{fits:.0f}")
@@ -169,21 +178,6 @@ def longer() -> str:
     return markdown({**columns, "seeds": seeds})
 
 
-def longer_validation() -> str:
-    """What the pre-training has learnt at its end, in validation: lowest to highest of the pre-trainings."""
-    table = read("longer_validation").round(6)
-    columns: dict[str, list[str]] = {"network": [], "model": []}
-    columns |= {heading: [] for heading in LEARNT}
-    for (run, model), own in table.groupby(["run", "model"], sort=False):
-        columns["network"].append("12 x 768" if run == "fetal-brain-base" else "2 x 256")
-        columns["model"].append(model)
-        for heading, names in LEARNT.items():
-            columns[heading].append(
-                ", ".join(_range(own[name]) for name in names if own[name].notna().all()) or NOTHING
-            )
-    return markdown(columns, left=2)
-
-
 LEARNT = {
     "masked k-mers: nats": ("mgm",),
     "told": ("mgm_accuracy",),
@@ -194,17 +188,19 @@ LEARNT = {
 }
 
 
-def _range(values: pd.Series) -> str:
-    ends = dict.fromkeys(map(number, (values.min(), values.max())))
-    return " to ".join(ends)
-
-
-def narrow() -> str:
-    """Return Tables 1 and 2 of the narrow networks on the same windows."""
-    columns = cells_columns("narrow_table2")
-    seeds, models = columns.pop("seeds"), columns["model"]
-    columns["promoters"] = aucs(ours("narrow_table1").set_index("model").reindex(models))
-    return markdown({**columns, "seeds": seeds})
+def longer_validation() -> str:
+    """What the pre-training has learnt at its end, in validation: lowest to highest of the pre-trainings."""
+    table = read("longer_validation")
+    columns: dict[str, list[str]] = {"network": [], "model": []}
+    columns |= {heading: [] for heading in LEARNT}
+    for (run, model), own in table.groupby(["run", "model"], sort=False):
+        columns["network"].append("12 x 768" if run == "fetal-brain-base" else "2 x 256")
+        columns["model"].append(model)
+        for heading, names in LEARNT.items():
+            columns[heading].append(
+                ", ".join(lowest_to_highest(own[name]) for name in names if own[name].notna().all()) or NOTHING
+            )
+    return markdown(columns, left=2)
 
 
 MAKERS = (

@@ -45,10 +45,19 @@ def ours(name: str) -> pd.DataFrame:
     return table[table["n_seeds"] > 0].reset_index(drop=True)
 
 
+def lowest_to_highest(values: pd.Series) -> str:
+    """Return the smallest and the largest of values, one where they are written alike."""
+    return " to ".join(dict.fromkeys(map(number, (values.min(), values.max()))))
+
+
+def plain_aucs(rows: pd.DataFrame) -> list[str]:
+    """Return mean and sd of each row's AUC."""
+    return [NOTHING if pd.isna(row["auc_mean"]) else mean_sd(row, "auc") for _, row in rows.iterrows()]
+
+
 def aucs(rows: pd.DataFrame) -> list[str]:
     """Return mean and sd of each row's AUC, the largest in bold."""
-    cells = [NOTHING if pd.isna(row["auc_mean"]) else mean_sd(row, "auc") for _, row in rows.iterrows()]
-    return bold(cells, rows["auc_mean"])
+    return bold(plain_aucs(rows), rows["auc_mean"])
 
 
 def cells_columns(name: str) -> dict[str, list[str]]:

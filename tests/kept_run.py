@@ -17,6 +17,7 @@ from kept_format import (
     aucs,
     bold,
     cells_columns,
+    lowest_to_highest,
     markdown,
     mean_sd,
     ours,
@@ -222,8 +223,7 @@ def bone_marrow() -> str:
 
 def _paper_auc(paper: pd.DataFrame, name: str | None) -> str:
     """Return the paper's AUC of a model, lowest to highest of several data sets."""
-    values = paper.loc[paper["model"] == name, "auc"]
-    return " to ".join(dict.fromkeys(map(number, (values.min(), values.max()))))
+    return lowest_to_highest(paper.loc[paper["model"] == name, "auc"])
 
 
 # Row of README.md: model of Table 1, of Table 2.

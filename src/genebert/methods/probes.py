@@ -1,5 +1,6 @@
 """Probes of frozen states that use few of them: what a handful of labelled examples can choose."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -29,8 +30,8 @@ def fit_sparse(
 
     The one unit is that whose AUC on the training examples is farthest from 0.5. Of it and of L1 penalties of several
     strengths, what has the smallest loss on the validation examples is kept: with tens of examples that is mostly the
-    one unit, with thousands a penalty (docs/learning.md). With `sequences`, the loss is the mean over folds of the
-    training examples, each predicted from the others, and no validation example is read.
+    one unit, with thousands a penalty (docs/learning.md). With `sequences`, the loss is that of the training
+    examples, each predicted by what other folds of them were fitted to, and no validation example is read.
 
     Parameters
     ----------
@@ -58,11 +59,12 @@ def fit_sparse(
         if len(np.unique(one)) < 2:
             raise InputError(f"{where}: found {name} examples of one class, expected both for a sparse probe")
     _refuse_alike(of_train, labels, where)
+    fit = _fits(of_train, labels)
     if sequences is None:
-        chosen, model = choose_penalty(WAYS, lambda way: _fitted(way, of_train, labels), of_valid, valid_labels)
+        chosen, model = choose_penalty(WAYS, fit, of_valid, valid_labels)
     else:
         chosen = _chosen_by_folds(of_train, labels, sequences, where)
-        model = _fitted(chosen, of_train, labels)
+        model = fit(chosen)
     weights, bias = model.coef_[0], float(model.intercept_[0])
     with torch.no_grad():  # the score is the difference of the two logits
         half = torch.as_tensor(weights / 2, dtype=torch.float32, device=probe.linear.weight.device)
@@ -73,7 +75,7 @@ def fit_sparse(
     return {
         "units": len(used),
         "largest_weights": {str(unit): round(float(weights[unit]), 4) for unit in largest},
-        "inverse_penalty": None if chosen is None else float(chosen * least_l1(of_train, labels)),
+        "inverse_penalty": None if chosen is None else float(model.C),
     }
 
 
@@ -86,18 +88,23 @@ def _refuse_alike(values: np.ndarray, labels: np.ndarray, where: str) -> None:
         )
 
 
-def _fitted(way: int | None, values: np.ndarray, labels: np.ndarray) -> Any:
-    """Return a classifier of all units, fitted in one of the `WAYS`."""
+def _fits(values: np.ndarray, labels: np.ndarray) -> Callable[[int | None], Any]:
+    """Return what makes a classifier of all units, fitted to these examples in one of the `WAYS`."""
     from sklearn.linear_model import LogisticRegression
 
-    if way is not None:
-        return l1_classifier(way * least_l1(values, labels)).fit(values, labels)
-    best = int(np.abs(aucs(values, labels) - 0.5).argmax())
-    found = LogisticRegression().fit(values[:, [best]], labels)
-    weights = np.zeros((1, values.shape[1]))
-    weights[0, best] = found.coef_[0, 0]
-    found.coef_, found.n_features_in_ = weights, weights.shape[1]
-    return found
+    least = least_l1(values, labels)
+
+    def fit(way: int | None) -> Any:
+        if way is not None:
+            return l1_classifier(way * least).fit(values, labels)
+        best = int(np.abs(aucs(values, labels) - 0.5).argmax())
+        found = LogisticRegression().fit(values[:, [best]], labels)
+        weights = np.zeros((1, values.shape[1]))
+        weights[0, best] = found.coef_[0, 0]
+        found.coef_, found.n_features_in_ = weights, weights.shape[1]
+        return found
+
+    return fit
 
 
 def _chosen_by_folds(values: np.ndarray, labels: np.ndarray, sequences: np.ndarray, where: str) -> int | None:
@@ -115,9 +122,9 @@ def _chosen_by_folds(values: np.ndarray, labels: np.ndarray, sequences: np.ndarr
     told = np.empty((len(WAYS), len(labels)))
     for fitted_on, left_out in folds.split(values, labels, sequences):
         _refuse_alike(values[fitted_on], labels[fitted_on], where)
+        fit = _fits(values[fitted_on], labels[fitted_on])
         for place, way in enumerate(WAYS):
-            model = _fitted(way, values[fitted_on], labels[fitted_on])
-            told[place, left_out] = model.predict_proba(values[left_out])[:, 1]
+            told[place, left_out] = fit(way).predict_proba(values[left_out])[:, 1]
     return WAYS[int(np.argmin([log_loss(labels, one) for one in told]))]
 
 
