@@ -14,6 +14,9 @@ from variant_inputs import line, write_vcf
 
 from genebert.errors import InputError
 from genebert.evaluation.examples import SPLITS
+from genebert.evaluation.people import read_cohort
+from genebert.genome.fasta import Genome
+from genebert.settings.people import PeopleSettings
 from genebert.tasks.disease import assign_folds, components
 
 
@@ -258,6 +261,25 @@ def test_listed_variants_are_normalised_and_are_those_of_the_genome(own):
     here = sequence[1000]
     with pytest.raises(InputError, match=r"tasks.disease.snps.turned.*expected REF as the genome has it"):
         make_set(folder, files, snps={"turned": f"1:1001:{other(here)}:{here}"})
+
+
+@pytest.mark.parametrize("with_effect", ["longer", "shorter"])
+def test_an_effect_of_a_deletion_is_read_as_the_vcf_has_it(own, with_effect):
+    """The genome has the first base of its own bases too, so the file of effects does not say which is REF."""
+    folder, files = own
+    text = gzip.decompress(files["vcf"].read_bytes()).decode().splitlines()
+    samples = text[[one.startswith("#CHROM") for one in text].index(True)].split("\t")[9:]
+    at = 1950
+    longer, shorter = bases()[at : at + 4], bases()[at]
+    records = [one + "\n" for one in text if not one.startswith("#")]
+    records.append(line(at, longer, shorter, "0|1", *["0|0"] * 59))
+    write_vcf(files["vcf"], sorted(records, key=lambda one: int(one.split("\t")[1])), samples=samples)
+    alleles = (longer, shorter) if with_effect == "longer" else (shorter, longer)
+    head = files["effects"].read_text().splitlines()[0]
+    files["effects"].write_text("\n".join((head, "\t".join(("1", str(at + 1), *alleles, "1")))) + "\n")
+    people = read_cohort(files, PeopleSettings(snps="effects"), Genome(folder / "genome.fa"))
+    (effect,) = people.effects.itertuples()
+    assert effect.turned == (with_effect == "longer") and people.rows_of(people.effects)[0] >= 0
 
 
 def test_effects_under_one_name_of_another_build_and_twice(own):

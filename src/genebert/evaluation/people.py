@@ -17,7 +17,7 @@ import pandas as pd
 
 from genebert.errors import InputError
 from genebert.evaluation.examples import Examples
-from genebert.evaluation.risk_variants import SITE, check_build, read_effects, sites_of_effects, variant_sites
+from genebert.evaluation.risk_variants import SITE, check_build, read_effects, readings_of_effects, sites_of_effects, variant_sites
 from genebert.genome.bed import read_bed
 from genebert.genome.builds import check_regions
 from genebert.genome.fasta import Genome
@@ -163,21 +163,18 @@ def read_cohort(files: Mapping[str, str | Path], settings: PeopleSettings, genom
             f"{', '.join(genome.lengths)}"
         )
     check_regions(regions, genome.lengths, str(files["regions"]), genome.build)
-    effects, counts = None, {}
+    readings, effects, counts = None, None, {}
     if "effects" in files:
         given = read_effects(files["effects"])
         check_build(given, genome.build, files["effects"])
-        effects = sites_of_effects(given, genome)
-        counts = {"effects": len(given), "effects_with_the_genomes_allele": len(effects)}
-        if effects.empty:
+        readings = readings_of_effects(given, genome)
+        counts = {"effects": len(given), "effects_with_the_genomes_allele": readings["line"].nunique()}
+        if readings.empty:
             raise InputError(
                 f"{files['effects']}: none of its {len(given)} variants lies on {', '.join(genome.lengths)} with an "
                 "allele of the genome; expected the run's build and strand"
             )
-    if settings.snps == "effects":
-        snps = effects.iloc[np.argsort(-effects["weight"].abs().to_numpy(), kind="stable")][SITE]
-    else:
-        snps = variant_sites(settings.snps, genome)
+    listed = None if settings.snps == "effects" else variant_sites(settings.snps, genome)
     samples = read_samples(files["vcf"])
     with_genotypes = people["sample"].isin(samples)
     with_status = people["status"].notna()
@@ -205,11 +202,16 @@ def read_cohort(files: Mapping[str, str | Path], settings: PeopleSettings, genom
             "have no line", files["phenotypes"], fewer, len(people), counts["without_genotypes"],
             counts["without_status"], counts["without_line"], len(samples),
         )  # fmt: skip
-    named = [_places(one) for one in (snps, effects) if one is not None and len(one)]
+    named = [_places(one) for one in (listed, readings) if one is not None and len(one)]
     places = pd.concat([regions, *named], ignore_index=True).drop_duplicates()
     genotypes = read_genotypes(
         files["vcf"], places, genome, samples=kept["sample"].tolist(), settings=settings.variants
     )
+    if readings is not None:
+        effects = sites_of_effects(readings, genotypes.sites)
+    snps = listed
+    if listed is None:
+        snps = effects.iloc[np.argsort(-effects["weight"].abs().to_numpy(), kind="stable")][SITE]
     told = kept.drop(columns="sample").astype({"status": np.int8}).reset_index(drop=True)
     text = kept[["sample", "status", "family"]].to_csv(index=False)
     digest = hashlib.sha256(text.encode()).hexdigest()

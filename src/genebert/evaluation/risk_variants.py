@@ -101,14 +101,18 @@ def variant_sites(variants: Mapping[str, str], genome: Genome) -> pd.DataFrame:
     return _sites(rows, list(variants), genome)
 
 
-def sites_of_effects(effects: pd.DataFrame, genome: Genome) -> pd.DataFrame:
-    """Return the sites of effects, normalised, in their order, by name.
+def readings_of_effects(effects: pd.DataFrame, genome: Genome) -> pd.DataFrame:
+    """Return what sites effects may be at, normalised, in their order, by name.
+
+    An insertion or a deletion has two readings where the genome has either allele: of A and AT before a T the file does
+    not say which one is REF.
 
     Returns
     -------
     DataFrame
-        chrom, start, ref, alt; turned (bool): the allele with the effect is the genome's; weight. Effects whose alleles
-        are both others than the genome's, as where they are of the other strand, are not among them.
+        chrom, start, ref, alt; turned (bool): the allele with the effect is the genome's; weight; line: the effect's
+        row. Effects whose alleles are both others than the genome's, as where they are of the other strand, are not
+        among them.
     """
     rows, kept, turned = [], [], []
     for i, (chrom, start, effect, other) in enumerate(effects[ALLELES].itertuples(index=False)):
@@ -117,7 +121,13 @@ def sites_of_effects(effects: pd.DataFrame, genome: Genome) -> pd.DataFrame:
                 rows.append((chrom, start, ref, alt))
                 kept.append(i)
                 turned.append(is_turned)
-                break
     here = effects.iloc[kept]
     found = _sites(rows, here["name"].tolist(), genome)
-    return found.assign(turned=np.array(turned, dtype=bool), weight=here["weight"].to_numpy())
+    return found.assign(turned=np.array(turned, dtype=bool), weight=here["weight"].to_numpy(), line=kept)
+
+
+def sites_of_effects(readings: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
+    """Return one reading of each effect: the one that is among known sites (columns `SITE`), else the first."""
+    here = pd.MultiIndex.from_frame(readings[SITE]).isin(pd.MultiIndex.from_frame(known[SITE]))
+    first = np.lexsort((~here, readings["line"].to_numpy()))  # stable: of two that are known, or not, the first
+    return readings.iloc[first].drop_duplicates("line").drop(columns="line")
