@@ -129,6 +129,14 @@ def test_a_factor_without_matrix_is_unavailable(tables, jaspar, tmp_path):
     assert not list((tmp_path / "kept").iterdir())
 
 
+def test_trees_of_positions_cannot_be_had_of_sequences_of_several_lengths(tables, tmp_path):
+    first = tables["test"]["sequence"].iloc[0]
+    tables = tables | {"test": tables["test"].replace({"sequence": {first: first + "ACGT"}})}
+    score = run("boosted-trees", write_folder(tmp_path / "toy", tables), tmp_path)
+    assert score["unavailable"].startswith("sequences of 40 to 44 bases: each position is a feature")
+    assert "metrics" in run("kmer-logreg", tmp_path / "toy", tmp_path)
+
+
 def test_bad_input(tables, folder, jaspar, tmp_path):
     with pytest.raises(InputError, match="pwm: found no jaspar among its files, expected a path"):
         run("pwm", folder, tmp_path)

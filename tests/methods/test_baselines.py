@@ -153,6 +153,15 @@ def test_position_is_what_the_trees_see(make):
     assert roc_auc_score(parts["test"]["label"], fit_and_score(make("kmer-logreg"), parts, 0)[1]) < 0.75
 
 
+def test_trees_learn_from_few_examples(tables, make):
+    few = tables["train"].groupby("label").head(9)
+    found, model = fit_and_score(make("boosted-trees"), tables | {"train": few}, 0)[1:]
+    assert roc_auc_score(tables["test"]["label"], found) > 0.6
+    assert model.record["settings"]["min_samples_leaf"] == 2
+    whole = fit_and_score(make("boosted-trees"), tables, 0)[2]
+    assert whole.record["settings"]["min_samples_leaf"] == 20
+
+
 def test_lengths_may_differ_only_where_positions_are_no_features(tables, make):
     longer = tables["test"].assign(sequence=tables["test"]["sequence"] + "ACGTACGT")
     assert len(fit_and_score(make("kmer-logreg"), {**tables, "test": longer}, 0)[1]) == 200

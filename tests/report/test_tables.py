@@ -199,6 +199,19 @@ def test_weights_before_fine_tuning_are_told_and_equal_ones_once(tmp_path, paper
     ) in blocks[0].notes
 
 
+def test_collapsed_fits_of_several_pretrainings_are_counted_among_all_fits(tmp_path, paper, files):
+    """Also where no seed of fine-tuning changes a fit, so that mean and sd are over the pre-trainings alone."""
+    names = {"genebert": 42, "genebert@43": 43}
+    paths = [
+        files(score(name, seed, 0.5, deterministic=True, metrics={"collapsed": True}, model_record={"seed": before}))
+        for name, before in names.items()
+        for seed in range(3)
+    ]
+    blocks, _, csv = render(tmp_path, paper, paths, {SET: {"genebert": list(names)}})
+    assert shown(blocks[0], "Collapsed")[0] == "6 of 6" and shown(blocks[0], "Seeds")[0] == "2 x 3"
+    assert csv.set_index("model").loc["genebert", ["n_collapsed", "n_seeds"]].tolist() == [6, 6]
+
+
 # ------------------------------------------------------------------------------------------------------ missing values
 
 

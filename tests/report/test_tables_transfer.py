@@ -22,6 +22,7 @@ from table_inputs import (
 
 from genebert.errors import InputError
 from genebert.report.tables.render import NOTHING_READ, render_table, render_transfer
+from genebert.report.tables.transfer import transfer_values
 from genebert.report.text import ReportSettings
 
 SETS = ["CTCF_AG04449_CTCF_UW", "CTCF_BE(2)-C_CTCF_UW", "CTCF_K562"]
@@ -204,6 +205,23 @@ def test_matrix_csv_has_everything(matrix, tmp_path):
     assert row[["n_seeds", "n_test", "n_test_positive", "left_out"]].tolist() == [2, 880, 450, 120]
     own = cells.loc[("genebert", "tfbs/CTCF_K562", "tfbs/CTCF_K562")]
     assert own[["n_test", "left_out"]].tolist() == [1000, 0] and own["auc_mean"] == pytest.approx(0.862)
+
+
+def test_fits_that_no_seed_changes_count_once_a_pretraining():
+    """The standard deviation is that of the table: copies would make it smaller."""
+    fits = [
+        made("genebert", SETS[0], 0) | {"seed": seed, "deterministic": True, "model_record": {"seed": before}}
+        for before in range(3)
+        for seed in range(4)
+    ]
+    for fit in fits:
+        own, other = 0.8 + 0.02 * fit["model_record"]["seed"], 0.7 + 0.03 * fit["model_record"]["seed"]
+        fit["metrics"] = metrics(own, 1000, 500)
+        fit["transfer"] = {SETS[1]: {"metrics": metrics(other, 900, 450), "left_out": 0}}
+    rows = {f"tfbs/{SETS[0]}": ["genebert"]}
+    values = transfer_values({(f"tfbs/{SETS[0]}", "genebert"): fits}, rows)
+    assert values["auc_mean"].tolist() == pytest.approx([0.82, 0.73])
+    assert values["auc_sd"].tolist() == pytest.approx([0.02, 0.03]) and values["n_seeds"].tolist() == [12, 12]
 
 
 def test_matrix_notes(table6):

@@ -17,7 +17,14 @@ import pandas as pd
 
 from genebert.errors import InputError
 from genebert.evaluation.examples import Examples
-from genebert.evaluation.risk_variants import SITE, check_build, read_effects, readings_of_effects, sites_of_effects, variant_sites
+from genebert.evaluation.risk_variants import (
+    SITE,
+    check_build,
+    read_effects,
+    readings_of_effects,
+    sites_of_effects,
+    variant_sites,
+)
 from genebert.genome.bed import read_bed
 from genebert.genome.builds import check_regions
 from genebert.genome.fasta import Genome

@@ -103,7 +103,7 @@ class Method(ABC):
     def prepare(self, examples: Examples) -> None:  # noqa: B027  nothing to do for most methods
         """See all examples that will be scored before anything is fitted: to read them once, and refuse them early.
 
-        The whole training set comes first.
+        The whole training set comes first. Unavailable where the method is none for such examples.
         """
 
     @abstractmethod

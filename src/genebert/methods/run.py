@@ -181,14 +181,14 @@ def _run(job: FitJob) -> None:
         Path(job.classifiers).mkdir(parents=True, exist_ok=True)  # also where there will be none to keep
     try:
         method = _method(job, kind, card)
+        data = _read(job, kind, card)
+        for examples in (*data.splits.values(), *data.foreign.values()):
+            method.prepare(examples)
     except Unavailable as reason:
         logger.warning("%s cannot be had: %s", job.name, reason)
         for stem, seed, _ in job.fits():
             write_unavailable(Path(job.output) / f"{stem}.json", job.names, seed, str(reason), kind)
         return
-    data = _read(job, kind, card)
-    for examples in (*data.splits.values(), *data.foreign.values()):
-        method.prepare(examples)
     data.record["versions"] = {name: version(name) for name in method.packages}
     finished, n = Path(job.checkpoints) / _fingerprint(job, kind, data.record), len(data.splits["train"])
     once = None

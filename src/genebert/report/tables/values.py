@@ -131,6 +131,8 @@ def _one_count(values: list[int], where: str, what: str) -> int:
 def _measured(had: list[Score], shown: Shown, metrics: tuple[str, ...], where: str) -> dict[str, Any]:
     """Return what the score files with scores of one model on one data set say together."""
     row: dict[str, Any] = {}
+    if shown.collapsed and (collapsed := _of_all(had, shown.collapsed, where)):
+        row["n_collapsed"] = sum(collapsed)
     had = with_own_values(had)
     for name, metric in ({name: shown.metrics[name] for name in metrics} | shown.further).items():
         if values := _of_all(had, metric.place, where):
@@ -141,8 +143,6 @@ def _measured(had: list[Score], shown: Shown, metrics: tuple[str, ...], where: s
     if intervals := _of_all(had, shown.interval, where):
         headline = list(shown.metrics)[-1]
         row[f"{headline}_low"], row[f"{headline}_high"] = map(fmean, zip(*intervals, strict=True))
-    if shown.collapsed and (collapsed := _of_all(had, shown.collapsed, where)):
-        row["n_collapsed"] = sum(collapsed)
     for name, count in shown.counts.items():
         if found := [value for score in had if (value := value_at(score, count.place)) is not None]:
             row[name] = _one_count(found, where, count.words)
