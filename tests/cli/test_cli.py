@@ -51,7 +51,10 @@ def test_budget_as_json(here, capsys, tmp_path, choice, names):
         (["--model", "genbert"], "error: --model: unknown model genbert; did you mean genebert?"),
         (["--utilisation", "40"], "error: --utilisation: found 40, expected a share above 0 and at most 1"),
         (["--configfile", "none.yaml"], "error: none.yaml: cannot be read"),
-        (["--config", "nowhere"], "error: nowhere/config.yaml: cannot be read"),
+        (["--folder", "nowhere"], "error: nowhere/config.yaml: cannot be read"),
+        (["--config", "nowhere"], "error: --config: found nowhere, expected KEY=VALUE as for snakemake"),
+        (["--config", "data=/x", "model={k: 3"], "error: --config model: not valid YAML"),
+        (["--config", "modle={k: 3}"], "error: config: unknown key modle; did you mean model?"),
     ],
 )
 def test_bad_input_is_one_sentence(here, capsys, options, sentence):
@@ -70,6 +73,16 @@ def test_an_installed_package_away_from_a_checkout(tmp_path, monkeypatch, capsys
     printed = capsys.readouterr()
     assert (printed.out, printed.err.count("\n")) == ("", 1)
     assert printed.err.startswith("error: config/sources.tsv: not found; expected a checkout of the project")
+
+
+def test_settings_as_for_snakemake(here, capsys):
+    """Several, in one option or two; a block is laid over what stands there."""
+    settings = ["--config", "run=mine", "model={training: {batch: 64}}", "--config", "model={training: {steps: 7}}"]
+    assert main(["budget", "--configfile", str(here), *settings, "--json"]) == 0
+    budget = json.loads(capsys.readouterr().out)
+    (model,) = budget["models"]
+    assert (budget["run"], model["steps"]) == ("mine", 7)
+    assert model["tokens_per_step"] == 64 * model["tokens_per_sample"]
 
 
 def test_one_choice_of_models(here, capsys):

@@ -141,15 +141,17 @@ def test_without_snakemake(monkeypatch):
     real = subprocess.run
     monkeypatch.setattr(subprocess, "run", lambda _, **options: real([sys.executable, "-c", code], **options))
     with pytest.raises(InputError, match=r"found an error; expected Snakemake and its plugin .*workflow"):
-        dry_run(ROOT, [], ["all"])
+        dry_run(ROOT, [], [], ["all"])
 
 
 @pytest.mark.workflow
 def test_as_json(tmp_path, monkeypatch, capfd):
     """The demo has no GPU, and its models are priced too."""
     monkeypatch.chdir(tmp_path)
-    assert main(["budget", "--plan", "--json", "--configfile", str(ROOT / "config/demo.yaml")]) == 0
+    given = ["--configfile", str(ROOT / "config/demo.yaml"), "--config", "run=mine", "resources={fit: {threads: 3}}"]
+    assert main(["budget", "--plan", "--json", *given]) == 0
     plan = json.loads(capfd.readouterr().out)
+    assert plan["run"] == "mine"
     rows = {row["target"]: row for row in plan["targets"]}
     assert list(rows)[:3] == ["retrieve", "corpus", "card"] and {"table4", "all"} <= set(rows)
     assert rows["all"]["gpu_jobs"] == rows["all"]["gpu_hours"] == 0

@@ -270,7 +270,16 @@ def test_watched_until_it_ends(place):
 
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "x", "inf", "nan"])
-def test_seconds_of_watch(seconds):
+def test_seconds_of_watch(seconds, capsys):
     with pytest.raises(SystemExit) as stopped:
-        main(["status", "results/r", "--watch", seconds])
+        main(["status", "results/r", f"--watch={seconds}"])
     assert stopped.value.code == 2
+    assert f"--watch: found {seconds}, expected a number of seconds above 0" in capsys.readouterr().err
+
+
+def test_a_file_is_no_run(tmp_path):
+    file = tmp_path / "results/mine.csv"
+    file.parent.mkdir()
+    file.touch()
+    with pytest.raises(InputError, match=r"mine\.csv: no folder; expected the results of a run"):
+        read_status(file)

@@ -3,11 +3,13 @@
 from types import SimpleNamespace
 
 import pytest
-from config_inputs import run_of
+from config_inputs import ROOT, run_of
 
 from genebert.errors import InputError
 from genebert.models.folders import weights_file
 from genebert.run.learning_curves import learning_curve_rows
+from genebert.run.models import is_trained
+from genebert.run.run import read_run
 from genebert.settings.models import reads
 
 NO_WEIGHTS = {
@@ -194,3 +196,11 @@ def test_a_download_beside_which_another_file_lies(tmp_path, monkeypatch):
     assert run.pretrain_inputs(asked(model="dnabert"))["weights"][2] == "resources/dnabert6/pytorch_model.bin"
     (folder / "model.safetensors").touch()  # what the loader takes
     assert run.pretrain_inputs(asked(model="dnabert"))["weights"][2] == "resources/dnabert6/model.safetensors"
+
+
+def test_the_overlay_for_own_data_trains_as_many_models_as_its_page_says():
+    run = read_run(ROOT / "config", [ROOT / "config/examples/own-data.yaml"])
+    models, shown = run.models, run.shown_models(ablations=True)
+    trained = {models.canonical[name] for name in shown if is_trained(models.resolved[models.canonical[name]])}
+    assert trained == {"dnabert", "genebert", "genebert-conv-regression"}
+    assert "three models of 1.1 to 1.5 million parameters" in " ".join((ROOT / "docs/own-data.md").read_text().split())

@@ -203,7 +203,7 @@ def test_command(tmp_path, capsys, monkeypatch):
     tfbs_file(tmp_path, PEAKS)
     place(tmp_path / "resources", "epd/x.bed")
     monkeypatch.chdir(tmp_path)
-    command = ["sources", "--config", str(tmp_path)]
+    command = ["sources", "--folder", str(tmp_path)]
     assert main(command) == 0
     table = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in table] == ["state", "missing", "there", "1"]

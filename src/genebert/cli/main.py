@@ -29,12 +29,19 @@ def _config_folder(given: Path | None) -> Path:
         if (folder / "sources.tsv").exists():
             return folder
     raise InputError("config/sources.tsv: not found; expected a checkout of the project as working directory, "
-                     "or --config with its folder `config`")  # fmt: skip
+                     "or --folder with its folder `config`")  # fmt: skip
+
+
+def _read_run(arguments: argparse.Namespace) -> "Run":
+    from genebert.run.run import read_run
+    from genebert.settings.load import read_settings
+
+    return read_run(_config_folder(arguments.folder), arguments.configfile, read_settings(arguments.config))
 
 
 def sources(arguments: argparse.Namespace) -> int:
     """Print what is there of the registered files; exit status 1 if a file is wrong."""
-    registry = load_registry(_config_folder(arguments.config))
+    registry = load_registry(_config_folder(arguments.folder))
     # The long list of peak files only when it is asked for.
     short = [source for source in registry.values() if source.set not in ("tfbs-506", "tfbs-690")]
     rows = []
@@ -61,12 +68,10 @@ def budget(arguments: argparse.Namespace) -> int:
     # torch takes seconds to import; `genebert sources` does without.
     with loading():
         from genebert.cli.budget import make_budget, render
-    from genebert.run.run import read_run
 
-    folder = _config_folder(arguments.config)
-    run = read_run(folder, arguments.configfile)
+    run = _read_run(arguments)
     if arguments.plan:
-        return _plan(run, folder.parent, arguments)
+        return _plan(run, arguments)
     if arguments.all:
         names = run.models.names
     else:
@@ -76,11 +81,11 @@ def budget(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _plan(run: "Run", root: Path, arguments: argparse.Namespace) -> int:
+def _plan(run: "Run", arguments: argparse.Namespace) -> int:
     from genebert.cli.budget import make_budget
     from genebert.cli.plan import make_plan, render_plan
 
-    plan = make_plan(run, root, arguments.configfile)
+    plan = make_plan(run, run.folder.parent, arguments.configfile, arguments.config)
     names = dict.fromkeys(name for target in plan["targets"] for name in target["pretrained"])
     priced = make_budget(run, list(names), arguments.utilisation)["models"]
     hours = {run.models.canonical[one["model"]]: one["gpu_hours"]["A100"] for one in priced}
@@ -91,10 +96,9 @@ def _plan(run: "Run", root: Path, arguments: argparse.Namespace) -> int:
 def doctor(arguments: argparse.Namespace) -> int:
     """Print whether this machine can run a configuration; exit status 1 if something is wrong."""
     from genebert.cli.doctor import examine_all, render_verdicts
-    from genebert.run.run import read_run
 
-    folder = _config_folder(arguments.config)
-    verdicts = examine_all(lambda: read_run(folder, arguments.configfile), folder.absolute().parent)
+    root = _config_folder(arguments.folder).absolute().parent
+    verdicts = examine_all(lambda: _read_run(arguments), root)
     print(json.dumps([asdict(one) for one in verdicts], indent=2) if arguments.json else render_verdicts(verdicts))
     return int(any(one.state == "wrong" for one in verdicts))
 
@@ -136,9 +140,12 @@ def config(arguments: argparse.Namespace) -> int:
 
 def _seconds(text: str) -> float:
     """Return a number of seconds above 0, as argparse asks of a type."""
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
     if not 0 < value < float("inf"):
-        raise ValueError
+        raise argparse.ArgumentTypeError(f"found {text}, expected a number of seconds above 0")
     return value
 
 
@@ -162,7 +169,9 @@ def main(argv: list[str] | None = None) -> int:
 def _add_overlays(command: argparse.ArgumentParser) -> None:
     command.add_argument("--configfile", type=Path, nargs="+", action="extend", default=[], metavar="FILE",
                          help="overlays, as for snakemake")  # fmt: skip
-    command.add_argument("--config", type=Path, help="folder of config.yaml and models.yaml (default: config)")
+    command.add_argument("--config", nargs="+", action="extend", default=[], metavar="KEY=VALUE",
+                         help="settings, as for snakemake, e.g. data=FOLDER")  # fmt: skip
+    command.add_argument("--folder", type=Path, help="folder of config.yaml and models.yaml (default: config)")
 
 
 def _add_sources(commands: argparse._SubParsersAction) -> None:
@@ -173,7 +182,7 @@ def _add_sources(commands: argparse._SubParsersAction) -> None:
         "read whole. Exit status 1 if one is wrong. `snakemake retrieve` fetches them.",
     )
     command.add_argument("sets", nargs="*", metavar="SET", help="only these sets, e.g. paper (default: all but tfbs-*)")
-    command.add_argument("--config", type=Path, help="folder of sources.tsv and tfbs.tsv (default: config)")
+    command.add_argument("--folder", type=Path, help="folder of sources.tsv and tfbs.tsv (default: config)")
     command.add_argument("--resources", type=Path, default=Path("resources"), help="default: resources")
     command.add_argument("--json", action="store_true", help="print JSON")
     command.set_defaults(run=sources)

@@ -83,7 +83,7 @@ def needed_for(target: str, jobs: Sequence[Job]) -> list[Job]:
     return [job for job in seen.values() if job.outputs]
 
 
-def dry_run(root: Path, configfiles: Iterable[Path], targets: Iterable[str]) -> str:
+def dry_run(root: Path, configfiles: Iterable[Path], settings: Iterable[str], targets: Iterable[str]) -> str:
     """Return what Snakemake prints of all jobs of some targets, done or not, under the project's profile.
 
     Raises
@@ -92,6 +92,7 @@ def dry_run(root: Path, configfiles: Iterable[Path], targets: Iterable[str]) -> 
         Snakemake or its plugin for SLURM is not installed, or the plan fails: what it says then.
     """
     overlays = ["--configfile", *map(str, configfiles)] if configfiles else []
+    overlays += ["--config", *settings] if settings else []
     command = [
         sys.executable,
         "-m",
@@ -113,7 +114,7 @@ def dry_run(root: Path, configfiles: Iterable[Path], targets: Iterable[str]) -> 
     return done.stdout
 
 
-def make_plan(run: Run, root: Path, configfiles: Sequence[Path]) -> dict:
+def make_plan(run: Run, root: Path, configfiles: Sequence[Path], settings: Sequence[str] = ()) -> dict:
     """Return what each target of a configuration asks for.
 
     Parameters
@@ -123,6 +124,8 @@ def make_plan(run: Run, root: Path, configfiles: Sequence[Path]) -> dict:
         The checkout, with Snakefile, rules and profile.
     configfiles : sequence of path
         Overlays, those of `run`.
+    settings : sequence of str
+        ``KEY=VALUE`` that are laid over them, those of `run`.
 
     Returns
     -------
@@ -140,7 +143,7 @@ def make_plan(run: Run, root: Path, configfiles: Sequence[Path]) -> dict:
     made = {"figure2": run.figure2_files(), "cell_accessibility": cell_accessibility_files(run)}
     figures = ["learning_curves", *(name for name, files in made.items() if files)]
     targets = [*HALVES, *tables, *figures, "all"]
-    jobs = read_jobs(dry_run(root, configfiles, targets))
+    jobs = read_jobs(dry_run(root, configfiles, settings, targets))
     sizes, local = load_yaml(root / "slurm" / "config.yaml")["group-components"], local_rules(root / "rules")
     rows = [{"target": target, **sums(needed_for(target, jobs), sizes, local)} for target in targets]
     return {"run": run.name, "group_components": sizes, "targets": rows}

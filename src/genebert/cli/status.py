@@ -74,7 +74,8 @@ def read_status(results: str | Path) -> RunState:
     logs = base / "logs" / run
     first = "; downloads come first, and have theirs in logs/download" if (logs.parent / "download").is_dir() else ""
     if not folder.is_dir() and not logs.is_dir():
-        raise InputError(f"{folder}: not found; expected the results of a run, such as results/demo{first}")
+        what = "no folder" if folder.exists() else "not found"
+        raise InputError(f"{folder}: {what}; expected the results of a run, such as results/demo{first}")
     if not logs.is_dir():
         raise InputError(f"{folder}: found no logs at {logs}; expected those of the run beside its results{first}")
     now, calls = time.time(), _calls(base, run)

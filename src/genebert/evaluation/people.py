@@ -147,6 +147,19 @@ class Cohort:
         return known.get_indexer(pd.MultiIndex.from_frame(sites[SITE]))
 
 
+def _read_readings(path: str | Path, genome: Genome) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Return the readings of a file of effects, some, and what the card counts of them."""
+    given = read_effects(path)
+    check_build(given, genome.build, path)
+    readings = readings_of_effects(given, genome)
+    if readings.empty:
+        raise InputError(
+            f"{path}: none of its {len(given)} variants lies on {', '.join(genome.lengths)} with an allele of the "
+            "genome; expected the run's build and strand"
+        )
+    return readings, {"effects": len(given), "effects_with_the_genomes_allele": readings["line"].nunique()}
+
+
 def read_cohort(files: Mapping[str, str | Path], settings: PeopleSettings, genome: Genome) -> Cohort:
     """Read people, their status and their genotypes.
 
@@ -170,17 +183,7 @@ def read_cohort(files: Mapping[str, str | Path], settings: PeopleSettings, genom
             f"{', '.join(genome.lengths)}"
         )
     check_regions(regions, genome.lengths, str(files["regions"]), genome.build)
-    readings, effects, counts = None, None, {}
-    if "effects" in files:
-        given = read_effects(files["effects"])
-        check_build(given, genome.build, files["effects"])
-        readings = readings_of_effects(given, genome)
-        counts = {"effects": len(given), "effects_with_the_genomes_allele": readings["line"].nunique()}
-        if readings.empty:
-            raise InputError(
-                f"{files['effects']}: none of its {len(given)} variants lies on {', '.join(genome.lengths)} with an "
-                "allele of the genome; expected the run's build and strand"
-            )
+    readings, counts = _read_readings(files["effects"], genome) if "effects" in files else (None, {})
     listed = None if settings.snps == "effects" else variant_sites(settings.snps, genome)
     samples = read_samples(files["vcf"])
     with_genotypes = people["sample"].isin(samples)
@@ -214,8 +217,7 @@ def read_cohort(files: Mapping[str, str | Path], settings: PeopleSettings, genom
     genotypes = read_genotypes(
         files["vcf"], places, genome, samples=kept["sample"].tolist(), settings=settings.variants
     )
-    if readings is not None:
-        effects = sites_of_effects(readings, genotypes.sites)
+    effects = None if readings is None else sites_of_effects(readings, genotypes.sites)
     snps = listed
     if listed is None:
         snps = effects.iloc[np.argsort(-effects["weight"].abs().to_numpy(), kind="stable")][SITE]

@@ -34,12 +34,12 @@ FORMATS = ("csv", "md", "html", "tex")
 TRANSFER_TABLE = "table6"
 
 
-def read_run(folder: str | Path, overlays: Iterable[str | Path] = ()) -> "Run":
-    """Return the run of a folder ``config`` and overlays, as ``snakemake --configfile`` would see it."""
+def read_run(folder: str | Path, overlays: Iterable[str | Path] = (), given: Mapping | None = None) -> "Run":
+    """Return the run of a folder ``config``, overlays and settings, as ``snakemake --configfile --config`` sees it."""
     config = load_yaml(Path(folder) / "config.yaml")
     for path in overlays:
         config = merge(config, load_yaml(path))
-    return Run(config, Path(folder))
+    return Run(merge(config, given or {}), Path(folder))
 
 
 def normalised(config: dict) -> dict:

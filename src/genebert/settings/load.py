@@ -1,7 +1,7 @@
 """Reading YAML, laying overlays over a configuration, placeholders in it, and texts of the command line."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -29,18 +29,32 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # libyaml where P
         return super().construct_mapping(node, deep)
 
 
-def load_yaml(path: str | Path) -> dict:
-    """Read a YAML file of keys and values; an InputError if it is none, or repeats a key."""
-    text = read_text(path)
+def _parsed(text: str, where: str | Path) -> Any:
     try:
-        value = yaml.load(text, _Loader)
+        return yaml.load(text, _Loader)
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:  # the 13th month; a list as a key
         mark = getattr(error, "problem_mark", None)
-        where = f"{path}, line {mark.line + 1}" if mark else f"{path}"
-        raise InputError(f"{where}: not valid YAML ({getattr(error, 'problem', None) or error})") from error
+        line = f", line {mark.line + 1}" if mark and isinstance(where, Path) else ""
+        raise InputError(f"{where}{line}: not valid YAML ({getattr(error, 'problem', None) or error})") from error
+
+
+def load_yaml(path: str | Path) -> dict:
+    """Read a YAML file of keys and values; an InputError if it is none, or repeats a key."""
+    value = _parsed(read_text(path), Path(path))
     if not isinstance(value, dict):
         raise InputError(f"{path}: found {show(value)}, expected keys and values")
     return value
+
+
+def read_settings(texts: Iterable[str]) -> dict:
+    """Return what ``KEY=VALUE`` as for Snakemake's ``--config`` says, later ones laid over those before."""
+    given: dict = {}
+    for text in texts:
+        key, sign, value = text.partition("=")
+        if not (sign and key.isidentifier()):
+            raise InputError(f"--config: found {text}, expected KEY=VALUE as for snakemake")
+        given = merge(given, {key: _parsed(value, f"--config {key}")})
+    return given
 
 
 def merge(base: Mapping, overlay: Mapping) -> dict:

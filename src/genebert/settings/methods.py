@@ -33,7 +33,7 @@ class CnnSettings(Block):
     )
     few_batch: Count = key(16, "sequences a step of the second fit")
     few_steps: Count = key(
-        400, "steps of it at least: where epochs are too few for them, epochs and patience are multiplied"
+        400, "steps that it has room for: where epochs are too few for them, epochs and patience are multiplied"
     )
 
     def check(self) -> Iterator[str]:
