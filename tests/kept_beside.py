@@ -141,20 +141,19 @@ def across_compare() -> str:
 
 
 def across_transfer() -> str:
-    """Return the matrices of peaks that K562 has and another cell has not: trained on one set, tested on the others."""
+    """Return the matrices of CTCF's peaks that a cell has and another has not: trained on one set, tested on others."""
     table = read("across_cells_transfer")
-    place = "tfbs/CTCF_K562_"
-    names = [name for name in table["trained_on"].unique() if name.startswith(place)]
-    columns: dict[str, list[str]] = {"known by": [], "trained against": [], **{_against(name): [] for name in names}}
+    names = table["trained_on"].unique()
+    columns: dict[str, list[str]] = {"known by": [], "trained against": [], **{_own(name): [] for name in names}}
     for model in ("kmer-logreg", "motif-l1", "genebert", "genebert-conv-regression"):
         cells = table[table["model"] == model].set_index(["trained_on", "tested_on"])
         for trained in names:
             columns["known by"].append(model)
-            columns["trained against"].append(_against(trained))
+            columns["trained against"].append(_own(trained))
             for tested in names:
                 auc = cells["auc_mean"].get((trained, tested))
                 text = NOTHING if auc is None else number(auc)
-                columns[_against(tested)].append(f"**{text}**" if tested == trained else text)
+                columns[_own(tested)].append(f"**{text}**" if tested == trained else text)
     return markdown(columns, left=2)
 
 
@@ -162,6 +161,12 @@ def _of(dataset: str) -> str:
     """Return the factor and the cell that has the peaks."""
     factor, cell, _ = dataset.removeprefix("tfbs/").split("_")
     return f"{factor}, {cell}"
+
+
+def _own(dataset: str) -> str:
+    """Return what the peaks of a set stand against; whose they are too where they are not K562's."""
+    cell = dataset.split("_")[1]
+    return _against(dataset) if cell == "K562" else f"{cell}: {_against(dataset)}"
 
 
 def _against(dataset: str) -> str:

@@ -130,7 +130,7 @@ def test_the_example_names_sets_that_there_are():
     folder = ROOT / "config/examples"
     run = read_run(ROOT / "config", [folder / "fetal-brain.yaml", folder / "fetal-brain-across-cells.yaml"])
     pairs = [name for name, one in run.sets["tfbs"].items() if one.get("extended")]
-    assert list(run.rows["table6_extended"]) == [f"tfbs/{name}" for name in pairs] and len(pairs) == 11
+    assert list(run.rows["table6_extended"]) == [f"tfbs/{name}" for name in pairs] and len(pairs) == 13
     assert f"{run.results}/tables/table6_extended_transfer.csv" in run.table_files("table6_extended")
     alone = read_run(ROOT / "config", [folder / "fetal-brain.yaml"])
     assert f"{alone.results}/tables/table6_transfer.csv" in alone.table_files("table6")
