@@ -10,6 +10,7 @@ from genebert.report.tables.blocks import number
 from genebert.report.text import NOTHING
 
 SHORT = {**{f"tfbs/CTCF_{cell}": cell for cell in CELLS}, "promoter/prom-core": "promoters"}
+SHORT["promoter/prom-core-genomic"] = GENOMIC = "against the genome"
 
 
 def gained(row: Any) -> str:
@@ -69,6 +70,17 @@ def few_compare() -> str:
     return _few_labels("few_compare", headings)
 
 
+def genomic_compare() -> str:
+    """Differences between rows of Table 1, extended: promoters against the genome."""
+    table = read("genomic_compare")
+    return _compared(table.assign(heading=table["dataset"].map(SHORT)), [GENOMIC])
+
+
+def motifs_genomic_compare() -> str:
+    """The same of networks twice as wide, with few labels too."""
+    return _few_labels("motifs_genomic_compare", [f"{GENOMIC}, {n}" for n in (50, 200, "all")])
+
+
 def choices() -> str:
     """What validation says of ways of fine-tuning, and how often it chose them."""
     table = read("motifs_choices")
@@ -108,10 +120,18 @@ def checks_compare() -> str:
     return _all_labels("checks_compare", "promoters")
 
 
+def _one_network(name: str, other: str) -> bool:
+    """Say whether both have filters or both have none, or one is the other with filters; plain features are beside all."""
+    if not other.startswith("E_") or name.replace("-conv", "") == other:
+        return True
+    return ("-conv" in name) == ("-conv" in other)
+
+
 def cell_accessibility_between() -> str:
     """By how much models tell more of the cell-specific part than others, and than plain features."""
     table = read("cell_accessibility")
     pairs = table[table["kind"] == "pair"]
+    pairs = pairs[list(map(_one_network, pairs["known_by"], pairs["than"]))]
     several = set(table[(table["kind"] == "mean") & (table["pretrainings"] > 1)]["known_by"])
 
     def told(row: Any) -> bool:
@@ -124,5 +144,5 @@ def cell_accessibility_between() -> str:
 MAKERS = (
     *(compare, few_compare, cell_accessibility_between),
     *(motifs_compare, motifs_few_compare, choices, draws_compare, few_draws_compare),
-    *(checks_compare, longer_compare),
+    *(checks_compare, longer_compare, genomic_compare, motifs_genomic_compare),
 )

@@ -174,6 +174,12 @@ def curve_ctcf() -> str:
     return _curve("learning_curve_CTCF_A549", "table2", "tfbs/CTCF_A549")
 
 
+def motifs_genomic() -> str:
+    """Promoters against the genome, few and all labels, in the run whose networks are twice as wide."""
+    name = "prom-core-genomic"
+    return _curve(f"motifs_learning_curve_{name}", "motifs_table1_extended", f"promoter/{name}")
+
+
 def figure2() -> str:
     """Figure 2's numbers of the embeddings."""
     numbers = json.loads((KEPT / "figure2.json").read_text(encoding="utf-8"))
@@ -282,7 +288,7 @@ MAKERS: dict[str, Callable[[], str]] = {
     make.__name__: make
     for make in (
         *(summary, table1, table1_extended, table2, table3, table4, table5, table7, table8, transfer),
-        *(curve_promoters, curve_ctcf, figure2, cell_accessibility, toy_cells, bone_marrow),
+        *(curve_promoters, curve_ctcf, motifs_genomic, figure2, cell_accessibility, toy_cells, bone_marrow),
         *beside.MAKERS,
         *differences.MAKERS,
     )
