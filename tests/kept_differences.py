@@ -121,7 +121,7 @@ def checks_compare() -> str:
 
 
 def _one_network(name: str, other: str) -> bool:
-    """Say whether both have filters or both have none, or one is the other with filters; plain features are beside all."""
+    """Say whether both or none have filters, or one is the other with filters; plain features stand beside all."""
     if not other.startswith("E_") or name.replace("-conv", "") == other:
         return True
     return ("-conv" in name) == ("-conv" in other)
