@@ -53,7 +53,7 @@ def test_budget_as_json(here, capsys, tmp_path, choice, names):
         (["--configfile", "none.yaml"], "error: none.yaml: cannot be read"),
         (["--folder", "nowhere"], "error: nowhere/config.yaml: cannot be read"),
         (["--config", "nowhere"], "error: --config: found nowhere, expected KEY=VALUE as for snakemake"),
-        (["--config", "data=/x", "model={k: 3"], "error: --config model: not valid YAML"),
+        (["--config", "data=/x", "model=3"], "error: config: model: found 3, expected a block of keys"),
         (["--config", "modle={k: 3}"], "error: config: unknown key modle; did you mean model?"),
     ],
 )
@@ -76,12 +76,19 @@ def test_an_installed_package_away_from_a_checkout(tmp_path, monkeypatch, capsys
 
 
 def test_settings_as_for_snakemake(here, capsys):
-    """Several, in one option or two; a block is laid over what stands there."""
-    settings = ["--config", "run=mine", "model={training: {batch: 64}}", "--config", "model={training: {steps: 7}}"]
+    """Blocks are laid over what stands there, texts read as Snakemake reads them; of two options the last counts."""
+    settings = [
+        "--config",
+        "run=other",
+        "--config",
+        "run=yes",
+        "scale=12:30",
+        "model={training: {batch: 64, steps: 7}}",
+    ]
     assert main(["budget", "--configfile", str(here), *settings, "--json"]) == 0
     budget = json.loads(capsys.readouterr().out)
     (model,) = budget["models"]
-    assert (budget["run"], model["steps"]) == ("mine", 7)
+    assert (budget["run"], budget["scale"], model["steps"]) == ("yes", "12:30", 7)
     assert model["tokens_per_step"] == 64 * model["tokens_per_sample"]
 
 

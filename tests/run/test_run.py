@@ -203,4 +203,4 @@ def test_the_overlay_for_own_data_trains_as_many_models_as_its_page_says():
     models, shown = run.models, run.shown_models(ablations=True)
     trained = {models.canonical[name] for name in shown if is_trained(models.resolved[models.canonical[name]])}
     assert trained == {"dnabert", "genebert", "genebert-conv-regression"}
-    assert "three models of 1.1 to 1.5 million parameters" in " ".join((ROOT / "docs/own-data.md").read_text().split())
+    assert "three models of 1.0 to 1.5 million parameters" in " ".join((ROOT / "docs/own-data.md").read_text().split())

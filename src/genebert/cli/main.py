@@ -167,9 +167,9 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _add_overlays(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--configfile", type=Path, nargs="+", action="extend", default=[], metavar="FILE",
+    command.add_argument("--configfile", type=Path, nargs="+", default=[], metavar="FILE",
                          help="overlays, as for snakemake")  # fmt: skip
-    command.add_argument("--config", nargs="+", action="extend", default=[], metavar="KEY=VALUE",
+    command.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE",
                          help="settings, as for snakemake, e.g. data=FOLDER")  # fmt: skip
     command.add_argument("--folder", type=Path, help="folder of config.yaml and models.yaml (default: config)")
 

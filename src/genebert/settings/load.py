@@ -29,32 +29,43 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # libyaml where P
         return super().construct_mapping(node, deep)
 
 
-def _parsed(text: str, where: str | Path) -> Any:
-    try:
-        return yaml.load(text, _Loader)
-    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:  # the 13th month; a list as a key
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark and isinstance(where, Path) else ""
-        raise InputError(f"{where}{line}: not valid YAML ({getattr(error, 'problem', None) or error})") from error
-
-
 def load_yaml(path: str | Path) -> dict:
     """Read a YAML file of keys and values; an InputError if it is none, or repeats a key."""
-    value = _parsed(read_text(path), Path(path))
+    text = read_text(path)
+    try:
+        value = yaml.load(text, _Loader)
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:  # the 13th month; a list as a key
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}, line {mark.line + 1}" if mark else f"{path}"
+        raise InputError(f"{where}: not valid YAML ({getattr(error, 'problem', None) or error})") from error
     if not isinstance(value, dict):
         raise InputError(f"{path}: found {show(value)}, expected keys and values")
     return value
 
 
 def read_settings(texts: Iterable[str]) -> dict:
-    """Return what ``KEY=VALUE`` as for Snakemake's ``--config`` says, later ones laid over those before."""
+    """Return what ``KEY=VALUE`` says, read as by Snakemake's ``--config``; for :func:`from_text`."""
     given: dict = {}
     for text in texts:
         key, sign, value = text.partition("=")
         if not (sign and key.isidentifier()):
             raise InputError(f"--config: found {text}, expected KEY=VALUE as for snakemake")
-        given = merge(given, {key: _parsed(value, f"--config {key}")})
+        given = merge(given, {key: _as_snakemake(value)})
     return given
+
+
+def _as_snakemake(text: str) -> Any:
+    """Return a number, a truth value, or YAML whose scalars are text; what is none of them is text."""
+    for read in (int, float, {"True": True, "False": False}.__getitem__, _base_yaml):
+        try:
+            return read(text)
+        except (ValueError, KeyError, yaml.YAMLError):
+            pass
+    return text
+
+
+def _base_yaml(text: str) -> Any:
+    return yaml.load(text, yaml.BaseLoader)
 
 
 def merge(base: Mapping, overlay: Mapping) -> dict:
