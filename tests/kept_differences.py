@@ -9,8 +9,12 @@ from genebert.report.page.summary import ends, signed
 from genebert.report.tables.blocks import number
 from genebert.report.text import NOTHING
 
-SHORT = {**{f"tfbs/CTCF_{cell}": cell for cell in CELLS}, "promoter/prom-core": "promoters"}
-SHORT["promoter/prom-core-genomic"] = GENOMIC = "against the genome"
+GENOMIC = "against the genome"
+SHORT = {
+    **{f"tfbs/CTCF_{cell}": cell for cell in CELLS},
+    "promoter/prom-core": "promoters",
+    "promoter/prom-core-genomic": GENOMIC,
+}
 
 
 def gained(row: Any) -> str:
@@ -43,19 +47,19 @@ def _compared(table: pd.DataFrame, headings: list[str]) -> str:
     return markdown(columns, left=2)
 
 
-def _all_labels(name: str, *further: str) -> str:
+def _all_labels(name: str, *headings: str) -> str:
     table = read(name)
-    return _compared(table.assign(heading=table["dataset"].map(SHORT)), [*CELLS, *further])
+    return _compared(table.assign(heading=table["dataset"].map(SHORT)), list(headings))
 
 
 def compare() -> str:
     """Differences between rows of Tables 1 and 2."""
-    return _all_labels("compare", "promoters")
+    return _all_labels("compare", *CELLS, "promoters")
 
 
 def motifs_compare() -> str:
     """Differences between rows of the run whose networks predict motifs."""
-    return _all_labels("motifs_compare")
+    return _all_labels("motifs_compare", *CELLS)
 
 
 def motifs_few_compare() -> str:
@@ -72,8 +76,7 @@ def few_compare() -> str:
 
 def genomic_compare() -> str:
     """Differences between rows of Table 1, extended: promoters against the genome."""
-    table = read("genomic_compare")
-    return _compared(table.assign(heading=table["dataset"].map(SHORT)), [GENOMIC])
+    return _all_labels("genomic_compare", GENOMIC)
 
 
 def motifs_genomic_compare() -> str:
@@ -112,12 +115,12 @@ def _few_labels(name: str, headings: list[str]) -> str:
 
 def longer_compare() -> str:
     """Differences between rows of the longer pre-training."""
-    return _all_labels("longer_compare")
+    return _all_labels("longer_compare", *CELLS)
 
 
 def checks_compare() -> str:
     """Differences between rows of the checks."""
-    return _all_labels("checks_compare", "promoters")
+    return _all_labels("checks_compare", *CELLS, "promoters")
 
 
 def _one_network(name: str, other: str) -> bool:

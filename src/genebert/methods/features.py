@@ -16,8 +16,8 @@ from genebert.methods.scikit import choose_penalty, read_parts, write_parts
 # Inverse strengths of the L2 penalty; on 340 standardised counts the small ones win (prom-core: 0.845 at 0.001).
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 TREES = {"learning_rate": 0.05, "max_iter": 1000, "max_leaf_nodes": 15, "max_features": 0.2, "n_iter_no_change": 20}
-# Examples that a leaf holds at least: scikit-learn's; two where there are fewer than twice as many, of which no tree
-# would have a second leaf (AUC 0.500 with 20 of prom-core's labels, with leaves of two 0.704).
+# Examples that a leaf of trees holds at least: scikit-learn's; in `boosted-trees` two where there are fewer than twice
+# as many, of which no tree would have a second leaf (20 of prom-core's labels: AUC 0.500, with leaves of two 0.704).
 LEAF, LEAF_OF_FEW = 20, 2
 
 

@@ -17,7 +17,7 @@ from genebert.evaluation.kinds.base import Kind
 from genebert.files import sha256
 from genebert.methods.base import Fitted, Method
 from genebert.methods.best_scores import SCORING, BestScores, background_of
-from genebert.methods.features import TREES, count_features
+from genebert.methods.features import LEAF, LEAF_OF_FEW, TREES, count_features
 from genebert.methods.pwm import Matrix, PwmModel
 from genebert.methods.scikit import (
     PENALTIES,
@@ -32,9 +32,8 @@ from genebert.methods.scikit import (
 from genebert.motifs.jaspar import jaspar_text, read_jaspar
 
 MOTIFS = "motifs.txt"
-# Examples that a leaf of `motif-trees` holds at least: scikit-learn's, and of few examples a twentieth, for where there
-# are fewer than twice as many no tree has a second leaf.
-LEAF, LEAF_SHARE = 20, 20
+# Of few examples a leaf of `motif-trees` holds this part at least.
+LEAF_SHARE = 20
 KMERS = (1, 2, 3)  # beside the scores and the bases in `motif-trees`
 
 
@@ -195,7 +194,7 @@ class MotifTrees(MotifMethod):
         lengths = self._lengths.union(*(one.lengths.tolist() for one in (train, valid)))
         if len(lengths) == 1:
             given["scores, bases and k-mers"] = lengths.pop()
-        trees = {**TREES, "min_samples_leaf": max(2, min(LEAF, len(train) // LEAF_SHARE))}
+        trees = {**TREES, "min_samples_leaf": max(LEAF_OF_FEW, min(LEAF, len(train) // LEAF_SHARE))}
         models, losses = {}, {}
         for name, bases in given.items():
             of_train, of_valid = (features(scores, one, bases) for one in (train, valid))

@@ -39,7 +39,7 @@ def read_run(folder: str | Path, overlays: Iterable[str | Path] = (), given: Map
     config = load_yaml(Path(folder) / "config.yaml")
     for path in overlays:
         config = merge(config, load_yaml(path))
-    return Run(merge(config, given or {}), Path(folder), given=given)
+    return Run(config, Path(folder), given=given)
 
 
 def normalised(config: dict) -> dict:

@@ -44,7 +44,10 @@ def load_yaml(path: str | Path) -> dict:
 
 
 def read_settings(texts: Iterable[str]) -> dict:
-    """Return what ``KEY=VALUE`` says, read as by Snakemake's ``--config``; for :func:`from_text`."""
+    """Return what ``KEY=VALUE`` says, read as by Snakemake's ``--config``; for :func:`from_text`.
+
+    Snakemake's own reader is not called: the command `genebert` is installed without it too.
+    """
     given: dict = {}
     for text in texts:
         key, sign, value = text.partition("=")

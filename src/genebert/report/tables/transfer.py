@@ -1,11 +1,12 @@
 """Train on one data set, test on another: what the `transfer` entries of score files say (docs/facts.md 29)."""
 
+from itertools import compress
 from typing import Any
 
 import pandas as pd
 
 from genebert.errors import InputError
-from genebert.report.tables.kinds.base import Score, Scores, available, with_own_values
+from genebert.report.tables.kinds.base import Scores, available, with_own_values
 from genebert.report.tables.kinds.two_class import TWO_CLASS
 from genebert.report.tables.values import Rows, mean_and_sd, models_of
 
@@ -17,18 +18,17 @@ COLUMNS = ["model", "trained_on", "tested_on", *(f"{name}_{part}" for name in ME
            "n_seeds", "n_test", "n_test_positive", "left_out"]  # fmt: skip
 
 
-def _entry(model: str, trained: str, tested: str, group: list[Score], tests: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return one cell of the matrix from what its fits (`group`) reached on a test set (`tests`)."""
+def _entry(model: str, trained: str, tested: str, tests: list[dict[str, Any]], own: list[bool]) -> dict[str, Any]:
+    """Return one cell of the matrix from what its fits reached; `own`: which of them are no copies of others."""
     counts = {(test["metrics"]["n"], test["metrics"].get("n_positive"), test["left_out"]) for test in tests}
     if len(counts) > 1:
         raise InputError(f"tables: seeds of {model}, trained on {trained}, were tested on different parts of {tested}")
     n, n_positive, left = counts.pop()
-    own = [test for score, test in zip(group, tests, strict=True) if score in with_own_values(group)]
     row: dict[str, Any] = {"model": model, "trained_on": trained, "tested_on": tested}
     for name, key in METRICS.items():
         if any(key not in test["metrics"] for test in tests):
             raise InputError(f"tables: score files of {model}, trained on {trained}, have no {key!r} on {tested}")
-        row[f"{name}_mean"], row[f"{name}_sd"] = mean_and_sd([test["metrics"][key] for test in own])
+        row[f"{name}_mean"], row[f"{name}_sd"] = mean_and_sd([test["metrics"][key] for test in compress(tests, own)])
     return {**row, "n_seeds": len(tests), "n_test": n, "n_test_positive": n_positive, "left_out": left}
 
 
@@ -58,6 +58,8 @@ def transfer_values(scores: Scores, rows: Rows) -> pd.DataFrame:
             tests = {trained: [{"metrics": score["metrics"], "left_out": 0} for score in group]}
             for name in others[0]:
                 tests[f"{group[0]['task']}/{name}"] = [score["transfer"][name] for score in group]
-            entries += [_entry(model, trained, tested, group, of_seeds) for tested, of_seeds in tests.items()]
+            no_copies = with_own_values(group)
+            own = [score in no_copies for score in group]
+            entries += [_entry(model, trained, tested, of_seeds, own) for tested, of_seeds in tests.items()]
     frame = pd.DataFrame(entries, columns=COLUMNS)
     return frame.astype(dict.fromkeys(("n_seeds", "n_test", "n_test_positive", "left_out"), "Int64"))
